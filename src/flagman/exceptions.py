@@ -1,0 +1,65 @@
+"""What can go wrong, and with which exit status.
+
+::
+
+    Exception
+    ├── ActionClosed          news, not a failure: an action has nothing left to do
+    └── FlagmanError          status 1
+        ├── SetUpError        status 1: an action's set_up failed
+        ├── TearDownError     status 1: an action's tear_down failed
+        ├── NotifyError       the service manager could not be told (only with debug=True)
+        └── UsageError        status 2: the user asked for something that cannot be
+            ├── PluginError         an action exists but cannot be loaded
+            └── UnknownActionError  also a KeyError, for KNOWN_ACTIONS is a mapping
+    BaseException
+    └── ActionInterrupted     raised inside an action that has to end now
+"""
+
+from __future__ import annotations
+
+
+class FlagmanError(Exception):
+    """Anything that flagman reports in one line instead of a traceback."""
+
+    #: The exit status of the command when this error ends it.
+    exit_code = 1
+
+    def __str__(self) -> str:
+        return " ".join(str(argument) for argument in self.args)
+
+
+class UsageError(FlagmanError):
+    """The user's mistake: the message names the place, what is wrong, and what would be right."""
+
+    exit_code = 2
+
+
+class UnknownActionError(UsageError, KeyError):
+    """No action has this name."""
+
+
+class PluginError(UsageError):
+    """An action was found but cannot be used; the message names the distribution that offers it."""
+
+
+class SetUpError(FlagmanError):
+    """The ``set_up`` of an action raised; the original exception is the cause."""
+
+
+class TearDownError(FlagmanError):
+    """The ``tear_down`` of at least one action raised; each of them has been logged."""
+
+
+class NotifyError(FlagmanError):
+    """A message could not be handed to the service manager."""
+
+
+class ActionClosed(Exception):  # noqa: N818 - the documented name; it is news, not an error
+    """Raised by an action that wants no further runs, and by every run of a closed action."""
+
+
+class ActionInterrupted(BaseException):
+    """Raised inside a running action when it must end now.
+
+    It derives from :class:`BaseException` so that an action's ``except Exception`` does not swallow it.
+    """
