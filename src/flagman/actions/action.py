@@ -1,0 +1,71 @@
+"""The base class of all actions: one life of set_up, runs and tear_down."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from flagman.exceptions import ActionClosed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Action(ABC):
+    """Something that flagman does when a flag is raised.
+
+    A subclass defines :meth:`run`, and :meth:`set_up` and :meth:`tear_down` where it needs them; it does not define
+    ``__init__``. All three run in the main thread, one action at a time, and may do anything.
+
+    Creating an instance sets it up.
+
+    :param args: the arguments of the action, as strings, handed to :meth:`set_up`
+    """
+
+    # True before set_up has succeeded and after tear_down has begun: what was never opened is never torn down.
+    _closed = True
+
+    def __init__(self, *args: str) -> None:
+        self.set_up(*args)
+        self._closed = False
+
+    # Any is what lets a subclass name its own arguments without contradicting this class.
+    def set_up(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401
+        """Prepare for runs; the parameters of a subclass are the arguments that its users type.
+
+        Raising anything means that the action cannot be used: flagman does not start, and :meth:`tear_down` is not
+        called.
+        """
+
+    @abstractmethod
+    def run(self) -> None:
+        """Do the work.
+
+        :raises ActionClosed: if this was the last run; the action is then removed from its bundle
+        """
+
+    def tear_down(self) -> None:
+        """Release what :meth:`set_up` took; runs exactly once for every action whose ``set_up`` succeeded."""
+
+    def _close(self) -> None:
+        """Tear the action down, unless that has been done; every later run raises :exc:`~flagman.ActionClosed`."""
+        if not self._closed:
+            self._closed = True
+            self.tear_down()
+
+    def _run(self) -> None:
+        """Run once, as the loop does.
+
+        :raises ActionClosed: if the action was closed before
+        """
+        if self._closed:
+            raise ActionClosed(f"{type(self).__name__} was closed before this run")
+        self.run()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            # Here because it is the last net, wanted by hardly any process.
+            from warnings import warn  # noqa: PLC0415
+
+            warn(f"unclosed action {self!r}", ResourceWarning, stacklevel=1, source=self)
+            self._close()

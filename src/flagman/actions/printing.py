@@ -1,0 +1,74 @@
+"""Actions that print messages: to try flagman out, and to see what it does."""
+
+from __future__ import annotations
+
+import time
+
+from flagman.actions.action import Action
+from flagman.exceptions import ActionClosed
+
+# Seconds, about 31 years: time.sleep() overflows at nine times that.
+_LONGEST_DELAY = 1e9
+
+
+class PrintAction(Action):
+    """A simple Action that prints messages at the various stages of execution."""
+
+    def set_up(self, message: str) -> None:
+        """Keep the message and print that the action is ready.
+
+        :param message: what every run prints
+        """
+        self._message = message
+        print("init")
+
+    def run(self) -> None:
+        """Print the message."""
+        print(self._message)
+
+    def tear_down(self) -> None:
+        """Print that the action has ended."""
+        print("cleanup")
+
+
+class PrintOnceAction(PrintAction):
+    """Prints a message the first time that it runs, then closes itself."""
+
+    def run(self) -> None:
+        """Print the message and close.
+
+        :raises ActionClosed: always
+        """
+        super().run()
+        self._close()
+        raise ActionClosed("Only print once")
+
+
+class DelayedPrintAction(Action):
+    """Prints a message, sleeps for the given number of seconds, and prints that it has finished."""
+
+    def set_up(self, message: str, delay: str) -> None:
+        """Keep the message and check the delay.
+
+        :param message: what every run prints first
+        :param delay: how long it then sleeps, in seconds
+        :raises ValueError: if the delay is not a number of seconds that can be slept
+        """
+        self._message = message
+        try:
+            self._delay = float(delay)
+        except ValueError:
+            raise ValueError(f"the delay {delay!r} is not a number of seconds") from None
+        if not 0 <= self._delay <= _LONGEST_DELAY:
+            raise ValueError(f"the delay {delay!r} is not between 0 and {_LONGEST_DELAY:.0f} seconds")
+        print("init")
+
+    def run(self) -> None:
+        """Print the message, sleep, and say so."""
+        print(self._message)
+        time.sleep(self._delay)
+        print("finished delaying")
+
+    def tear_down(self) -> None:
+        """Print that the action has ended."""
+        print("cleanup")

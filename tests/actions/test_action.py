@@ -1,0 +1,90 @@
+"""The life of an action."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+
+import pytest
+from recorder import JOURNAL, FailingSetUp, Recorder
+
+import flagman
+from flagman import Action, ActionClosed
+
+
+@pytest.fixture(autouse=True)
+def _fresh_journal() -> None:
+    JOURNAL.clear()
+
+
+def test_run_is_the_only_abstract_method() -> None:
+    """An action needs nothing else."""
+
+    class Minimal(Action):
+        def run(self) -> None:
+            JOURNAL.append("run")
+
+    action = Minimal()
+    action._run()
+    action._close()
+    assert JOURNAL == ["run"]
+    assert Action.__abstractmethods__ == {"run"}
+    with pytest.raises(TypeError, match="abstract"):
+        Action()  # type: ignore[abstract]
+
+
+def test_closing_tears_down_once_and_forbids_runs() -> None:
+    """A closed action never runs."""
+    action = Recorder("a")
+    action._close()
+    action._close()
+    with pytest.raises(ActionClosed):
+        action._run()
+    del action
+    gc.collect()
+    assert JOURNAL == ["set up a", "tear down a"]
+
+
+def test_the_last_net_warns() -> None:
+    """An action that nobody closed is torn down when it is collected, with a ResourceWarning."""
+    action = Recorder("a")
+    with pytest.warns(ResourceWarning, match="unclosed action"):
+        del action
+        gc.collect()
+    assert JOURNAL == ["set up a", "tear down a"]
+
+
+def test_a_failed_set_up_is_never_torn_down() -> None:
+    """What was never opened is not closed, at garbage collection neither."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError):
+            FailingSetUp("a")
+        gc.collect()
+    assert JOURNAL == ["set up a"]
+
+
+def test_an_action_of_the_original_documentation_works_unchanged() -> None:
+    """Subclassing either name, with set_up arguments of its own, closing itself and saying so."""
+    from flagman.actions import Action as SameAction  # noqa: PLC0415
+
+    assert SameAction is flagman.Action
+
+    class OldStyle(SameAction):
+        """An action from the old documentation."""
+
+        def set_up(self, msg: str) -> None:
+            self._message = msg
+
+        def run(self) -> None:
+            JOURNAL.append(self._message)
+            self._close()
+            raise flagman.ActionClosed("Only print once")
+
+        def tear_down(self) -> None:
+            JOURNAL.append("cleanup")
+
+    action = OldStyle("hello")
+    with pytest.raises(ActionClosed, match="Only print once"):
+        action._run()
+    assert JOURNAL == ["hello", "cleanup"]

@@ -1,0 +1,48 @@
+"""The built-in actions that print."""
+
+from __future__ import annotations
+
+import pytest
+
+from flagman import ActionClosed
+from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
+
+
+def test_print(capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints at every stage."""
+    action = PrintAction("hello")
+    action._run()
+    action._run()
+    action._close()
+    assert capsys.readouterr().out == "init\nhello\nhello\ncleanup\n"
+
+
+def test_print_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first run is the last."""
+    action = PrintOnceAction("hello")
+    with pytest.raises(ActionClosed, match=r"^Only print once$"):
+        action._run()
+    assert capsys.readouterr().out == "init\nhello\ncleanup\n"
+
+
+def test_delay_print(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sleeps for the delay, in seconds, between two lines."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        print("sleeping")
+
+    monkeypatch.setattr("time.sleep", sleep)
+    action = DelayedPrintAction("hello", "2.5")
+    action._run()
+    action._close()
+    assert capsys.readouterr().out == "init\nhello\nsleeping\nfinished delaying\ncleanup\n"
+    assert slept == [2.5]
+
+
+@pytest.mark.parametrize("delay", ["soon", "", "-1", "nan", "inf", "1e300", "1e10"])
+def test_delay_print_checks_its_delay(delay: str) -> None:
+    """A delay that cannot be slept is refused before anything waits for it."""
+    with pytest.raises(ValueError, match="delay"):
+        DelayedPrintAction("hello", delay)

@@ -1,0 +1,90 @@
+"""Counting and showing the arguments of an action."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman.actions import Action, DelayedPrintAction
+from flagman.actions.signature import arity, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Base(Action):
+    """An action whose set_up does not matter."""
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class NoSetUp(Base):
+    """Takes nothing."""
+
+
+class Optional(Base):
+    """Takes one or two."""
+
+    def set_up(self, first: str, second: str = "x") -> None:
+        """Do nothing."""
+
+
+class Many(Base):
+    """Takes one or more."""
+
+    def set_up(self, program: str, *arguments: str, check: bool = True) -> None:
+        """Do nothing."""
+
+
+class Untyped(Base):
+    """Has no annotations."""
+
+    def set_up(self, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+        """Do nothing."""
+
+
+def decorate(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a function as a well-behaved decorator does."""
+
+    @functools.wraps(function)
+    def wrapper(*args: object) -> None:
+        function(*args)
+
+    return wrapper
+
+
+class Decorated(Base):
+    """Hides its arguments behind a decorator."""
+
+    @decorate
+    def set_up(self, first: str, second: int = 2) -> None:
+        """Do nothing."""
+
+
+class DecoratedMany(Base):
+    """Hides that it takes any number."""
+
+    @decorate
+    def set_up(self, *words: str) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("action", "counts", "text"),
+    [
+        (NoSetUp, (0, 0), ""),
+        (DelayedPrintAction, (2, 2), "(message: str, delay: str)"),
+        (Optional, (1, 2), "(first: str, second: str = 'x')"),
+        (Many, (1, None), "(program: str, *arguments: str)"),
+        (Untyped, (2, 2), "(a, b)"),
+        (Decorated, (1, 2), "(first: str, second: int = 2)"),
+        (DecoratedMany, (0, None), "(*words: str)"),
+    ],
+)
+def test_arguments(action: type[Action], counts: tuple[int, int | None], text: str) -> None:
+    """What is counted is what is shown."""
+    assert arity(action) == counts
+    assert describe(action) == text
