@@ -1,0 +1,100 @@
+"""Ending a piece of an action's code with an exception, and the stop request that does so in three steps.
+
+A trigger's handler stores a flag and returns. An action that hangs in a system call, though, can only be ended by a
+handler that raises, since Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
+exception is raised only while :meth:`Interrupter.call` is under way, at most once in a call, and ends up in its caller.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from flagman.engine.flags import STOP
+from flagman.exceptions import ActionInterrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import ParamSpec, TypeVar
+
+    from flagman.engine.flags import Flags
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+# Seconds that a tear_down may take even if the stop timeout is shorter.
+_SHORTEST_TEAR_DOWN = 1.0
+# Seconds; setitimer(2) takes 0 for "never".
+_AT_ONCE = 1e-6
+
+
+class Interrupter:
+    """Runs code of an action so that a signal handler can end it."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open = False
+
+    def call(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``code``.
+
+        :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile
+        """
+        self._open = True
+        try:
+            return code(*args, **kwargs)
+        finally:
+            self._open = False
+
+    def interrupt(self, reason: str) -> None:
+        """Raise :exc:`ActionInterrupted` in the code that is being called, if there is any; for signal handlers."""
+        if self._open:
+            # Closed first, so that whatever follows on the way out of call() is left alone.
+            self._open = False
+            raise ActionInterrupted(reason)
+
+
+class StopRequest:
+    """The first TERM or INT asks, the second insists, the third ends the process.
+
+    :param flags: where the stop flag is raised
+    :param interrupter: runs all code of actions
+    :param timeout: how many seconds the running action, and then each tear_down, may take
+    """
+
+    def __init__(self, flags: Flags, interrupter: Interrupter, timeout: float) -> None:
+        self._flags = flags
+        self._interrupter = interrupter
+        self._timeout = timeout
+        self._requests = 0
+        self._begun = False
+
+    def on_signal(self, signum: int, frame: FrameType | None) -> None:
+        """Handle TERM or INT."""
+        self._requests += 1
+        if self._requests == 1:
+            self.on_hangup(signum, frame)
+        elif self._requests == 2:  # noqa: PLR2004 - the second of three steps
+            self._interrupter.interrupt("a second stop signal arrived")
+        else:
+            os._exit(128 + signum)
+
+    def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
+        """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
+        self._flags.add(STOP)
+        if not self._begun:
+            self._begun = True
+            # Not left to the loop, which does not run while an action hangs.
+            patience = max(self._timeout, _AT_ONCE)
+            signal.setitimer(signal.ITIMER_REAL, patience, max(patience, _SHORTEST_TEAR_DOWN))
+
+    def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
+        """Handle ALRM: the stop timeout has passed, and passes again for each tear_down that hangs."""
+        self._interrupter.interrupt(f"it went on for longer than the stop timeout of {self._timeout:g} seconds")
+
+    def close(self) -> None:
+        """Call off the alarm."""
+        signal.setitimer(signal.ITIMER_REAL, 0)

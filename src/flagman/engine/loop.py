@@ -1,0 +1,89 @@
+"""The loop: wait, gather, lower the oldest flag; until the stop flag is raised.
+
+It imports neither signals nor sockets and takes its clock and its wait as parameters, so tests replay histories.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+
+from flagman.engine.flags import STOP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flagman.engine.flags import Flags
+    from flagman.engine.trigger import Trigger
+    from flagman.types import FlagName
+
+    #: Waits at most so many milliseconds, or for ever, and gives the descriptors that became ready, as poll(2) does.
+    Wait = Callable[[float | None], list[tuple[int, int]]]
+
+
+class Loop:
+    """Connects triggers to the lowering of flags.
+
+    :param flags: the flags that the triggers raise
+    :param triggers: all of them
+    :param lower: called with a flag and the number of its raises, for one flag at a time
+    :param clock: seconds on the clock of the triggers' deadlines
+    :param wait: see :data:`Wait`; poll(2) by default
+    """
+
+    def __init__(
+        self,
+        flags: Flags,
+        triggers: Iterable[Trigger],
+        lower: Callable[[FlagName, int], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Wait | None = None,
+    ) -> None:
+        self._flags = flags
+        self._lower = lower
+        self._clock = clock
+        self._timed: list[Trigger] = []
+        self._by_descriptor: dict[int, Trigger] = {}
+        poll = select.poll()
+        for trigger in triggers:
+            if trigger.fileno() < 0:
+                self._timed.append(trigger)
+            else:
+                self._by_descriptor[trigger.fileno()] = trigger
+                poll.register(trigger.fileno(), select.POLLIN)
+        self._wait: Wait = wait or poll.poll
+
+    def run(self) -> None:
+        """Lower flags until :data:`~flagman.engine.flags.STOP` is raised; the stop flag comes before all others."""
+        flags = self._flags
+        while True:
+            self._gather(0 if flags else self._patience())
+            if STOP in flags:
+                return
+            if flags:
+                self._lower(*flags.pop())
+
+    def _gather(self, patience: float | None) -> None:
+        """Wait, then let the triggers raise their flags.
+
+        The pipe is drained before the flags are read: CPython notes a signal before it writes the byte, so whoever
+        has read the byte finds the flag (python/cpython issue 74224).
+        """
+        for descriptor, _ in self._wait(patience):
+            self._by_descriptor[descriptor].drain()
+        if self._timed:
+            now = self._clock()
+            for trigger in self._timed:
+                deadline = trigger.deadline()
+                if deadline is not None and deadline <= now:
+                    trigger.drain()
+
+    def _patience(self) -> float | None:
+        """Tell how many milliseconds there are until the first deadline, rounded up: waking early would be a spin."""
+        deadlines = [deadline for trigger in self._timed if (deadline := trigger.deadline()) is not None]
+        if not deadlines:
+            return None
+        return max(0, math.ceil((min(deadlines) - self._clock()) * 1000))

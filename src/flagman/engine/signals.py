@@ -1,0 +1,93 @@
+"""Unix signals as a trigger: handlers that raise a flag and return.
+
+The law of the handler: NO logging, no lock, no exception, nothing but one raised flag. Whatever Python code a handler
+ran would run between two arbitrary instructions of an action. The wake-up descriptor is set beside the handlers, see
+:mod:`flagman.engine.wakeup`.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from flagman.engine.flags import Flags
+from flagman.engine.wakeup import Wakeup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+    from flagman.types import FlagName, SignalNumber
+
+    #: What signal.signal() takes and gives; None stands for a handler that was not installed from Python.
+    Handler = Callable[[int, FrameType | None], object] | int | None
+
+#: The signals that have an option of their own on the command line.
+HANDLED_SIGNALS = sorted([signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+
+
+def flag_of(signum: SignalNumber) -> FlagName:
+    """Give the name of the flag that a signal raises: ``usr1`` for SIGUSR1."""
+    return signal.Signals(signum).name.removeprefix("SIG").lower()
+
+
+class Signals:
+    """The signal handlers of one engine, from the first that is armed until :meth:`close`.
+
+    Creating an instance touches no handler. All but the creation belongs into the main thread.
+    """
+
+    def __init__(self) -> None:
+        self.flags = Flags()
+        self.wakeup = Wakeup()
+        self._names: dict[int, FlagName] = {}
+        self._previous: dict[int, Handler] = {}
+        self._previous_fd = -1
+        self._previous_mask: set[signal.Signals | int] = set()
+
+    def arm(self, signums: Iterable[SignalNumber]) -> None:
+        """Let each of these signals raise its flag from now on, also if it was inherited as ignored or blocked."""
+        for signum in signums:
+            self._names[signum] = flag_of(signum)
+            self.handle(signum, self._raise_flag)
+
+    def handle(self, signum: SignalNumber, handler: Handler) -> None:
+        """Give a signal any handler, and unblock it."""
+        if not self._previous:
+            # A full pipe is no news: the loop is awake.
+            self._previous_fd = signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
+            self._previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        previous = signal.signal(signum, handler)
+        self._previous.setdefault(signum, previous)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+
+    def was_ignored(self, signum: SignalNumber) -> bool:
+        """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
+        return self._previous.get(signum) == signal.SIG_IGN
+
+    def _raise_flag(self, signum: int, _frame: FrameType | None) -> None:
+        self.flags.add(self._names[signum])
+
+    def close(self) -> None:
+        """Put every handler and the signal mask back."""
+        self._leave(self._previous)
+
+    def retire(self) -> None:
+        """Make the end of the process safe: a late signal that raised a flag is ignored, any other one ends it."""
+        self._leave({s: signal.SIG_IGN if s in self._names else signal.SIG_DFL for s in self._previous})
+
+    def _leave(self, handlers: dict[int, Handler]) -> None:
+        """Install other handlers and close the wake-up pipe.
+
+        The signals are blocked meanwhile: a handler must not vanish while CPython has noted its signal and not yet
+        called it.
+        """
+        if handlers:
+            signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
+            for signum, handler in handlers.items():
+                if handler is not None:
+                    signal.signal(signum, handler)
+            signal.set_wakeup_fd(self._previous_fd)
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._previous_mask)
+        self._previous = {}
+        self.wakeup.close()

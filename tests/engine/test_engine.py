@@ -1,0 +1,346 @@
+"""The engine as a program embeds it: bundles, policies, the life of actions, two instances in one process."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import recorder
+from hypothesis import given
+from hypothesis import strategies as st
+from recorder import (
+    JOURNAL,
+    Failing,
+    FailingSetUp,
+    FailingTearDown,
+    Once,
+    OnceWithoutClosing,
+    Recorder,
+    Silent,
+)
+
+from flagman import Engine
+from flagman.engine.engine import Outcome
+from flagman.exceptions import SetUpError, TearDownError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True)
+def _fresh_journal() -> Iterator[None]:
+    """Each test has its own journal."""
+    JOURNAL.clear()
+    yield
+    Recorder.during_run = None
+
+
+def during_run(code: Callable[[str], object]) -> None:
+    """Let every recorder call this in its runs."""
+    recorder.Recorder.during_run = staticmethod(code)
+
+
+def test_a_whole_life() -> None:
+    """Set up in order, run in order, torn down in reverse, once each."""
+    with Engine() as engine:
+        for name in ("a", "b", "c"):
+            engine.set_up("usr1", Recorder, name)
+        engine.raise_flag("usr1")
+        during_run(lambda name: engine.stop() if name == "c" else None)
+        assert engine.run() is Outcome.STOPPED
+    assert [f"{what} {name}" for what in ("set up", "run") for name in "abc"] + [
+        f"tear down {name}" for name in "cba"
+    ] == JOURNAL
+
+
+def test_the_oldest_flag_is_lowered_first() -> None:
+    """Bundles run in the order in which their flags were first raised."""
+    with Engine() as engine:
+        for flag in ("hup", "usr1", "usr2"):
+            engine.set_up(flag, Recorder, flag)
+        for flag in ("usr2", "hup", "usr2", "usr1"):
+            engine.raise_flag(flag)
+        during_run(lambda name: engine.stop() if name == "usr1" else None)
+        engine.run()
+    assert JOURNAL[3:6] == ["run usr2", "run hup", "run usr1"]
+
+
+@given(st.lists(st.lists(st.sampled_from(["usr1", "usr2"]), max_size=3), min_size=1, max_size=8))
+def test_overlap_ignore_forgets_only_the_running_bundles_own_flag(raised_in_runs: list[list[str]]) -> None:
+    """What is raised while its own bundle runs is ignored; any other flag is served later."""
+    JOURNAL.clear()
+    model: list[str] = []
+    pending = ["usr1"]
+    script = [list(flags) for flags in raised_in_runs]
+    while pending:
+        flag = pending.pop(0)
+        model.append(f"run {flag}")
+        for raised in script.pop(0) if script else []:
+            if raised not in pending and raised != flag:
+                pending.append(raised)
+    assert replay("ignore", raised_in_runs) == model
+
+
+@given(st.lists(st.lists(st.sampled_from(["usr1", "usr2"]), max_size=3), min_size=1, max_size=8))
+def test_overlap_rerun_loses_no_edge(raised_in_runs: list[list[str]]) -> None:
+    """After the last raise of a flag a run of its bundle begins, and n raises before a run give exactly one."""
+    model: list[str] = []
+    pending = ["usr1"]
+    script = [list(flags) for flags in raised_in_runs]
+    while pending:
+        flag = pending.pop(0)
+        model.append(f"run {flag}")
+        for raised in script.pop(0) if script else []:
+            if raised not in pending:
+                pending.append(raised)
+    assert replay("rerun", raised_in_runs) == model
+
+
+def replay(overlap: str, raised_in_runs: list[list[str]]) -> list[str]:
+    """Run an engine in which the nth run raises the nth list of flags, until it is quiet."""
+    JOURNAL.clear()
+    script = [list(flags) for flags in raised_in_runs]
+    with Engine(overlap="rerun" if overlap == "rerun" else "ignore", unmapped=lambda _: engine.stop()) as engine:
+        engine.set_up("usr1", Recorder, "usr1")
+        engine.set_up("usr2", Recorder, "usr2")
+
+        def raise_flags(_: str) -> None:
+            engine.flags.discard("quiet")
+            for flag in script.pop(0) if script else []:
+                engine.raise_flag(flag)
+            engine.raise_flag("quiet")  # always the youngest, and unmapped: it ends the run
+
+        during_run(raise_flags)
+        engine.raise_flag("usr1")
+        engine.run()
+        return [entry for entry in JOURNAL if entry.startswith("run")]
+
+
+@pytest.mark.parametrize("action", [Once, OnceWithoutClosing])
+def test_an_action_that_closes_is_removed_at_once(action: type[Recorder], caplog: pytest.LogCaptureFixture) -> None:
+    """It is torn down once, with the documented warning, and the others go on."""
+    with Engine() as engine:
+        engine.set_up("usr1", action, "once")
+        engine.set_up("usr1", Recorder, "always")
+        engine.raise_flag("usr1")
+        during_run(lambda name: engine.stop() if name == "always" else None)
+        engine.run()
+        engine.raise_flag("usr1")
+        engine.run()
+    assert JOURNAL == [
+        "set up once",
+        "set up always",
+        "run once",
+        "tear down once",
+        "run always",
+        "run always",
+        "tear down always",
+    ]
+    assert f"Received `ActionClosed`; removing action `{action.__name__}`" in caplog.text
+
+
+def test_an_action_that_closed_silently_is_removed_at_its_next_turn() -> None:
+    """It stays for one more turn, in which it does not run."""
+    with Engine() as engine:
+        engine.set_up("usr1", Silent, "silent")
+        engine.raise_flag("usr1")
+        during_run(lambda _: engine.stop())
+        assert engine.run() is Outcome.STOPPED
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.EMPTY
+    assert JOURNAL == ["set up silent", "run silent", "tear down silent"]
+
+
+def test_a_failing_action_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """The failure is logged with its traceback; the action stays and the bundle goes on."""
+    with Engine() as engine:
+        engine.set_up("usr1", Failing, "bad")
+        engine.set_up("usr1", Recorder, "good")
+        during_run(lambda name: engine.stop() if name == "good" else None)
+        for _ in range(2):
+            engine.raise_flag("usr1")
+            assert engine.run() is Outcome.STOPPED
+    assert [entry for entry in JOURNAL if entry.startswith("run")] == ["run bad", "run good"] * 2
+    assert "Action `Failing` failed" in caplog.text
+    assert "RuntimeError: bad failed" in caplog.text
+    assert {record.name for record in caplog.records} == {"flagman.core"}
+
+
+def test_on_error_close_removes_the_action() -> None:
+    """It is torn down, and the others go on."""
+    with Engine(on_error="close") as engine:
+        engine.set_up("usr1", Failing, "bad")
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.EMPTY
+    assert JOURNAL == ["set up bad", "run bad", "tear down bad"]
+
+
+def test_on_error_exit_ends_the_run_at_once() -> None:
+    """No further action starts."""
+    with Engine(on_error="exit") as engine:
+        engine.set_up("usr1", Failing, "bad")
+        engine.set_up("usr1", Recorder, "good")
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.FAILED
+    assert JOURNAL == ["set up bad", "set up good", "run bad", "tear down good", "tear down bad"]
+
+
+def test_a_failing_set_up_is_never_torn_down() -> None:
+    """The others are, and the error says what happened in one line."""
+    with pytest.raises(SetUpError, match=r"FailingSetUp failed: RuntimeError: no set-up today"), Engine() as engine:
+        engine.set_up("usr1", Recorder, "good")
+        engine.set_up("usr1", FailingSetUp, "bad")
+    gc.collect()
+    assert JOURNAL == ["set up good", "set up bad", "tear down good"]
+
+
+def test_a_failing_tear_down_skips_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """All are torn down, each failure is logged, and the end says that something failed."""
+    with pytest.raises(TearDownError), Engine() as engine:
+        engine.set_up("usr1", Recorder, "first")
+        engine.set_up("usr1", FailingTearDown, "second")
+        engine.set_up("usr1", Recorder, "third")
+    assert JOURNAL[3:] == ["tear down third", "tear down second", "tear down first"]
+    assert "tear_down of action `FailingTearDown` failed" in caplog.text
+
+
+def test_an_exception_under_way_is_not_replaced_by_a_failing_tear_down() -> None:
+    """The cause is more telling than its consequence."""
+    with pytest.raises(ZeroDivisionError), Engine() as engine:
+        engine.set_up("usr1", FailingTearDown, "bad")
+        raise ZeroDivisionError
+
+
+def test_an_engine_without_actions_has_nothing_to_wait_for() -> None:
+    """It returns at once."""
+    with Engine() as engine:
+        assert engine.run() is Outcome.EMPTY
+
+
+def test_a_flag_without_actions_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """The engine goes on."""
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "a")
+        during_run(lambda _: engine.stop())
+        engine.raise_flag("usr2")
+        engine.raise_flag("usr1")
+        engine.run()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "Received `usr2`, but no action is bound to it"
+    ]
+
+
+def test_what_a_stop_leaves_unserved_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A pending flag does not vanish without a word."""
+    caplog.set_level(logging.INFO)
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "a")
+        engine.raise_flag("usr1")
+        engine.stop()
+        engine.run()
+    assert JOURNAL == ["set up a", "tear down a"]
+    assert "`usr1`, raised 1 times, is not lowered any more" in caplog.text
+
+
+def test_a_signal_runs_its_bundle_and_handlers_are_put_back() -> None:
+    """Only signals whose flags have actions are handled, and only while the engine is open."""
+    before = signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGUSR2)
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "a")
+        engine.arm([signal.SIGUSR1, signal.SIGUSR2])
+        assert signal.getsignal(signal.SIGUSR1) != before[0]
+        assert signal.getsignal(signal.SIGUSR2) == before[1]
+        during_run(lambda _: engine.stop())
+        os.kill(os.getpid(), signal.SIGUSR1)
+        engine.run()
+    assert JOURNAL[1] == "run a"
+    assert (signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGUSR2)) == before
+
+
+def test_two_engines_share_nothing() -> None:
+    """One can even run inside an action of the other."""
+    with Engine() as outer, Engine() as inner:
+        outer.set_up("usr1", Recorder, "outer")
+        inner.set_up("usr1", Recorder, "inner")
+
+        def nested(name: str) -> None:
+            if name == "outer":
+                inner.raise_flag("usr1")
+                inner.run()
+                outer.stop()
+            else:
+                inner.stop()
+
+        during_run(nested)
+        outer.raise_flag("usr1")
+        outer.run()
+    assert JOURNAL[2:4] == ["run outer", "run inner"]
+
+
+def test_another_thread_can_raise_a_flag() -> None:
+    """It wakes the loop out of its wait."""
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "a")
+        during_run(lambda _: engine.stop())
+        thread = threading.Timer(0.05, engine.raise_flag, ["usr1"])
+        thread.start()
+        engine.run()
+        thread.join()
+    assert JOURNAL[1] == "run a"
+
+
+def test_a_mapped_signal_is_served_though_it_was_blocked_and_ignored() -> None:
+    """Both are put back in the end."""
+    old = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        with Engine() as engine:
+            engine.set_up("usr1", Recorder, "a")
+            engine.arm([signal.SIGUSR1])
+            during_run(lambda _: engine.stop())
+            os.kill(os.getpid(), signal.SIGUSR1)
+            engine.run()
+        assert JOURNAL[1] == "run a"
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+
+
+def test_an_exception_of_a_foreign_handler_ends_the_run_and_tears_down() -> None:
+    """A program that embeds the engine may keep its own way of stopping, such as sys.exit() in a handler."""
+
+    def leave(*_: object) -> None:
+        raise SystemExit(3)
+
+    old = signal.signal(signal.SIGUSR2, leave)
+    try:
+        with pytest.raises(SystemExit), Engine() as engine:
+            engine.set_up("usr1", Recorder, "a")
+            during_run(lambda _: os.kill(os.getpid(), signal.SIGUSR2))
+            engine.raise_flag("usr1")
+            engine.run()
+    finally:
+        signal.signal(signal.SIGUSR2, old)
+    assert JOURNAL == ["set up a", "run a", "tear down a"]
+
+
+def test_ten_thousand_actions_that_all_leave_cost_one_pass() -> None:
+    """Leaving costs the same for each: the number of identity look-ups grows with the number of actions, no faster."""
+    with Engine() as engine:
+        for number in range(10_000):
+            engine.set_up("usr1", Once, str(number))
+        engine.raise_flag("usr1")
+        logging.disable(logging.CRITICAL)
+        try:
+            assert engine.run() is Outcome.EMPTY
+        finally:
+            logging.disable(logging.NOTSET)
+    assert JOURNAL.count("run 9999") == 1
+    assert len(JOURNAL) == 30_000

@@ -1,0 +1,118 @@
+"""Interrupting the code of an action, and the three steps of a stop request."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman.engine.flags import STOP, Flags
+from flagman.engine.interrupt import Interrupter, StopRequest
+from flagman.exceptions import ActionInterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flagman.engine.signals import Handler
+
+
+@pytest.fixture(name="handlers")
+def _handlers() -> Iterator[list[tuple[signal.Signals, Handler]]]:
+    """Put back what a test installs with :func:`install`."""
+    old: list[tuple[signal.Signals, Handler]] = []
+    yield old
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for signum, handler in reversed(old):
+        signal.signal(signum, handler)
+
+
+def test_call_gives_what_the_code_gives() -> None:
+    """Results and exceptions pass through."""
+    interrupter = Interrupter()
+    assert interrupter.call(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        interrupter.call(divmod, 7, 0)
+
+
+def test_interrupt_outside_of_a_call_does_nothing() -> None:
+    """There is nothing to end."""
+    interrupter = Interrupter()
+    interrupter.interrupt("too early")
+    interrupter.call(lambda: None)
+    interrupter.interrupt("too late")
+
+
+def test_a_call_is_interrupted_once() -> None:
+    """The exception is not raised again in the code that cleans up after it."""
+    interrupter = Interrupter()
+    steps: list[str] = []
+
+    def code() -> None:
+        try:
+            interrupter.interrupt("now")
+        finally:
+            interrupter.interrupt("again")
+            steps.append("cleaned up")
+
+    with pytest.raises(ActionInterrupted, match="now"):
+        interrupter.call(code)
+    assert steps == ["cleaned up"]
+
+
+def test_the_second_request_interrupts_a_blocked_system_call(
+    handlers: list[tuple[signal.Signals, Handler]],
+) -> None:
+    """The first TERM lets the code go on, the second ends it though it hangs in read(2)."""
+    flags = Flags()
+    interrupter = Interrupter()
+    stop = StopRequest(flags, interrupter, 1000)
+    handlers.append((signal.SIGTERM, signal.signal(signal.SIGTERM, stop.on_signal)))
+    reader, writer = os.pipe()
+
+    def send() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while STOP not in flags:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=send)
+    with pytest.raises(ActionInterrupted, match="second stop signal"):
+        thread.start()
+        interrupter.call(os.read, reader, 1)
+    thread.join()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    stop.close()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.02])
+def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], timeout: float) -> None:
+    """One TERM is enough, when the action does not end by itself; 0 means at once."""
+    interrupter = Interrupter()
+    stop = StopRequest(Flags(), interrupter, timeout)
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, stop.on_alarm)))
+    handlers.append((signal.SIGTERM, signal.signal(signal.SIGTERM, stop.on_signal)))
+
+    def hang() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1000)
+
+    with pytest.raises(ActionInterrupted, match="stop timeout"):
+        interrupter.call(hang)
+
+
+def test_a_hangup_asks_and_never_insists() -> None:
+    """A closing terminal sends several."""
+    flags = Flags()
+    interrupter = Interrupter()
+    stop = StopRequest(flags, interrupter, 1000)
+    for _ in range(5):
+        interrupter.call(stop.on_hangup, signal.SIGHUP, None)
+    assert STOP in flags
+    stop.close()

@@ -1,0 +1,149 @@
+"""The loop, replaying histories with fake triggers and a fake clock."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flagman.engine.flags import STOP, Flags
+from flagman.engine.loop import Loop
+
+
+class Clock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+class Timer:
+    """Raises a flag at each of its moments, and notes when it was asked to."""
+
+    def __init__(self, flags: Flags, flag: str, moments: list[float]) -> None:
+        self.flags = flags
+        self.flag = flag
+        self.moments = sorted(moments)
+
+    def fileno(self) -> int:
+        """A timer has no descriptor."""
+        return -1
+
+    def deadline(self) -> float | None:
+        """Give the next moment."""
+        return self.moments[0] if self.moments else None
+
+    def drain(self) -> None:
+        """Raise the flag."""
+        self.moments.pop(0)
+        self.flags.add(self.flag)
+
+
+class Pipe:
+    """A trigger with a descriptor: whatever was put in is raised when it is drained."""
+
+    def __init__(self, flags: Flags, descriptor: int) -> None:
+        self.flags = flags
+        self.descriptor = descriptor
+        self.waiting: list[str] = []
+
+    def fileno(self) -> int:
+        """Give the descriptor, which nobody really polls."""
+        return self.descriptor
+
+    def deadline(self) -> float | None:
+        """Wait for ever."""
+        return None
+
+    def drain(self) -> None:
+        """Raise all."""
+        while self.waiting:
+            self.flags.add(self.waiting.pop(0))
+
+
+class History:
+    """A loop whose waits are a script: at each wait, what has happened by its end."""
+
+    def __init__(self, script: list[tuple[str, ...]], moments: list[float]) -> None:
+        self.flags = Flags()
+        self.clock = Clock()
+        self.pipe = Pipe(self.flags, 77)
+        self.timer = Timer(self.flags, "tick", [1000.0 + moment for moment in moments])
+        self.script = script
+        self.patience: list[float | None] = []
+        self.lowered: list[tuple[str, int]] = []
+        loop = Loop(
+            self.flags,
+            [self.pipe, self.timer],
+            lambda flag, raises: self.lowered.append((flag, raises)),
+            clock=self.clock,
+            wait=self.wait,
+        )
+        loop.run()
+
+    def wait(self, patience: float | None) -> list[tuple[int, int]]:
+        """End when the script, or else the time, says so."""
+        self.patience.append(patience)
+        if self.flags:
+            return []
+        if self.script:
+            self.pipe.waiting.extend(self.script.pop(0))
+            return [(77, 1)]
+        if patience is None:
+            self.flags.add(STOP)  # nothing will ever happen again
+            return []
+        self.clock.now += patience / 1000
+        return []
+
+
+def test_idle_waits_for_ever() -> None:
+    """Without a flag and without a deadline there is exactly one wait, without an end."""
+    assert History([], []).patience == [None]
+
+
+def test_one_flag_in_a_turn_and_no_waiting_between() -> None:
+    """Flags that are raised together are lowered in turn, without a pause."""
+    history = History([("usr1", "usr2", "usr1")], [])
+    assert history.lowered == [("usr1", 2), ("usr2", 1)]
+    assert history.patience == [None, 0, None]
+
+
+def test_the_stop_flag_comes_before_older_ones() -> None:
+    """No bundle begins once the stop flag is raised, and it stays raised for whoever looks next."""
+    history = History([("usr1", "stop")], [])
+    assert history.lowered == []
+    assert STOP in history.flags
+
+
+def test_a_deadline_is_rounded_up() -> None:
+    """Waking a fraction of a millisecond early would make the loop spin."""
+    history = History([], [0.0105])
+    assert history.lowered == [("tick", 1)]
+    assert history.patience == [11, None]
+
+
+def test_a_deadline_that_has_passed_is_not_waited_for() -> None:
+    """A late timer is drained at once."""
+    history = History([], [-5.0])
+    assert history.patience == [0, None]
+    assert history.lowered == [("tick", 1)]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map(tuple), max_size=8),
+    st.lists(st.floats(0, 100, allow_nan=False), max_size=8),
+)
+def test_every_raise_is_answered(script: list[tuple[str, ...]], moments: list[float]) -> None:
+    """No lost edge: all raises are lowered, in order of first raise, and the loop never wakes without a reason."""
+    raised = [flag for step in script for flag in step]
+    history = History(list(script), moments)
+    for flag in "abc":
+        assert sum(count for lowered, count in history.lowered if lowered == flag) == raised.count(flag)
+    assert sum(count for lowered, count in history.lowered if lowered == "tick") == len(moments)
+    assert all(patience is None or patience == math.floor(patience) for patience in history.patience)
+    assert len(history.patience) <= len(history.lowered) + len(script) + 2 * len(moments) + 1

@@ -1,0 +1,96 @@
+"""Handlers that raise flags, and leaving without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
+
+
+def test_handled_signals_are_the_documented_ones() -> None:
+    """They are sorted by number."""
+    assert [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2] == HANDLED_SIGNALS
+
+
+def test_flags_have_the_names_of_the_options() -> None:
+    """Lower case, without SIG."""
+    assert [flag_of(signum) for signum in HANDLED_SIGNALS] == ["hup", "usr1", "usr2"]
+
+
+def test_creating_and_closing_touches_nothing() -> None:
+    """Before the first signal is armed there is nothing to put back."""
+    before = signal.getsignal(signal.SIGUSR1)
+    signals = Signals()
+    assert signal.getsignal(signal.SIGUSR1) == before
+    signals.close()
+
+
+def test_a_signal_raises_its_flag_and_wakes() -> None:
+    """Seventy thousand of one and one of another: both are there, though the pipe is full."""
+    signals = Signals()
+    signals.arm([signal.SIGUSR1, signal.SIGUSR2])
+    try:
+        for _ in range(70_000):
+            signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR2)
+        assert signals.flags.pop()[0] == "usr1"
+        assert signals.flags.pop() == ("usr2", 1)
+        assert os.read(signals.wakeup.fileno(), 1)
+    finally:
+        signals.close()
+
+
+def test_all_catchable_signals_in_flight() -> None:
+    """Everything that can be armed is raised once and comes out once, in order."""
+    refused = {signal.SIGKILL, signal.SIGSTOP}
+    every = sorted(set(signal.Signals) - refused)
+    signals = Signals()
+    signals.arm(every)
+    try:
+        for signum in every:
+            signal.raise_signal(signum)
+        assert [signals.flags.pop() for _ in every] == [(flag_of(signum), 1) for signum in every]
+    finally:
+        signals.close()
+
+
+def test_the_previous_wakeup_descriptor_is_put_back() -> None:
+    """A program that embeds an engine may have one of its own."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signals = Signals()
+    signals.arm([signal.SIGUSR1])
+    signals.close()
+    assert signal.set_wakeup_fd(-1) == writer
+    os.close(reader)
+    os.close(writer)
+
+
+def test_retiring_ignores_late_flags_and_lets_others_end_the_process() -> None:
+    """For the last moments of a process."""
+    old = {signum: signal.getsignal(signum) for signum in (signal.SIGUSR1, signal.SIGINT)}
+    signals = Signals()
+    signals.arm([signal.SIGUSR1])
+    signals.handle(signal.SIGINT, signal.SIG_IGN)
+    signals.retire()
+    try:
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        for signum, handler in old.items():
+            signal.signal(signum, handler)
+
+
+def test_whether_a_signal_was_ignored_is_remembered() -> None:
+    """As under nohup."""
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals = Signals()
+    signals.arm([signal.SIGHUP, signal.SIGUSR1])
+    try:
+        assert signals.was_ignored(signal.SIGHUP)
+        assert not signals.was_ignored(signal.SIGUSR1)
+    finally:
+        signals.close()
+        signal.signal(signal.SIGHUP, old)
