@@ -1,0 +1,48 @@
+"""The entry point of the process: arm the signals first, import and run the command later.
+
+From the first statement of :func:`main` on, a signal that would have killed the process is kept and answered when its
+actions are ready. The interpreter's own start, some ten milliseconds before that, cannot be covered from here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from flagman.engine.signals import HANDLED_SIGNALS, Signals
+
+_STDERR = 2
+
+
+def main() -> int:
+    """Run the command ``flagman``.
+
+    :returns: its exit status
+    """
+    _fill_standard_descriptors()
+    signals = Signals()
+    signals.arm(HANDLED_SIGNALS)
+    # Until there is something to tear down Ctrl-C ends the process, without the traceback of a KeyboardInterrupt.
+    signals.handle(signal.SIGINT, signal.SIG_DFL)
+    from flagman import cli  # noqa: PLC0415 - only now, see above
+
+    try:
+        return cli.main(signals=signals)
+    finally:
+        signals.retire()
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null for each standard stream that is closed, so that no pipe of ours is ever taken for one."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - the only parameter there is
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    # `python -m` puts the current directory first on the path, where the console script does not look for plugins.
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    sys.exit(main())

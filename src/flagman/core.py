@@ -1,0 +1,76 @@
+"""The documented library face: plain functions over one engine that they share.
+
+A program that wants an engine of its own, or two, uses :class:`flagman.Engine`.
+"""
+
+from __future__ import annotations
+
+from flagman.engine.catalog import Catalog
+from flagman.engine.engine import Engine
+from flagman.engine.signals import HANDLED_SIGNALS, flag_of
+from flagman.exceptions import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flagman.actions.action import Action
+    from flagman.types import ActionArgument, ActionName, FlagName
+
+#: All known actions by name, each loaded when it is looked up.
+KNOWN_ACTIONS: Mapping[ActionName, type[Action]] = Catalog()
+
+# Created by the first function that needs it, closed by run().
+_shared: Engine | None = None
+
+
+def _engine() -> Engine:
+    global _shared  # noqa: PLW0603 - this module is that one instance's face
+    if _shared is None:
+        _shared = Engine()
+    return _shared
+
+
+def create_action_bundles(bindings: Mapping[FlagName, object]) -> int:
+    """Set up actions.
+
+    :param bindings: for each flag a list of actions, each a list of its name and its arguments, such as
+        ``{"usr1": [["print", "hi"], ["print", "ho"]]}``; other things than lists are passed over, so that the result
+        of :func:`flagman.cli.parse_args` can be given as ``vars(arguments)``
+    :returns: how many actions have been set up
+    :raises UsageError: if a flag belongs to no handled signal, or an action is unknown or broken
+    :raises SetUpError: if an action's ``set_up`` raised; those set up before it stay, until :func:`run`
+    """
+    flags = [flag_of(signum) for signum in HANDLED_SIGNALS]
+    wanted: list[tuple[FlagName, type[Action], Sequence[ActionArgument]]] = []
+    for flag, actions in bindings.items():
+        if not isinstance(actions, list):
+            continue
+        if flag not in flags:
+            raise UsageError(f"unknown flag {flag!r}; there are {', '.join(flags)}")
+        wanted.extend((flag, KNOWN_ACTIONS[name], arguments) for name, *arguments in actions)
+    for flag, action, arguments in wanted:
+        _engine().set_up(flag, action, *arguments)
+    return len(wanted)
+
+
+def set_handlers() -> None:
+    """Install handlers for the signals that have actions, and for no others."""
+    _engine().arm(HANDLED_SIGNALS)
+
+
+def run() -> None:
+    """Run actions as their signals arrive, until all have closed; then tear down what is left.
+
+    An exception that a signal handler of the program raises, such as :exc:`KeyboardInterrupt`, ends it too and is
+    passed on after the tear-down.
+
+    :raises TearDownError: if a ``tear_down`` failed
+    """
+    global _shared  # noqa: PLW0603 - see _engine()
+    engine = _engine()
+    try:
+        with engine:
+            engine.run()
+    finally:
+        _shared = None

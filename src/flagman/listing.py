@@ -1,0 +1,63 @@
+"""The text of ``flagman --list``: names in one column, descriptions wrapped beside them."""
+
+from __future__ import annotations
+
+import os
+from inspect import cleandoc
+from textwrap import wrap
+
+from flagman.actions.signature import describe
+from flagman.exceptions import PluginError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import TextIO
+
+    from flagman.actions.action import Action
+    from flagman.types import ActionName
+
+_WIDTH = 80
+
+
+def lines(known: Mapping[ActionName, type[Action]], bold: tuple[str, str] = ("", "")) -> Iterator[str]:
+    """Give the lines of the list.
+
+    :param known: all actions; one that cannot be loaded is listed as broken
+    :param bold: what to write before and after a name
+    """
+    names = list(known)
+    column = max(map(len, [*names, "name"]))
+    yield _entry("name", "description [(argument: type, ...)]", column, bold)
+    yield "-" * _WIDTH
+    for name in names:
+        first, *others = _description(known, name, _WIDTH - column - 3)
+        yield _entry(name, first, column, bold)
+        yield from (f"{'':{column + 3}}{line}".rstrip() for line in others)
+
+
+def bold_escapes(stream: TextIO) -> tuple[str, str]:
+    """Give the escape sequences for bold text, if the stream is a terminal and colorama is installed."""
+    # An empty NO_COLOR means nothing, see https://no-color.org.
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return "", ""
+    try:
+        from colorama import Style  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        return "", ""
+    return Style.BRIGHT, Style.NORMAL
+
+
+def _entry(name: str, text: str, column: int, bold: tuple[str, str]) -> str:
+    return f"{bold[0]}{name:<{column}} -{bold[1]} {text}"
+
+
+def _description(known: Mapping[ActionName, type[Action]], name: ActionName, width: int) -> list[str]:
+    try:
+        action = known[name]
+    except PluginError as error:
+        return wrap(f"BROKEN: {error}", width)
+    paragraphs = cleandoc(action.__doc__ or "(no description)").split("\n\n")
+    text = [line for paragraph in paragraphs for line in wrap(paragraph, width)]
+    arguments = describe(action)
+    return [*text, arguments] if arguments else text

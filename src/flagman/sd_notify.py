@@ -1,0 +1,92 @@
+"""The systemd notification protocol: one datagram a message, lines of ``KEY=value``; see :manpage:`sd_notify(3)`."""
+
+from __future__ import annotations
+
+import os
+
+from flagman.exceptions import NotifyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
+# Seconds that a manager which reads nothing may hold the daemon up.
+_PATIENCE = 5.0
+
+# What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
+# sd_listen_fds(3).
+_PRIVATE = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+)
+
+
+class SystemdNotifier:
+    """Tells the service manager about this process, if there is one that wants to know.
+
+    It connects once, to the socket that NOTIFY_SOCKET names now: a path, or ``@name`` for an abstract socket. Without
+    that variable every message is dropped.
+
+    :param debug: raise errors instead of dropping messages
+    :raises NotifyError: with ``debug``, if there is no socket to connect to
+    """
+
+    def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
+        self._debug = debug
+        self._socket: socket | None = None
+        address = os.environ.get("NOTIFY_SOCKET", "")
+        try:
+            self._socket = _connect(address)
+        except NotifyError:
+            if debug:
+                raise
+
+    def notify(self, state: str) -> None:
+        """Send a message.
+
+        :param state: one or more lines such as ``READY=1``
+        :raises NotifyError: with ``debug``, if it could not be sent
+        """
+        if self._socket is None:
+            if self._debug:
+                raise NotifyError("the connection to the service manager is closed")
+            return
+        try:
+            self._socket.sendall(state.encode())
+        except (OSError, UnicodeError) as error:
+            if self._debug:
+                raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection; every later message is dropped."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def take_from_environment() -> SystemdNotifier:
+    """Connect to the service manager, and hide what it said to this process from all that is started later."""
+    notifier = SystemdNotifier()
+    for name in _PRIVATE:
+        os.environ.pop(name, None)
+    return notifier
+
+
+def _connect(address: str) -> socket:
+    if not address.startswith(("/", "@")) or len(address) == 1:
+        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not a path or an @abstract name")
+    # Here because only a process that a manager watches needs it: 2 ms.
+    import socket  # noqa: PLC0415
+
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | getattr(socket, "SOCK_CLOEXEC", 0))
+    try:
+        connection.settimeout(_PATIENCE)
+        connection.connect("\0" + address[1:] if address.startswith("@") else address)
+    except OSError as error:
+        connection.close()
+        raise NotifyError(f"cannot connect to NOTIFY_SOCKET {address!r}: {error}") from error
+    return connection
