@@ -215,7 +215,7 @@ def _unknown(word: str, options: Iterable[str]) -> str:
         return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
 
-    close = get_close_matches(word, list(options), n=1)
+    close = get_close_matches(word, list(options), n=1, cutoff=0.7)
     return f"unknown option {word!r}; " + (f"did you mean {close[0]!r}?" if close else "see flagman --help")
 
 

@@ -45,11 +45,13 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         """
         if name in BUILT_IN:
             return _load(BUILT_IN[name], f"the action {name!r}")
-        found = self._named_directly(name) if ":" in name else None
-        if found is not None:
-            return found
+        direct = _named_directly(name)
+        if isinstance(direct, type):
+            return direct
         offers = [point for point in _plugins() if name in (point.name, _full_name(point))]
         if not offers:
+            if direct is not None:
+                raise direct
             raise UnknownActionError(f"unknown action {name!r}{_did_you_mean(name, self)}")
         if len(offers) > 1:
             choices = " or ".join(sorted(map(_full_name, offers)))
@@ -69,19 +71,18 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
     def __contains__(self, name: object) -> bool:
         return any(name == known for known in self)
 
-    @staticmethod
-    def _named_directly(name: str) -> type[Action] | None:
-        """Load ``module:Class``, if there is a module of that name."""
-        module = name.partition(":")[0]
-        if not all(part.isidentifier() for part in module.split(".")):
-            return None
-        try:
-            return _load(name, f"the action {name!r}")
-        except PluginError as error:
-            missing = error.__cause__
-            if isinstance(missing, ModuleNotFoundError) and module.startswith(missing.name or "?"):
-                return None
-            raise
+
+def _named_directly(name: ActionName) -> type[Action] | PluginError | None:
+    """Load ``module:Class``; tell what is wrong with it, or give None if there is no such module."""
+    module, colon, _ = name.partition(":")
+    if not colon or not all(part.isidentifier() for part in module.split(".")):
+        return None
+    try:
+        return _load(name, f"the action {name!r}")
+    except PluginError as error:
+        missing = error.__cause__
+        absent = isinstance(missing, ModuleNotFoundError) and f"{module}.".startswith(f"{missing.name}.")
+        return None if absent else error
 
 
 def _plugins() -> list[EntryPoint]:

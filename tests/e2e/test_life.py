@@ -1,0 +1,338 @@
+"""Signals at every moment of a daemon's life: before it is ready, while actions run, while it stops.
+
+A test that sends the same signal again as soon as it sees a line needs ``--overlap rerun``: the bundle that printed the
+line may not have ended yet.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import MODULE, Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Start = Callable[..., Daemon]
+
+USR1, USR2, HUP, TERM, INT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTERM, signal.SIGINT
+
+RERUN = ("--overlap", "rerun")
+
+
+def release(fifo: Path) -> None:
+    """Let an action that waits at the FIFO go on."""
+    fifo.write_text("go\n", encoding="utf-8")
+
+
+def test_ignore_is_the_default(start: Start, fifo: Path) -> None:
+    """A signal that arrives while its own bundle runs is ignored; another one is served afterwards."""
+    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two", "-v").ready()
+    daemon.expect("gate: init", "init")
+    daemon.signal(USR1).expect("gate: begin")
+    daemon.signal(USR1, USR2, USR1)
+    release(fifo)
+    daemon.expect("gate: end", "two")
+    daemon.expect_error("Ignored `usr1`, raised")
+    daemon.stop("cleanup", "gate: cleanup")
+
+
+def test_rerun_runs_once_more_however_many_arrived(start: Start, fifo: Path) -> None:
+    """The run that follows began after the last signal."""
+    daemon: Daemon = start("--overlap", "rerun", "--usr1", "acts:Gate", "gate", str(fifo)).ready()
+    daemon.expect("gate: init").signal(USR1).expect("gate: begin")
+    daemon.signal(USR1, USR1, USR1)
+    release(fifo)
+    daemon.expect("gate: end", "gate: begin")
+    release(fifo)
+    daemon.expect("gate: end").stop("gate: cleanup")
+
+
+@pytest.mark.parametrize("order", [(USR1, USR2), (USR2, USR1)])
+def test_oldest_first(start: Start, order: tuple[signal.Signals, signal.Signals]) -> None:
+    """Flags are lowered in the order in which they were raised.
+
+    The daemon sends them to itself: of two that others send within microseconds, CPython notes the order by number.
+    """
+    words = {USR1: "one", USR2: "two"}
+    raising = (word for signum in order for word in ("--hup", "acts:Raises", signum.name))
+    daemon: Daemon = start(*raising, "--usr1", "print", "one", "--usr2", "print", "two").ready().expect("init", "init")
+    daemon.signal(HUP).expect(*(f"raising {signum.name}" for signum in order))
+    daemon.expect(*(words[signum] for signum in order)).stop("cleanup", "cleanup")
+
+
+def wait_until_taken(daemon: Daemon, signum: signal.Signals) -> None:
+    """Wait until a signal is no longer pending."""
+    bit = 1 << (signum - 1)
+    while True:
+        with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:  # noqa: PTH123
+            fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+        if not (int(fields["ShdPnd"], 16) | int(fields["SigPnd"], 16)) & bit:
+            return
+        os.sched_yield()
+
+
+def test_a_signal_during_set_up_is_answered_when_ready(start: Start, fifo: Path) -> None:
+    """It neither kills nor gets lost."""
+    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
+    daemon.expect("slow: init", "slow: begin").signal(USR1, USR1)
+    release(fifo)
+    daemon.expect("slow: end", "init", "slow: begin")
+    release(fifo)
+    daemon.expect("slow: end", "hi").stop("cleanup", "slow: cleanup")
+
+
+def test_a_signal_during_the_import_of_a_plugin_is_answered_when_ready(
+    start: Start, fifo: Path, tmp_path: Path
+) -> None:
+    """Handlers are armed before argparse and before any plugin."""
+    (tmp_path / "slow_import.py").write_text(
+        f"print('importing')\nopen({str(fifo)!r}).readline()\nfrom acts import Counter\n", encoding="utf-8"
+    )
+    path = f"{tmp_path}:{os.path.dirname(__file__)}/../lib"  # noqa: PTH120
+    daemon: Daemon = start("--usr1", "slow_import:Counter", "runs", environment={"PYTHONPATH": path})
+    daemon.expect("importing").signal(USR1)
+    release(fifo)
+    daemon.ready()
+    daemon.signal(TERM)
+    daemon.expect("runs: 1")
+
+
+@pytest.mark.parametrize("signum", [TERM, INT])
+def test_a_stop_during_the_import_of_a_plugin_ends_it_at_once(
+    start: Start, fifo: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    """There is nothing to tear down, and no traceback to show."""
+    (tmp_path / "slow_import.py").write_text(f"print('importing')\nopen({str(fifo)!r}).readline()\n", encoding="utf-8")
+    daemon: Daemon = start("--usr1", "slow_import:X", environment={"PYTHONPATH": str(tmp_path)})
+    daemon.expect("importing").signal(signum)
+    assert daemon.status() == -signum
+    assert daemon.err.rest() == []
+
+
+def test_a_stop_during_set_up(start: Start, fifo: Path) -> None:
+    """The set-up under way may finish, no other begins, and there is no READY."""
+    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
+    daemon.expect("slow: init", "slow: begin").signal(TERM)
+    wait_until_taken(daemon, TERM)
+    release(fifo)
+    daemon.expect("slow: end", "slow: cleanup", "")
+    assert daemon.status() == 0
+    assert daemon.notified() == "STOPPING=1"
+
+
+def test_a_second_stop_during_set_up_interrupts_it(start: Start, fifo: Path) -> None:
+    """What was never set up is not torn down; what was, is."""
+    daemon: Daemon = start("--usr1", "print", "hi", "--usr1", "acts:SlowSetUp", "slow", str(fifo))
+    daemon.expect("init", "slow: init", "slow: begin").signal(TERM)
+    wait_until_taken(daemon, TERM)
+    daemon.signal(TERM).expect("cleanup", "")
+    assert daemon.status() == 0
+
+
+@pytest.mark.parametrize("signum", [TERM, INT])
+def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum: signal.Signals) -> None:
+    """No new action starts, of its bundle or of another; everything is torn down in reverse order."""
+    daemon: Daemon = start(
+        *("--usr1", "acts:Gate", "gate", str(fifo), "--usr1", "print", "never"),
+        *("--usr2", "print", "never", "-v"),
+    ).ready()
+    daemon.expect("gate: init", "init", "init").signal(USR1).expect("gate: begin")
+    daemon.signal(USR2, signum)
+    wait_until_taken(daemon, signum)
+    release(fifo)
+    daemon.expect("gate: end", "cleanup", "cleanup", "gate: cleanup", "")
+    assert daemon.status() == 0
+    daemon.expect_error("Stopping; `usr2`, raised 1 times, is not lowered any more")
+
+
+def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None:
+    """Though it hangs in a system call; tear_down still runs."""
+    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo)).ready()
+    daemon.expect("gate: init").signal(USR1).expect("gate: begin").signal(TERM)
+    wait_until_taken(daemon, TERM)
+    daemon.signal(INT).expect("gate: cleanup", "")
+    assert daemon.status() == 0
+    daemon.expect_error("WARNING:flagman.core:Interrupted action `Gate`: a second stop signal arrived")
+
+
+def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> None:
+    """One TERM is obeyed within a bound."""
+    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--stop-timeout", "0.05").ready()
+    daemon.expect("gate: init").signal(USR1).expect("gate: begin").signal(TERM).expect("gate: cleanup", "")
+    assert daemon.status() == 0
+    daemon.expect_error("it went on for longer than the stop timeout of 0.05 seconds")
+
+
+def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> None:
+    """The others are still torn down; that one was not, so the status is not 0."""
+    daemon: Daemon = start(
+        *("--usr1", "print", "hi", "--usr1", "acts:SlowTearDown", "slow", str(fifo), "--stop-timeout", "0.05"),
+    ).ready()
+    daemon.expect("init", "slow: init").signal(TERM).expect("slow: begin", "cleanup", "")
+    assert daemon.status() == 1
+    daemon.expect_error("Interrupted tear_down of action `SlowTearDown`")
+
+
+@pytest.mark.parametrize("last", [TERM, INT])
+def test_the_third_stop_is_the_end(start: Start, fifo: Path, last: signal.Signals) -> None:
+    """Even for an action that swallows everything."""
+    daemon: Daemon = start("--usr1", "acts:Stubborn", "mule", str(fifo)).ready().expect("mule: init")
+    daemon.signal(USR1).expect("mule: begin").signal(TERM)
+    wait_until_taken(daemon, TERM)
+    daemon.signal(TERM).expect("mule: ActionInterrupted").signal(last)
+    assert daemon.status() == 128 + last
+
+
+def test_unmapped_signals_are_a_warning(start: Start) -> None:
+    """The daemon lives on."""
+    daemon: Daemon = start("--usr1", "print", "hi").ready().expect("init")
+    daemon.signal(USR2)
+    assert daemon.expect_error("usr2") == "WARNING:flagman.core:Received `usr2`, but no action is bound to it"
+    daemon.signal(USR1).expect("hi").stop("cleanup")
+
+
+def test_a_hangup_without_action_is_a_graceful_stop(start: Start) -> None:
+    """The terminal went away."""
+    daemon: Daemon = start("--usr1", "print", "hi").ready().expect("init").signal(HUP).expect("cleanup", "")
+    assert daemon.status() == 0
+
+
+def test_several_hangups_do_not_insist(start: Start, fifo: Path) -> None:
+    """A closing terminal sends more than one; the running action may finish."""
+    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo)).ready().expect("gate: init")
+    daemon.signal(USR1).expect("gate: begin")
+    for _ in range(4):
+        daemon.signal(HUP)
+        wait_until_taken(daemon, HUP)
+    release(fifo)
+    daemon.expect("gate: end", "gate: cleanup", "")
+    assert daemon.status() == 0
+
+
+def test_a_hangup_whose_last_action_has_closed_is_a_stop_again(start: Start) -> None:
+    """A signal that lost its last action behaves as an unmapped one."""
+    daemon: Daemon = start(*RERUN, "--hup", "print_once", "hup", "--usr1", "print", "hi").ready().expect("init", "init")
+    daemon.signal(HUP).expect("hup", "cleanup")
+    daemon.expect_error("ActionClosed: Only print once")
+    daemon.signal(HUP).expect("cleanup", "")
+    assert daemon.status() == 0
+
+
+def test_nohup(start: Start) -> None:
+    """An inherited ignored HUP stays ignored without an action, and is served with one."""
+    nohup = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
+    daemon: Daemon = start("--usr1", "print", "hi", prefix=nohup).ready().expect("init")
+    daemon.signal(HUP, USR1).expect("hi").stop("cleanup")
+    daemon = start("--hup", "print", "hup", prefix=nohup).ready().expect("init")
+    daemon.signal(HUP).expect("hup").stop("cleanup")
+
+
+@pytest.mark.parametrize("how", ["ignored", "blocked"])
+def test_mapped_signals_are_served_whatever_was_inherited(start: Start, how: str) -> None:
+    """And the daemon can be stopped."""
+
+    def before_exec() -> None:
+        signums = [USR1, HUP, TERM, INT]
+        if how == "blocked":
+            signal.pthread_sigmask(signal.SIG_BLOCK, signums)
+        else:
+            for signum in signums:
+                signal.signal(signum, signal.SIG_IGN)
+
+    for stop in (TERM, INT):
+        daemon: Daemon = start("--usr1", "print", "hi", "--hup", "print", "hup", before_exec=before_exec)
+        daemon.ready().expect("init", "init").signal(USR1).expect("hi").signal(HUP).expect("hup")
+        daemon.signal(stop).expect("cleanup", "cleanup", "")
+        assert daemon.status() == 0
+
+
+@pytest.mark.parametrize("error", ["ValueError", "MemoryError", "RecursionError", "SystemExit", "BlockingIOError"])
+def test_a_failing_action_does_not_end_the_daemon(start: Start, error: str) -> None:
+    """It is logged with its traceback, the bundle goes on, and the next signal works."""
+    daemon: Daemon = (
+        start(*RERUN, "--usr1", "acts:Fail", error, "--usr1", "print", "next").ready().expect("init", "init")
+    )
+    for _ in range(2):
+        daemon.signal(USR1).expect("next")
+        daemon.expect_error("ERROR:flagman.core:Action `Fail` failed")
+        daemon.expect_error(f"{error}: on purpose")
+    daemon.stop("cleanup", "cleanup")
+
+
+def test_on_error_exit(start: Start) -> None:
+    """The rest is torn down; status 1."""
+    daemon: Daemon = start("--on-error", "exit", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "x").ready()
+    daemon.expect("init", "init").signal(USR1).expect("cleanup", "cleanup", "")
+    assert daemon.status() == 1
+    daemon.expect_error("ERROR:flagman.service:Exiting because an action failed")
+
+
+def test_on_error_close(start: Start) -> None:
+    """The action is gone, its bundle goes on."""
+    daemon: Daemon = start(
+        *RERUN, "--on-error", "close", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "next"
+    )
+    daemon.ready().expect("init", "init").signal(USR1).expect("cleanup", "next")
+    daemon.signal(USR1).expect("next").stop("cleanup")
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 1), (("--successful-empty",), 0)])
+def test_when_all_actions_have_closed_the_daemon_ends(start: Start, options: tuple[str, ...], status: int) -> None:
+    """With status 1, or 0 if that is what was wanted."""
+    daemon: Daemon = start("--usr1", "print_once", "a", "--usr2", "print_once", "b", *options).ready()
+    daemon.expect("init", "init").signal(USR1).expect("a", "cleanup").signal(USR2).expect("b", "cleanup", "")
+    assert daemon.status() == status
+    daemon.expect_error("WARNING:flagman.service:All actions have closed; exiting")
+
+
+def test_a_signal_raised_by_an_action_itself(start: Start) -> None:
+    """It is one like any other, also when it is the stop."""
+    daemon: Daemon = start("--usr1", "acts:Raises", "SIGUSR2", "--usr2", "acts:Raises", "SIGTERM").ready()
+    daemon.signal(USR1).expect("raising SIGUSR2", "raising SIGTERM", "")
+    assert daemon.status() == 0
+
+
+def test_late_signals_do_not_change_the_status(start: Start, fifo: Path) -> None:
+    """While it stops, a daemon ignores what would have run its actions."""
+    daemon: Daemon = start("--usr1", "acts:SlowTearDown", "slow", str(fifo)).ready().expect("slow: init")
+    daemon.signal(TERM).expect("slow: begin").signal(USR1, HUP, USR2)
+    release(fifo)
+    daemon.expect("slow: end", "")
+    assert daemon.status() == 0
+
+
+def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> None:
+    """Without anything to tear down, INT ends the process as a shell expects."""
+    info = tmp_path / "slow-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[flagman.action]\nslow = slow_import:X\n", encoding="utf-8")
+    (tmp_path / "slow_import.py").write_text(
+        f"print('importing', flush=True)\nopen({str(fifo)!r}).readline()\n", encoding="utf-8"
+    )
+    with subprocess.Popen(
+        [*MODULE, "--list"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        while process.stdout.readline() != "importing\n":
+            pass
+        process.send_signal(INT)
+        assert process.wait(60) == -INT
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
+def test_the_launcher_is_this_python() -> None:
+    """The tests drive what is installed beside the interpreter that runs them."""
+    assert MODULE[0] == sys.executable

@@ -1,0 +1,158 @@
+"""Storms: many senders, thousands of signals, and the laws as the only assertions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon import Daemon
+
+    Start = Callable[..., Daemon]
+
+# Sends one signal as often as it can, and says when it began to send the last one.
+SENDER = """
+import os, sys, time
+pid, signum, count = map(int, sys.argv[1:])
+for _ in range(count - 1):
+    os.kill(pid, signum)
+print(time.monotonic_ns(), flush=True)
+os.kill(pid, signum)
+"""
+
+# Sends one signal until its receiver has gone.
+FLOOD = """
+import os, sys
+try:
+    while True:
+        os.kill(int(sys.argv[1]), int(sys.argv[2]))
+except ProcessLookupError:
+    pass
+"""
+
+
+def senders(daemon: Daemon, *jobs: tuple[signal.Signals, int]) -> list[tuple[str, int]]:
+    """Let processes send concurrently; give each one's signal and the time just before its last one."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", SENDER, str(daemon.process.pid), str(int(signum)), str(count)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for signum, count in jobs
+    ]
+    last = []
+    for process, (signum, _) in zip(running, jobs, strict=True):
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        last.append((signum.name.removeprefix("SIG").lower(), int(output)))
+    return last
+
+
+@pytest.mark.parametrize("options", [(), ("-vv",)], ids=["", "verbose"])
+def test_no_lost_edge_in_a_storm(start: Start, options: tuple[str, ...], tmp_path: Path) -> None:
+    """A run begins after the last signal of every sender, and the daemon lives and stops."""
+    log = (tmp_path / "log").open("wb")  # a pipe that nobody reads would fill up with -vv
+    daemon: Daemon = start(
+        *("--overlap", "rerun", *options),
+        *("--usr1", "acts:Echo", "usr1", "--usr2", "acts:Echo", "usr2", "--hup", "acts:Echo", "hup"),
+        prefix=["sh", "-c", f'exec "$@" 2>{tmp_path}/log', "sh"],
+    ).ready()
+    log.close()
+    wanted = dict.fromkeys(("usr1", "usr2", "hup"), 0)
+    jobs = [(signal.SIGUSR1, 3000), (signal.SIGUSR1, 3000), (signal.SIGUSR2, 3000), (signal.SIGHUP, 1)]
+    for name, moment in senders(daemon, *jobs):
+        wanted[name] = max(wanted[name], moment)
+    while wanted:
+        name, began = daemon.out.next().split()
+        if name in wanted and int(began) >= wanted[name]:
+            del wanted[name]
+    daemon.signal(signal.SIGTERM)
+    assert daemon.status() == 0
+
+
+def test_ping_pong(start: Start) -> None:
+    """Every signal is a last one, sent the moment its predecessor's run shows: none may sleep until the next."""
+    daemon: Daemon = start("--overlap", "rerun", "--usr1", "acts:Echo", "usr1").ready()
+    for _ in range(3000):
+        daemon.signal(signal.SIGUSR1)
+        assert daemon.out.next().startswith("usr1 ")
+    daemon.stop()
+
+
+def test_the_stop_wins_in_a_flood(start: Start) -> None:
+    """TERM is obeyed while another signal floods, and the flood neither kills nor delays the end."""
+    daemon: Daemon = start("--usr1", "acts:Counter", "usr1", "--usr1", "print_once", "begun").ready()
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(daemon.process.pid), str(int(signal.SIGUSR1))])
+    try:
+        daemon.expect("init", "begun", "cleanup")
+        daemon.signal(signal.SIGTERM)
+        assert int(daemon.out.next().removeprefix("usr1: ")) > 0
+        assert daemon.status() == 0
+    finally:
+        flood.kill()
+        flood.wait()
+
+
+def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
+    """Once quiet, the daemon does not wake; a hundred thousand signals leave nothing behind."""
+    daemon: Daemon = start("--usr1", "acts:Counter", "usr1", "--usr2", "print", "quiet").ready().expect("init")
+    senders(daemon, (signal.SIGUSR1, 2000))
+    daemon.signal(signal.SIGUSR2).expect("quiet")
+    before, _ = memory(daemon)
+    senders(daemon, (signal.SIGUSR1, 100_000))
+    daemon.signal(signal.SIGUSR2).expect("quiet")
+    settle(daemon)
+    after, switches = memory(daemon)
+    assert after - before < 512, "kilobytes"
+    time.sleep(0.2)
+    assert memory(daemon)[1] == switches
+    daemon.signal(signal.SIGTERM)
+    assert daemon.status() == 0
+
+
+def settle(daemon: Daemon) -> None:
+    """Wait until the daemon sleeps in its poll."""
+    channel = Path(f"/proc/{daemon.process.pid}/stat")
+    quiet = 0
+    while quiet < 20:
+        state = channel.read_text(encoding="ascii").rpartition(")")[2].split()[0]
+        quiet = quiet + 1 if state == "S" else 0
+        time.sleep(0.001)
+
+
+def memory(daemon: Daemon) -> tuple[int, int]:
+    """Give the resident memory in kilobytes and the number of context switches so far."""
+    fields = dict(
+        line.split(":", 1)
+        for line in Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii").splitlines()
+    )
+    switches = int(fields["voluntary_ctxt_switches"]) + int(fields["nonvoluntary_ctxt_switches"])
+    return int(fields["VmRSS"].split()[0]), switches
+
+
+def test_sixty_four_signals_in_flight(start: Start, tmp_path: Path) -> None:
+    """However many flags and actions there are, each runs once."""
+    fifo = tmp_path / "gate"
+    os.mkfifo(fifo)
+    many = [word for number in range(300) for word in ("--usr2", "print", str(number))]
+    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--hup", "print", "hup", *many).ready()
+    daemon.expect("gate: init", *["init"] * 301)
+    daemon.signal(signal.SIGUSR1).expect("gate: begin")
+    for _ in range(64):
+        daemon.signal(signal.SIGUSR2, signal.SIGHUP)
+    fifo.write_text("go\n", encoding="utf-8")
+    lines = [daemon.out.next() for _ in range(302)]
+    assert lines[0] == "gate: end"
+    assert sorted(lines[1:]) == sorted(["hup", *map(str, range(300))])
+    daemon.signal(signal.SIGTERM)
+    assert daemon.status() == 0

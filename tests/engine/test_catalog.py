@@ -1,0 +1,135 @@
+"""Finding actions by name, with real distributions on the path."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
+from flagman.engine.catalog import Catalog
+from flagman.exceptions import PluginError, UnknownActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIB = str(Path(__file__).parent.parent / "lib")
+
+GOOD = "from flagman import Action\nclass Good(Action):\n    '''Good.'''\n    def run(self): ...\n"
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a folder on the module search path; what is imported from it is forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(LIB)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def distribution(path: Path, name: str, *points: str, **modules: str) -> None:
+    """Install a distribution with these entry points and modules."""
+    info = path / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("\n".join(["[flagman.action]", *points]), encoding="utf-8")
+    for module, text in modules.items():
+        (path / f"{module}.py").write_text(text, encoding="utf-8")
+
+
+def test_built_in_actions() -> None:
+    """They come first, in a fixed order, and are the classes that flagman.actions has."""
+    catalog = Catalog()
+    assert list(catalog)[:3] == ["print", "delay_print", "print_once"]
+    assert [catalog[name] for name in list(catalog)[:3]] == [PrintAction, DelayedPrintAction, PrintOnceAction]
+    assert "print" in catalog
+    assert "bogus" not in catalog
+    assert catalog.get("bogus") is None
+    assert len(catalog) == len(list(catalog))
+
+
+def test_built_in_actions_cost_no_metadata() -> None:
+    """Neither the metadata machinery nor another action's module is imported for them."""
+    program = (
+        "import sys; from flagman.engine.catalog import Catalog; Catalog()['print'];"
+        "assert not {'importlib.metadata', 'inspect', 'difflib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_only_the_named_plugin_is_imported(path: Path) -> None:
+    """A broken one that is not used has no effect, and the names can be listed without importing any."""
+    distribution(path, "acme-good", "good = acme_good:Good", acme_good=GOOD)
+    distribution(path, "acme-bad", "bad = broken_plugin:Bad")
+    catalog = Catalog()
+    assert {"good", "bad"} <= set(catalog)
+    assert catalog["good"].__name__ == "Good"
+    assert "broken_plugin" not in sys.modules
+
+
+def test_a_broken_plugin_that_is_used_names_its_distribution(path: Path) -> None:
+    """The cause is kept for whoever wants the traceback."""
+    distribution(path, "acme-bad", "bad = broken_plugin:Bad", "missing = acme_nowhere:X", "odd = acts:NotAnAction")
+    with pytest.raises(PluginError, match=r"'bad' of the distribution 'acme-bad' is broken: RuntimeError: this") as bad:
+        Catalog()["bad"]
+    assert isinstance(bad.value.__cause__, RuntimeError)
+    with pytest.raises(PluginError, match=r"'acme-bad' is broken: ModuleNotFoundError: No module named 'acme_nowhere'"):
+        Catalog()["missing"]
+    with pytest.raises(PluginError, match="not a subclass of flagman"):
+        Catalog()["odd"]
+
+
+def test_two_distributions_with_one_name(path: Path) -> None:
+    """Neither is guessed; the distribution's name chooses."""
+    distribution(path, "acme-one", "good = acme_one:Good", acme_one=GOOD)
+    distribution(path, "acme-two", "good = acme_two:Good", acme_two=GOOD)
+    catalog = Catalog()
+    with pytest.raises(PluginError, match="choose acme-one:good or acme-two:good"):
+        catalog["good"]
+    assert catalog["acme-two:good"].__module__ == "acme_two"
+    assert {"acme-one:good", "acme-two:good"} <= set(catalog)
+    assert "good" not in catalog
+
+
+def test_a_plugin_cannot_replace_a_built_in_action(path: Path) -> None:
+    """It is found under its full name only."""
+    distribution(path, "acme", "print = acme:Good", acme=GOOD)
+    catalog = Catalog()
+    assert catalog["print"] is PrintAction
+    assert catalog["acme:print"].__module__ == "acme"
+    assert "acme:print" in set(catalog)
+
+
+def test_a_class_can_be_named_directly(path: Path) -> None:
+    """For development, without an entry point."""
+    (path / "mine.py").write_text(GOOD + "class Outer:\n    Inner = Good\n", encoding="utf-8")
+    catalog = Catalog()
+    assert catalog["mine:Good"].__name__ == "Good"
+    assert catalog["mine:Outer.Inner"].__name__ == "Good"
+    with pytest.raises(PluginError, match="'mine:Bad' is broken: AttributeError"):
+        catalog["mine:Bad"]
+    with pytest.raises(PluginError, match="'acts:NotAnAction' is broken"):
+        catalog["acts:NotAnAction"]
+    with pytest.raises(PluginError, match="RuntimeError: this plugin is"):
+        catalog["broken_plugin:X"]
+
+
+@pytest.mark.parametrize("name", ["nowhere:X", "no.where:X", "not-a-module:X", ":X", "x:", "::", "", " ", "../x:Y"])
+def test_what_does_not_exist_is_unknown(name: str) -> None:
+    """A name that leads nowhere is an unknown action, and a KeyError for mappings."""
+    with pytest.raises(UnknownActionError, match="unknown action") as caught:
+        Catalog()[name]
+    assert isinstance(caught.value, KeyError)
+
+
+def test_a_typing_mistake_gets_a_suggestion() -> None:
+    """The nearest name, or a hint where to look."""
+    with pytest.raises(UnknownActionError, match="did you mean 'print_once'"):
+        Catalog()["prnt_once"]
+    with pytest.raises(UnknownActionError, match="flagman --list"):
+        Catalog()["zzzzzz"]

@@ -1,0 +1,171 @@
+"""Actions for end-to-end tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from flagman import Action
+
+
+class Gate(Action):
+    """Waits in every run until the test writes a line to a FIFO."""
+
+    def set_up(self, name: str, fifo: str) -> None:
+        """Remember where to wait."""
+        self._name = name
+        self._fifo = fifo
+        print(f"{name}: init")
+
+    def run(self) -> None:
+        """Wait for the line."""
+        print(f"{self._name}: begin")
+        with Path(self._fifo).open(encoding="utf-8") as fifo:
+            fifo.readline()
+        print(f"{self._name}: end")
+
+    def tear_down(self) -> None:
+        """Say so."""
+        print(f"{self._name}: cleanup")
+
+
+class SlowSetUp(Gate):
+    """Waits in its set_up."""
+
+    def set_up(self, name: str, fifo: str) -> None:
+        """Wait for the line."""
+        super().set_up(name, fifo)
+        super().run()
+
+
+class SlowTearDown(Gate):
+    """Waits in its tear_down."""
+
+    def run(self) -> None:
+        """Say so."""
+        print(f"{self._name}: run")
+
+    def tear_down(self) -> None:
+        """Wait for the line."""
+        super().run()
+
+
+class Stubborn(Gate):
+    """Does not even end when it is interrupted."""
+
+    def run(self) -> None:
+        """Wait for ever, whatever is raised."""
+        print(f"{self._name}: begin")
+        while True:
+            try:
+                time.sleep(1000)
+            except BaseException as error:  # noqa: BLE001 - that is what stubborn means
+                print(f"{self._name}: {type(error).__name__}")
+
+
+class Fail(Action):
+    """Fails in a way of the test's choice: the name of a built-in exception."""
+
+    def set_up(self, name: str) -> None:
+        """Remember the exception."""
+        self._error = getattr(sys.modules["builtins"], name)
+        print("init")
+
+    def run(self) -> None:
+        """Fail."""
+        raise self._error("on purpose")
+
+    def tear_down(self) -> None:
+        """Say so."""
+        print("cleanup")
+
+
+class FailSetUp(Action):
+    """Cannot be set up."""
+
+    def set_up(self) -> None:
+        """Fail."""
+        raise RuntimeError("no set-up\ntoday")
+
+    def run(self) -> None:
+        """Never happens."""
+
+
+class FailTearDown(Action):
+    """Cannot be torn down."""
+
+    def run(self) -> None:
+        """Do nothing."""
+
+    def tear_down(self) -> None:
+        """Fail."""
+        raise RuntimeError("no tear-down today")
+
+
+class Words(Action):
+    """Prints all its arguments."""
+
+    def set_up(self, *words: str) -> None:
+        """Keep the words."""
+        self._words = words
+
+    def run(self) -> None:
+        """Print them, one a line."""
+        print(*map(repr, self._words), sep="\n")
+
+
+class Environment(Action):
+    """Prints what the service manager said that was not meant for children."""
+
+    def run(self) -> None:
+        """Print the names that are still there."""
+        print(sorted(name for name in os.environ if name.startswith(("NOTIFY", "WATCHDOG", "LISTEN"))))
+
+
+class Counter(Action):
+    """Counts its runs and tells the number when it is torn down."""
+
+    def set_up(self, name: str) -> None:
+        """Begin with none."""
+        self._name = name
+        self._runs = 0
+
+    def run(self) -> None:
+        """Count."""
+        self._runs += 1
+
+    def tear_down(self) -> None:
+        """Tell."""
+        print(f"{self._name}: {self._runs}")
+
+
+class Echo(Action):
+    """Prints the time of the clock that all processes share, so that a sender can compare."""
+
+    def set_up(self, name: str) -> None:
+        """Keep the name."""
+        self._name = name
+
+    def run(self) -> None:
+        """Print name and nanoseconds."""
+        print(self._name, time.monotonic_ns())
+
+
+class Raises(Action):
+    """Raises another signal for its own process in the middle of a run."""
+
+    def set_up(self, name: str) -> None:
+        """Keep the signal."""
+        self._signal = signal.Signals[name]
+
+    def run(self) -> None:
+        """Send it."""
+        print(f"raising {self._signal.name}")
+        os.kill(os.getpid(), self._signal)
+
+
+class NotAnAction:
+    """Is no action at all."""

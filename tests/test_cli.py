@@ -1,0 +1,160 @@
+"""The command's functions, called as a library, and its mistakes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flagman
+from flagman import cli, core
+
+GOLDEN = Path(__file__).parent / "help.txt"
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="argparse shows short and long options differently from 3.13 on"
+)
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help is what the golden file says; a changed help rewrites the file and fails, for review."""
+    assert cli.main(["flagman", "--help"]) == 0
+    shown = capsys.readouterr().out
+    golden = GOLDEN.read_text(encoding="utf-8")
+    if shown != golden:
+        GOLDEN.write_text(shown, encoding="utf-8")
+    assert shown == golden
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the package's."""
+    assert cli.main(["flagman", "--version"]) == 0
+    assert capsys.readouterr().out == f"flagman {flagman.__version__}\n"
+
+
+def test_defaults() -> None:
+    """Nothing given means the documented defaults, under positive names."""
+    settings = cli.parse_args(["flagman"])
+    assert (settings.overlap, settings.on_error, settings.stop_timeout) == ("ignore", "continue", 30)
+    assert (settings.systemd, settings.successful_empty, settings.list, settings.quiet) == (True, False, False, False)
+    assert (settings.verbose, settings.bindings) == (0, ())
+    assert vars(settings) == {"hup": [], "usr1": [], "usr2": [], "bindings": ()}
+
+
+def test_all_options() -> None:
+    """Each option arrives where it belongs."""
+    line = (
+        "flagman --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
+        "--stop-timeout 2.5 --successful-empty --no-systemd -q -vv -l"
+    )
+    settings = cli.parse_args(line.split())
+    assert vars(settings) == {
+        "hup": [["print", "b"]],
+        "usr1": [["print", "a"], ["delay_print", "c", "1"]],
+        "usr2": [],
+        "bindings": settings.bindings,
+        "overlap": "rerun",
+        "on_error": "exit",
+        "stop_timeout": 2.5,
+        "successful_empty": True,
+        "systemd": False,
+        "quiet": True,
+        "verbose": 2,
+        "list": True,
+    }
+    assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [
+        ("usr1", "a"),
+        ("hup", "b"),
+        ("usr1", "c", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "no actions are configured; bind one, for example: flagman --usr1 print hello"),
+        ("-v", "no actions are configured"),
+        ("--bogus", "unknown option '--bogus'; see flagman --help"),
+        ("--ussr1 print x", "unknown option '--ussr1'; did you mean '--usr1'?"),
+        ("--hu print x", "unknown option '--hu'; did you mean '--hup'?"),
+        ("--verb", "unknown option '--verb'; did you mean '--verbose'?"),
+        ("-x", "unknown option '-x'; see flagman --help"),
+        ("print x", "'print' belongs to no option; an action follows the signal that runs it: --usr1 print hello"),
+        ("--usr1 print", "--usr1 print: takes 1 argument (message: str), got none"),
+        ("--usr1 prnt hi", "--usr1: unknown action 'prnt'; did you mean 'print'?"),
+        ("--overlap never --usr1 print x", "argument --overlap: invalid choice: 'never'"),
+        ("--overlap", "argument --overlap: expected one argument"),
+        ("--on-error panic", "argument --on-error: invalid choice: 'panic'"),
+        ("--stop-timeout soon", "argument --stop-timeout: 'soon' is not a number of seconds"),
+        ("--stop-timeout -1", "argument --stop-timeout: "),
+        ("--stop-timeout=nan", "'nan' is not a number of seconds"),
+        ("--stop-timeout=1e9", "'1e9' is not a number of seconds from 0 to 100000000"),
+        ("--list=x", "argument -l/--list: ignored explicit argument 'x'"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each says what was wrong; nothing is set up."""
+    assert cli.main(["flagman", *arguments.split()]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("flagman: error: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_parse_args_exits_as_argparse_does() -> None:
+    """The library function speaks argparse's language."""
+    with pytest.raises(SystemExit) as caught:
+        cli.parse_args(["flagman", "--bogus"])
+    assert caught.value.code == 2
+
+
+def test_list_actions(capsys: pytest.CaptureFixture[str]) -> None:
+    """The documented lines are there."""
+    cli.list_actions()
+    assert (
+        "print       - A simple Action that prints messages at the various stages of\n"
+        "              execution.\n"
+        "              (message: str)\n"
+    ) in capsys.readouterr().out
+
+
+def test_main_uses_the_arguments_of_the_process(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does main_wrapper."""
+    monkeypatch.setattr(sys, "argv", ["flagman", "--version"])
+    assert cli.main() == cli.main_wrapper() == 0
+    assert capsys.readouterr().out == f"flagman {flagman.__version__}\n" * 2
+
+
+def test_the_catalog_is_looked_up_when_it_is_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program may put its own in place."""
+    monkeypatch.setattr(core, "KNOWN_ACTIONS", {"shout": flagman.actions.PrintAction})
+    assert cli.main(["flagman", "--list"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("shout - ")
+
+
+def test_a_list_whose_reader_leaves_is_no_traceback() -> None:
+    """As in `flagman --list | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "flagman", "--list"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_list_that_cannot_be_written_is_one_line() -> None:
+    """A full disk is said, not dumped."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "flagman", "--list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "flagman: error: [Errno 28] No space left on device\n"

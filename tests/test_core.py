@@ -1,0 +1,97 @@
+"""The documented library face."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+import flagman
+from flagman import core
+from flagman.cli import parse_args
+from flagman.exceptions import SetUpError, UnknownActionError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _fresh_engine() -> Iterator[None]:
+    """Close the shared engine if a test left it open."""
+    yield
+    if core._shared is not None:
+        core._shared.close()
+        core._shared = None
+
+
+def test_the_documented_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """Create bundles, set handlers, run; when all actions have closed, run() returns None."""
+    assert flagman.create_action_bundles({"usr1": [["print", "hi"], ["print_once", "ho"]]}) == 2
+    assert flagman.create_action_bundles({"usr2": [["print_once", "last"]]}) == 1
+    before = signal.getsignal(signal.SIGHUP)
+    flagman.set_handlers()
+    assert signal.getsignal(signal.SIGHUP) == before, "only signals with actions are touched"
+    assert callable(signal.getsignal(signal.SIGUSR1))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    core._engine().raise_flag("usr2")
+    core._engine().raise_flag("stop-me")
+    core._engine()._unmapped = lambda _: core._engine().stop()
+    flagman.run()
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    assert capsys.readouterr().out.split() == [
+        *["init"] * 3,
+        *["hi", "ho", "cleanup", "last", "cleanup", "cleanup"],
+    ]
+
+
+def test_it_can_be_used_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A second run has nothing of the first."""
+    for _ in range(2):
+        assert flagman.create_action_bundles({"usr1": [["print_once", "hi"]]}) == 1
+        flagman.set_handlers()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert flagman.run() is None  # type: ignore[func-returns-value]
+    assert capsys.readouterr().out.split() == ["init", "hi", "cleanup"] * 2
+
+
+def test_parsed_arguments_can_be_given_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no list of actions is passed over."""
+    arguments = parse_args(["flagman", "--usr1", "print_once", "a", "--hup", "print_once", "b", "-v", "--no-systemd"])
+    assert flagman.create_action_bundles(vars(arguments)) == 2
+    assert capsys.readouterr().out == "init\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("bindings", "error"),
+    [
+        ({"usr3": [["print", "x"]]}, UsageError),
+        ({"usr1": [["print", "x"], ["bogus"]]}, UnknownActionError),
+    ],
+)
+def test_mistakes_set_nothing_up(
+    bindings: dict[str, list[list[str]]], error: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything is looked up before anything is set up."""
+    with pytest.raises(error):
+        flagman.create_action_bundles(bindings)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_failed_set_up_is_an_error() -> None:
+    """With the original exception as its cause."""
+    with pytest.raises(SetUpError, match="TypeError"):
+        flagman.create_action_bundles({"usr1": [["print"]]})
+
+
+def test_no_actions_is_none() -> None:
+    """And run() has nothing to wait for."""
+    assert flagman.create_action_bundles({}) == 0
+    flagman.run()
+
+
+def test_known_actions_is_a_mapping_of_names_to_classes() -> None:
+    """Read only, and lazy."""
+    assert flagman.KNOWN_ACTIONS["print"] is flagman.actions.PrintAction
+    assert not hasattr(flagman.KNOWN_ACTIONS, "__setitem__")

@@ -1,0 +1,106 @@
+"""The text of --list."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman import listing
+from flagman.actions import Action, PrintAction
+from flagman.exceptions import PluginError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+class Beep(Action):
+    """Beeps.
+
+    And has a second paragraph, which is long enough to be wrapped at the right margin of the column.
+    """
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class Undescribed(Action):  # noqa: D101 - that is the case under test
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class Known(dict[str, type[Action]]):
+    """Actions of which one is broken."""
+
+    def __getitem__(self, name: str) -> type[Action]:
+        """Load, or fail to."""
+        if name == "bad":
+            raise PluginError("the action 'bad' of the distribution 'acme' is broken: ImportError: no")
+        return super().__getitem__(name)
+
+
+def test_the_list() -> None:
+    """Names in one column, texts wrapped at 80 columns with a hanging indent, arguments on their own line."""
+    known = Known(print=PrintAction, beep=Beep, bad=Beep, undescribed=Undescribed)
+    assert list(listing.lines(known)) == [
+        "name        - description [(argument: type, ...)]",
+        "-" * 80,
+        "print       - A simple Action that prints messages at the various stages of",
+        "              execution.",
+        "              (message: str)",
+        "beep        - Beeps.",
+        "              And has a second paragraph, which is long enough to be wrapped at",
+        "              the right margin of the column.",
+        "bad         - BROKEN: the action 'bad' of the distribution 'acme' is broken:",
+        "              ImportError: no",
+        "undescribed - (no description)",
+    ]
+
+
+def test_names_can_be_bold() -> None:
+    """The padding is inside."""
+    assert next(iter(listing.lines({"print": PrintAction}, bold=("<", ">")))).startswith("<name  ->")
+
+
+BOLD = ("\x1b[1m", "\x1b[22m")
+PLAIN = ("", "")
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Tell a lie."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "escapes"),
+    [
+        (Terminal(), {}, BOLD),
+        (io.StringIO(), {}, PLAIN),
+        (Terminal(), {"NO_COLOR": "1"}, PLAIN),
+        (Terminal(), {"NO_COLOR": ""}, BOLD),
+        (Terminal(), {"TERM": "dumb"}, PLAIN),
+    ],
+)
+def test_when_names_are_bold(
+    stream: io.StringIO, environment: dict[str, str], escapes: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal that can show it, for a user who does not mind."""
+    pytest.importorskip("colorama", reason="the extra 'color' is not installed")
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert listing.bold_escapes(stream) == escapes
+
+
+def test_without_colorama_nothing_is_bold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is optional."""
+    missing: dict[str, ModuleType | None] = {"colorama": None}
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setitem(sys.modules, "colorama", missing["colorama"])
+    assert listing.bold_escapes(Terminal()) == ("", "")

@@ -1,0 +1,84 @@
+"""The package as a whole: importing it does nothing, its names are there, its metadata agrees with its code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import flagman
+
+
+def python(program: str) -> str:
+    """Run a program in a fresh interpreter that fails on warnings."""
+    command = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_every_public_name_is_there() -> None:
+    """And dir() tells of them before they are used."""
+    for name in flagman.__all__:
+        assert getattr(flagman, name) is not None
+        assert name in dir(flagman)
+    for name in flagman.actions.__all__:
+        assert getattr(flagman.actions, name) is not None
+        assert name in dir(flagman.actions)
+    assert [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2] == flagman.HANDLED_SIGNALS
+    assert flagman.types.ActionName is flagman.types.ActionArgument is str
+    assert flagman.types.SignalNumber is int
+
+
+def test_other_names_are_not() -> None:
+    """The lazy look-up does not make anything up."""
+    with pytest.raises(AttributeError, match="no attribute 'bogus'"):
+        flagman.bogus  # noqa: B018 - looking it up is the test
+    with pytest.raises(AttributeError, match="no attribute 'bogus'"):
+        flagman.actions.bogus  # noqa: B018
+
+
+def test_importing_does_nothing() -> None:
+    """No plugin, no handler, no logging, no descriptor; and next to no other module."""
+    program = """
+import os, signal, sys
+handlers = [signal.getsignal(s) for s in signal.valid_signals()]
+descriptors = os.listdir("/dev/fd")
+modules = set(sys.modules)
+import flagman
+assert {m for m in sys.modules if m.startswith("flagman")} == {"flagman"}, sys.modules
+assert not {"logging", "argparse", "importlib.metadata", "typing"} & (set(sys.modules) - modules)
+import flagman.core, flagman.cli
+assert handlers == [signal.getsignal(s) for s in signal.valid_signals()]
+assert len(descriptors) == len(os.listdir("/dev/fd"))
+import logging
+assert not logging.getLogger().handlers
+"""
+    python(program)
+
+
+def test_a_run_imports_no_more_than_it_needs() -> None:
+    """What costs start-up and is not used is not imported."""
+    program = """
+import sys
+sys.argv = ["flagman", "--usr1", "print_once", "hi", "--successful-empty"]
+import flagman.__main__, flagman.service
+flagman.service.run = lambda *_: 0
+assert flagman.__main__.main() == 0
+unwanted = {"asyncio", "dataclasses", "importlib.metadata", "inspect", "shutil", "socket", "subprocess", "tomllib",
+            "typing", "difflib", "shlex"}
+assert not unwanted & set(sys.modules), unwanted & set(sys.modules)
+"""
+    python(program)
+
+
+def test_the_version_is_the_metadatas() -> None:
+    """It is written in one place."""
+    assert importlib.metadata.version("flagman") == flagman.__version__
+
+
+def test_the_built_in_actions_are_registered() -> None:
+    """Under the documented group, each under the name that the catalog knows."""
+    points = importlib.metadata.distribution("flagman").entry_points
+    assert {p.name: p.value for p in points if p.group == "flagman.action"} == flagman.actions.BUILT_IN
