@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -76,7 +75,12 @@ class Daemon:
         address = directory / f"notify.{time.monotonic_ns()}"
         self._socket.bind(str(address))
         self._socket.settimeout(DEADLINE)
-        changed: dict[str, str | None] = {"NOTIFY_SOCKET": str(address), "PYTHONPATH": str(LIB), **(environment or {})}
+        changed: dict[str, str | None] = {
+            "NOTIFY_SOCKET": str(address),
+            "PYTHONPATH": str(LIB),
+            "PYTHONUNBUFFERED": None,  # it would hide what the daemon has to do about buffers
+            **(environment or {}),
+        }
         self.process = subprocess.Popen(
             [*prefix, *command, *arguments],
             cwd=directory,
@@ -139,16 +143,14 @@ class Daemon:
                 pipe.close()
 
 
+def clean_environment() -> dict[str, str]:
+    """Give the environment without what makes a child measure its coverage, which imports a lot."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
 def run(*arguments: str, command: Sequence[str] = SCRIPT, **options: str) -> subprocess.CompletedProcess[str]:
     """Run flagman to its end."""
     environment = {**os.environ, "PYTHONPATH": str(LIB), **options}
     return subprocess.run(
         [*command, *arguments], env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
-
-
-def require(program: str) -> str:
-    """Give the path of a program that a test cannot do without."""
-    path = shutil.which(program)
-    assert path, f"this test needs {program}"
-    return path

@@ -85,6 +85,16 @@ def test_a_failed_set_up_is_an_error() -> None:
         flagman.create_action_bundles({"usr1": [["print"]]})
 
 
+def test_the_shared_engines_containers_can_be_seen() -> None:
+    """They are its own, not copies."""
+    flagman.create_action_bundles({"usr1": [["print", "x"], ["print", "y"]]})
+    assert len(core.ACTION_BUNDLES["usr1"]) == 2
+    core.SIGNAL_FLAGS.add("usr1")
+    assert core._engine().flags.pop() == ("usr1", 1)
+    with pytest.raises(AttributeError):
+        core.bogus  # noqa: B018 - looking it up is the test
+
+
 def test_no_actions_is_none() -> None:
     """And run() has nothing to wait for."""
     assert flagman.create_action_bundles({}) == 0

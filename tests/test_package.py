@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from daemon import clean_environment
 
 import flagman
 
@@ -15,7 +16,9 @@ import flagman
 def python(program: str) -> str:
     """Run a program in a fresh interpreter that fails on warnings."""
     command = [sys.executable, "-W", "error", "-c", program]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        command, env=clean_environment(), check=True, capture_output=True, text=True, timeout=60
+    ).stdout
 
 
 def test_every_public_name_is_there() -> None:

@@ -15,6 +15,7 @@ from io import TextIOWrapper
 import flagman
 from flagman import core, service
 from flagman.command_line import CommandLine
+from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.sd_notify import take_from_environment
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from flagman.sd_notify import SystemdNotifier
+
+# Those of flagman.core are here for programs that have always imported them from this module.
+__all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "parse_args", "run", "set_handlers"]
 
 logger = logging.getLogger(__name__)
 

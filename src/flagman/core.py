@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flagman.actions.action import Action
+    from flagman.engine.bundle import Bundle
+    from flagman.engine.flags import Flags
     from flagman.types import ActionArgument, ActionName, FlagName
+
+    #: The shared engine's own bundles, by flag.
+    ACTION_BUNDLES: Mapping[FlagName, Bundle]
+    #: The shared engine's own set of raised flags.
+    SIGNAL_FLAGS: Flags
 
 #: All known actions by name, each loaded when it is looked up.
 KNOWN_ACTIONS: Mapping[ActionName, type[Action]] = Catalog()
@@ -29,6 +36,15 @@ def _engine() -> Engine:
     if _shared is None:
         _shared = Engine()
     return _shared
+
+
+def __getattr__(name: str) -> object:
+    """Look up what belongs to the shared engine, which importing this module does not create."""
+    if name == "ACTION_BUNDLES":
+        return _engine().bundles
+    if name == "SIGNAL_FLAGS":
+        return _engine().flags
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def create_action_bundles(bindings: Mapping[FlagName, object]) -> int:

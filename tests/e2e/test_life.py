@@ -93,15 +93,13 @@ def test_a_signal_during_the_import_of_a_plugin_is_answered_when_ready(
 ) -> None:
     """Handlers are armed before argparse and before any plugin."""
     (tmp_path / "slow_import.py").write_text(
-        f"print('importing')\nopen({str(fifo)!r}).readline()\nfrom acts import Counter\n", encoding="utf-8"
+        f"print('importing')\nopen({str(fifo)!r}).readline()\nfrom acts import Words\n", encoding="utf-8"
     )
     path = f"{tmp_path}:{os.path.dirname(__file__)}/../lib"  # noqa: PTH120
-    daemon: Daemon = start("--usr1", "slow_import:Counter", "runs", environment={"PYTHONPATH": path})
+    daemon: Daemon = start("--usr1", "slow_import:Words", "hi", environment={"PYTHONPATH": path})
     daemon.expect("importing").signal(USR1)
     release(fifo)
-    daemon.ready()
-    daemon.signal(TERM)
-    daemon.expect("runs: 1")
+    daemon.ready().expect("'hi'").stop()
 
 
 @pytest.mark.parametrize("signum", [TERM, INT])
@@ -201,6 +199,16 @@ def test_unmapped_signals_are_a_warning(start: Start) -> None:
 def test_a_hangup_without_action_is_a_graceful_stop(start: Start) -> None:
     """The terminal went away."""
     daemon: Daemon = start("--usr1", "print", "hi").ready().expect("init").signal(HUP).expect("cleanup", "")
+    assert daemon.status() == 0
+
+
+def test_a_hangup_during_set_up_stops_when_ready(start: Start, fifo: Path) -> None:
+    """Only then it is known that no action is bound to it."""
+    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo)).expect("slow: init", "slow: begin")
+    daemon.signal(HUP)
+    wait_until_taken(daemon, HUP)
+    release(fifo)
+    daemon.expect("slow: end", "slow: cleanup", "")
     assert daemon.status() == 0
 
 

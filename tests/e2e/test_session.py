@@ -177,7 +177,7 @@ def test_closed_standard_streams(start: Start, tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
     """A broken pipe on stdout is logged; the daemon lives, and its end is not spoilt."""
-    daemon: Daemon = start("--usr1", "print", "hi", "--usr2", "acts:Counter", "runs").ready().expect("init")
+    daemon: Daemon = start("--overlap", "rerun", "--usr1", "print", "hi").ready().expect("init")
     assert daemon.process.stdout
     daemon.process.stdout.close()
     daemon.signal(signal.SIGUSR1)
@@ -188,6 +188,17 @@ def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
     daemon.signal(signal.SIGTERM)
     daemon.expect_error("tear_down of action `PrintAction` failed")
     assert daemon.status() == 1
+
+
+def test_what_cannot_be_written_at_the_end_does_not_change_the_status(start: Start) -> None:
+    """The interpreter would make it 120."""
+    daemon: Daemon = start("--usr1", "acts:Unfinished").ready()
+    assert daemon.process.stdout
+    daemon.process.stdout.close()
+    daemon.signal(signal.SIGUSR1).expect_error("written")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.status() == 0
+    assert daemon.err.rest() == []
 
 
 def test_any_character_can_be_printed(start: Start) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon import clean_environment
 
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
 from flagman.engine.catalog import Catalog
@@ -59,7 +60,7 @@ def test_built_in_actions_cost_no_metadata() -> None:
         "import sys; from flagman.engine.catalog import Catalog; Catalog()['print'];"
         "assert not {'importlib.metadata', 'inspect', 'difflib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], env=clean_environment(), check=True)
 
 
 def test_only_the_named_plugin_is_imported(path: Path) -> None:

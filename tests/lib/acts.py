@@ -167,5 +167,14 @@ class Raises(Action):
         os.kill(os.getpid(), self._signal)
 
 
+class Unfinished(Action):
+    """Writes a line that does not end, so that it stays in the buffer."""
+
+    def run(self) -> None:
+        """Write."""
+        sys.stdout.write("x")
+        print("written", file=sys.stderr)
+
+
 class NotAnAction:
     """Is no action at all."""

@@ -48,9 +48,6 @@ class Roster:
         #: A tear_down has failed.
         self.torn_down_badly = False
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def set_up(self, action: type[Action], arguments: tuple[str, ...]) -> Action:
         """Create an action, which sets it up.
 

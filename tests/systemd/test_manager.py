@@ -1,0 +1,163 @@
+"""flagman under a real systemd manager, with the unit that the documentation recommends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from user_manager import MANAGER, Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNIT = """[Unit]
+Description=flagman under test
+
+[Service]
+Type=notify
+NotifyAccess=main
+{environment}ExecStart={command}
+StandardOutput=append:{output}
+StandardError=append:{output}
+"""
+
+
+class Service:
+    """A unit that runs flagman."""
+
+    def __init__(self, manager: Manager, output: Path, environment: str, flagman: str) -> None:
+        self.manager = manager
+        self.output = output
+        self.environment = environment
+        self.flagman = flagman
+        self.unit = "flagman-under-test.service"
+
+    def define(self, arguments: str) -> None:
+        """Install the unit."""
+        command = f"{self.flagman} {arguments}"
+        self.manager.install(self.unit, UNIT.format(environment=self.environment, command=command, output=self.output))
+
+    def lines(self) -> list[str]:
+        """Give what the daemon has printed and logged."""
+        return self.output.read_text(encoding="utf-8").splitlines()
+
+    def wait_for(self, line: str) -> None:
+        """Wait for a line of output."""
+        self.manager.check(f"timeout 60 sh -c \"tail -n +1 -F {self.output} 2>&- | grep -q -m 1 -x '{line}'\"")
+
+    def systemctl(self, verb: str) -> tuple[int, str]:
+        """Do something with the unit."""
+        return self.manager.run(f"systemctl --user {verb} {self.unit}")
+
+    def show(self, name: str) -> str:
+        """Give a property of the unit."""
+        return self.manager.show(self.unit, name)
+
+
+@pytest.fixture(scope="session", name="manager")
+def _manager() -> Iterator[Manager]:
+    """Start one manager for all tests."""
+    if MANAGER is None or not shutil.which("systemctl"):
+        pytest.skip("systemd is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("a private mount namespace needs root")
+    manager = Manager()
+    try:
+        if not manager.start():
+            pytest.skip("no systemd --user manager can run here")
+        yield manager
+    finally:
+        manager.stop()
+
+
+@pytest.fixture(name="flagman")
+def _flagman() -> str:
+    """Give the command to start flagman with, as it stands in a unit."""
+    return str(Path(sysconfig.get_path("scripts")) / "flagman")
+
+
+@pytest.fixture(name="environment")
+def _environment() -> str:
+    """Give the lines of a unit that let flagman find the actions for tests, and coverage its configuration."""
+    lib = Path(__file__).parent.parent / "lib"
+    names = [name for name in os.environ if name.startswith("COVERAGE")]
+    return f"Environment=PYTHONPATH={lib}\nPassEnvironment={' '.join(names)}\n"
+
+
+@pytest.fixture(name="service")
+def _service(manager: Manager, tmp_path: Path, environment: str, flagman: str) -> Iterator[Service]:
+    """Give a unit that is not defined yet, and stop it in the end."""
+    service = Service(manager, tmp_path / "output", environment, flagman)
+    yield service
+    service.systemctl("stop")
+    service.systemctl("reset-failed")
+
+
+def test_start_returns_when_everything_is_set_up(service: Service, tmp_path: Path) -> None:
+    """It blocks until READY, which comes after the slowest set_up; then the status text is there."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    service.define(f"--usr1 acts:SlowSetUp slow {fifo} --usr1 print hello")
+    assert service.systemctl("start --no-block")[0] == 0
+    service.wait_for("slow: begin")
+    assert service.show("ActiveState") == "activating"
+    with fifo.open("w", encoding="utf-8") as gate:
+        gate.write("go\n")
+    assert service.systemctl("start") == (0, "")
+    assert service.show("ActiveState") == "active"
+    assert service.show("StatusText") == "Ready: usr1 runs 2 actions"
+    assert service.lines()[-1] == "init"
+
+
+def test_a_signal_to_the_main_process_runs_the_action(service: Service) -> None:
+    """As the documentation's timer sends it."""
+    service.define("--usr1 print hello")
+    assert service.systemctl("start") == (0, "")
+    assert service.systemctl("kill --kill-who=main --signal=USR1") == (0, "")
+    service.wait_for("hello")
+    assert service.show("ActiveState") == "active"
+
+
+def test_stop_is_graceful(service: Service) -> None:
+    """The actions are torn down and the unit has not failed."""
+    service.define("--usr1 print hello")
+    assert service.systemctl("start") == (0, "")
+    assert service.systemctl("stop") == (0, "")
+    assert service.lines()[-1] == "cleanup"
+    assert (service.show("ActiveState"), service.show("Result")) == ("inactive", "success")
+    assert service.show("ExecMainStatus") == "0"
+
+
+def test_a_failed_set_up_fails_the_start(service: Service) -> None:
+    """The manager knows at once, and the log says why."""
+    service.define("--usr1 acts:FailSetUp")
+    assert service.systemctl("start")[0] != 0
+    assert (service.show("ActiveState"), service.show("ExecMainStatus")) == ("failed", "1")
+    assert service.lines()[-1].startswith("flagman: error: setting up the action FailSetUp failed")
+
+
+def test_a_mistake_fails_the_start_with_status_2(service: Service) -> None:
+    """A wrong command line is told from a failure."""
+    service.define("--usr1 bogus")
+    assert service.systemctl("start")[0] != 0
+    assert service.show("ExecMainStatus") == "2"
+
+
+def test_without_notification_the_start_never_completes(service: Service) -> None:
+    """The negative control: it is READY=1 that ends the wait, and --no-systemd does send nothing."""
+    service.define("--no-systemd --usr1 print hello")
+    assert service.systemctl("start --no-block")[0] == 0
+    service.wait_for("init")
+    assert service.show("ActiveState") == "activating"
+
+
+def test_children_do_not_see_the_manager(service: Service) -> None:
+    """Its variables are not in the environment of actions."""
+    service.define("--usr1 acts:Environment")
+    assert service.systemctl("start") == (0, "")
+    service.systemctl("kill --kill-who=main --signal=USR1")
+    service.wait_for("\\[\\]")
