@@ -143,6 +143,16 @@ class Daemon:
                 pipe.close()
 
 
+def settle(pid: int) -> None:
+    """Wait until a process sleeps; one that has just printed a line may not have come to rest yet."""
+    stat = Path(f"/proc/{pid}/stat")
+    quiet = 0
+    while quiet < 5 and stat.exists():
+        state = stat.read_text(encoding="ascii").rpartition(")")[2].split()[0]
+        quiet = quiet + 1 if state == "S" else 0
+        time.sleep(0.001)
+
+
 def clean_environment() -> dict[str, str]:
     """Give the environment without what makes a child measure its coverage, which imports a lot."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

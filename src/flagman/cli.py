@@ -1,7 +1,6 @@
 """The command ``flagman``: arguments in, exit status out.
 
-Together with the other command's module, this is the only place that prints, parses arguments, configures logging and
-turns errors into exit statuses.
+This is the only place that prints, parses arguments, configures logging and turns errors into exit statuses.
 """
 
 from __future__ import annotations

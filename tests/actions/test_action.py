@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -52,6 +54,15 @@ def test_the_last_net_warns() -> None:
         del action
         gc.collect()
     assert JOURNAL == ["set up a", "tear down a"]
+
+
+def test_the_last_net_holds_when_the_interpreter_ends() -> None:
+    """By then nothing can be imported any more."""
+    program = "from flagman.actions import PrintAction; keep = PrintAction('x'); cycle = [keep]; cycle.append(cycle)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "init\ncleanup\n"
+    assert "Exception ignored" not in done.stderr
 
 
 def test_a_failed_set_up_is_never_torn_down() -> None:

@@ -39,7 +39,7 @@ def test_ignore_is_the_default(start: Start, fifo: Path) -> None:
     daemon.signal(USR1, USR2, USR1)
     release(fifo)
     daemon.expect("gate: end", "two")
-    daemon.expect_error("Ignored `usr1`, raised")
+    daemon.expect_error("Ignored `usr1` while its own bundle ran")
     daemon.stop("cleanup", "gate: cleanup")
 
 
@@ -147,7 +147,7 @@ def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum:
     release(fifo)
     daemon.expect("gate: end", "cleanup", "cleanup", "gate: cleanup", "")
     assert daemon.status() == 0
-    daemon.expect_error("Stopping; `usr2`, raised 1 times, is not lowered any more")
+    daemon.expect_error("Stopping; `usr2` is not lowered any more (raises: 1)")
 
 
 def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,23 +112,13 @@ def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
     before, _ = memory(daemon)
     senders(daemon, (signal.SIGUSR1, 100_000))
     daemon.signal(signal.SIGUSR2).expect("quiet")
-    settle(daemon)
+    settle(daemon.process.pid)
     after, switches = memory(daemon)
     assert after - before < 512, "kilobytes"
     time.sleep(0.2)
     assert memory(daemon)[1] == switches
     daemon.signal(signal.SIGTERM)
     assert daemon.status() == 0
-
-
-def settle(daemon: Daemon) -> None:
-    """Wait until the daemon sleeps in its poll."""
-    channel = Path(f"/proc/{daemon.process.pid}/stat")
-    quiet = 0
-    while quiet < 20:
-        state = channel.read_text(encoding="ascii").rpartition(")")[2].split()[0]
-        quiet = quiet + 1 if state == "S" else 0
-        time.sleep(0.001)
 
 
 def memory(daemon: Daemon) -> tuple[int, int]:

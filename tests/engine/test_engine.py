@@ -244,7 +244,7 @@ def test_what_a_stop_leaves_unserved_is_logged(caplog: pytest.LogCaptureFixture)
         engine.stop()
         engine.run()
     assert JOURNAL == ["set up a", "tear down a"]
-    assert "`usr1`, raised 1 times, is not lowered any more" in caplog.text
+    assert "`usr1` is not lowered any more (raises: 1)" in caplog.text
 
 
 def test_a_signal_runs_its_bundle_and_handlers_are_put_back() -> None:

@@ -107,6 +107,13 @@ def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], 
         interrupter.call(hang)
 
 
+def test_an_alarm_without_a_request_means_nothing() -> None:
+    """Anybody may send one."""
+    interrupter = Interrupter()
+    stop = StopRequest(Flags(), interrupter, 1000)
+    interrupter.call(stop.on_alarm, signal.SIGALRM, None)
+
+
 def test_a_hangup_asks_and_never_insists() -> None:
     """A closing terminal sends several."""
     flags = Flags()

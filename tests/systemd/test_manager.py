@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sysconfig
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,9 @@ NotifyAccess=main
 StandardOutput=append:{output}
 StandardError=append:{output}
 """
+
+
+ROOT = Path(__file__).parents[2]
 
 
 class Service:
@@ -161,3 +166,33 @@ def test_children_do_not_see_the_manager(service: Service) -> None:
     assert service.systemctl("start") == (0, "")
     service.systemctl("kill --kill-who=main --signal=USR1")
     service.wait_for("\\[\\]")
+
+
+def test_the_documented_units(manager: Manager, tmp_path: Path, flagman: str) -> None:
+    """The DNS check of the documentation, with other places and a name that needs no network."""
+    page = (ROOT / "docs" / "dns-check.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"code-block:: (\w+)\n   :caption: (\S+)\n\n((?:(?:   .*)?\n)+)", page)
+    files = {Path(caption).name: textwrap.dedent(text) for _, caption, text in blocks}
+    assert sorted(files) == ["dns-check-now.service", "dns-check-now.timer", "dns-check.service", "dns_check.py"]
+    (tmp_path / "dns_check.py").write_text(files.pop("dns_check.py"), encoding="utf-8")
+    log = tmp_path / "log"
+    for name, text in files.items():
+        changed = (
+            text.replace("/opt/flagman/bin/flagman", flagman)
+            .replace("/opt/dns-check", str(tmp_path))
+            .replace("www.example.org\nExecReload", "127.0.0.1 -v\nExecReload")
+            .replace("KillMode", f"StandardError=append:{log}\nKillMode")
+            .replace("systemctl kill", "systemctl --user kill")
+            .replace("--kill-whom", "--kill-who")
+            .replace("Wants=network-online.target\nAfter=network-online.target\n", "")
+        )
+        manager.install(name, changed)
+        assert manager.run(f"systemd-analyze --user verify /run/home/.config/systemd/user/{name}") == (0, "")
+    manager.check("systemctl --user enable dns-check-now.timer")
+    manager.check("systemctl --user start dns-check.service")
+    assert manager.show("dns-check-now.timer", "ActiveState") == "active"
+    manager.check("systemctl --user start dns-check-now.service")
+    manager.check(f"timeout 60 sh -c 'tail -n +1 -F {log} 2>&- | grep -q -m 1 \"127.0.0.1 is 127.0.0.1\"'")
+    manager.check("systemctl --user stop dns-check.service")
+    assert manager.show("dns-check.service", "Result") == "success"
+    assert manager.show("dns-check-now.timer", "ActiveState") == "inactive"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from warnings import warn
 
 from flagman.exceptions import ActionClosed
 
@@ -64,8 +65,7 @@ class Action(ABC):
 
     def __del__(self) -> None:
         if not self._closed:
-            # Here because it is the last net, wanted by hardly any process.
-            from warnings import warn  # noqa: PLC0415
-
-            warn(f"unclosed action {self!r}", ResourceWarning, stacklevel=1, source=self)
-            self._close()
+            try:
+                warn(f"unclosed action {self!r}", ResourceWarning, stacklevel=1, source=self)
+            finally:
+                self._close()

@@ -111,7 +111,7 @@ class Engine:
         while self.flags:
             flag, raises = self.flags.pop()
             if flag != STOP:
-                logger.info("Stopping; `%s`, raised %d times, is not lowered any more", flag, raises)
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
         return self._outcome
 
     def _lower(self, flag: FlagName, raises: int) -> None:
@@ -119,12 +119,12 @@ class Engine:
         if bundle is None:
             self._unmapped(flag)
             return
-        logger.debug("Lowering `%s`, raised %d times: %d actions", flag, raises, len(bundle))
+        logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         bundle.run(self._roster.run, self.flags)
         if not self._rerun:
             ignored = self.flags.discard(flag)
             if ignored:
-                logger.info("Ignored `%s`, raised %d times while its own bundle ran", flag, ignored)
+                logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
         if not bundle:
             del self._bundles[flag]
         self._check()

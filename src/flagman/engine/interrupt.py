@@ -93,7 +93,8 @@ class StopRequest:
 
     def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle ALRM: the stop timeout has passed, and passes again for each tear_down that hangs."""
-        self._interrupter.interrupt(f"it went on for longer than the stop timeout of {self._timeout:g} seconds")
+        if self._begun:  # anybody may send ALRM
+            self._interrupter.interrupt(f"it went on for longer than the stop timeout of {self._timeout:g} seconds")
 
     def close(self) -> None:
         """Call off the alarm."""
