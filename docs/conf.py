@@ -1,0 +1,42 @@
+"""The configuration of Sphinx; the documentation is built without network access."""
+
+from __future__ import annotations
+
+import flagman
+
+project = "flagman"
+author = "The flagman developers"
+project_copyright = author
+version = release = flagman.__version__
+
+needs_sphinx = "8.0"
+extensions = ["sphinx.ext.autodoc"]
+# The fragments are material for the changelog, not pages.
+exclude_patterns = ["_build", "changelog.d"]
+default_role = "literal"
+manpages_url = "https://manpages.debian.org/{path}"
+
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+
+nitpicky = True
+nitpick_ignore = [
+    # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
+    ("py:class", "Bundle"),
+    ("py:class", "OnError"),
+    ("py:class", "Overlap"),
+    ("py:class", "Settings"),
+    ("py:class", "Signals"),
+    # Aliases, documented as data; older Sphinx looks for classes of these names.
+    ("py:class", "FlagName"),
+    ("py:class", "SignalNumber"),
+    # Each other's neighbours in their module, but documented as flagman.Engine and flagman.engine.engine.Outcome.
+    ("py:attr", "Outcome.FAILED"),
+    ("py:meth", "Engine.run"),
+]
+# Names of the standard library: there is no index of them without the network.
+nitpick_ignore_regex = [("py:.*", r"(argparse|collections|signal|time)\..*")]
+
+html_theme = "furo"
+html_title = f"flagman {version}"

@@ -1,0 +1,127 @@
+"""The examples of the documentation are true: Python blocks are executed, and sessions are replayed in a real shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+import textwrap
+from pathlib import Path
+
+import pytest
+from daemon import DEADLINE, Lines, settle
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+
+BLOCK = re.compile(
+    r"^\.\. code-block:: (?P<language>\w+)\n(?P<options>(?:   :.*\n)*)\n(?P<text>(?:(?:   .*)?\n)+)", re.MULTILINE
+)
+CAPTION = re.compile(r":caption: (\S+\.py)$", re.MULTILINE)
+
+# The pid that all sessions show.
+PID = "49220"
+
+
+def blocks(path: Path, language: str) -> list[tuple[str, str]]:
+    """Give the blocks of a language in a file, as pairs of options and text."""
+    found = BLOCK.finditer(path.read_text(encoding="utf-8") + "\n")
+    return [(block["options"], textwrap.dedent(block["text"])) for block in found if block["language"] == language]
+
+
+PYTHON = [path for path in FILES if blocks(path, "python")]
+SESSIONS = [(path, number) for path in FILES for number in range(len(blocks(path, "console")))]
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.stem)
+def test_python_examples(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All Python blocks of a file run in order, in one namespace; then the tests that they define."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": path.stem.replace("-", "_")}
+    for _, text in blocks(path, "python"):
+        exec(compile(text, str(path), "exec"), namespace)
+    for name, value in list(namespace.items()):
+        if name.startswith("test_") and callable(value):
+            value()
+
+
+class Shell:
+    """A shell that takes a command at a time, and tells when it has returned."""
+
+    def __init__(self, directory: Path) -> None:
+        done, told = os.pipe()
+        scripts = sysconfig.get_path("scripts")
+        environment = {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "PYTHONPATH": str(directory)}
+        environment.pop("PYTHONUNBUFFERED", None)
+        self.process = subprocess.Popen(
+            ["bash", "--norc"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env=environment,
+            pass_fds=[told],
+        )
+        os.close(told)
+        self.told = told
+        self.done = Lines(done)
+        self.done_descriptor = done
+        assert self.process.stdout
+        self.out = Lines(self.process.stdout.fileno())
+        self.pid = PID
+        self.stopped = False
+
+    def run(self, command: str) -> None:
+        """Run a command and wait until the shell would show its prompt."""
+        assert self.process.stdin
+        line = f"{command}\n__status=$?; echo done >&{self.told}; (exit $__status)\n"
+        self.process.stdin.write(line.encode())
+        self.process.stdin.flush()
+        assert self.done.next() == "done"
+
+    def replay(self, line: str) -> None:
+        """Do what a line of a session says: run a command, or expect a line of output."""
+        if line.startswith("$ "):
+            if self.pid != PID:
+                settle(int(self.pid))  # as a person does, who reads before typing
+            self.stopped = line == f"$ kill {PID}"
+            self.run(line.removeprefix("$ ").replace(PID, self.pid))
+        elif line.startswith("(traceback, ending in) "):
+            assert self.out.next() == "Traceback (most recent call last):"
+            while self.out.next() != line.removeprefix("(traceback, ending in) "):
+                pass
+        elif line:
+            shown = self.out.next()
+            if found := re.search(r"PID: (\d+)", shown):
+                self.pid = found[1]
+            assert shown.replace(self.pid, PID) == line
+
+    def close(self) -> list[str]:
+        """End the shell, and a daemon that it left behind; give what they still said."""
+        assert self.process.stdin
+        assert self.process.stdout
+        # A second TERM would interrupt the tear-down that the session has asked for.
+        self.process.stdin.write(b"wait\n" if self.stopped else b"kill %% 2>/dev/null\nwait\n")
+        self.process.stdin.close()
+        rest = self.out.rest()
+        self.process.wait(DEADLINE)
+        self.process.stdout.close()
+        os.close(self.done_descriptor)
+        return rest
+
+
+@pytest.mark.parametrize(("path", "number"), SESSIONS, ids=lambda value: getattr(value, "stem", value))
+def test_sessions(path: Path, number: int, tmp_path: Path) -> None:
+    """Every line that a session shows appears, in that order, and no other."""
+    for options, text in blocks(path, "python"):
+        for name in CAPTION.findall(options):
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    shell = Shell(tmp_path)
+    try:
+        for line in blocks(path, "console")[number][1].splitlines():
+            shell.replay(line)
+    except BaseException:
+        shell.close()
+        raise
+    assert shell.close() == []
