@@ -162,5 +162,5 @@ def run(*arguments: str, command: Sequence[str] = SCRIPT, **options: str) -> sub
     """Run flagman to its end."""
     environment = {**os.environ, "PYTHONPATH": str(LIB), **options}
     return subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False
+        [*command, *arguments], env=environment, capture_output=True, encoding="utf-8", timeout=DEADLINE, check=False
     )

@@ -145,7 +145,7 @@ def test_a_list_whose_reader_leaves_is_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "flagman", "--list"]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, encoding="utf-8", check=False, timeout=60)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
 
@@ -155,6 +155,6 @@ def test_a_list_that_cannot_be_written_is_one_line() -> None:
     """A full disk is said, not dumped."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-m", "flagman", "--list"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr == "flagman: error: [Errno 28] No space left on device\n"

@@ -17,7 +17,7 @@ def python(program: str) -> str:
     """Run a program in a fresh interpreter that fails on warnings."""
     command = [sys.executable, "-W", "error", "-c", program]
     return subprocess.run(
-        command, env=clean_environment(), check=True, capture_output=True, text=True, timeout=60
+        command, env=clean_environment(), check=True, capture_output=True, encoding="utf-8", timeout=60
     ).stdout
 
 

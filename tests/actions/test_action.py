@@ -60,7 +60,7 @@ def test_the_last_net_holds_when_the_interpreter_ends() -> None:
     """By then nothing can be imported any more."""
     program = "from flagman.actions import PrintAction; keep = PrintAction('x'); cycle = [keep]; cycle.append(cycle)"
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
     assert done.stdout == "init\ncleanup\n"
     assert "Exception ignored" not in done.stderr
 

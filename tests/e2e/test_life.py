@@ -330,7 +330,7 @@ def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> Non
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     ) as process:
         assert process.stdout
         while process.stdout.readline() != "importing\n":

@@ -47,7 +47,7 @@ def senders(daemon: Daemon, *jobs: tuple[signal.Signals, int]) -> list[tuple[str
         subprocess.Popen(
             [sys.executable, "-c", SENDER, str(daemon.process.pid), str(int(signum)), str(count)],
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         for signum, count in jobs
     ]
