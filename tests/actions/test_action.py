@@ -8,6 +8,7 @@ import sys
 import warnings
 
 import pytest
+from daemon import clean_environment
 from recorder import JOURNAL, FailingSetUp, Recorder
 
 import flagman
@@ -58,9 +59,11 @@ def test_the_last_net_warns() -> None:
 
 def test_the_last_net_holds_when_the_interpreter_ends() -> None:
     """By then nothing can be imported any more."""
-    program = "from flagman.actions import PrintAction; keep = PrintAction('x'); cycle = [keep]; cycle.append(cycle)"
+    program = "import flagman; flagman.create_action_bundles({'usr1': [['print', 'x']]})"
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
+    done = subprocess.run(
+        command, env=clean_environment(), capture_output=True, encoding="utf-8", timeout=60, check=True
+    )
     assert done.stdout == "init\ncleanup\n"
     assert "Exception ignored" not in done.stderr
 
