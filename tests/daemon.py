@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -145,12 +146,12 @@ class Daemon:
 
 def settle(pid: int) -> None:
     """Wait until a process sleeps; one that has just printed a line may not have come to rest yet."""
-    stat = Path(f"/proc/{pid}/stat")
     quiet = 0
-    while quiet < 5 and stat.exists():
-        state = stat.read_text(encoding="ascii").rpartition(")")[2].split()[0]
-        quiet = quiet + 1 if state == "S" else 0
-        time.sleep(0.001)
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended: that is rest too
+        while quiet < 5:
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+            quiet = quiet + 1 if state == "S" else 0
+            time.sleep(0.001)
 
 
 def clean_environment() -> dict[str, str]:
