@@ -19,6 +19,7 @@ from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.sd_notify import take_from_environment
 from flagman.settings import Settings
+from flagman.spans import parse_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "parse_args", "run", "set_handlers"]
 
 logger = logging.getLogger(__name__)
-
-# Seconds, about three years: more would overflow the timer of some systems.
-_LONGEST_TIMEOUT = 10**8
 
 _EPILOG = """\
 notes:
@@ -186,9 +184,9 @@ def _add_options(parser: ArgumentParser, triggers: Iterable[str]) -> list[Option
         ),
         add(
             "--stop-timeout",
-            type=_seconds,
-            metavar="SECONDS",
-            help="let the running action finish for so long after a stop signal (default 30)",
+            type=_span,
+            metavar="SPAN",
+            help="let the running action finish for so long after a stop signal (default 30s)",
         ),
         add("--successful-empty", action="store_true", help="exit with status 0, not 1, when all actions have closed"),
         add("--no-systemd", action="store_false", dest="systemd", help="do not notify systemd about status"),
@@ -202,14 +200,11 @@ def _long_options(options: Iterable[Option]) -> dict[str, bool]:
     return {name: option.nargs != 0 for option in options for name in option.option_strings if name.startswith("--")}
 
 
-def _seconds(text: str) -> float:
+def _span(text: str) -> float:
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= _LONGEST_TIMEOUT:
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {_LONGEST_TIMEOUT}")
-    return seconds
+        return parse_span(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _unknown(word: str, options: Iterable[str]) -> str:

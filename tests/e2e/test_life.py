@@ -162,7 +162,7 @@ def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None
 
 def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> None:
     """One TERM is obeyed within a bound."""
-    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--stop-timeout", "0.05").ready()
+    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--stop-timeout", "50ms").ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin").signal(TERM).expect("gate: cleanup", "")
     assert daemon.status() == 0
     daemon.expect_error("it went on for longer than the stop timeout of 0.05 seconds")
@@ -171,7 +171,7 @@ def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> Non
 def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> None:
     """The others are still torn down; that one was not, so the status is not 0."""
     daemon: Daemon = start(
-        *("--usr1", "print", "hi", "--usr1", "acts:SlowTearDown", "slow", str(fifo), "--stop-timeout", "0.05"),
+        *("--usr1", "print", "hi", "--usr1", "acts:SlowTearDown", "slow", str(fifo), "--stop-timeout", "50ms"),
     ).ready()
     daemon.expect("init", "slow: init").signal(TERM).expect("slow: begin", "cleanup", "")
     assert daemon.status() == 1

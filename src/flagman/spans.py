@@ -1,0 +1,31 @@
+"""Spans of time as people write them: ``90``, ``250ms``, ``5m``, ``1h30m``, ``1d``."""
+
+from __future__ import annotations
+
+import re
+
+#: The longest span, in seconds: a little more than three years, which every timer of every system can hold.
+LONGEST = 10.0**8
+
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+# A number without a unit, or numbers with units, the larger unit first and each at most once.
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_SPAN = re.compile(_NUMBER + "|" + "".join(f"(?:(?P<{unit}>{_NUMBER}){unit})?" for unit in _UNITS))
+
+
+def parse_span(text: str) -> float:
+    """Read a span.
+
+    :param text: a number of seconds, or numbers with units: ``d``, ``h``, ``m``, ``s``, ``ms``, in this order
+    :returns: seconds
+    :raises ValueError: if it is no span, or longer than :data:`LONGEST`
+    """
+    match = _SPAN.fullmatch(text)
+    if not match or not text:
+        raise ValueError(f"{text!r} is not a span of time such as 90, 250ms, 5m, 1h30m or 1d")
+    parts = {unit: number for unit, number in match.groupdict().items() if number is not None}
+    seconds = sum(float(number) * _UNITS[unit] for unit, number in parts.items()) if parts else float(text)
+    if seconds > LONGEST:
+        raise ValueError(f"{text!r} is longer than {LONGEST:.0f} seconds")
+    return seconds

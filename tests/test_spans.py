@@ -1,0 +1,85 @@
+"""Reading spans of time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flagman.spans import LONGEST, parse_span
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("90", 90),
+        ("2.5", 2.5),
+        ("250ms", 0.25),
+        ("1.5s", 1.5),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1d", 86_400),
+        ("1d2h3m4s5ms", 93_784.005),
+        ("1m500ms", 60.5),
+        ("100000000", LONGEST),
+    ],
+)
+def test_spans(text: str, seconds: float) -> None:
+    """A bare number is seconds; units add up."""
+    assert parse_span(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "soon",
+        "-1",
+        "+1",
+        "1e3",
+        "nan",
+        "inf",
+        "1 s",
+        "5 m",
+        "m",
+        "1m1h",
+        "1m1m",
+        "1h30",
+        "1.",
+        ".5",
+        "٣",
+        "1w",
+        "1S",
+        "1s\n",
+    ],
+)
+def test_what_is_no_span(text: str) -> None:
+    """The message says what would be one."""
+    with pytest.raises(ValueError, match=r"is not a span of time such as 90, 250ms, 5m, 1h30m or 1d"):
+        parse_span(text)
+
+
+@pytest.mark.parametrize("text", ["100000001", "1158d", "9" * 400])
+def test_what_is_too_long(text: str) -> None:
+    """No timer is asked to hold it."""
+    with pytest.raises(ValueError, match="longer than 100000000 seconds"):
+        parse_span(text)
+
+
+@given(st.integers(0, 999), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_units_add_up(days: int, hours: int, minutes: int, seconds: int, milliseconds: int) -> None:
+    """In the order in which people write them."""
+    expected = ((days * 24 + hours) * 60 + minutes) * 60 + seconds + milliseconds / 1000
+    assert parse_span(f"{days}d{hours}h{minutes}m{seconds}s{milliseconds}ms") == pytest.approx(expected)
+
+
+@given(st.text())
+def test_nothing_but_a_value_error(text: str) -> None:
+    """Whatever is given."""
+    try:
+        seconds = parse_span(text)
+    except ValueError:
+        return
+    assert 0 <= seconds <= LONGEST
