@@ -43,11 +43,12 @@ class Interrupter:
 
         :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile
         """
+        outer = self._open  # an action may set up another one in its run
         self._open = True
         try:
             return code(*args, **kwargs)
         finally:
-            self._open = False
+            self._open = outer
 
     def interrupt(self, reason: str) -> None:
         """Raise :exc:`ActionInterrupted` in the code that is being called, if there is any; for signal handlers."""
