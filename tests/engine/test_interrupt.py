@@ -63,19 +63,6 @@ def test_a_call_is_interrupted_once() -> None:
     assert steps == ["cleaned up"]
 
 
-def test_a_call_within_a_call_leaves_the_outer_one_open() -> None:
-    """An action that sets up another one can still be interrupted afterwards."""
-    interrupter = Interrupter()
-
-    def code() -> None:
-        interrupter.call(lambda: None)
-        interrupter.interrupt("now")
-
-    with pytest.raises(ActionInterrupted, match="now"):
-        interrupter.call(code)
-    interrupter.interrupt("too late")
-
-
 def test_the_second_request_interrupts_a_blocked_system_call(
     handlers: list[tuple[signal.Signals, Handler]],
 ) -> None:

@@ -43,12 +43,11 @@ class Interrupter:
 
         :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile
         """
-        outer = self._open  # an action may set up another one in its run
         self._open = True
         try:
             return code(*args, **kwargs)
         finally:
-            self._open = outer
+            self._open = False
 
     def interrupt(self, reason: str) -> None:
         """Raise :exc:`ActionInterrupted` in the code that is being called, if there is any; for signal handlers."""
