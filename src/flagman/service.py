@@ -38,11 +38,11 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
     def unmapped(flag: FlagName) -> None:
         if flag != _HANGUP:
             warn_unmapped(flag)
-        elif not signals.was_ignored(signal.SIGHUP):
-            engine.stop()
+        else:
+            on_hangup(signal.SIGHUP, None)
 
     def on_hangup(signum: int, frame: FrameType | None) -> None:
-        if _HANGUP in engine.bundles:
+        if _HANGUP in engine.bundles or _HANGUP in expected:
             engine.flags.add(_HANGUP)
         elif not signals.was_ignored(signal.SIGHUP):
             stop.on_hangup(signum, frame)
@@ -53,19 +53,24 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
             on_error=settings.on_error,
             signals=signals,
             unmapped=unmapped,
-            # sys.exit() in an action is that action's failure: the daemon is stopped by signals.
-            contained=(Exception, SystemExit),
+            # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
+            contained=(BaseException,),
         )
         stop = StopRequest(engine.flags, engine.interrupter, settings.stop_timeout)
-        stack.callback(stop.close)
+        stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
         stack.callback(notifier.notify, "STOPPING=1")
-        signals.handle(signal.SIGALRM, stop.on_alarm)
+        signals.handle(signal.SIGALRM, engine.interrupter.on_alarm)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signals.handle(signum, stop.on_signal)
 
-        _set_up(settings, engine)
+        # Until they are set up: flags whose bundles will be there.
+        expected = {binding.flag for binding in settings.bindings}
         signals.handle(signal.SIGHUP, on_hangup)
+        if _HANGUP not in expected and engine.flags.discard(_HANGUP):
+            unmapped(_HANGUP)
+        _set_up(settings, engine)
+        expected.clear()
         if STOP not in engine.flags:
             notifier.notify(f"READY=1\nSTATUS=Ready: {_summary(engine)}")
             logger.info("Ready: %s", _summary(engine))

@@ -282,6 +282,55 @@ def test_two_engines_share_nothing() -> None:
     assert JOURNAL[2:4] == ["run outer", "run inner"]
 
 
+def run_until_signalled(engine: Engine, signum: signal.Signals) -> None:
+    """Run an engine until a signal that comes while it waits has run a recorder."""
+    during_run(lambda _: engine.stop())
+    sender = threading.Timer(0.05, os.kill, [os.getpid(), signum])
+    sender.start()
+    engine.run()
+    sender.join()
+
+
+def test_two_armed_engines_wake_each_for_itself() -> None:
+    """There is one wake-up descriptor in a process: it belongs to the engine that waits."""
+    with Engine() as first, Engine() as second:
+        first.set_up("usr1", Recorder, "first")
+        second.set_up("usr2", Recorder, "second")
+        first.arm([signal.SIGUSR1])
+        second.arm([signal.SIGUSR2])
+        for engine, signum in ((first, signal.SIGUSR1), (second, signal.SIGUSR2), (first, signal.SIGUSR1)):
+            run_until_signalled(engine, signum)
+        first.close()  # in the order of arming, not in the reverse
+    assert JOURNAL[2:5] == ["run first", "run second", "run first"]
+
+
+def test_a_tear_down_that_raises_anything_skips_nothing() -> None:
+    """Handlers are put back too; the exception comes after the last tear-down."""
+
+    class Leaving(Recorder):
+        def tear_down(self) -> None:
+            super().tear_down()
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGUSR1)
+    with pytest.raises(KeyboardInterrupt), Engine() as engine:
+        engine.set_up("usr1", Recorder, "first")
+        engine.set_up("usr1", Leaving, "second")
+        engine.arm([signal.SIGUSR1])
+    assert JOURNAL[2:] == ["tear down second", "tear down first"]
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_a_failure_of_an_earlier_run_is_forgotten() -> None:
+    """Each run() has an outcome of its own."""
+    with Engine(on_error="exit") as engine:
+        engine.set_up("usr1", Failing, "bad")
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.FAILED
+        engine.stop()
+        assert engine.run() is Outcome.STOPPED
+
+
 def test_another_thread_can_raise_a_flag() -> None:
     """It wakes the loop out of its wait."""
     with Engine() as engine:
@@ -331,8 +380,8 @@ def test_an_exception_of_a_foreign_handler_ends_the_run_and_tears_down() -> None
     assert JOURNAL == ["set up a", "run a", "tear down a"]
 
 
-def test_ten_thousand_actions_that_all_leave_cost_one_pass() -> None:
-    """Leaving costs the same for each: the number of identity look-ups grows with the number of actions, no faster."""
+def test_ten_thousand_actions_can_leave_in_one_run() -> None:
+    """Each runs once and is torn down once."""
     with Engine() as engine:
         for number in range(10_000):
             engine.set_up("usr1", Once, str(number))

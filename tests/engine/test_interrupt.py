@@ -85,7 +85,7 @@ def test_the_second_request_interrupts_a_blocked_system_call(
         interrupter.call(os.read, reader, 1)
     thread.join()
     assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
-    stop.close()
+    interrupter.close()
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     os.close(reader)
     os.close(writer)
@@ -96,7 +96,7 @@ def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], 
     """One TERM is enough, when the action does not end by itself; 0 means at once."""
     interrupter = Interrupter()
     stop = StopRequest(Flags(), interrupter, timeout)
-    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, stop.on_alarm)))
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     handlers.append((signal.SIGTERM, signal.signal(signal.SIGTERM, stop.on_signal)))
 
     def hang() -> None:
@@ -107,11 +107,44 @@ def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], 
         interrupter.call(hang)
 
 
+def test_each_later_call_has_the_whole_time() -> None:
+    """A tear_down is not cut short because the run before it took long."""
+    interrupter = Interrupter()
+    interrupter.bound(1000)
+    signal.setitimer(signal.ITIMER_REAL, 10)  # as if most of it had passed
+    left, interval = interrupter.call(signal.getitimer, signal.ITIMER_REAL)
+    interrupter.bound(5000)  # only the first request counts
+    assert 500 < left <= 1000
+    assert interval == 1000
+    interrupter.close()
+
+
+def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop() -> None:
+    """Signals that arrive together are handled inside each other; the stop flag is raised all the same."""
+
+    class Interrupted(Flags):
+        again = True
+
+        def add(self, flag: str) -> None:
+            if self.again:
+                self.again = False
+                stop.on_signal(signal.SIGTERM, None)
+            super().add(flag)
+
+    flags = Interrupted()
+    interrupter = Interrupter()
+    stop = StopRequest(flags, interrupter, 1000)
+    with pytest.raises(ActionInterrupted):
+        interrupter.call(stop.on_signal, signal.SIGTERM, None)
+    assert STOP in flags
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    interrupter.close()
+
+
 def test_an_alarm_without_a_request_means_nothing() -> None:
     """Anybody may send one."""
     interrupter = Interrupter()
-    stop = StopRequest(Flags(), interrupter, 1000)
-    interrupter.call(stop.on_alarm, signal.SIGALRM, None)
+    interrupter.call(interrupter.on_alarm, signal.SIGALRM, None)
 
 
 def test_a_hangup_asks_and_never_insists() -> None:
@@ -122,4 +155,4 @@ def test_a_hangup_asks_and_never_insists() -> None:
     for _ in range(5):
         interrupter.call(stop.on_hangup, signal.SIGHUP, None)
     assert STOP in flags
-    stop.close()
+    interrupter.close()

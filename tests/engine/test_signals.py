@@ -31,9 +31,10 @@ def test_a_signal_raises_its_flag_and_wakes() -> None:
     signals = Signals()
     signals.arm([signal.SIGUSR1, signal.SIGUSR2])
     try:
-        for _ in range(70_000):
-            signal.raise_signal(signal.SIGUSR1)
-        signal.raise_signal(signal.SIGUSR2)
+        with signals.waking():
+            for _ in range(70_000):
+                signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGUSR2)
         assert signals.flags.pop()[0] == "usr1"
         assert signals.flags.pop() == ("usr2", 1)
         assert os.read(signals.wakeup.fileno(), 1)
@@ -62,6 +63,8 @@ def test_the_previous_wakeup_descriptor_is_put_back() -> None:
     signal.set_wakeup_fd(writer)
     signals = Signals()
     signals.arm([signal.SIGUSR1])
+    with signals.waking():
+        pass
     signals.close()
     assert signal.set_wakeup_fd(-1) == writer
     os.close(reader)

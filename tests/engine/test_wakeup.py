@@ -35,6 +35,21 @@ def test_a_full_pipe_stays_awake() -> None:
         assert readable(wakeup)
 
 
+def test_waking_after_the_end_does_nothing() -> None:
+    """The number of the descriptor may belong to another file by then."""
+    wakeup = Wakeup()
+    writer = wakeup.writer
+    wakeup.close()
+    reader, other = os.pipe()
+    try:
+        assert writer in (reader, other)
+        wakeup.wake()
+        assert not select.select([reader], [], [], 0)[0]
+    finally:
+        os.close(reader)
+        os.close(other)
+
+
 def test_children_do_not_inherit_it() -> None:
     """Neither end survives an exec."""
     with closing(Wakeup()) as wakeup:

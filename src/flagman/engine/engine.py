@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from enum import Enum
 
 from flagman.engine.bundle import Bundle
@@ -91,7 +92,7 @@ class Engine:
         return instance
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
-        """Handle those of these signals whose flags have actions, until the engine is closed."""
+        """Handle those of these signals whose flags have actions, until the engine is closed; call it before run()."""
         self._signals.arm(signum for signum in signums if flag_of(signum) in self._bundles)
 
     def raise_flag(self, flag: FlagName) -> None:
@@ -106,9 +107,11 @@ class Engine:
     def run(self) -> Outcome:
         """Lower flags until there is a reason to stop."""
         self._outcome = Outcome.STOPPED
+        self._roster.failed = False
         self._check()
-        self._loop.run()
-        while self.flags:
+        with self._signals.waking():
+            self._loop.run()
+        for _ in range(len(self.flags)):  # no longer: a flood may go on
             flag, raises = self.flags.pop()
             if flag != STOP:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
@@ -142,11 +145,12 @@ class Engine:
 
         :raises TearDownError: at the end, if a tear_down has failed since the engine was created
         """
-        self._roster.close_all()
-        self._bundles.clear()
-        if self._owns_signals:
-            self._owns_signals = False
-            self._signals.close()
+        with ExitStack() as stack:
+            if self._owns_signals:
+                self._owns_signals = False
+                stack.callback(self._signals.close)
+            stack.callback(self._bundles.clear)
+            stack.callback(self._roster.close_all)
         if self._roster.torn_down_badly:
             raise TearDownError("a tear_down failed; the log tells which")
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
 
-# Seconds that a tear_down may take even if the stop timeout is shorter.
-_SHORTEST_TEAR_DOWN = 1.0
+# Seconds that code called after the stop request may take even if the stop timeout is shorter: each tear_down.
+_SHORTEST_BOUND = 1.0
 # Seconds; setitimer(2) takes 0 for "never".
 _AT_ONCE = 1e-6
 
@@ -33,16 +33,19 @@ _AT_ONCE = 1e-6
 class Interrupter:
     """Runs code of an action so that a signal handler can end it."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("_bound", "_open")
 
     def __init__(self) -> None:
         self._open = False
+        self._bound: float | None = None
 
     def call(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``code``.
 
-        :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile
+        :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile, or the time was over
         """
+        if self._bound is not None:  # before the window opens, or the last call's alarm could fall into it
+            self._start_timer(max(self._bound, _SHORTEST_BOUND))
         self._open = True
         try:
             return code(*args, **kwargs)
@@ -55,6 +58,27 @@ class Interrupter:
             # Closed first, so that whatever follows on the way out of call() is left alone.
             self._open = False
             raise ActionInterrupted(reason)
+
+    def bound(self, seconds: float) -> None:
+        """Give the code that is being called so much time, and all code that is called later; for signal handlers."""
+        if self._bound is None:
+            self._start_timer(max(seconds, _AT_ONCE))
+            self._bound = seconds
+
+    def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
+        """Handle ALRM: the time is over, if there is a bound; anybody may send the signal."""
+        if self._bound is not None:
+            self.interrupt(f"it went on for longer than the stop timeout of {self._bound:g} seconds")
+
+    def close(self) -> None:
+        """Call off the alarm, and set no other."""
+        self._bound = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @staticmethod
+    def _start_timer(seconds: float) -> None:
+        # It repeats, for code that swallows the exception once.
+        signal.setitimer(signal.ITIMER_REAL, seconds, max(seconds, _SHORTEST_BOUND))
 
 
 class StopRequest:
@@ -70,32 +94,21 @@ class StopRequest:
         self._interrupter = interrupter
         self._timeout = timeout
         self._requests = 0
-        self._begun = False
 
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
-        """Handle TERM or INT."""
+        """Handle TERM or INT.
+
+        What the first one does comes first in each: the second may arrive inside this very handler.
+        """
+        self.on_hangup(signum, frame)
         self._requests += 1
-        if self._requests == 1:
-            self.on_hangup(signum, frame)
-        elif self._requests == 2:  # noqa: PLR2004 - the second of three steps
+        if self._requests == 2:  # noqa: PLR2004 - the second of three steps
             self._interrupter.interrupt("a second stop signal arrived")
-        else:
+        elif self._requests > 2:  # noqa: PLR2004
             os._exit(128 + signum)
 
     def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
         self._flags.add(STOP)
-        if not self._begun:
-            self._begun = True
-            # Not left to the loop, which does not run while an action hangs.
-            patience = max(self._timeout, _AT_ONCE)
-            signal.setitimer(signal.ITIMER_REAL, patience, max(patience, _SHORTEST_TEAR_DOWN))
-
-    def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
-        """Handle ALRM: the stop timeout has passed, and passes again for each tear_down that hangs."""
-        if self._begun:  # anybody may send ALRM
-            self._interrupter.interrupt(f"it went on for longer than the stop timeout of {self._timeout:g} seconds")
-
-    def close(self) -> None:
-        """Call off the alarm."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        # Not left to the loop, which does not run while an action hangs.
+        self._interrupter.bound(self._timeout)

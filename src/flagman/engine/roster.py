@@ -6,6 +6,7 @@ All code of actions is called from this module, through the interrupter, and wha
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 
 from flagman.engine.flags import STOP
 from flagman.exceptions import ActionClosed, ActionInterrupted, SetUpError
@@ -88,8 +89,12 @@ class Roster:
     def close(self, action: Action) -> None:
         """Tear an action down, unless that has been done, and forget it; whatever it raises is logged."""
         self._open.pop(id(action), None)
+        if action._closed:  # noqa: SLF001 - the loop's half of Action
+            return
+        # As Action._close() does, but noted where no interruption can come between.
+        action._closed = True  # noqa: SLF001
         try:
-            self._call(action._close)  # noqa: SLF001 - the loop's half of Action
+            self._call(action.tear_down)
         except ActionInterrupted as interruption:
             logger.warning("Interrupted tear_down of action `%s`: %s", type(action).__name__, interruption)
             self.torn_down_badly = True
@@ -98,10 +103,10 @@ class Roster:
             self.torn_down_badly = True
 
     def close_all(self) -> None:
-        """Tear down what is still open, the youngest first."""
-        while self._open:
-            _, action = self._open.popitem()
-            self.close(action)
+        """Tear down what is still open, the youngest first; an exception that is not contained comes after the last."""
+        with ExitStack() as stack:
+            for action in self._open.values():
+                stack.callback(self.close, action)
 
 
 def _one_line(error: BaseException) -> str:

@@ -8,13 +8,14 @@ ran would run between two arbitrary instructions of an action. The wake-up descr
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 
 from flagman.engine.flags import Flags
 from flagman.engine.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from flagman.types import FlagName, SignalNumber
@@ -42,7 +43,6 @@ class Signals:
         self.wakeup = Wakeup()
         self._names: dict[int, FlagName] = {}
         self._previous: dict[int, Handler] = {}
-        self._previous_fd = -1
         self._previous_mask: set[signal.Signals | int] = set()
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
@@ -54,12 +54,26 @@ class Signals:
     def handle(self, signum: SignalNumber, handler: Handler) -> None:
         """Give a signal any handler, and unblock it."""
         if not self._previous:
-            # A full pipe is no news: the loop is awake.
-            self._previous_fd = signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
             self._previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         previous = signal.signal(signum, handler)
         self._previous.setdefault(signum, previous)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+
+    @contextmanager
+    def waking(self) -> Iterator[None]:
+        """Let every signal wake the loop that runs inside, and whoever ran before again afterwards.
+
+        There is one wake-up descriptor in a process, and an engine may run in an action of another.
+        """
+        if not self._previous:
+            yield  # perhaps in another thread, which may not touch it
+            return
+        # A full pipe is no news: the loop is awake.
+        before = signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
 
     def was_ignored(self, signum: SignalNumber) -> bool:
         """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
@@ -87,7 +101,6 @@ class Signals:
             for signum, handler in handlers.items():
                 if handler is not None:
                     signal.signal(signum, handler)
-            signal.set_wakeup_fd(self._previous_fd)
             signal.pthread_sigmask(signal.SIG_SETMASK, self._previous_mask)
         self._previous = {}
         self.wakeup.close()

@@ -28,8 +28,9 @@ class Wakeup:
 
     def wake(self) -> None:
         """End the current wait or the next one; safe in any thread."""
-        with suppress(BlockingIOError):  # full: the loop has not read what others have written, so it will wake
-            os.write(self.writer, b"\0")
+        if self.writer >= 0:
+            with suppress(BlockingIOError):  # full: the loop has not read what others have written, so it will wake
+                os.write(self.writer, b"\0")
 
     def fileno(self) -> int:
         """Give the descriptor that becomes readable."""
@@ -45,6 +46,7 @@ class Wakeup:
             os.read(self._reader, 4096)
 
     def close(self) -> None:
-        """Close both ends."""
-        os.close(self.writer)
+        """Close both ends; from then on waking does nothing, for the numbers may soon mean something else."""
+        writer, self.writer = self.writer, -1
+        os.close(writer)
         os.close(self._reader)
