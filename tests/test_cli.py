@@ -150,6 +150,16 @@ def test_a_list_whose_reader_leaves_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("arguments", ["--list", "--bogus", ""])
+@pytest.mark.parametrize("streams", [">&- 2>&-", "2>/dev/full"])
+def test_streams_that_cannot_be_written_change_no_status(arguments: str, streams: str) -> None:
+    """Nor is there anything to see."""
+    command = f"{sys.executable} -m flagman {arguments} {streams}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, encoding="utf-8", check=False, timeout=60)
+    assert done.returncode == (0 if arguments == "--list" else 2)
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_list_that_cannot_be_written_is_one_line() -> None:
     """A full disk is said, not dumped."""

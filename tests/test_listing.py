@@ -26,6 +26,13 @@ class Beep(Action):
         """Do nothing."""
 
 
+class Blank(Action):
+    """ """  # noqa: D419 - that is the case under test
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
 class Undescribed(Action):  # noqa: D101 - that is the case under test
     def run(self) -> None:
         """Do nothing."""
@@ -57,6 +64,14 @@ def test_the_list() -> None:
         "              ImportError: no",
         "undescribed - (no description)",
     ]
+
+
+def test_odd_plugins_do_not_break_the_list() -> None:
+    """A blank description, and a name that is wider than the page."""
+    name = "x" * 90
+    shown = list(listing.lines({name: Blank, "print": PrintAction}))
+    assert shown[2] == f"{name} - (no description)"
+    assert shown[3].endswith(" - A simple Action that")
 
 
 def test_names_can_be_bold() -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import suppress
 from io import TextIOWrapper
 
 import flagman
@@ -118,6 +119,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
         finally:
             signals.close()
     _prepare_streams()
+    logging.basicConfig()  # before a plugin can, at its import
     notifier = take_from_environment()
     try:
         return _main(sys.argv if argv is None else argv, signals, notifier)
@@ -145,7 +147,7 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> i
             return 0
         if not settings.bindings:
             raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
-        _configure_logging(settings)
+        _set_log_level(settings)
         if not settings.systemd:
             notifier.close()
         return service.run(settings, signals, notifier)
@@ -223,19 +225,21 @@ def _error_line(message: str) -> str:
 
 def _report(message: str) -> None:
     if sys.stderr is not None:
-        sys.stderr.write(_error_line(message))
+        with suppress(OSError):  # the status still tells
+            sys.stderr.write(_error_line(message))
 
 
-def _configure_logging(settings: Settings) -> None:
-    """Log to stderr; say which process this is and how much it is going to log."""
+def _set_log_level(settings: Settings) -> None:
+    """Say which process this is and how much it is going to log, and log that much."""
+    root = logging.getLogger()
     if settings.quiet:
-        logging.basicConfig(level=logging.CRITICAL)
+        root.setLevel(logging.CRITICAL)
         return
-    logging.basicConfig(level=logging.INFO)
+    root.setLevel(logging.INFO)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(settings.verbose, 2)]
     logger.info("PID: %d", os.getpid())
     logger.info("Setting loglevel to %s", logging.getLevelName(level))
-    logging.getLogger().setLevel(level)
+    root.setLevel(level)
 
 
 def _prepare_streams() -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flagman.types import ActionName
 
 _WIDTH = 80
+# Of a description, beside however long a name.
+_NARROWEST = 20
 
 
 def lines(known: Mapping[ActionName, type[Action]], bold: tuple[str, str] = ("", "")) -> Iterator[str]:
@@ -31,15 +33,15 @@ def lines(known: Mapping[ActionName, type[Action]], bold: tuple[str, str] = ("",
     yield _entry("name", "description [(argument: type, ...)]", column, bold)
     yield "-" * _WIDTH
     for name in names:
-        first, *others = _description(known, name, _WIDTH - column - 3)
+        first, *others = _description(known, name, max(_WIDTH - column - 3, _NARROWEST))
         yield _entry(name, first, column, bold)
         yield from (f"{'':{column + 3}}{line}".rstrip() for line in others)
 
 
-def bold_escapes(stream: TextIO) -> tuple[str, str]:
+def bold_escapes(stream: TextIO | None) -> tuple[str, str]:
     """Give the escape sequences for bold text, if the stream is a terminal and colorama is installed."""
     # An empty NO_COLOR means nothing, see https://no-color.org.
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream or not stream.isatty():
         return "", ""
     try:
         from colorama import Style  # noqa: PLC0415 - an optional extra
@@ -57,7 +59,7 @@ def _description(known: Mapping[ActionName, type[Action]], name: ActionName, wid
         action = known[name]
     except PluginError as error:
         return wrap(f"BROKEN: {error}", width)
-    paragraphs = cleandoc(action.__doc__ or "(no description)").split("\n\n")
+    paragraphs = (cleandoc(action.__doc__ or "") or "(no description)").split("\n\n")
     text = [line for paragraph in paragraphs for line in wrap(paragraph, width)]
     arguments = describe(action)
     return [*text, arguments] if arguments else text
