@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
         return _main(sys.argv if argv is None else argv, signals, notifier)
     finally:
         notifier.close()
-        _flush_stdout()
+        _flush_streams()
 
 
 def main_wrapper() -> int:
@@ -249,13 +249,13 @@ def _prepare_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _flush_stdout() -> None:
+def _flush_streams() -> None:
     """Flush now: if the interpreter failed to, at its end, it would change the exit status to 120."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        # What cannot be written has been reported where it was printed; let it go.
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            # What cannot be written has been reported where it was printed, if it could be; let it go.
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
