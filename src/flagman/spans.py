@@ -11,7 +11,8 @@ _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 # A number without a unit, or numbers with units, the larger unit first and each at most once.
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_SPAN = re.compile(_NUMBER + "|" + "".join(f"(?:(?P<{unit}>{_NUMBER}){unit})?" for unit in _UNITS))
+# Not compiled here: most starts read no span.
+_SPAN = _NUMBER + "|" + "".join(f"(?:(?P<{unit}>{_NUMBER}){unit})?" for unit in _UNITS)
 
 
 def parse_span(text: str) -> float:
@@ -21,7 +22,7 @@ def parse_span(text: str) -> float:
     :returns: seconds
     :raises ValueError: if it is no span, or longer than :data:`LONGEST`
     """
-    match = _SPAN.fullmatch(text)
+    match = re.fullmatch(_SPAN, text)
     if not match or not text:
         raise ValueError(f"{text!r} is not a span of time such as 90, 250ms, 5m, 1h30m or 1d")
     parts = {unit: number for unit, number in match.groupdict().items() if number is not None}
