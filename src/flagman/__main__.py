@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from flagman.engine.signals import HANDLED_SIGNALS, Signals
 
@@ -25,12 +26,19 @@ def main() -> int:
     signals.arm(HANDLED_SIGNALS)
     # Until there is something to tear down Ctrl-C ends the process, without the traceback of a KeyboardInterrupt.
     signals.handle(signal.SIGINT, signal.SIG_DFL)
+    os.register_at_fork(after_in_child=signals.abandon)
     from flagman import cli  # noqa: PLC0415 - only now, see above
 
     try:
         return cli.main(signals=signals)
     finally:
-        signals.retire()
+        signals.retire(stoppable=_waits_for_threads())
+
+
+def _waits_for_threads() -> bool:
+    """Tell whether the end of the interpreter will wait for threads that an action has left behind."""
+    threading = sys.modules.get("threading")
+    return threading is not None and sum(not thread.daemon for thread in threading.enumerate()) > 1
 
 
 def _fill_standard_descriptors() -> None:
@@ -43,6 +51,7 @@ def _fill_standard_descriptors() -> None:
 
 if __name__ == "__main__":
     # `python -m` puts the current directory first on the path, where the console script does not look for plugins.
-    if not sys.flags.safe_path:
-        del sys.path[0]
+    with suppress(OSError):  # it may have been deleted
+        if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib costs 5 ms
+            del sys.path[0]
     sys.exit(main())

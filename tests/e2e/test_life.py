@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import MODULE, Daemon
+from daemon import MODULE, Daemon, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -354,3 +354,28 @@ def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> Non
         assert process.wait(60) == -INT
         assert process.stderr
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(("how", "status"), [("return", 1), ("exit", 1), ("signal", -TERM)])
+def test_a_fork_in_an_action_never_makes_a_second_daemon(start: Start, how: str, status: int) -> None:
+    """The child ends, it dies of signals as any process does, and the daemon hears its own as before."""
+    daemon: Daemon = start(*RERUN, "--usr1", "acts:Forks", how).ready()
+    for _ in range(2):
+        daemon.signal(USR1).expect(f"child {status}")
+    daemon.stop()
+
+
+def test_an_action_cannot_make_the_daemon_deaf(start: Start) -> None:
+    """Event loops set the wake-up descriptor and reset it to none."""
+    daemon: Daemon = start(*RERUN, "--usr1", "acts:Deafens").ready()
+    for _ in range(3):
+        daemon.signal(USR1).expect("deafened")
+        settle(daemon.process.pid)
+    daemon.stop()
+
+
+def test_an_action_that_never_sets_itself_up_is_refused() -> None:
+    """Its first run would be too late to notice."""
+    done = run("--usr1", "acts:NoSuper")
+    assert done.returncode == 1
+    assert "setting up the action NoSuper failed: its __init__ does not call Action's" in done.stderr

@@ -167,6 +167,44 @@ class Raises(Action):
         os.kill(os.getpid(), self._signal)
 
 
+class Forks(Action):
+    """Forks in its run; the child leaves in one of three ways."""
+
+    def set_up(self, how: str) -> None:
+        """Remember how."""
+        self._how = how
+
+    def run(self) -> None:
+        """Fork, wait for the child and print its status."""
+        pid = os.fork()
+        if pid:
+            print("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        elif self._how == "exit":
+            sys.exit(0)
+        elif self._how == "signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+
+class Deafens(Action):
+    """Takes the wake-up descriptor away, as an event loop does."""
+
+    def run(self) -> None:
+        """Take it and do not give it back."""
+        signal.set_wakeup_fd(-1)
+        print("deafened")
+
+
+class NoSuper(Action):
+    """Has an __init__ of its own that does not set it up."""
+
+    def __init__(self) -> None:
+        """Do nothing."""
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
 class Unfinished(Action):
     """Writes a line that does not end, so that it stays in the buffer."""
 

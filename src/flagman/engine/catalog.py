@@ -56,7 +56,10 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         if len(offers) > 1:
             choices = " or ".join(sorted(map(_full_name, offers)))
             raise PluginError(f"several distributions offer an action {name!r}: choose {choices}")
-        return _load(offers[0].value, f"the action {name!r} of the distribution {_distribution(offers[0])!r}")
+        return _load(
+            f"{offers[0].module}:{offers[0].attr}",
+            f"the action {name!r} of the distribution {_distribution(offers[0])!r}",
+        )
 
     def __iter__(self) -> Iterator[ActionName]:
         names = [point.name for point in _plugins()]

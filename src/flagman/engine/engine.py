@@ -124,6 +124,7 @@ class Engine:
             return
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         bundle.run(self._roster.run, self.flags)
+        self._signals.keep_waking()
         if not self._rerun:
             ignored = self.flags.discard(flag)
             if ignored:

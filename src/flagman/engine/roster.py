@@ -6,6 +6,7 @@ All code of actions is called from this module, through the interrupter, and wha
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import ExitStack
 
 from flagman.engine.flags import STOP
@@ -42,6 +43,7 @@ class Roster:
         self._call = interrupter.call
         self._on_error = on_error
         self._contained = contained
+        self._pid = os.getpid()
         # By identity, since an action may define equality; a dictionary, so that leaving costs the same for all.
         self._open: dict[int, Action] = {}
         #: An action has failed and that is to end the daemon.
@@ -58,11 +60,19 @@ class Roster:
             instance = self._call(action, *arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
             raise SetUpError(f"setting up the action {action.__name__} failed: {_one_line(error)}") from error
+        if instance._closed:  # noqa: SLF001 - the loop's half of Action
+            raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
         self._open[id(instance)] = instance
         return instance
 
     def run(self, action: Action) -> bool:
         """Run an action once; tell whether it stays in its bundle."""
+        stays = self._attempt(action)
+        if os.getpid() != self._pid:
+            os._exit(1)  # a fork() in the action came back here: there must be no second daemon
+        return stays
+
+    def _attempt(self, action: Action) -> bool:
         try:
             self._call(action._run)  # noqa: SLF001 - the loop's half of Action
         except ActionClosed:

@@ -75,6 +75,17 @@ class Signals:
         finally:
             signal.set_wakeup_fd(before)
 
+    def keep_waking(self) -> None:
+        """Take the wake-up descriptor back from an action that has used it, as every event loop does."""
+        if self._previous:
+            signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
+
+    def abandon(self) -> None:
+        """Behave in a child that was forked as any process does: it shares neither handlers nor the wake-up pipe."""
+        signal.set_wakeup_fd(-1)
+        for signum in self._previous:
+            signal.signal(signum, signal.SIG_DFL)
+
     def was_ignored(self, signum: SignalNumber) -> bool:
         """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
         return self._previous.get(signum) == signal.SIG_IGN
@@ -86,9 +97,13 @@ class Signals:
         """Put every handler and the signal mask back."""
         self._leave(self._previous)
 
-    def retire(self) -> None:
-        """Make the end of the process safe: a late signal that raised a flag is ignored, any other one ends it."""
-        self._leave({s: signal.SIG_IGN if s in self._names else signal.SIG_DFL for s in self._previous})
+    def retire(self, *, stoppable: bool) -> None:
+        """Make the end of the process safe: late signals are ignored.
+
+        :param stoppable: let those that do not raise a flag, TERM and INT among them, end the process all the same
+        """
+        other = signal.SIG_DFL if stoppable else signal.SIG_IGN
+        self._leave({s: signal.SIG_IGN if s in self._names else other for s in self._previous})
 
     def _leave(self, handlers: dict[int, Handler]) -> None:
         """Install other handlers and close the wake-up pipe.
