@@ -139,9 +139,6 @@ def main_wrapper() -> int:
 def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
     try:
         settings = parse_args(argv)
-    except SystemExit as exit_:
-        return int(exit_.code or 0)
-    try:
         if settings.list:
             list_actions()
             return 0
@@ -151,6 +148,8 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> i
         if not settings.systemd:
             notifier.close()
         return service.run(settings, signals, notifier)
+    except SystemExit as exit_:  # of the parser
+        return int(exit_.code or 0)
     except FlagmanError as error:
         logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
         _report(str(error))
@@ -252,6 +251,8 @@ def _prepare_streams() -> None:
 def _flush_streams() -> None:
     """Flush now: if the interpreter failed to, at its end, it would change the exit status to 120."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
+        if stream.closed:
+            continue
         try:
             stream.flush()
         except OSError:

@@ -56,9 +56,14 @@ def _entry(name: str, text: str, column: int, bold: tuple[str, str]) -> str:
 
 def _description(known: Mapping[ActionName, type[Action]], name: ActionName, width: int) -> list[str]:
     try:
-        action = known[name]
+        return _described(known[name], width)
     except PluginError as error:
         return wrap(f"BROKEN: {error}", width)
+    except Exception as error:  # noqa: BLE001 - whatever is odd about a plugin must not hide the others
+        return wrap(f"BROKEN: it cannot be described: {type(error).__name__}: {error}", width)
+
+
+def _described(action: type[Action], width: int) -> list[str]:
     paragraphs = (cleandoc(action.__doc__ or "") or "(no description)").split("\n\n")
     text = [line for paragraph in paragraphs for line in wrap(paragraph, width)]
     arguments = describe(action)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from socket import socket
 
 # Seconds that a manager which reads nothing may hold the daemon up.
-_PATIENCE = 5.0
+_PATIENCE = 1.0
 
 # What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
 # sd_listen_fds(3).
