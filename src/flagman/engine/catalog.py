@@ -62,9 +62,10 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         )
 
     def __iter__(self) -> Iterator[ActionName]:
-        names = [point.name for point in _plugins()]
+        plugins = sorted(_plugins(), key=_full_name)
+        names = [point.name for point in plugins]
         yield from BUILT_IN
-        for point in sorted(_plugins(), key=_full_name):
+        for point in plugins:
             alone = names.count(point.name) == 1 and point.name not in BUILT_IN
             yield point.name if alone else _full_name(point)
 
