@@ -37,7 +37,7 @@ def _start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
     yield start
     for daemon in daemons:
-        daemon.__exit__()
+        daemon.close()
 
 
 @pytest.fixture(name="fifo")

@@ -1,24 +1,23 @@
-"""A real flagman process, spoken with in lockstep: every wait ends with what was waited for, or fails at a deadline."""
+"""The harness of :mod:`flagman.testing`, with what only the tests of flagman itself need."""
 
 from __future__ import annotations
 
 import os
-import select
-import signal
-import socket
 import subprocess
 import sys
 import sysconfig
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from flagman import testing
+from flagman.testing import DEADLINE, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: Seconds; a loaded machine may be very slow, and nothing ever waits as long on a healthy one.
-DEADLINE = 60.0
+__all__ = ["DEADLINE", "LIB", "MODULE", "SCRIPT", "Daemon", "Lines", "clean_environment", "run", "settle"]
 
 #: Where the actions for tests are.
 LIB = Path(__file__).parent / "lib"
@@ -27,39 +26,10 @@ SCRIPT = [str(Path(sysconfig.get_path("scripts")) / "flagman")]
 MODULE = [sys.executable, "-m", "flagman"]
 
 
-class Lines:
-    """The lines that come out of a pipe, each under the deadline."""
+class Daemon(testing.Daemon):
+    """A flagman process that finds the actions for tests.
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._buffer = b""
-
-    def next(self) -> str:
-        """Wait for a line; an empty string is the end of the output."""
-        limit = time.monotonic() + DEADLINE
-        while b"\n" not in self._buffer:
-            readable, _, _ = select.select([self._descriptor], [], [], max(0, limit - time.monotonic()))
-            assert readable, f"no line within {DEADLINE} s; so far: {self._buffer!r}"
-            data = os.read(self._descriptor, 65536)
-            if not data:
-                break
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.decode()
-
-    def rest(self) -> list[str]:
-        """Wait for the end of the output and give all lines that are left."""
-        return list(iter(self.next, ""))
-
-
-class Daemon:
-    """A flagman process with its pipes and its notification socket.
-
-    :param arguments: the command line after the program's name
-    :param command: how to start flagman
     :param prefix: what to start it with
-    :param environment: variables to add, or to remove where the value is None
-    :param merged: let stderr go where stdout goes, as in a terminal
     """
 
     def __init__(
@@ -72,76 +42,14 @@ class Daemon:
         merged: bool = False,
         before_exec: Callable[[], None] | None = None,
     ) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        address = directory / f"notify.{time.monotonic_ns()}"
-        self._socket.bind(str(address))
-        self._socket.settimeout(DEADLINE)
-        changed: dict[str, str | None] = {
-            "NOTIFY_SOCKET": str(address),
-            "PYTHONPATH": str(LIB),
-            "PYTHONUNBUFFERED": None,  # it would hide what the daemon has to do about buffers
-            **(environment or {}),
-        }
-        self.process = subprocess.Popen(
-            [*prefix, *command, *arguments],
-            cwd=directory,
-            env={name: value for name, value in {**os.environ, **changed}.items() if value is not None},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-            preexec_fn=before_exec,  # noqa: PLW1509 - the tests have no threads
+        super().__init__(
+            *arguments,
+            directory=directory,
+            command=[*prefix, *command],
+            environment={"PYTHONPATH": str(LIB), **(environment or {})},
+            merged=merged,
+            before_exec=before_exec,
         )
-        assert self.process.stdout
-        self.out = Lines(self.process.stdout.fileno())
-        self.err = Lines(self.process.stderr.fileno()) if self.process.stderr else self.out
-
-    def notified(self) -> str:
-        """Wait for a message to the service manager."""
-        return self._socket.recv(65536).decode()
-
-    def ready(self) -> Self:
-        """Wait until the daemon says that it is ready."""
-        while "READY=1" not in self.notified().splitlines():
-            pass
-        return self
-
-    def expect(self, *lines: str) -> Self:
-        """Wait for exactly these lines on stdout."""
-        for line in lines:
-            assert self.out.next() == line
-        return self
-
-    def expect_error(self, part: str) -> str:
-        """Wait for a line on stderr that has a part; lines before it are passed over."""
-        while part not in (line := self.err.next()):
-            assert line, f"no line with {part!r}"
-        return line
-
-    def signal(self, *signums: signal.Signals) -> Self:
-        """Send signals."""
-        for signum in signums:
-            self.process.send_signal(signum)
-        return self
-
-    def status(self) -> int:
-        """Wait for the end of the process."""
-        return self.process.wait(DEADLINE)
-
-    def stop(self, *lines: str) -> None:
-        """Send TERM; exactly these lines and status 0 must follow."""
-        self.signal(signal.SIGTERM)
-        self.expect(*lines, "")
-        assert self.status() == 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdout, self.process.stderr, self._socket):
-            if pipe:
-                pipe.close()
 
 
 def settle(pid: int) -> None:

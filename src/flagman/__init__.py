@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flagman.core import KNOWN_ACTIONS, create_action_bundles, run, set_handlers
     from flagman.engine.engine import Engine
     from flagman.engine.signals import HANDLED_SIGNALS
-    from flagman.exceptions import ActionClosed
+    from flagman.exceptions import ActionClosed, ActionFailed, SkipRest
 
 __version__ = "1.0.0"
 
@@ -24,7 +24,9 @@ __all__ = [
     "KNOWN_ACTIONS",
     "Action",
     "ActionClosed",
+    "ActionFailed",
     "Engine",
+    "SkipRest",
     "actions",
     "create_action_bundles",
     "run",
@@ -37,7 +39,9 @@ _HOMES = {
     "KNOWN_ACTIONS": "flagman.core",
     "Action": "flagman.actions.action",
     "ActionClosed": "flagman.exceptions",
+    "ActionFailed": "flagman.exceptions",
     "Engine": "flagman.engine.engine",
+    "SkipRest": "flagman.exceptions",
     "create_action_bundles": "flagman.core",
     "run": "flagman.core",
     "set_handlers": "flagman.core",

@@ -4,6 +4,8 @@
 
     Exception
     ├── ActionClosed          news, not a failure: an action has nothing left to do
+    ├── SkipRest              news, not a failure: the actions after this one sit this turn out
+    ├── ActionFailed          a failed run that explains itself
     └── FlagmanError          status 1
         ├── SetUpError        status 1: an action's set_up failed
         ├── TearDownError     status 1: an action's tear_down failed
@@ -13,6 +15,7 @@
             └── UnknownActionError  also a KeyError, for KNOWN_ACTIONS is a mapping
     BaseException
     └── ActionInterrupted     raised inside an action that has to end now
+        └── ActionTimedOut    ... because its run went on for longer than its timeout
 """
 
 from __future__ import annotations
@@ -58,8 +61,20 @@ class ActionClosed(Exception):  # noqa: N818 - the documented name; it is news, 
     """Raised by an action that wants no further runs, and by every run of a closed action."""
 
 
+class SkipRest(Exception):  # noqa: N818 - as above
+    """Raised by the run of an action that ends the turn of its bundle: the actions after it are left out, this time."""
+
+
+class ActionFailed(Exception):  # noqa: N818 - it stands beside ActionClosed
+    """Raised by a run that failed for a reason which the message tells: it is logged without a traceback."""
+
+
 class ActionInterrupted(BaseException):
     """Raised inside a running action when it must end now.
 
     It derives from :class:`BaseException` so that an action's ``except Exception`` does not swallow it.
     """
+
+
+class ActionTimedOut(ActionInterrupted):
+    """Raised inside a run that has used up its timeout; the run counts as failed."""

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.actions.action import Action
     from flagman.engine.engine import Overlap
-    from flagman.engine.roster import OnError
+    from flagman.engine.member import OnError
     from flagman.types import ActionArgument, ActionName, FlagName
 
 

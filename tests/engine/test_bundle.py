@@ -4,86 +4,94 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recorder import Recorder
 
-from flagman.engine.bundle import Bundle
+from flagman.engine.bundle import Bundle, Verdict
 from flagman.engine.flags import STOP, Flags
+from flagman.engine.member import Limits, Member
 
 if TYPE_CHECKING:
-    from flagman import Action
+    from collections.abc import Iterator
 
 
-@given(st.lists(st.booleans(), max_size=30))
-def test_actions_run_in_order_and_those_that_leave_are_gone(stays: list[bool]) -> None:
-    """Each action runs once, in order; the next run is without those that left."""
+@pytest.fixture(name="members")
+def _members() -> Iterator[list[Member]]:
+    """Give some actions, and close them in the end."""
+    members = [member(str(number)) for number in range(3)]
+    yield members
+    for each in members:
+        each.action._close()
+
+
+def member(name: str) -> Member:
+    """Set an action up by hand."""
+    return Member(Recorder(name), name, Limits())
+
+
+VERDICTS = st.lists(st.sampled_from(list(Verdict)), max_size=30)
+
+
+@given(VERDICTS)
+def test_actions_run_in_order_and_those_that_leave_are_gone(verdicts: list[Verdict]) -> None:
+    """Each action runs once, in order, up to one that ends the turn; the next run is without those that left."""
     bundle = Bundle()
-    actions = [Recorder(str(number)) for number in range(len(stays))]
-    for action in actions:
-        bundle.add(action)
-    seen: list[Action] = []
+    members = [member(str(number)) for number in range(len(verdicts))]
+    for each in members:
+        bundle.add(each)
+    seen: list[Member] = []
 
-    def run(action: Action) -> bool:
-        seen.append(action)
-        return stays[seen.index(action)]
+    def run(each: Member) -> Verdict:
+        seen.append(each)
+        return verdicts[members.index(each)]
 
     bundle.run(run, Flags())
-    assert seen == actions
-    kept = [action for action, stay in zip(actions, stays, strict=True) if stay]
+    reached = verdicts.index(Verdict.SKIP) + 1 if Verdict.SKIP in verdicts else len(verdicts)
+    assert seen == members[:reached]
+    kept = [m for m, verdict in zip(members, verdicts, strict=True) if m not in seen or verdict is not Verdict.GONE]
     assert len(bundle) == len(kept)
     seen.clear()
+    verdicts = [Verdict.STAYS] * len(verdicts)
     bundle.run(run, Flags())
     assert seen == kept
-    for action in actions:
-        action._close()
+    for each in members:
+        each.action._close()
 
 
-def test_the_stop_flag_ends_the_turn() -> None:
+def test_the_stop_flag_ends_the_turn(members: list[Member]) -> None:
     """No new action starts once a stop is asked for."""
     bundle = Bundle()
     flags = Flags()
-    with Closing() as actions:
-        for action in actions:
-            bundle.add(action)
-        seen: list[Action] = []
+    for each in members:
+        bundle.add(each)
+    seen: list[Member] = []
 
-        def run(action: Action) -> bool:
-            seen.append(action)
-            flags.add(STOP)
-            return True
+    def run(each: Member) -> Verdict:
+        seen.append(each)
+        flags.add(STOP)
+        return Verdict.STAYS
 
-        bundle.run(run, flags)
-        assert seen == actions[:1]
-        assert len(bundle) == len(actions)
+    bundle.run(run, flags)
+    assert seen == members[:1]
+    assert len(bundle) == len(members)
 
 
-def test_an_action_added_during_a_run_waits_for_the_next() -> None:
+def test_an_action_added_during_a_run_waits_for_the_next(members: list[Member]) -> None:
     """A run is over the actions that there were when it began."""
     bundle = Bundle()
-    with Closing() as (first, second):
-        bundle.add(first)
-        seen: list[Action] = []
+    first, second, _ = members
+    bundle.add(first)
+    seen: list[Member] = []
 
-        def run(action: Action) -> bool:
-            if not seen:
-                bundle.add(second)
-            seen.append(action)
-            return True
+    def run(each: Member) -> Verdict:
+        if not seen:
+            bundle.add(second)
+        seen.append(each)
+        return Verdict.STAYS
 
-        bundle.run(run, Flags())
-        assert seen == [first]
-        bundle.run(run, Flags())
-        assert seen == [first, first, second]
-
-
-class Closing:
-    """Two actions that are closed in the end."""
-
-    def __enter__(self) -> list[Recorder]:
-        self.actions = [Recorder("first"), Recorder("second")]
-        return self.actions
-
-    def __exit__(self, *_: object) -> None:
-        for action in self.actions:
-            action._close()
+    bundle.run(run, Flags())
+    assert seen == [first]
+    bundle.run(run, Flags())
+    assert seen == [first, first, second]

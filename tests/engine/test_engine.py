@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,12 +25,15 @@ from recorder import (
     Silent,
 )
 
-from flagman import Engine
+from flagman import ActionFailed, Engine, SkipRest
 from flagman.engine.engine import Outcome
 from flagman.exceptions import SetUpError, TearDownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+PIPE = os.pipe()
 
 
 @pytest.fixture(autouse=True)
@@ -390,3 +394,158 @@ def test_ten_thousand_actions_can_leave_in_one_run() -> None:
             logging.disable(logging.NOTSET)
     assert JOURNAL.count("run 9999") == 1
     assert len(JOURNAL) == 30_000
+
+
+class Skip(Recorder):
+    """Ends the turn of its bundle every other time."""
+
+    def run(self) -> None:
+        """Record the run, and skip."""
+        super().run()
+        if JOURNAL.count(f"run {self.name}") % 2:
+            raise SkipRest("not this time")
+
+
+def test_skip_rest_leaves_out_what_follows_this_time_only() -> None:
+    """The action stays, and so do those after it."""
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "a")
+        engine.set_up("usr1", Skip, "skip")
+        engine.set_up("usr1", Recorder, "b")
+        play(engine, "usr1", "usr1")
+    assert [entry for entry in JOURNAL if entry.startswith("run")] == [
+        "run a",
+        "run skip",
+        "run a",
+        "run skip",
+        "run b",
+    ]
+
+
+def play(engine: Engine, *flags: str) -> Outcome | None:
+    """Lower flags one after the other."""
+    outcome = None
+    for flag in flags:
+        engine.once = True
+        engine.raise_flag(flag)
+        outcome = engine.run()
+        if outcome is not Outcome.STOPPED:
+            break
+    return outcome
+
+
+def test_so_many_failures_in_a_row_end_the_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """A success in between starts the count again."""
+    with Engine(max_failures=3) as engine:
+        engine.set_up("usr1", Recorder, "other")
+        engine.set_up("usr1", Recorder, "a")
+        failing = [True, True, False, True, True, True, True]
+
+        def fail(name: str) -> None:
+            if name == "a" and failing.pop(0):
+                raise RuntimeError("on purpose")
+
+        during_run(fail)
+        assert play(engine, *["usr1"] * 5) is Outcome.STOPPED
+        assert play(engine, "usr1") is Outcome.FAILED
+    assert "Action `Recorder` has failed 3 times in a row" in caplog.messages
+    assert len(failing) == 1
+
+
+HANGS: dict[str, Callable[[], object]] = {
+    "sleeping": lambda: time.sleep(1000),
+    "reading": lambda: os.read(PIPE[0], 1),
+    "computing": lambda: [None for _ in iter(int, 1)],
+}
+
+
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
+def test_a_run_beyond_its_timeout_is_interrupted_and_has_failed(
+    hang: Callable[[], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a system call or not; the engine goes on with the next action."""
+    with Engine(timeout=0.05, max_failures=1) as engine:
+        engine.set_up("usr1", Recorder, "a")
+        during_run(lambda _: hang())
+        assert play(engine, "usr1") is Outcome.FAILED
+    assert "Action `Recorder` failed: it went on for longer than the timeout of 0.05 seconds" in caplog.messages
+    assert JOURNAL == ["set up a", "run a", "tear down a"]
+
+
+def test_a_run_within_its_timeout_is_left_alone() -> None:
+    """And no alarm comes later."""
+    with Engine(timeout=1000) as engine:
+        engine.set_up("usr1", Recorder, "a")
+        during_run(lambda _: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]))
+        seen: list[float] = []
+        play(engine, "usr1")
+        assert 900 < seen[0] <= 1000
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_an_action_may_have_a_timeout_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """Unless the engine says how long."""
+
+    class Impatient(Recorder):
+        default_timeout = 0.02
+
+    with Engine() as engine:
+        engine.set_up("usr1", Impatient, "a")
+        during_run(lambda _: time.sleep(1000))
+        play(engine, "usr1")
+    assert "longer than the timeout of 0.02 seconds" in caplog.text
+    during_run(lambda _: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]))
+    seen: list[float] = []
+    with Engine(timeout=1000) as engine:
+        engine.set_up("usr1", Impatient, "a")
+        play(engine, "usr1")
+    assert seen[0] > 900
+
+
+def test_a_failure_that_explains_itself_has_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says it all; the traceback is there for who debugs."""
+
+    def fail(_: str) -> None:
+        raise ActionFailed("the disk is full")
+
+    with Engine(on_error="exit") as engine:
+        engine.set_up("usr1", Recorder, "a")
+        during_run(fail)
+        assert play(engine, "usr1") is Outcome.FAILED
+    (record,) = caplog.records
+    assert record.message == "Action `Recorder` failed: the disk is full"
+    assert record.exc_info is None
+
+
+def test_the_last_flags_run_after_the_stop() -> None:
+    """In the order in which they were raised, and no others."""
+    with Engine() as engine:
+        engine.last_flags = frozenset(["term", "int"])
+        for flag in ("usr1", "term", "int"):
+            engine.set_up(flag, Recorder, flag)
+        for flag in ("usr1", "int", "stop"):
+            engine.raise_flag(flag)
+        assert engine.run() is Outcome.STOPPED
+    assert [entry for entry in JOURNAL if entry.startswith("run")] == ["run int"]
+
+
+def test_an_action_knows_its_engine_and_its_turn() -> None:
+    """Before it is set up, and under the name that it was asked for by."""
+
+    class Curious(Recorder):
+        def set_up(self, name: str) -> None:
+            super().set_up(name)
+            assert self.engine is engine
+
+        def run(self) -> None:
+            turn = self.engine.turn
+            assert turn
+            JOURNAL.append(f"{turn.flag} {turn.raises} {turn.action}")
+
+    with Engine() as engine:
+        engine.set_up("usr1", Curious, "a", name="acme:curious")
+        engine.set_up("usr1", Curious, "b")
+        engine.raise_flag("usr1")
+        engine.raise_flag("usr1")
+        play(engine, "usr1")
+    assert JOURNAL[2:4] == ["usr1 3 acme:curious", "usr1 3 Curious"]

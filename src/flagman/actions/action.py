@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from flagman.engine.engine import Engine
+
 
 class Action(ABC):
     """Something that flagman does when a flag is raised.
@@ -22,6 +24,13 @@ class Action(ABC):
 
     :param args: the arguments of the action, as strings, handed to :meth:`set_up`
     """
+
+    #: Seconds that one run may take if ``--timeout`` does not say so; None for no end.
+    default_timeout: float | None = None
+
+    #: The engine that this action belongs to, from before :meth:`set_up` on; an action that was not created by one has
+    #: none, and the attribute is missing.
+    engine: Engine
 
     # True before set_up has succeeded and after tear_down has begun: what was never opened is never torn down.
     _closed = True
@@ -38,11 +47,23 @@ class Action(ABC):
         called.
         """
 
+    @classmethod
+    def check_arguments(cls, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401 - as above
+        """Look at the arguments as they were typed, before anything is set up; ``flagman --check`` does no more.
+
+        It must have no effect, and need not count them: what :meth:`set_up` cannot take does not come here.
+
+        :raises ValueError: if they cannot be used; the message becomes the user's one line
+        """
+
     @abstractmethod
     def run(self) -> None:
         """Do the work.
 
         :raises ActionClosed: if this was the last run; the action is then removed from its bundle
+        :raises SkipRest: to leave out the actions after this one, this time
+        :raises ActionFailed: if the run failed and the message says why; any other exception is a failure, too, and is
+            logged with its traceback
         """
 
     def tear_down(self) -> None:

@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from flagman.engine.flags import STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flagman.actions.action import Action
     from flagman.engine.flags import Flags
+    from flagman.engine.member import Member
+
+
+class Verdict(Enum):
+    """What a run means for the bundle."""
+
+    #: Nothing.
+    STAYS = "stays"
+    #: The action has left.
+    GONE = "gone"
+    #: The actions after it are not run, this time.
+    SKIP = "skip"
 
 
 class Bundle:
     """An ordered list of actions that run together, one at a time."""
 
-    __slots__ = ("_actions",)
+    __slots__ = ("_members",)
 
     def __init__(self) -> None:
-        self._actions: list[Action] = []
+        self._members: list[Member] = []
 
     def __len__(self) -> int:
-        return len(self._actions)
+        return len(self._members)
 
-    def add(self, action: Action) -> None:
+    def add(self, member: Member) -> None:
         """Add an action behind the others; during a run, for the next one."""
-        self._actions.append(action)
+        self._members.append(member)
 
-    def run(self, run: Callable[[Action], bool], flags: Flags) -> None:
+    def run(self, run: Callable[[Member], Verdict], flags: Flags) -> None:
         """Run every action in order, up to the moment at which the stop flag is raised.
 
-        :param run: runs one action and tells whether it stays
+        :param run: runs one action
         """
-        gone: set[int] = set()
-        for action in tuple(self._actions):
+        gone: set[Member] = set()
+        for member in tuple(self._members):
             if STOP in flags:
                 break
-            if not run(action):
-                gone.add(id(action))
+            verdict = run(member)
+            if verdict is Verdict.GONE:
+                gone.add(member)
+            elif verdict is Verdict.SKIP:
+                break
         if gone:  # one pass, however many have left
-            self._actions = [action for action in self._actions if id(action) not in gone]
+            self._members = [member for member in self._members if member not in gone]

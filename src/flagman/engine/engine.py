@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
+from _thread import allocate_lock
 from contextlib import ExitStack
 from enum import Enum
 
@@ -11,20 +13,28 @@ from flagman.engine.bundle import Bundle
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.loop import Loop
+from flagman.engine.member import Limits, Turn
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
-from flagman.exceptions import TearDownError
+from flagman.exceptions import ActionInterrupted, TearDownError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Literal, Self
+    from typing import Literal, ParamSpec, Self
 
     from flagman.actions.action import Action
-    from flagman.engine.roster import OnError
-    from flagman.types import FlagName, SignalNumber
+    from flagman.engine.bundle import Verdict
+    from flagman.engine.calls import Call, Calls
+    from flagman.engine.loop import Wait
+    from flagman.engine.member import Member, OnError
+    from flagman.engine.timers import Debounce
+    from flagman.types import ActionName, FlagName, SignalNumber
+
+    P = ParamSpec("P")
 
     Overlap = Literal["ignore", "rerun"]
+    Output = Literal["inherit", "log", "null"]
 
 # The engine speaks as flagman.core, its documented face.
 logger = logging.getLogger("flagman.core")
@@ -37,7 +47,7 @@ class Outcome(Enum):
     STOPPED = "stopped"
     #: Every action has closed; there is nothing left to do.
     EMPTY = "empty"
-    #: A run failed, and ``on_error`` is ``exit``.
+    #: A run failed, and ``on_error`` or ``max_failures`` does not let that pass.
     FAILED = "failed"
 
 
@@ -50,10 +60,17 @@ class Engine:
         way stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was raised
     :param on_error: what a failed run means beyond its record in the log: ``continue``, nothing; ``close``, the action
         is torn down and leaves its bundle; ``exit``, :meth:`run` returns :attr:`Outcome.FAILED`
+    :param timeout: seconds that one run of an action may take before it is interrupted and counts as failed; None, the
+        default, for the action's own :attr:`flagman.Action.default_timeout`. It needs SIGALRM, and so the main thread
+    :param max_failures: how many runs of one action in a row may fail before :meth:`run` returns
+        :attr:`Outcome.FAILED`; 0, the default, for any number
+    :param output: what becomes of the output of commands that actions run: ``inherit`` passes it on, line by line, to
+        the streams of this process, ``log`` logs each line, ``null`` drops it
     :param signals: handlers that have been armed already; the engine does not close them
     :param unmapped: called with a flag that was raised and has no actions; by default, a warning is logged
     :param contained: the exceptions that count as an action's failure; all others leave :meth:`run`
     :param clock: seconds on a clock that never goes back
+    :param wait: waits for descriptors as :meth:`select.poll.poll` does; for tests
     """
 
     def __init__(  # noqa: PLR0913 - each keyword is one documented choice
@@ -61,35 +78,64 @@ class Engine:
         *,
         overlap: Overlap = "ignore",
         on_error: OnError = "continue",
+        timeout: float | None = None,
+        max_failures: int = 0,
+        output: Output = "inherit",
         signals: Signals | None = None,
         unmapped: Callable[[FlagName], None] | None = None,
         contained: tuple[type[BaseException], ...] = (Exception,),
         clock: Callable[[], float] = time.monotonic,
+        wait: Wait | None = None,
     ) -> None:
         self._owns_signals = signals is None
         self._signals = Signals() if signals is None else signals
         self.flags = self._signals.flags
         self.interrupter = Interrupter()
         self._bundles: dict[FlagName, Bundle] = {}
-        self._roster = Roster(self.flags, self.interrupter, on_error, contained)
+        self._roster = Roster(self.flags, self.interrupter, contained)
+        self._contained = contained
+        self._limits = Limits(on_error, timeout, max_failures)
         self._rerun = overlap == "rerun"
         self._unmapped = unmapped or warn_unmapped
-        self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock)
+        self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
+        self._lock = allocate_lock()
+        self._calls: Calls | None = None
+        self._debounced: dict[FlagName, Debounce] = {}
         self._outcome = Outcome.STOPPED
+        # Some action has a timeout.
+        self._timed = False
+        #: Seconds on the clock of :meth:`call_at`.
+        self.clock = clock
+        #: The choice that was made.
+        self.output = output
+        #: What the bundle that runs, or has run last, was lowered for.
+        self.turn: Turn | None = None
+        #: Flags whose bundles, if they have been raised, run after the loop has stopped.
+        self.last_flags: frozenset[FlagName] = frozenset()
+        #: Stop after the first bundle that has run.
+        self.once = False
 
     @property
     def bundles(self) -> Mapping[FlagName, Bundle]:
         """The bundles that have actions, by flag."""
         return self._bundles
 
-    def set_up(self, flag: FlagName, action: type[Action], *arguments: str) -> Action:
+    def set_up(self, flag: FlagName, action: type[Action], *arguments: str, name: ActionName | None = None) -> Action:
         """Set an action up and add it to the bundle of a flag.
 
+        :param name: what to call the action towards the commands that it runs; the name of its class by default
         :raises SetUpError: if the action's ``set_up`` raised
         """
-        instance = self._roster.set_up(action, arguments)
-        self._bundles.setdefault(flag, Bundle()).add(instance)
-        return instance
+        member = self._roster.set_up(self, name or action.__name__, self._limits, action, arguments)
+        self._timed |= member.timeout is not None
+        self._bundles.setdefault(flag, Bundle()).add(member)
+        return member.action
+
+    def debounce(self, flag: FlagName, span: float) -> None:
+        """Run the bundle of a flag once it has not been raised for ``span`` seconds; after ten times that, run it."""
+        from flagman.engine.timers import Debounce  # noqa: PLC0415 - for those who need it
+
+        self._debounced[flag] = Debounce(self, flag, span)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Handle those of these signals whose flags have actions, until the engine is closed; call it before run()."""
@@ -100,6 +146,39 @@ class Engine:
         self.flags.add(flag)
         self._signals.wakeup.wake()
 
+    def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Let the loop call ``code`` in so many seconds, between two runs of bundles.
+
+        It is safe in any thread, and in an action: one that wants to run again in a minute says
+        ``self.engine.call_later(60, self.engine.raise_flag, self.engine.turn.flag)``.
+
+        What the call raises is logged. No call is made after :meth:`run` has returned.
+
+        :returns: the call, which has a method ``cancel()``
+        """
+        return self.call_at(self.clock() + delay, code, *args, **kwargs)
+
+    def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Do as :meth:`call_later` does, at a moment on the engine's clock: :func:`time.monotonic` by default."""
+        from flagman.engine.calls import Call, Calls  # noqa: PLC0415 - for those who need them
+
+        with self._lock:
+            if self._calls is None:
+                self._calls = Calls(self.clock, self._make)
+                self._loop.add(self._calls)
+        call = Call(moment, lambda: code(*args, **kwargs))
+        self._calls.add(call)
+        self._signals.wakeup.wake()  # the loop may be about to wait for longer
+        return call
+
+    def _make(self, code: Callable[[], object]) -> None:
+        try:
+            self.interrupter.call(code)
+        except ActionInterrupted as interruption:
+            logger.warning("Interrupted a scheduled call: %s", interruption)
+        except self._contained:
+            logger.exception("A scheduled call failed")
+
     def stop(self) -> None:
         """Let :meth:`run` return as soon as the running action has ended; safe in any thread, and in an action."""
         self.raise_flag(STOP)
@@ -109,12 +188,21 @@ class Engine:
         self._outcome = Outcome.STOPPED
         self._roster.failed = False
         self._check()
+        if self._timed and self._owns_signals:
+            self._signals.handle(signal.SIGALRM, self.interrupter.on_alarm)
         with self._signals.waking():
             self._loop.run()
+        last: list[tuple[FlagName, int]] = []
         for _ in range(len(self.flags)):  # no longer: a flood may go on
             flag, raises = self.flags.pop()
-            if flag != STOP:
+            if flag in self.last_flags and flag in self._bundles:
+                last.append((flag, raises))
+            elif flag != STOP:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
+        for flag, raises in last:
+            self._run_bundle(flag, raises, self._bundles[flag])
+        if self._roster.failed:
+            self._outcome = Outcome.FAILED
         return self._outcome
 
     def _lower(self, flag: FlagName, raises: int) -> None:
@@ -122,8 +210,12 @@ class Engine:
         if bundle is None:
             self._unmapped(flag)
             return
-        logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
-        bundle.run(self._roster.run, self.flags)
+        if flag in self._debounced:
+            raises = self._debounced[flag].admit(raises)
+            if not raises:
+                logger.debug("Holding `%s` until it is quiet", flag)
+                return
+        self._run_bundle(flag, raises, bundle)
         self._signals.keep_waking()
         if not self._rerun:
             ignored = self.flags.discard(flag)
@@ -131,13 +223,23 @@ class Engine:
                 logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
         if not bundle:
             del self._bundles[flag]
+        if self.once:
+            self.flags.add(STOP)
         self._check()
 
+    def _run_bundle(self, flag: FlagName, raises: int, bundle: Bundle) -> None:
+        logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
+        self.turn = turn = Turn(flag, raises)
+
+        def run(member: Member) -> Verdict:
+            turn.action = member.name
+            return self._roster.run(member)
+
+        bundle.run(run, self.flags)
+
     def _check(self) -> None:
-        """Notice that there is nothing left to run, or no wish to go on."""
-        if self._roster.failed:
-            self._outcome = Outcome.FAILED
-        elif not self._bundles and STOP not in self.flags:
+        """Notice that there is nothing left to run."""
+        if not self._bundles and STOP not in self.flags:
             self._outcome = Outcome.EMPTY
             self.flags.add(STOP)
 

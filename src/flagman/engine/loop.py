@@ -11,6 +11,9 @@ import time
 
 from flagman.engine.flags import STOP
 
+# Milliseconds, almost 25 days: what poll(2) takes. Waking up without a reason then does no harm.
+_LONGEST_WAIT = 2**31 - 1
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,14 +50,18 @@ class Loop:
         self._clock = clock
         self._timed: list[Trigger] = []
         self._by_descriptor: dict[int, Trigger] = {}
-        poll = select.poll()
+        self._poll = select.poll()
+        self._wait: Wait = wait or self._poll.poll
         for trigger in triggers:
-            if trigger.fileno() < 0:
-                self._timed.append(trigger)
-            else:
-                self._by_descriptor[trigger.fileno()] = trigger
-                poll.register(trigger.fileno(), select.POLLIN)
-        self._wait: Wait = wait or poll.poll
+            self.add(trigger)
+
+    def add(self, trigger: Trigger) -> None:
+        """Add a trigger; one without a descriptor may come from any thread, which then ends the wait under way."""
+        if trigger.fileno() < 0:
+            self._timed.append(trigger)
+        else:
+            self._by_descriptor[trigger.fileno()] = trigger
+            self._poll.register(trigger.fileno(), select.POLLIN)
 
     def run(self) -> None:
         """Lower flags until :data:`~flagman.engine.flags.STOP` is raised; the stop flag comes before all others."""
@@ -74,7 +81,7 @@ class Loop:
         """
         for descriptor, _ in self._wait(patience):
             self._by_descriptor[descriptor].drain()
-        if self._timed:
+        if self._timed and STOP not in self._flags:
             now = self._clock()
             for trigger in self._timed:
                 deadline = trigger.deadline()
@@ -86,4 +93,4 @@ class Loop:
         deadlines = [deadline for trigger in self._timed if (deadline := trigger.deadline()) is not None]
         if not deadlines:
             return None
-        return max(0, math.ceil((min(deadlines) - self._clock()) * 1000))
+        return min(max(0, math.ceil((min(deadlines) - self._clock()) * 1000)), _LONGEST_WAIT)

@@ -9,19 +9,19 @@ import logging
 import os
 from contextlib import ExitStack
 
+from flagman.engine.bundle import Verdict
 from flagman.engine.flags import STOP
-from flagman.exceptions import ActionClosed, ActionInterrupted, SetUpError
+from flagman.engine.member import Member
+from flagman.exceptions import ActionClosed, ActionFailed, ActionInterrupted, ActionTimedOut, SetUpError, SkipRest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
-
     from flagman.actions.action import Action
+    from flagman.engine.engine import Engine
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
-
-    #: What happens after a failed run, see :class:`flagman.Engine`.
-    OnError = Literal["continue", "close", "exit"]
+    from flagman.engine.member import Limits
+    from flagman.types import ActionName
 
 # The engine speaks as flagman.core, its documented face.
 logger = logging.getLogger("flagman.core")
@@ -32,73 +32,94 @@ class Roster:
 
     :param flags: where the stop flag is raised if a failure is to end the daemon
     :param interrupter: calls all code of actions
-    :param on_error: what to do when a run fails
     :param contained: the exceptions that are an action's failure and not the end of the program
     """
 
-    def __init__(
-        self, flags: Flags, interrupter: Interrupter, on_error: OnError, contained: tuple[type[BaseException], ...]
-    ) -> None:
+    def __init__(self, flags: Flags, interrupter: Interrupter, contained: tuple[type[BaseException], ...]) -> None:
         self._flags = flags
         self._call = interrupter.call
-        self._on_error = on_error
+        self._call_within = interrupter.call_within
         self._contained = contained
         self._pid = os.getpid()
-        # By identity, since an action may define equality; a dictionary, so that leaving costs the same for all.
-        self._open: dict[int, Action] = {}
+        # A dictionary, so that leaving costs the same for all.
+        self._open: dict[Member, None] = {}
         #: An action has failed and that is to end the daemon.
         self.failed = False
         #: A tear_down has failed.
         self.torn_down_badly = False
 
-    def set_up(self, action: type[Action], arguments: tuple[str, ...]) -> Action:
+    def set_up(
+        self, engine: Engine, name: ActionName, limits: Limits, action: type[Action], arguments: tuple[str, ...]
+    ) -> Member:
         """Create an action, which sets it up.
 
         :raises SetUpError: if it raised or was interrupted
         """
         try:
-            instance = self._call(action, *arguments)
+            instance = self._call(_create, engine, action, arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
             raise SetUpError(f"setting up the action {action.__name__} failed: {_one_line(error)}") from error
         if instance._closed:  # noqa: SLF001 - the loop's half of Action
             raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
-        self._open[id(instance)] = instance
-        return instance
+        member = Member(instance, name, limits)
+        self._open[member] = None
+        return member
 
-    def run(self, action: Action) -> bool:
-        """Run an action once; tell whether it stays in its bundle."""
-        stays = self._attempt(action)
+    def run(self, member: Member) -> Verdict:
+        """Run an action once."""
+        verdict = self._attempt(member)
         if os.getpid() != self._pid:
             os._exit(1)  # a fork() in the action came back here: there must be no second daemon
-        return stays
+        return verdict
 
-    def _attempt(self, action: Action) -> bool:
+    def _attempt(self, member: Member) -> Verdict:
+        action = member.action
+        verdict = Verdict.STAYS
         try:
-            self._call(action._run)  # noqa: SLF001 - the loop's half of Action
+            if member.timeout is None:
+                self._call(action._run)  # noqa: SLF001 - the loop's half of Action
+            else:
+                self._call_within(member.timeout, action._run)  # noqa: SLF001
         except ActionClosed:
-            self.close(action)
+            self.close(member)
             logger.warning("Received `ActionClosed`; removing action `%s`", type(action).__name__, exc_info=True)
-            return False
+            return Verdict.GONE
+        except SkipRest as reason:
+            logger.info("Action `%s` ends the turn of its bundle: %s", type(action).__name__, reason)
+            verdict = Verdict.SKIP
+        except (ActionFailed, ActionTimedOut) as failure:
+            logger.error("Action `%s` failed: %s", type(action).__name__, failure)  # noqa: TRY400 - it says it all
+            logger.debug("Where it failed:", exc_info=True)
+            return self._after_failure(member)
         except ActionInterrupted as interruption:
             logger.warning("Interrupted action `%s`: %s", type(action).__name__, interruption)
+            return verdict
         except self._contained:
             logger.exception("Action `%s` failed", type(action).__name__)
-            return self._after_failure(action)
-        return True
+            return self._after_failure(member)
+        member.failures = 0
+        return verdict
 
-    def _after_failure(self, action: Action) -> bool:
-        if self._on_error == "close":
-            logger.warning("Removing action `%s` because it failed", type(action).__name__)
-            self.close(action)
-            return False
-        if self._on_error == "exit":
-            self.failed = True
-            self._flags.add(STOP)
-        return True
+    def _after_failure(self, member: Member) -> Verdict:
+        name = type(member.action).__name__
+        limits = member.limits
+        member.failures += 1
+        if limits.max_failures and member.failures >= limits.max_failures:
+            logger.error("Action `%s` has failed %d times in a row", name, member.failures)
+        elif limits.on_error == "close":
+            logger.warning("Removing action `%s` because it failed", name)
+            self.close(member)
+            return Verdict.GONE
+        elif limits.on_error == "continue":
+            return Verdict.STAYS
+        self.failed = True
+        self._flags.add(STOP)
+        return Verdict.STAYS
 
-    def close(self, action: Action) -> None:
+    def close(self, member: Member) -> None:
         """Tear an action down, unless that has been done, and forget it; whatever it raises is logged."""
-        self._open.pop(id(action), None)
+        self._open.pop(member, None)
+        action = member.action
         if action._closed:  # noqa: SLF001 - the loop's half of Action
             return
         # As Action._close() does, but noted where no interruption can come between.
@@ -115,8 +136,16 @@ class Roster:
     def close_all(self) -> None:
         """Tear down what is still open, the youngest first; an exception that is not contained comes after the last."""
         with ExitStack() as stack:
-            for action in self._open.values():
-                stack.callback(self.close, action)
+            for member in self._open:
+                stack.callback(self.close, member)
+
+
+def _create(engine: Engine, action: type[Action], arguments: tuple[str, ...]) -> Action:
+    """Do what calling the class does, but let the action know its engine before it is set up."""
+    instance = action.__new__(action, *arguments)
+    vars(instance)["engine"] = engine  # also where a class has a property of this name
+    instance.__init__(*arguments)  # type: ignore[misc]
+    return instance
 
 
 def _one_line(error: BaseException) -> str:

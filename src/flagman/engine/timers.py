@@ -1,0 +1,100 @@
+"""Timers: flags that are raised by the clock, once or again and again, and flags that are held until it is quiet."""
+
+from __future__ import annotations
+
+import logging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagman.engine.engine import Engine
+    from flagman.types import FlagName
+
+# The engine speaks as flagman.core, its documented face.
+logger = logging.getLogger("flagman.core")
+
+# How many times its span a debounced flag may be held at most.
+_LONGEST_HOLD = 10
+
+
+class Every:
+    """Raises a flag again and again, on a grid of moments that begins when the timer is started.
+
+    A tick that comes late, after a long run or a suspend, stands for all that were missed, and does not move the grid.
+
+    :param engine: whose flag it raises
+    :param flag: the flag
+    :param period: seconds from one tick to the next, more than 0
+    :param jitter: seconds by which each tick may come later, at random; no more than a period counts
+    """
+
+    def __init__(self, engine: Engine, flag: FlagName, period: float, jitter: float = 0) -> None:
+        self._engine = engine
+        self._flag = flag
+        self._period = period
+        self._delay = spread(min(jitter, period))
+        self._origin = engine.clock()
+        self._tick = 0
+        self._wait_for(1)
+
+    def _wait_for(self, tick: int) -> None:
+        self._tick = tick
+        self._engine.call_at(self._origin + tick * self._period + self._delay(), self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._engine.raise_flag(self._flag)
+        passed = int((self._engine.clock() - self._origin) / self._period)
+        if passed > self._tick:
+            logger.info("`%s` comes late and stands for %d ticks", self._flag, passed - self._tick + 1)
+        self._wait_for(max(passed, self._tick) + 1)
+
+
+class Debounce:
+    """Holds a flag back until it has not been raised for a while, or has been held for ten times as long.
+
+    :param engine: whose flag it is
+    :param flag: the flag
+    :param span: seconds of quiet
+    """
+
+    def __init__(self, engine: Engine, flag: FlagName, span: float) -> None:
+        self._engine = engine
+        self._flag = flag
+        self._span = span
+        self._held = 0
+        self._first = self._last = 0.0
+        self._due = False
+
+    def admit(self, raises: int) -> int:
+        """Take a lowered flag in; tell for how many raises its bundle is to run now: 0 to wait."""
+        if self._due:
+            # One of these raises was that of _look().
+            raises += self._held - 1
+            self._held = 0
+            self._due = False
+            return raises
+        self._last = self._engine.clock()
+        if not self._held:
+            self._first = self._last
+            self._engine.call_at(self._last + self._span, self._look)
+        self._held += raises
+        return 0
+
+    def _look(self) -> None:
+        """Let the flag pass if it is time, else look again when it may be."""
+        moment = min(self._last + self._span, self._first + _LONGEST_HOLD * self._span)
+        if self._engine.clock() >= moment:
+            self._due = True
+            self._engine.raise_flag(self._flag)
+        else:
+            self._engine.call_at(moment, self._look)
+
+
+def spread(jitter: float) -> Callable[[], float]:
+    """Give something that gives a number of seconds between 0 and ``jitter``, a new one at every call."""
+    if not jitter:
+        return float
+    from random import uniform  # noqa: PLC0415 - 5 ms, for a jitter alone
+
+    return lambda: uniform(0, jitter)  # noqa: S311 - nobody is kept out by it

@@ -1,0 +1,256 @@
+"""Tools for the tests of actions: none of them sleeps, and none waits for ever.
+
+:class:`ActionDriver` takes one action through its life inside the test, with time that passes when it is told to.
+:class:`Daemon` starts a real flagman and speaks with it in lockstep: each step waits for what it names, up to
+:data:`DEADLINE`. Whatever is not as expected is an :exc:`AssertionError`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from flagman.actions.action import Action
+from flagman.actions.signature import arity
+from flagman.engine.engine import Engine
+from flagman.engine.member import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from flagman.types import FlagName
+
+#: Seconds; a loaded machine may be very slow, and nothing ever waits as long on a healthy one.
+DEADLINE = 60.0
+
+A = TypeVar("A", bound=Action)
+
+
+class FakeTime:
+    """A clock, and a wait that moves it instead of waiting: for :class:`flagman.Engine`.
+
+    :param now: what the clock shows at first, in seconds
+    """
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+        #: The moment at which an engine that waits has to be stopped.
+        self.end = now
+        #: Called at that moment.
+        self.on_end: Callable[[], object] = lambda: None
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def wait(self, patience: float | None) -> list[tuple[int, int]]:
+        """Let so many milliseconds pass, or all that are left until the end."""
+        if self.now >= self.end and patience != 0:
+            self.on_end()
+        self.now = self.end if patience is None else min(self.now + patience / 1000, self.end)
+        return []
+
+
+class ActionDriver(Generic[A]):
+    """An action in its engine, from ``set_up`` to ``tear_down``; a context manager.
+
+    What the action raises comes out here, unchanged.
+
+    :param action: the class
+    :param arguments: as they would be typed
+    :raises AssertionError: if the action does not take so many
+    """
+
+    def __init__(self, action: type[A], *arguments: str) -> None:
+        smallest, largest = arity(action)
+        if len(arguments) < smallest or (largest is not None and len(arguments) > largest):
+            raise AssertionError(f"{action.__name__} does not take {len(arguments)} arguments")
+        action.check_arguments(*arguments)
+        self.time = FakeTime()
+        self.engine = Engine(contained=(), clock=self.time, wait=self.time.wait)
+        self.time.on_end = self.engine.stop
+        with ExitStack() as stack:
+            stack.enter_context(self.engine)
+            instance = self.engine.set_up("usr1", action, *arguments)
+            stack.pop_all()
+        assert isinstance(instance, action)  # noqa: S101 - for the type checker
+        #: The action, which is set up.
+        self.action: A = instance
+
+    def run(self, *, flag: FlagName = "usr1", raises: int = 1) -> None:
+        """Run the action once.
+
+        :param flag: the flag for which it runs
+        :param raises: how often that had been raised
+        """
+        self.engine.turn = turn = Turn(flag, raises)
+        turn.action = type(self.action).__name__
+        self.action._run()  # noqa: SLF001 - the loop's half of Action
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: calls that the action has scheduled are made, and it runs if they raise the flag ``usr1``."""
+        self.time.end = self.time.now + seconds
+        self.engine.run()
+
+    def close(self) -> None:
+        """Tear the action down, unless it has closed itself."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Lines:
+    """The lines that come out of a pipe, each under the deadline."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = b""
+
+    def next(self) -> str:
+        """Wait for a line; an empty string is an empty line, or the end of the output.
+
+        :raises AssertionError: if nothing comes
+        """
+        limit = time.monotonic() + DEADLINE
+        while b"\n" not in self._buffer:
+            readable, _, _ = select.select([self._descriptor], [], [], max(0, limit - time.monotonic()))
+            if not readable:
+                raise AssertionError(f"no line within {DEADLINE} s; so far: {self._buffer!r}")
+            data = os.read(self._descriptor, 65536)
+            if not data:
+                break
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode(errors="backslashreplace")
+
+    def rest(self) -> list[str]:
+        """Wait for the end of the output and give all lines that are left, up to an empty one."""
+        return list(iter(self.next, ""))
+
+
+class Daemon:
+    """A flagman process with its pipes and its notification socket; a context manager, which kills it in the end.
+
+    :param arguments: the command line after the program's name
+    :param directory: where it runs; a temporary directory by default
+    :param command: how to start flagman; with this interpreter by default
+    :param environment: variables to add, or to remove where the value is None
+    :param merged: let stderr go where stdout goes, as in a terminal
+    :param before_exec: called in the child before flagman is started
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        directory: Path | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "flagman"),
+        environment: Mapping[str, str | None] | None = None,
+        merged: bool = False,
+        before_exec: Callable[[], None] | None = None,
+    ) -> None:
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flagman-"))
+            self._socket = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            self._socket.bind(f"{folder}/notify")
+            self._socket.settimeout(DEADLINE)
+            changed: dict[str, str | None] = {
+                "NOTIFY_SOCKET": f"{folder}/notify",
+                "PYTHONUNBUFFERED": None,  # it would hide what the daemon has to do about buffers
+                **(environment or {}),
+            }
+            self.process = stack.enter_context(
+                subprocess.Popen(
+                    [*command, *arguments],
+                    cwd=directory or folder,
+                    env={name: value for name, value in {**os.environ, **changed}.items() if value is not None},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+                    preexec_fn=before_exec,  # noqa: PLW1509 - for tests without threads
+                )
+            )
+            stack.callback(self.process.kill)
+            out, err = self.process.stdout, self.process.stderr
+            assert out  # noqa: S101 - for the type checker
+            #: Its standard output.
+            self.out = Lines(out.fileno())
+            #: Its standard error.
+            self.err = Lines(err.fileno()) if err else self.out
+            self._stack = stack.pop_all()
+
+    def notified(self) -> str:
+        """Wait for a message to the service manager.
+
+        :raises AssertionError: if none comes
+        """
+        try:
+            return self._socket.recv(65536).decode()
+        except TimeoutError:
+            raise AssertionError(f"no notification within {DEADLINE} s") from None
+
+    def ready(self) -> Self:
+        """Wait until the daemon says that it is ready."""
+        while "READY=1" not in self.notified().splitlines():
+            pass
+        return self
+
+    def expect(self, *lines: str) -> Self:
+        """Wait for exactly these lines on stdout."""
+        for line in lines:
+            found = self.out.next()
+            if found != line:
+                raise AssertionError(f"expected {line!r}, got {found!r}")
+        return self
+
+    def expect_error(self, part: str) -> str:
+        """Wait for a line on stderr that has a part, and give it; lines before it are passed over."""
+        passed: list[str] = []
+        while part not in (line := self.err.next()):
+            if not line and self.process.poll() is not None:
+                raise AssertionError(f"no line with {part!r}, only {passed}")
+            passed.append(line)
+        return line
+
+    def signal(self, *signums: int) -> Self:
+        """Send signals."""
+        for signum in signums:
+            self.process.send_signal(signum)
+        return self
+
+    def status(self) -> int:
+        """Wait for the end of the process, and give its exit status: -15 if TERM has killed it."""
+        try:
+            return self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {DEADLINE} s") from None
+
+    def stop(self, *lines: str) -> None:
+        """Send TERM; exactly these lines on stdout and status 0 must follow."""
+        self.signal(signal.SIGTERM)
+        self.expect(*lines, "")
+        status = self.status()
+        if status != 0:
+            raise AssertionError(f"exit status {status}")
+
+    def close(self) -> None:
+        """Kill the process, if it is still there, and close its pipes."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,309 @@
+"""Calls, timers and debouncing: histories of an engine whose time passes when it is told to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from flagman import Action, Engine
+from flagman.engine.timers import Every, spread
+from flagman.testing import DEADLINE, FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    import pytest
+
+
+class Note(Action):
+    """Notes when it runs, for which flag, and for how many raises."""
+
+    def set_up(self) -> None:
+        """Begin with nothing."""
+        self.notes: list[tuple[float, str, int]] = []
+        self.takes: list[float] = []
+
+    def run(self) -> None:
+        """Note it, and take some time."""
+        assert self.engine.turn
+        self.notes.append((round(self.engine.clock() - 1000, 6), self.engine.turn.flag, self.engine.turn.raises))
+        if self.takes:
+            assert isinstance(self.engine.clock, FakeTime)
+            self.engine.clock.now += self.takes.pop(0)
+
+
+class History:
+    """An engine with fake time, and one action that notes its runs."""
+
+    def __init__(self, *flags: str, overlap: Literal["ignore", "rerun"] = "ignore") -> None:
+        self.time = FakeTime()
+        self.engine = Engine(overlap=overlap, contained=(), clock=self.time, wait=self.time.wait)
+        self.time.on_end = self.engine.stop
+        self.notes: list[Note] = []
+        for flag in flags:
+            note = self.engine.set_up(flag, Note)
+            assert isinstance(note, Note)
+            self.notes.append(note)
+
+    def at(self, *moments: float, code: Callable[[], object] | None = None, flag: str = "usr1") -> None:
+        """Let something happen at these moments; a flag is raised, if nothing else is said."""
+        for moment in moments:
+            self.engine.call_at(1000 + moment, code or (lambda: self.engine.raise_flag(flag)))
+
+    def play(self, seconds: float, digits: int = 2) -> list[tuple[float, int]]:
+        """Play until this moment, and give the moments of the first action's runs, and their raises."""
+        self.time.end = 1000 + seconds
+        with self.engine:
+            self.engine.run()
+        # The engine waits in whole milliseconds, rounded up.
+        return [(round(moment, digits), raises) for moment, _, raises in self.notes[0].notes]
+
+
+def test_calls_are_made_in_the_order_of_their_moments() -> None:
+    """Neither early nor twice, and those that were cancelled not at all."""
+    history = History("usr1")
+    made: list[tuple[float, str]] = []
+
+    def note(name: str, *, mark: str = "") -> None:
+        made.append((round(history.time.now - 1000, 3), name + mark))
+
+    history.engine.call_later(3, note, "c", mark="!")
+    history.engine.call_at(1001.5, note, "a")
+    history.engine.call_later(2, note, "b").cancel()
+    history.engine.call_later(0, note, "now")
+    history.engine.call_later(5.5, note, "after the end")
+    history.engine.call_later(1, lambda: history.engine.call_later(1, note, "nested"))
+    last = history.engine.call_later(4, note, "cancelled at the last moment")
+    history.engine.call_later(4 - 1e-9, last.cancel)
+    history.play(5)
+    assert made == [(0, "now"), (1.5, "a"), (2, "nested"), (3, "c!")]
+
+
+def test_what_a_call_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """It is nobody's end."""
+    fake = FakeTime()
+    made: list[str] = []
+    with Engine(clock=fake, wait=fake.wait) as engine:
+        fake.on_end = engine.stop
+        fake.end += 5
+        engine.set_up("usr1", Note)
+        engine.call_later(1, divmod, 1, 0)
+        engine.call_later(2, made.append, "second")
+        engine.run()
+    assert made == ["second"]
+    assert [record.message for record in caplog.records] == ["A scheduled call failed"]
+
+
+def test_a_call_from_another_thread_ends_the_wait() -> None:
+    """The loop is not left waiting for something later."""
+    made = threading.Event()
+
+    def call() -> None:
+        engine.call_later(0, made.set)
+        made.wait(DEADLINE)
+        engine.stop()
+
+    with Engine() as engine:
+        engine.set_up("usr1", Note)
+        engine.call_later(1000, divmod, 1, 0)
+        thread = threading.Thread(target=call)
+        thread.start()
+        engine.run()
+        thread.join()
+    assert made.is_set()
+
+
+def test_a_moment_that_is_too_far_for_the_system_call() -> None:
+    """poll(2) takes no more than 25 days; three years are waited for in pieces."""
+    history = History("usr1")
+    history.at(10.0**8)
+    ((moment, _),) = history.play(10.0**8 + 1)
+    assert abs(moment - 10.0**8) < 0.01
+    with Engine() as engine:
+        engine.set_up("usr1", Note)
+        engine.call_later(10.0**8, divmod, 1, 0)
+        engine.raise_flag("stop")
+        engine.run()
+
+
+def test_an_action_schedules_its_own_next_run() -> None:
+    """That is what it knows its engine for."""
+
+    class Again(Note):
+        def run(self) -> None:
+            super().run()
+            assert self.engine.turn
+            self.engine.call_later(10, self.engine.raise_flag, self.engine.turn.flag)
+
+    history = History("usr2")
+    again = history.engine.set_up("usr1", Again)
+    history.engine.raise_flag("usr1")
+    history.play(35)
+    assert isinstance(again, Again)
+    assert [note[0] for note in again.notes] == [0, 10, 20, 30]
+
+
+def test_a_timer_ticks_on_its_grid() -> None:
+    """The first tick is one period after the start."""
+    history = History("every-5m")
+    Every(history.engine, "every-5m", 300)
+    assert history.play(1000) == [(300, 1), (600, 1), (900, 1)]
+
+
+def test_a_run_that_takes_long_does_not_move_the_grid() -> None:
+    """Nor do late ticks pile up."""
+    history = History("every-10s")
+    history.notes[0].takes = [4, 3, 27]
+    Every(history.engine, "every-10s", 10)
+    assert [moment for moment, _ in history.play(75)] == [10, 20, 30, 57, 60, 70]
+
+
+def test_no_burst_after_a_suspend(caplog: pytest.LogCaptureFixture) -> None:
+    """A machine that sleeps through a hundred ticks hears of one."""
+    caplog.set_level(logging.INFO)
+    history = History("every-10s")
+    Every(history.engine, "every-10s", 10)
+
+    def suspend() -> None:
+        history.time.now += 1004
+
+    history.at(25, code=suspend)
+    assert [moment for moment, _ in history.play(1055)] == [10, 20, 1029, 1030, 1040, 1050]
+    assert "`every-10s` comes late and stands for 100 ticks" in caplog.messages
+
+
+@given(
+    period=st.floats(0.001, 1000),
+    takes=st.lists(st.floats(0, 3000), max_size=10),
+    seconds=st.floats(0, 5000),
+)
+@example(period=0.1, takes=[0.1, 0.3], seconds=2.0)
+def test_ticks_keep_to_the_grid(period: float, takes: list[float], seconds: float) -> None:
+    """Each run belongs to a moment of the grid of its own, and none that was free is left out."""
+    assume(seconds / period < 500)
+    history = History("t")
+    history.notes[0].takes = takes[:]
+    Every(history.engine, "t", period)
+    runs = [moment for moment, _ in history.play(seconds, 6)]
+    # The engine waits in whole milliseconds.
+    ticks = [int((moment + 1e-5) / period) for moment in runs]
+    if period > 0.002:
+        assert ticks == sorted(set(ticks))
+    late = sum(takes) + 0.002 * len(runs)
+    assert len(runs) * period <= seconds + 1e-5
+    assert len(runs) >= int(seconds / period) - late / period - len(takes) - 2
+
+
+def test_jitter_spreads_ticks_and_keeps_the_grid() -> None:
+    """Each tick comes up to so much later; more than a period does not count."""
+    history = History("t")
+    Every(history.engine, "t", 10, jitter=5)
+    delays = [moment - 10 * number for number, (moment, _) in enumerate(history.play(1000, 6), 1)]
+    assert len(delays) in (99, 100)
+    assert all(0 <= delay <= 5.001 for delay in delays)
+    assert len(set(delays)) > 50
+    history = History("t")
+    Every(history.engine, "t", 10, jitter=1000)
+    assert 80 <= len(history.play(1000)) <= 100
+    assert spread(0)() == 0
+
+
+def test_a_debounced_flag_waits_for_quiet() -> None:
+    """It runs once, when the last raise is so long ago, for all of them."""
+    history = History("usr1")
+    history.engine.debounce("usr1", 2)
+    history.at(1, 1.5, 3, 4.9, 20)
+    assert history.play(100) == [(6.9, 4), (22, 1)]
+
+
+def test_a_debounced_flag_does_not_wait_for_ever() -> None:
+    """Ten times the span is the longest that it is held."""
+    history = History("usr1")
+    history.engine.debounce("usr1", 2)
+    history.at(0.5, *range(1, 31))
+    assert history.play(100) == [(20.5, 21), (32, 10)]
+
+
+def test_other_flags_are_not_held() -> None:
+    """Nor does a held one hold them up."""
+    history = History("usr1", "usr2")
+    history.engine.debounce("usr1", 5)
+    history.at(1)
+    history.at(2, flag="usr2")
+    assert history.play(100) == [(6, 1)]
+    assert [(round(when, 2), *rest) for when, *rest in history.notes[1].notes] == [(2, "usr2", 1)]
+
+
+@given(
+    span=st.floats(0.01, 50),
+    gaps=st.lists(st.floats(0.001, 100), min_size=1, max_size=60),
+    takes=st.lists(st.floats(0, 20), max_size=5),
+)
+def test_debouncing_loses_nothing(span: float, gaps: Sequence[float], takes: list[float]) -> None:
+    """After the last raise a run begins; none begins before it is quiet or has been loud for ten spans."""
+    raises: list[float] = []
+    for gap in gaps:
+        raises.append(gap + (raises[-1] if raises else 0))
+    history = History("usr1", overlap="rerun")
+    history.notes[0].takes = takes[:]
+    history.engine.debounce("usr1", span)
+    history.at(*raises)
+    runs = history.play(raises[-1] + 12 * span + sum(takes) + 1, 6)
+    assert sum(count for _, count in runs) == len(raises)
+    assert runs[-1][0] >= raises[-1]
+    before = -1.0
+    for moment, count in runs:
+        mine = [when for when in raises if before < when <= moment + 1e-6]
+        assert count <= len([when for when in raises if when <= moment + 1e-6])
+        if mine and not takes:  # time that an action takes is not seen from inside
+            quiet = moment - mine[-1] >= span - 1e-5
+            long = moment - mine[0] >= 10 * span - 1e-5
+            assert quiet or long
+            assert moment - mine[0] <= 10 * span + 0.0025
+        before = moment
+
+
+def test_a_storm_of_raises_is_one_run() -> None:
+    """From other threads, with real time: however fast they come, a run follows the last one."""
+    count = 20_000
+    history: list[int] = []
+
+    class Count(Action):
+        def run(self) -> None:
+            assert self.engine.turn
+            history.append(self.engine.turn.raises)
+            if sent.is_set():
+                self.engine.stop()
+
+    sent = threading.Event()
+
+    def send() -> None:
+        for _ in range(count // 4):
+            engine.raise_flag("usr1")
+        with lock:
+            left.pop()
+            if not left:
+                sent.set()
+                engine.raise_flag("usr1")
+
+    left = [1, 2, 3, 4]
+    lock = threading.Lock()
+    began = time.monotonic()
+    with Engine(overlap="rerun") as engine:
+        engine.set_up("usr1", Count)
+        engine.debounce("usr1", 0.05)
+        threads = [threading.Thread(target=send) for _ in left]
+        for thread in threads:
+            thread.start()
+        engine.run()
+        for thread in threads:
+            thread.join()
+    # A handler or a thread that comes between may make a count too low, never a run too few.
+    assert 1 <= len(history) <= 2 + (time.monotonic() - began) / 0.05
+    assert sum(history) <= count + 1
