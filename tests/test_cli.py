@@ -35,20 +35,47 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"flagman {flagman.__version__}\n"
 
 
+DEFAULTS: dict[str, object] = {
+    "hup": [],
+    "usr1": [],
+    "usr2": [],
+    "bindings": (),
+    "overlap": "ignore",
+    "on_error": "continue",
+    "timeout": None,
+    "max_failures": 0,
+    "output": "inherit",
+    "jitter": 0,
+    "debounce": 0,
+    "run_at_start": False,
+    "once": False,
+    "stop_timeout": 30,
+    "successful_empty": False,
+    "systemd": True,
+    "quiet": False,
+    "verbose": 0,
+    "list": False,
+    "check": False,
+    "dry_run": False,
+}
+
+
 def test_defaults() -> None:
     """Nothing given means the documented defaults, under positive names."""
     settings = cli.parse_args(["flagman"])
     assert (settings.overlap, settings.on_error, settings.stop_timeout) == ("ignore", "continue", 30)
     assert (settings.systemd, settings.successful_empty, settings.list, settings.quiet) == (True, False, False, False)
     assert (settings.verbose, settings.bindings) == (0, ())
-    assert vars(settings) == {"hup": [], "usr1": [], "usr2": [], "bindings": ()}
+    assert vars(settings) == DEFAULTS
 
 
 def test_all_options() -> None:
     """Each option arrives where it belongs."""
     line = (
         "flagman --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
-        "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l"
+        "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
+        "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
+        "--check --dry-run"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -64,11 +91,24 @@ def test_all_options() -> None:
         "quiet": True,
         "verbose": 2,
         "list": True,
+        "timeout": 5,
+        "max_failures": 3,
+        "output": "log",
+        "debounce": 2,
+        "jitter": 1,
+        "run_at_start": True,
+        "once": True,
+        "check": True,
+        "dry_run": True,
     }
+    assert vars(settings).keys() == DEFAULTS.keys()
     assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [
         ("usr1", "a"),
         ("hup", "b"),
         ("usr1", "c", "1"),
+        ("winch",),
+        ("every-5m",),
+        ("after-1h",),
     ]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flagman.actions import Action, DelayedPrintAction, PrintAction
 from flagman.command_line import CommandLine
 from flagman.exceptions import PluginError, UnknownActionError, UsageError
+from flagman.options import TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Known(dict[str, type[Action]]):
 
 KNOWN = Known(print=PrintAction, delay_print=DelayedPrintAction, exec=Exec, greet=Greet, beep=Beep)
 OPTIONS = {"--list": False, "--verbose": False, "--overlap": True}
-LINE = CommandLine({"--hup": "hup", "--usr1": "usr1"}, OPTIONS, KNOWN)
+LINE = CommandLine({name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every")}, OPTIONS, KNOWN)
 
 
 def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:

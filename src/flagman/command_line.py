@@ -3,6 +3,8 @@
 argparse cannot tell an action's ``-n`` from an option of flagman (python/cpython issues 53580, 124233), so what belongs
 to an action is taken out before it looks. The rules, for ``--usr1`` and every other option that binds an action:
 
+- ``--every SPAN ACTION ARGUMENT ...``: an option that needs more than its own name to know its trigger takes one word
+  first.
 - ``--usr1 ACTION ARGUMENT ...``: the arguments end at the next long option of flagman, at a lone ``;`` or ``--`` (both
   are dropped), or at the end.
 - An action that takes a limited number of arguments gets no more than that; a word with a dash that follows is an
@@ -13,7 +15,7 @@ to an action is taken out before it looks. The rules, for ``--usr1`` and every o
 from __future__ import annotations
 
 from flagman.actions.signature import arity, describe
-from flagman.exceptions import UsageError
+from flagman.exceptions import PluginError, UsageError
 from flagman.settings import Binding
 
 TYPE_CHECKING = False
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flagman.actions.action import Action
-    from flagman.types import ActionName, FlagName
+    from flagman.options import TriggerOption
+    from flagman.settings import Source
+    from flagman.types import ActionName
 
 _TERMINATORS = (";", "--")
 
@@ -29,14 +33,14 @@ _TERMINATORS = (";", "--")
 class CommandLine:
     """Knows which options there are, and splits command lines.
 
-    :param triggers: the options that bind an action, with their flags
+    :param triggers: the options that bind an action, by name
     :param options: all other long options, and whether each takes a value
     :param catalog: finds actions by name
     """
 
     def __init__(
         self,
-        triggers: Mapping[str, FlagName],
+        triggers: Mapping[str, TriggerOption],
         options: Mapping[str, bool],
         catalog: Mapping[ActionName, type[Action]],
     ) -> None:
@@ -60,39 +64,51 @@ class CommandLine:
             if option not in self._triggers:
                 rest.append(words[position - 1])
                 continue
-            if equals:
-                name, arguments = self._from_one_word(option, value)
-                action = self._find(option, name)
-            else:
-                name = self._name_at(option, words, position)
-                action = self._find(option, name)
-                end = self._end(words, position + 1, arity(action)[1])
-                arguments = list(words[position + 1 : end])
+            line, start = (self._from_one_word(option, value), 0) if equals else (words, position)
+            source, start, what = self._source(option, line, start)
+            name = self._name_at(what, line, start)
+            action = self._find(what, name)
+            end = len(line) if equals else self._end(line, start + 1, arity(action)[1])
+            arguments = tuple(line[start + 1 : end])
+            check(f"{what} {name}", action, arguments)
+            bindings.append(Binding(source, name, action, arguments))
+            if not equals:
                 position = end + (end < len(words) and words[end] in _TERMINATORS)
-            _check_count(option, name, action, arguments)
-            bindings.append(Binding(self._triggers[option], name, action, tuple(arguments)))
         return bindings, rest
 
-    def _from_one_word(self, option: str, value: str) -> tuple[ActionName, list[str]]:
+    def _source(self, option: str, words: Sequence[str], start: int) -> tuple[Source, int, str]:
+        """Read what raises the flag; tell where the action is, and how to name all that has been read."""
+        trigger = self._triggers[option]
+        text = ""
+        if trigger.value:
+            if start >= len(words) or words[start].startswith("--"):
+                raise UsageError(f"{option} takes a {trigger.value}, an action and its arguments")
+            text = words[start]
+        try:
+            source = trigger.source(text)
+        except ValueError as error:
+            raise UsageError(f"{option}: {error}") from None
+        return source, start + bool(text), f"{option} {text}".rstrip()
+
+    def _from_one_word(self, option: str, value: str) -> list[str]:
         import shlex  # noqa: PLC0415 - only this form needs it
 
         try:
-            parts = shlex.split(value)
+            return shlex.split(value)
         except ValueError as error:
             raise UsageError(f"{option}={value!r}: {str(error).lower()}") from None
-        return self._name_at(option, parts, 0), parts[1:]
 
-    def _name_at(self, option: str, words: Sequence[str], position: int) -> ActionName:
+    def _name_at(self, what: str, words: Sequence[str], position: int) -> ActionName:
         if position < len(words) and words[position] and not words[position].startswith(("-", ";")):
             return words[position]
         found = f"not {words[position]!r}" if position < len(words) else "but nothing follows"
-        raise UsageError(f"{option} takes an action and its arguments, {found}; for example {option} print hello")
+        raise UsageError(f"{what} takes an action and its arguments, {found}; for example {what} print hello")
 
-    def _find(self, option: str, name: ActionName) -> type[Action]:
+    def _find(self, what: str, name: ActionName) -> type[Action]:
         try:
             return self._catalog[name]
         except UsageError as error:
-            raise UsageError(f"{option}: {error}") from error.__cause__
+            raise UsageError(f"{what}: {error}") from error.__cause__
 
     def _end(self, words: Sequence[str], start: int, most: int | None) -> int:
         """Find the end of the arguments that begin at ``start``."""
@@ -109,7 +125,23 @@ class CommandLine:
         return option in self._triggers or (option in self._options and (not equals or self._options[option]))
 
 
-def _check_count(option: str, name: ActionName, action: type[Action], arguments: Sequence[str]) -> None:
+def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
+    """Look at the arguments of an action without setting it up.
+
+    :param what: how to name the binding in a message
+    :raises UsageError: if they are too many, too few, or not what the action takes
+    :raises PluginError: if the action cannot even tell
+    """
+    _check_count(what, action, arguments)
+    try:
+        action.check_arguments(*arguments)
+    except (ValueError, UsageError) as error:
+        raise UsageError(f"{what}: {error}") from error
+    except Exception as error:
+        raise PluginError(f"{what}: checking its arguments failed: {type(error).__name__}: {error}") from error
+
+
+def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> None:
     smallest, largest = arity(action)
     if smallest <= len(arguments) and (largest is None or len(arguments) <= largest):
         return
@@ -121,7 +153,7 @@ def _check_count(option: str, name: ActionName, action: type[Action], arguments:
         takes = f"{smallest} to {largest}"
     plural = "" if takes in ("1", "at least 1") else "s"
     shown = f" {describe(action)}" if largest != 0 else ""
-    raise UsageError(f"{option} {name}: takes {takes} argument{plural}{shown}, got {_show(arguments)}")
+    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_show(arguments)}")
 
 
 def _show(arguments: Sequence[str]) -> str:

@@ -14,16 +14,19 @@ from flagman.exceptions import ActionInterrupted, SetUpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
     from flagman.engine.signals import Signals
     from flagman.sd_notify import SystemdNotifier
-    from flagman.settings import Settings
-    from flagman.types import FlagName
+    from flagman.settings import Settings, Source
+    from flagman.types import FlagName, SignalNumber
 
 logger = logging.getLogger(__name__)
 
 _HANGUP = flag_of(signal.SIGHUP)
+# The signals that stop the daemon, and the flags of the actions that may run before it does.
+_STOPPING: dict[int, FlagName] = {signum: flag_of(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
 
 
 def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
@@ -34,48 +37,92 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
     """
-
-    def unmapped(flag: FlagName) -> None:
-        if flag != _HANGUP:
-            warn_unmapped(flag)
-        else:
-            on_hangup(signal.SIGHUP, None)
-
-    def on_hangup(signum: int, frame: FrameType | None) -> None:
-        if _HANGUP in engine.bundles or _HANGUP in expected:
-            engine.flags.add(_HANGUP)
-        elif not signals.was_ignored(signal.SIGHUP):
-            stop.on_hangup(signum, frame)
-
     with ExitStack() as stack:
         engine = Engine(
             overlap=settings.overlap,
             on_error=settings.on_error,
+            timeout=settings.timeout,
+            max_failures=settings.max_failures,
+            output=settings.output,
             signals=signals,
-            unmapped=unmapped,
+            unmapped=lambda flag: handlers.unmapped(flag),  # noqa: PLW0108 - it is made of this engine
             # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
             contained=(BaseException,),
         )
-        stop = StopRequest(engine.flags, engine.interrupter, settings.stop_timeout)
+        handlers = _Handlers(engine, signals, {binding.flag for binding in settings.bindings}, settings.stop_timeout)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
+        # Each tear_down has its time, whatever it is that ends this run.
+        stack.callback(engine.interrupter.bound, settings.stop_timeout)
         stack.callback(notifier.notify, "STOPPING=1")
         signals.handle(signal.SIGALRM, engine.interrupter.on_alarm)
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signals.handle(signum, stop.on_signal)
-
-        # Until they are set up: flags whose bundles will be there.
-        expected = {binding.flag for binding in settings.bindings}
-        signals.handle(signal.SIGHUP, on_hangup)
-        if _HANGUP not in expected and engine.flags.discard(_HANGUP):
-            unmapped(_HANGUP)
+        for signum in _STOPPING:
+            signals.handle(signum, handlers.on_stop)
+        signals.handle(signal.SIGHUP, handlers.on_hangup)
+        signals.arm(_others(settings))
+        if _HANGUP not in handlers.expected and engine.flags.discard(_HANGUP):
+            handlers.unmapped(_HANGUP)
         _set_up(settings, engine)
-        expected.clear()
+        handlers.expected.clear()
         if STOP not in engine.flags:
-            notifier.notify(f"READY=1\nSTATUS=Ready: {_summary(engine)}")
-            logger.info("Ready: %s", _summary(engine))
+            _start(settings, engine)
+            shown = summary(binding.flag for binding in settings.bindings)
+            notifier.notify(f"READY=1\nSTATUS=Ready: {shown}")
+            logger.info("Ready: %s", shown)
         outcome = engine.run()
         return _status(outcome, successful_empty=settings.successful_empty)
+
+
+class _Handlers:
+    """What the signals mean that can stop the daemon.
+
+    :param expected: flags whose bundles will be there when they have been set up
+    :param stop_timeout: see :class:`flagman.engine.interrupt.StopRequest`
+    """
+
+    def __init__(self, engine: Engine, signals: Signals, expected: set[FlagName], stop_timeout: float) -> None:
+        self._engine = engine
+        self._signals = signals
+        self._stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
+        self.expected = expected
+
+    def on_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Handle TERM or INT: ask for the stop, and for their own actions."""
+        flag = _STOPPING[signum]
+        if flag in self._engine.bundles:
+            self._engine.flags.add(flag)
+        self._stop.on_signal(signum, frame)
+
+    def on_hangup(self, signum: int, frame: FrameType | None) -> None:
+        """Handle HUP: a signal like others if it has actions, else the end of the terminal."""
+        if _HANGUP in self._engine.bundles or _HANGUP in self.expected:
+            self._engine.flags.add(_HANGUP)
+        elif not self._signals.was_ignored(signal.SIGHUP):
+            self._stop.on_hangup(signum, frame)
+
+    def unmapped(self, flag: FlagName) -> None:
+        """Deal with a flag that was raised and has no actions."""
+        if flag == _HANGUP:
+            self.on_hangup(signal.SIGHUP, None)
+        else:
+            warn_unmapped(flag)
+
+
+def summary(flags: Iterable[FlagName]) -> str:
+    """Give the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``.
+
+    :param flags: the flag of each binding
+    """
+    counts: dict[FlagName, int] = {}
+    for flag in flags:
+        counts[flag] = counts.get(flag, 0) + 1
+    return ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+
+
+def _others(settings: Settings) -> set[SignalNumber]:
+    """Give the signals that have actions and are not handled already."""
+    bound = {binding.source.signum for binding in settings.bindings}
+    return {signum for signum in bound if signum is not None} - {signal.SIGHUP, *_STOPPING}
 
 
 def _status(outcome: Outcome, *, successful_empty: bool) -> int:
@@ -89,20 +136,42 @@ def _status(outcome: Outcome, *, successful_empty: bool) -> int:
     return 1
 
 
-def _summary(engine: Engine) -> str:
-    """Give the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""
-    counts = ((flag, len(bundle)) for flag, bundle in engine.bundles.items())
-    return ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts)
-
-
 def _set_up(settings: Settings, engine: Engine) -> None:
     """Set up one action after the other, unless a stop is asked for meanwhile."""
     try:
         for binding in settings.bindings:
             if STOP in engine.flags:
                 break
-            engine.set_up(binding.flag, binding.action, *binding.arguments)
+            if settings.dry_run:
+                from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - for those who need it
+
+                engine.set_up(binding.flag, RehearsedAction, binding.name, *binding.arguments)
+            else:
+                engine.set_up(binding.flag, binding.action, *binding.arguments, name=binding.name)
     except SetUpError as error:
         if not isinstance(error.__cause__, ActionInterrupted):
             raise
         logger.warning("%s", error)
+
+
+def _start(settings: Settings, engine: Engine) -> None:
+    """Let time begin for those who depend on it."""
+    engine.last_flags = frozenset(_STOPPING.values())
+    engine.once = settings.once
+    sources = {binding.flag: binding.source for binding in settings.bindings}
+    for flag, source in sources.items():
+        if source.every is not None or source.after is not None:
+            _start_timer(source, settings, engine)
+        elif settings.debounce:
+            engine.debounce(flag, settings.debounce)
+        if settings.run_at_start and flag not in engine.last_flags:
+            engine.raise_flag(flag)
+
+
+def _start_timer(source: Source, settings: Settings, engine: Engine) -> None:
+    from flagman.engine.timers import Every, spread  # noqa: PLC0415 - for those who need them
+
+    if source.every is not None:
+        Every(engine, source.flag, source.every, settings.jitter)
+    elif source.after is not None:
+        engine.call_later(source.after + spread(settings.jitter)(), engine.raise_flag, source.flag)

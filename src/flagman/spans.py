@@ -30,3 +30,14 @@ def parse_span(text: str) -> float:
     if seconds > LONGEST:
         raise ValueError(f"{text!r} is longer than {LONGEST:.0f} seconds")
     return seconds
+
+
+def format_span(seconds: float) -> str:
+    """Write a span as :func:`parse_span` reads it, in the largest units: ``1h30m``, ``250ms``, ``0s``."""
+    milliseconds = round(seconds * 1000, 3)
+    parts = []
+    for unit, size in _UNITS.items():
+        number, milliseconds = divmod(milliseconds, size * 1000) if unit != "ms" else (milliseconds, 0.0)
+        if number:
+            parts.append(f"{number:.10g}{unit}")
+    return "".join(parts) or "0s"

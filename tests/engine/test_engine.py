@@ -539,7 +539,6 @@ def test_an_action_knows_its_engine_and_its_turn() -> None:
 
         def run(self) -> None:
             turn = self.engine.turn
-            assert turn
             JOURNAL.append(f"{turn.flag} {turn.raises} {turn.action}")
 
     with Engine() as engine:

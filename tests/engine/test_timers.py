@@ -31,7 +31,6 @@ class Note(Action):
 
     def run(self) -> None:
         """Note it, and take some time."""
-        assert self.engine.turn
         self.notes.append((round(self.engine.clock() - 1000, 6), self.engine.turn.flag, self.engine.turn.raises))
         if self.takes:
             assert isinstance(self.engine.clock, FakeTime)
@@ -138,7 +137,6 @@ def test_an_action_schedules_its_own_next_run() -> None:
     class Again(Note):
         def run(self) -> None:
             super().run()
-            assert self.engine.turn
             self.engine.call_later(10, self.engine.raise_flag, self.engine.turn.flag)
 
     history = History("usr2")
@@ -259,12 +257,12 @@ def test_debouncing_loses_nothing(span: float, gaps: Sequence[float], takes: lis
     assert runs[-1][0] >= raises[-1]
     before = -1.0
     for moment, count in runs:
-        mine = [when for when in raises if before < when <= moment + 1e-6]
         assert count <= len([when for when in raises if when <= moment + 1e-6])
+        # What is raised in the very millisecond of a run may belong to it or to the next one.
+        mine = [when for when in raises if before < when <= moment - 0.0011]
+        perhaps = [when for when in raises if before - 0.0011 < when <= moment - 0.0011]
         if mine and not takes:  # time that an action takes is not seen from inside
-            quiet = moment - mine[-1] >= span - 1e-5
-            long = moment - mine[0] >= 10 * span - 1e-5
-            assert quiet or long
+            assert moment - mine[-1] >= span - 1e-5 or moment - perhaps[0] >= 10 * span - 1e-5
             assert moment - mine[0] <= 10 * span + 0.0025
         before = moment
 
@@ -276,7 +274,6 @@ def test_a_storm_of_raises_is_one_run() -> None:
 
     class Count(Action):
         def run(self) -> None:
-            assert self.engine.turn
             history.append(self.engine.turn.raises)
             if sent.is_set():
                 self.engine.stop()

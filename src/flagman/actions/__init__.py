@@ -7,15 +7,40 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.actions.action import Action
+    from flagman.actions.command import ExecAction, ShellAction
+    from flagman.actions.control import StopAction
+    from flagman.actions.http import HttpAction
+    from flagman.actions.logs import LogAction
     from flagman.actions.printing import DelayedPrintAction, PrintAction, PrintOnceAction
+    from flagman.actions.sending import SignalAction
+    from flagman.actions.touching import TouchAction
 
-__all__ = ["Action", "DelayedPrintAction", "PrintAction", "PrintOnceAction"]
+__all__ = [
+    "Action",
+    "DelayedPrintAction",
+    "ExecAction",
+    "HttpAction",
+    "LogAction",
+    "PrintAction",
+    "PrintOnceAction",
+    "ShellAction",
+    "SignalAction",
+    "StopAction",
+    "TouchAction",
+]
 
 _HOMES = {
     "Action": "action",
     "DelayedPrintAction": "printing",
+    "ExecAction": "command",
+    "HttpAction": "http",
+    "LogAction": "logs",
     "PrintAction": "printing",
     "PrintOnceAction": "printing",
+    "ShellAction": "command",
+    "SignalAction": "sending",
+    "StopAction": "control",
+    "TouchAction": "touching",
 }
 
 #: The built-in actions, by name; the catalog finds them here, at no cost in metadata.
@@ -23,6 +48,13 @@ BUILT_IN = {
     "print": "flagman.actions.printing:PrintAction",
     "delay_print": "flagman.actions.printing:DelayedPrintAction",
     "print_once": "flagman.actions.printing:PrintOnceAction",
+    "exec": "flagman.actions.command:ExecAction",
+    "sh": "flagman.actions.command:ShellAction",
+    "http": "flagman.actions.http:HttpAction",
+    "signal": "flagman.actions.sending:SignalAction",
+    "touch": "flagman.actions.touching:TouchAction",
+    "log": "flagman.actions.logs:LogAction",
+    "stop": "flagman.actions.control:StopAction",
 }
 
 

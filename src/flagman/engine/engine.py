@@ -109,7 +109,7 @@ class Engine:
         #: The choice that was made.
         self.output = output
         #: What the bundle that runs, or has run last, was lowered for.
-        self.turn: Turn | None = None
+        self.turn = Turn("", 0)
         #: Flags whose bundles, if they have been raised, run after the loop has stopped.
         self.last_flags: frozenset[FlagName] = frozenset()
         #: Stop after the first bundle that has run.

@@ -28,8 +28,13 @@ HANDLED_SIGNALS = sorted([signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
 
 
 def flag_of(signum: SignalNumber) -> FlagName:
-    """Give the name of the flag that a signal raises: ``usr1`` for SIGUSR1."""
-    return signal.Signals(signum).name.removeprefix("SIG").lower()
+    """Give the name of the flag that a signal raises: ``usr1`` for SIGUSR1, ``rtmin+3``."""
+    try:
+        return signal.Signals(signum).name.removeprefix("SIG").lower()
+    except ValueError:  # a real-time signal
+        from flagman.engine.signames import name_of  # noqa: PLC0415 - for those who need it
+
+        return name_of(signum).lower()
 
 
 class Signals:

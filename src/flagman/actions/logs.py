@@ -1,0 +1,36 @@
+"""The action that writes a message to the log."""
+
+from __future__ import annotations
+
+import logging
+
+from flagman.actions.action import Action
+
+# Not the numbers, the aliases and what other modules have added.
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+logger = logging.getLogger("flagman.log")
+
+
+class LogAction(Action):
+    """Logs a message."""
+
+    def set_up(self, level: str, message: str) -> None:
+        """Keep the message.
+
+        :param level: debug, info, warning, error or critical
+        :param message: what every run logs
+        """
+        self.check_arguments(level)
+        self._level = getattr(logging, level.upper())
+        self._message = message
+
+    @classmethod
+    def check_arguments(cls, level: str, *_: str) -> None:
+        """Refuse other levels."""
+        if level.lower() not in _LEVELS:
+            raise ValueError(f"{level!r} is not a level; there are {', '.join(_LEVELS)}")
+
+    def run(self) -> None:
+        """Log the message."""
+        logger.log(self._level, "%s", self._message)

@@ -1,0 +1,213 @@
+"""A child process in a process group of its own: started clean, waited for, and ended together with its group."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+
+from flagman.actions.output import Stream, new_tail
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flagman.actions.output import Sink
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between TERM and KILL.
+GRACE = 5.0
+
+_CATCHABLE = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
+_CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
+# The former is where the latter leads on Linux.
+_DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+_STANDARD = ("0", "1", "2")
+# Below this number descriptors are closed also where none are listed.
+_MOST_STRAYS = 256
+# Seconds between two looks where nothing tells of a change: at a dying group, and at a child without a pidfd.
+_PAUSE = 0.05
+
+
+class Process:
+    """A running command.
+
+    Its mask of blocked signals is empty and every signal does what it does by default, whatever flagman itself has
+    inherited or handles. Its standard input is at its end, and it has no descriptor beyond the standard ones.
+
+    :param program: a path, or a name to look for in PATH
+    :param arguments: the program's name and its arguments, as the program sees them
+    :param environment: all of it
+    :param null: a descriptor of /dev/null
+    :param sinks: take the lines of its standard output and of its standard error
+    :raises OSError: if it cannot be started
+    """
+
+    def __init__(
+        self,
+        program: str,
+        arguments: tuple[str, ...],
+        environment: Mapping[bytes, bytes],
+        null: int,
+        sinks: tuple[Sink, Sink],
+    ) -> None:
+        #: The last lines of its output.
+        self.tail = new_tail()
+        self._arguments = arguments
+        self._streams: list[Stream] = []
+        self._pidfd = -1
+        try:
+            for sink in sinks:
+                self._streams.append(Stream(sink, self.tail))
+            out, err = self._streams
+            self.pid = os.posix_spawnp(
+                program,
+                arguments,
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, null, 0),
+                    (os.POSIX_SPAWN_DUP2, out.writer, 1),
+                    (os.POSIX_SPAWN_DUP2, err.writer, 2),
+                    *_closing(),
+                ],
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=_CATCHABLE,
+            )
+        except BaseException:
+            self._close()
+            raise
+        self._pidfd = _pidfd(self.pid)
+        self._readable = {stream.fileno(): stream for stream in self._streams}
+        self._waiting = select.poll()
+        for stream in self._streams:
+            stream.close_writer()
+            self._waiting.register(stream.fileno(), select.POLLIN)
+        if self._pidfd >= 0:
+            self._waiting.register(self._pidfd, select.POLLIN)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why its output could not be passed on; None if it could."""
+        return next((stream.failure for stream in self._streams if stream.failure), None)
+
+    def wait(self) -> int:
+        """Pass its output on until it ends.
+
+        What it leaves behind in the background goes on, and what that writes from then on goes nowhere.
+
+        :returns: its exit status, or the number of the signal that killed it, negative
+        :raises ChildProcessError: if somebody else has taken the exit status
+        """
+        while not self._has_ended():
+            self._poll(None)
+        self._poll(0)  # what it has left in the pipes, without waiting for others that hold them
+        for stream in self._streams:
+            stream.finish()
+        return self._reap()
+
+    def end(self) -> None:
+        """End it and all of its group: TERM, a time of grace, KILL; then forget it."""
+        deadline = time.monotonic() + GRACE
+        logger.info("Sending TERM to the process group of `%s`", " ".join(self._arguments))
+        self._kill(signal.SIGTERM)
+        try:
+            while _is_alive(self.pid):
+                if time.monotonic() >= deadline:
+                    logger.warning("`%s` or a child of it ignores TERM; sending KILL", " ".join(self._arguments))
+                    break
+                self._poll(_PAUSE)
+        finally:
+            # Before it is reaped: as long as it is a zombie, no other group can have its number.
+            self._kill(signal.SIGKILL)
+            with suppress(ChildProcessError):
+                self._reap()
+
+    def forget(self) -> None:
+        """Do no more than close the descriptors."""
+        self._close()
+
+    def _poll(self, patience: float | None) -> None:
+        """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
+        if self._pidfd < 0 and patience is None:
+            patience = _PAUSE
+        for descriptor, _ in self._waiting.poll(None if patience is None else patience * 1000):
+            if descriptor in self._readable and not self._readable[descriptor].read():
+                self._waiting.unregister(descriptor)
+
+    def _kill(self, signum: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # the latter: macOS, for a zombie
+            os.killpg(self.pid, signum)
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+    def _reap(self) -> int:
+        try:
+            _, status = os.waitpid(self.pid, 0)
+        finally:
+            self._close()
+        return os.waitstatus_to_exitcode(status)
+
+    def _close(self) -> None:
+        for stream in self._streams:
+            stream.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def _closing() -> list[tuple[int, int]]:
+    """Give the file actions that close what a child would inherit by accident.
+
+    Python's own descriptors are never inherited (:pep:`446`); these come from whoever started flagman, or from a
+    library.
+    """
+    if _CLOSE_FROM is not None:  # Python 3.13, with a recent C library
+        return [(_CLOSE_FROM, 3)]
+    try:
+        names = os.listdir(_DESCRIPTORS)  # noqa: PTH208 - pathlib costs 5 ms
+    except OSError:  # a bare chroot
+        names = list(map(str, range(_MOST_STRAYS)))
+    return [(os.POSIX_SPAWN_CLOSE, int(n)) for n in names if n not in _STANDARD and _is_inheritable(int(n))]
+
+
+def _is_inheritable(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:  # it has been closed: that of listdir itself
+        return False
+
+
+def _pidfd(pid: int) -> int:
+    """Open a descriptor that becomes readable when the process ends; -1 where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, an old one, or no descriptor left
+        return -1
+
+
+def _is_alive(group: int) -> bool:
+    """Tell whether a process group has a member that is not a zombie."""
+    try:
+        processes = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    except OSError:
+        processes = []
+    if not processes:  # no /proc: then the grace is as long as it is
+        return True
+    return any(_is_member(process, group) for process in processes)
+
+
+def _is_member(process: str, group: int) -> bool:
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
+            # The name of the program, in brackets, may contain anything; see proc_pid_stat(5).
+            state, _parent, its_group, *_ = file.read().rpartition(b")")[2].split()
+    except (OSError, ValueError):  # it has gone
+        return False
+    return int(its_group) == group and state not in (b"Z", b"X")

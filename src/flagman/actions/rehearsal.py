@@ -1,0 +1,28 @@
+"""An action that stands in for another: for ``--dry-run``."""
+
+from __future__ import annotations
+
+import logging
+
+from flagman.actions.action import Action
+
+logger = logging.getLogger(__name__)
+
+
+class RehearsedAction(Action):
+    """Logs what would run."""
+
+    def set_up(self, name: str, *arguments: str) -> None:
+        """Keep the action's name and its arguments.
+
+        :param name: of the action that it stands for
+        :param arguments: of that action
+        """
+        import shlex  # noqa: PLC0415 - a rehearsal takes its time
+
+        self._line = shlex.join([name, *arguments])
+
+    def run(self) -> None:
+        """Log it."""
+        turn = self.engine.turn
+        logger.info("Would run `%s` for `%s` (raises: %d)", self._line, turn.flag, turn.raises)

@@ -1,0 +1,40 @@
+"""The action that touches a file."""
+
+from __future__ import annotations
+
+import os
+
+from flagman.actions.action import Action
+from flagman.exceptions import ActionFailed
+
+
+class TouchAction(Action):
+    """Sets the times of a file to now, or creates it."""
+
+    def set_up(self, path: str) -> None:
+        """Keep the path.
+
+        :param path: of the file; its directory must exist when the action runs
+        """
+        self.check_arguments(path)
+        self._path = path
+
+    @classmethod
+    def check_arguments(cls, path: str) -> None:
+        """Refuse what no file can be called."""
+        if not path or "\0" in path:
+            raise ValueError(f"{path!r} is not a path")
+
+    def run(self) -> None:
+        """Touch the file.
+
+        :raises ActionFailed: if that is not possible
+        """
+        try:
+            try:
+                os.utime(self._path)
+            except FileNotFoundError:
+                # O_NONBLOCK: somebody may put a FIFO there in this very moment.
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, 0o666))
+        except OSError as error:
+            raise ActionFailed(f"cannot touch {self._path}: {error.strerror}") from error

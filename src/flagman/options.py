@@ -1,0 +1,193 @@
+"""The options of the command ``flagman``, as a table: what there is, without the machinery that parses it.
+
+Most command lines only bind actions, which :mod:`flagman.command_line` takes out. For the options that are left,
+:mod:`flagman.parser` makes an argparse parser of this table; a start without any does not pay for that.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from flagman.engine.signals import HANDLED_SIGNALS, flag_of
+from flagman.settings import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Option:
+    """An option with a value, or a switch.
+
+    :param names: short and long
+    :param explanation: for the help
+    :param value: what the help calls the value; empty for a switch
+    :param choices: all values that there are; empty for others
+    :param read: reads the value
+    :param kind: for a switch, what it does: argparse's name for that
+    :param setting: the attribute of :class:`flagman.settings.Settings`; that of the long name by default
+    """
+
+    __slots__ = ("choices", "explanation", "kind", "names", "read", "setting", "value")
+
+    def __init__(  # noqa: PLR0913 - as many as an option has
+        self,
+        *names: str,
+        explanation: str,
+        value: str = "",
+        choices: tuple[str, ...] = (),
+        read: Callable[[str], object] = str,
+        kind: str = "store_true",
+        setting: str = "",
+    ) -> None:
+        self.names = names
+        self.explanation = explanation
+        self.value = value
+        self.choices = choices
+        self.read = read
+        self.kind = kind
+        self.setting = setting or names[-1].removeprefix("--").replace("-", "_")
+
+    @property
+    def takes_value(self) -> bool:
+        """Tell an option with a value from a switch."""
+        return bool(self.value or self.choices)
+
+
+class TriggerOption:
+    """An option that binds an action to a trigger.
+
+    :param name: the long option
+    :param explanation: for the help
+    :param value: what the help calls the word before the action, if there is one
+    :param source: reads that word, or an empty one
+    """
+
+    __slots__ = ("explanation", "name", "source", "value")
+
+    def __init__(self, name: str, explanation: str, value: str, source: Callable[[str], Source]) -> None:
+        self.name = name
+        self.explanation = explanation
+        self.value = value
+        self.source = source
+
+
+def _signal(text: str) -> Source:
+    from flagman.engine.signames import bindable  # noqa: PLC0415 - for those who need it
+
+    number = bindable(text)
+    return Source(flag_of(number), signum=number)
+
+
+def _every(text: str) -> Source:
+    from flagman.spans import format_span  # noqa: PLC0415 - for those who need it
+
+    seconds = _duration(text)
+    return Source(f"every-{format_span(seconds)}", every=seconds)
+
+
+def _after(text: str) -> Source:
+    from flagman.spans import format_span  # noqa: PLC0415
+
+    seconds = _span(text)
+    return Source(f"after-{format_span(seconds)}", after=seconds)
+
+
+def _span(text: str) -> float:
+    from flagman.spans import parse_span  # noqa: PLC0415
+
+    return parse_span(text)
+
+
+def _duration(text: str) -> float:
+    """Read a span that is not empty."""
+    seconds = _span(text)
+    if seconds < _SHORTEST:
+        raise ValueError(f"{text!r} is too short; the shortest is 1ms")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < _DIGITS and int(text)):
+        raise ValueError(f"{text!r} is not a number of times, such as 3")
+    return int(text)
+
+
+# Seconds: what the loop can tell from nothing.
+_SHORTEST = 0.001
+_DIGITS = 10
+
+#: The options that bind an action, by name.
+TRIGGERS = {
+    option.name: option
+    for option in (
+        *(
+            TriggerOption(
+                f"--{flag_of(signum)}",
+                f"add an action for {signal.Signals(signum).name}",
+                "",
+                lambda _, signum=signum: Source(flag_of(signum), signum=signum),  # type: ignore[misc]
+            )
+            for signum in HANDLED_SIGNALS
+        ),
+        TriggerOption("--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", _signal),
+        TriggerOption("--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", _every),
+        TriggerOption("--after", "add an action that runs once, so long after the start", "SPAN", _after),
+    )
+}
+
+#: All other options, in the order in which the help shows them after these two: help and version.
+OPTIONS = (
+    Option("-l", "--list", explanation="list known actions and exit"),
+    Option("--check", explanation="check the command line, set nothing up, and exit: 0 if it is good"),
+    Option("--dry-run", explanation="log what the actions would do instead of letting them"),
+    Option(
+        "--overlap",
+        choices=("ignore", "rerun"),
+        explanation="a signal while its own actions run: ignore it (default), or run them once more afterwards",
+    ),
+    Option(
+        "--on-error",
+        choices=("continue", "close", "exit"),
+        explanation="when an action fails: carry on (default), remove the action, or exit with status 1",
+    ),
+    Option(
+        "--timeout",
+        value="SPAN",
+        read=_duration,
+        explanation="interrupt a run of an action that takes longer; it has failed",
+    ),
+    Option(
+        "--max-failures",
+        value="N",
+        read=_count,
+        explanation="exit with status 1 when one action has failed N times in a row",
+    ),
+    Option(
+        "--output",
+        choices=("inherit", "log", "null"),
+        explanation="what commands print: pass it on (default), log it, or drop it",
+    ),
+    Option(
+        "--debounce",
+        value="SPAN",
+        read=_span,
+        explanation="run the actions of a signal when it has not come for so long",
+    ),
+    Option("--jitter", value="SPAN", read=_span, explanation="let timers come later by up to so much, at random"),
+    Option("--run-at-start", explanation="also run all actions once when ready"),
+    Option("--once", explanation="exit with status 0 after the first signal or timer has been answered"),
+    Option(
+        "--stop-timeout",
+        value="SPAN",
+        read=_span,
+        explanation="let the running action finish for so long after a stop signal (default 30s)",
+    ),
+    Option("--successful-empty", explanation="exit with status 0, not 1, when all actions have closed"),
+    Option("--no-systemd", kind="store_false", setting="systemd", explanation="do not notify systemd about status"),
+    Option("-q", "--quiet", explanation="only critical messages; overrides --verbose"),
+    Option("-v", "--verbose", kind="count", explanation="more log messages; twice for even more"),
+)
+
+#: All long options that bind no action, and whether each takes a value.
+LONG_OPTIONS = {"--help": False, "--version": False} | {option.names[-1]: option.takes_value for option in OPTIONS}

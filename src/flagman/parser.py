@@ -1,0 +1,107 @@
+"""The argparse parser: for a command line with options, for ``--help`` and for mistakes."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+
+import flagman
+from flagman.options import LONG_OPTIONS, OPTIONS, TRIGGERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+    from flagman.options import Option
+    from flagman.settings import Settings
+
+_EPILOG = """\
+notes:
+  All options that bind an action may be given several times.
+  The actions of one signal run in the order of the command line.
+  An action's arguments end at the next long option, at a lone ';' or at '--'.
+  Starting with no actions is a critical error and exits at once with status 2.
+
+examples:
+  flagman --usr1 print 'a fun message' --usr1 print 'another message'
+  flagman --hup exec systemctl reload nginx --timeout 30s --on-error exit -v
+  flagman --every 5m http POST https://example.org/alive
+"""
+
+
+class _Parser(ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"flagman: error: {' '.join(message.split())}\n")
+
+
+class _HelpFormatter(RawDescriptionHelpFormatter):
+    """Eighty columns everywhere."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=36, width=80)
+
+
+def parse(words: Sequence[str], settings: Settings) -> None:
+    """Parse the part of a command line that binds no actions.
+
+    :param words: what is left of it
+    :param settings: gets what it says
+    :raises SystemExit: after ``--help`` or ``--version`` (status 0) or a one-line message about a mistake (status 2)
+    """
+    parser = _parser()
+    _, unknown = parser.parse_known_args(list(words), settings)
+    if unknown:
+        parser.error(_unknown(unknown[0]))
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        prog="flagman",
+        usage="flagman [OPTION ...] --SIGNAL ACTION [ARGUMENT ...] ...",
+        description="Sleep until a signal arrives, then run the actions that are bound to it.",
+        epilog=_EPILOG,
+        formatter_class=_HelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-h", "--help", action="help", help="show this help and exit")
+    add("--version", action="version", version=f"%(prog)s {flagman.__version__}", help="show the version and exit")
+    for trigger in TRIGGERS.values():  # for the help alone: the parser never sees them on a command line
+        words = (trigger.value, "ACTION") if trigger.value else ("ACTION",)
+        add(trigger.name, nargs="+", metavar=(" ".join(words), "ARGUMENT"), help=trigger.explanation)
+    for option in OPTIONS:
+        if option.takes_value:
+            add(
+                *option.names,
+                dest=option.setting,
+                type=_reader(option),
+                choices=option.choices or None,
+                metavar=option.value or None,
+                help=option.explanation,
+            )
+        else:
+            add(*option.names, dest=option.setting, action=option.kind, help=option.explanation)
+    return parser
+
+
+def _reader(option: Option) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            return option.read(text)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _unknown(word: str) -> str:
+    """Say what is wrong with a word that is no option and belongs to none."""
+    if not word.startswith("-"):
+        return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
+
+    close = get_close_matches(word, [*TRIGGERS, *LONG_OPTIONS], n=1, cutoff=0.7)
+    return f"unknown option {word!r}; " + (f"did you mean {close[0]!r}?" if close else "see flagman --help")
