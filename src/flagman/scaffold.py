@@ -1,0 +1,87 @@
+"""A new plugin package, written from the templates that come with flagman."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+import sys
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import flagman
+from flagman.actions import BUILT_IN
+from flagman.exceptions import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
+_SUFFIX = ".tmpl"
+_NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST = 60
+
+
+def create(name: str, directory: Path) -> list[Path]:
+    """Write the package; all of it, or nothing.
+
+    :param name: of the distribution and of the action, such as ``acme-purge``
+    :param directory: where to; it must be empty, and is created if it is not there
+    :returns: the files, relative to the directory
+    :raises UsageError: if the name cannot be used, or the directory is not empty
+    :raises OSError: if a file cannot be written
+    """
+    words = _words(name)
+    created = not directory.exists()
+    if not created and any(directory.iterdir()):
+        raise UsageError(f"{directory} is not empty; nothing is overwritten")
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    try:
+        for path, template in _templates(files(flagman) / "templates" / "plugin"):
+            target = Path(
+                *(part.replace("module", words["module"]).replace("name.", f"{name}.") for part in path.parts)
+            )
+            (directory / target).parent.mkdir(parents=True, exist_ok=True)
+            (directory / target).write_text(Template(template).substitute(words), encoding="utf-8")
+            written.append(target)
+    except BaseException:
+        for entry in directory.iterdir():  # it was empty
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if created:
+            directory.rmdir()
+        raise
+    return sorted(written)
+
+
+def _words(name: str) -> dict[str, str]:
+    """Give what the templates have to say about a package of this name.
+
+    :raises UsageError: if there can be no such package
+    """
+    module = name.replace("-", "_")
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        raise UsageError(f"{name!r} is not a name such as acme-purge: small letters, digits, and single dashes between")
+    if name in BUILT_IN:
+        raise UsageError(f"{name!r} is the name of a built-in action")
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in ("flagman", "tests"):
+        raise UsageError(f"{name!r} would hide the Python module or keyword {module!r}")
+    return {
+        "name": name,
+        "module": module,
+        "class_name": "".join(part.capitalize() for part in name.split("-")),
+        "version": flagman.__version__,
+        "underline": "=" * len(name),
+        "python": sys.executable,
+    }
+
+
+def _templates(folder: Traversable, path: Path = Path()) -> Iterator[tuple[Path, str]]:
+    """Give all templates below a folder: the paths of what they become, and their text."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _templates(entry, path / entry.name)
+        elif entry.name.endswith(_SUFFIX):
+            yield path / entry.name.removesuffix(_SUFFIX), entry.read_text(encoding="utf-8")
