@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from flagman.actions.action import Action
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Seconds; a loaded machine may be very slow, and nothing ever waits as long on a healthy one.
 DEADLINE = 60.0
+
+# Seconds between two looks at whether a process that says nothing is still there.
+_GLANCE = 0.1
 
 A = TypeVar("A", bound=Action)
 
@@ -165,7 +168,7 @@ class Daemon:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flagman-"))
             self._socket = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             self._socket.bind(f"{folder}/notify")
-            self._socket.settimeout(DEADLINE)
+            self._socket.settimeout(_GLANCE)
             changed: dict[str, str | None] = {
                 "NOTIFY_SOCKET": f"{folder}/notify",
                 "PYTHONUNBUFFERED": None,  # it would hide what the daemon has to do about buffers
@@ -196,10 +199,15 @@ class Daemon:
 
         :raises AssertionError: if none comes
         """
-        try:
-            return self._socket.recv(65536).decode()
-        except TimeoutError:
-            raise AssertionError(f"no notification within {DEADLINE} s") from None
+        limit = time.monotonic() + DEADLINE
+        while time.monotonic() < limit:
+            ended = self.process.poll() is not None
+            with suppress(TimeoutError):
+                return self._socket.recv(65536).decode()
+            if ended:
+                said = self.err.next()
+                raise AssertionError(f"it has ended with status {self.process.returncode}, and said: {said!r}")
+        raise AssertionError(f"no notification within {DEADLINE} s")
 
     def ready(self) -> Self:
         """Wait until the daemon says that it is ready."""

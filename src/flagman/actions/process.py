@@ -106,9 +106,7 @@ class Process:
         """
         while not self._has_ended():
             self._poll(None)
-        self._poll(0)  # what it has left in the pipes, without waiting for others that hold them
-        for stream in self._streams:
-            stream.finish()
+        self._finish()
         return self._reap()
 
     def end(self) -> None:
@@ -122,6 +120,7 @@ class Process:
                     logger.warning("`%s` or a child of it ignores TERM; sending KILL", " ".join(self._arguments))
                     break
                 self._poll(_PAUSE)
+            self._finish()
         finally:
             # Before it is reaped: as long as it is a zombie, no other group can have its number.
             self._kill(signal.SIGKILL)
@@ -139,6 +138,12 @@ class Process:
         for descriptor, _ in self._waiting.poll(None if patience is None else patience * 1000):
             if descriptor in self._readable and not self._readable[descriptor].read():
                 self._waiting.unregister(descriptor)
+
+    def _finish(self) -> None:
+        """Pass on what it has left in the pipes, without waiting for others that hold them."""
+        self._poll(0)
+        for stream in self._streams:
+            stream.finish()
 
     def _kill(self, signum: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the latter: macOS, for a zombie

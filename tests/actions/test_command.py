@@ -1,0 +1,335 @@
+"""Commands: clean children, honest failures, and nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE, settle
+
+from flagman import ActionFailed, Engine
+from flagman.actions import ExecAction, ShellAction, process
+from flagman.engine.engine import Outcome
+from flagman.testing import ActionDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon import Daemon
+
+USR1, TERM = signal.SIGUSR1, signal.SIGTERM
+
+# Says who it is, ignores TERM, and never ends.
+STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.01; done'
+
+
+def gone(group: int) -> None:
+    """Wait until nobody of a process group is left."""
+    limit = time.monotonic() + DEADLINE
+    while process._is_alive(group):
+        assert time.monotonic() < limit, f"the group {group} is still alive"
+        time.sleep(0.001)
+
+
+def test_exec_needs_no_shell(start: Callable[..., Daemon]) -> None:
+    """Words arrive as they are, and the output passes through."""
+    daemon = start("--usr1", "exec", "printf", "%s\n", "two words", "$HOME", "--all").ready()
+    daemon.signal(USR1).expect("two words", "$HOME", "--all").stop()
+
+
+def test_sh_is_a_shell(start: Callable[..., Daemon]) -> None:
+    """One word, with all that a shell understands."""
+    start("--usr1", "sh", "echo $((6 * 7)) | tr 2 0; echo err >&2").ready().signal(USR1).expect("40").expect_error(
+        "err"
+    )
+
+
+def test_the_command_knows_why_it_runs(start: Callable[..., Daemon]) -> None:
+    """And nothing that the service manager told flagman alone."""
+    line = "echo $FLAGMAN_TRIGGER $FLAGMAN_ACTION $FLAGMAN_PID $FLAGMAN_COALESCED ${NOTIFY_SOCKET-none} $OTHER"
+    daemon = start("--usr1", "sh", line, environment={"OTHER": "kept"}).ready()
+    daemon.signal(USR1).expect(f"usr1 sh {daemon.process.pid} 1 none kept").stop()
+
+
+def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """And the name of its trigger, whatever that is."""
+    with ActionDriver(ShellAction, "echo $FLAGMAN_TRIGGER $FLAGMAN_COALESCED $FLAGMAN_ACTION") as driver:
+        driver.run(flag="every-5m", raises=7)
+    assert capfd.readouterr().out == "every-5m 7 ShellAction\n"
+
+
+def test_a_child_starts_clean(start: Callable[..., Daemon]) -> None:
+    """Whatever flagman itself was started with: blocked and ignored signals, a descriptor too many."""
+
+    def spoil() -> None:
+        everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+        for signum in everything:
+            signal.signal(signum, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+
+    look = (
+        "grep -E '^Sig(Blk|Ign)' /proc/self/status; echo $(ls /proc/self/fd); readlink /proc/self/fd/0;"
+        " cut -d' ' -f1,5 /proc/self/stat | xargs -n1; echo $$"
+    )
+    launcher = ["sh", "-c", 'exec 9</dev/null; exec "$@"', "sh"]
+    daemon = start("--usr1", "sh", look, prefix=launcher, before_exec=spoil).ready().signal(USR1)
+    lines = [daemon.out.next() for _ in range(7)]
+    (blocked, ignored) = (int(line.split()[1], 16) for line in lines[:2])
+    assert blocked == 0
+    # The C library keeps 32 and 33 for its threads, and posix_spawn(3) leaves them ignored.
+    assert ignored & ~0x180000000 == 0
+    assert lines[2] == "0 1 2 3"  # the last is that of ls itself
+    assert lines[3] == "/dev/null"
+    group = int(lines[5])
+    assert group != os.getpgid(daemon.process.pid)
+    assert group == int(lines[6])
+    daemon.stop()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("sh 'echo one; echo two >&2; exit 3'", r"`sh -c echo one; echo two >&2; exit 3` exited with status 3"),
+        ("sh 'kill -9 $$'", r"was killed by KILL$"),
+        ("sh 'kill -USR1 $$'", r"was killed by USR1, the signal for which it was started: .*--kill-whom=main"),
+        ("exec /no/such/program", r"`/no/such/program` cannot be started: No such file or directory"),
+        ("exec /etc", r"`/etc` cannot be started: (Permission denied|Is a directory)"),
+    ],
+)
+def test_a_failure_is_logged_and_the_next_signal_works(
+    start: Callable[..., Daemon], command: str, message: str
+) -> None:
+    """In one record, without a traceback."""
+    daemon = start("--usr1", *shlex.split(command), "--usr2", "sh", "echo alive").ready().signal(USR1)
+    record = daemon.expect_error("failed")
+    message = message.removeprefix("`sh -c ")
+    assert re.search(message, record), record
+    if "one" in command:
+        assert record.endswith("its last output:")
+        assert sorted([daemon.err.next(), daemon.err.next()]) == ["  one", "  two"]
+        daemon.expect("one")
+    daemon.signal(signal.SIGUSR2).expect("alive").stop()
+    assert not [line for line in daemon.err.rest() if "Traceback" in line]
+
+
+def test_a_fork_that_fails_is_a_failed_run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """EAGAIN passes."""
+    real = os.posix_spawnp
+
+    def fail(*_: object, **__: object) -> int:
+        monkeypatch.setattr(os, "posix_spawnp", real)
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with ActionDriver(ExecAction, "echo", "hi") as driver:
+        before = descriptors()
+        monkeypatch.setattr(os, "posix_spawnp", fail)
+        with pytest.raises(ActionFailed, match="`echo hi` cannot be started: Resource temporarily unavailable"):
+            driver.run()
+        driver.run()
+        assert descriptors() == before
+    assert capfd.readouterr().out == "hi\n"
+
+
+def descriptors() -> list[str]:
+    """List what is open."""
+    return sorted(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
+
+
+def bounded(command: str, timeout: float = 0.3) -> Outcome:
+    """Run a shell command for so many seconds at the most."""
+    with Engine(timeout=timeout, max_failures=1) as engine:
+        engine.set_up("usr1", ShellAction, command)
+        engine.once = True
+        engine.raise_flag("usr1")
+        return engine.run()
+
+
+def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    """Politely, and the last words are heard."""
+    line = 'trap "echo bye; exit" TERM; echo $$; sleep 1000 & while :; do sleep 0.01; done'
+    assert bounded(line) is Outcome.FAILED
+    group, last = capfd.readouterr().out.split()
+    assert last == "bye"
+    assert not process._is_alive(int(group))
+    assert "it went on for longer than the timeout of 0.3 seconds" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        STUBBORN,
+        # The leader ends at TERM; a grandchild does not, and holds the pipe.
+        f"({STUBBORN}) & echo $$; wait",
+        f"({STUBBORN}) >/dev/null 2>&1 & echo $$; wait",
+    ],
+    ids=["the command itself", "a grandchild that holds the pipe", "a grandchild that does not"],
+)
+def test_whoever_ignores_term_is_killed(
+    line: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a time of grace; nobody of the group is left."""
+    monkeypatch.setattr(process, "GRACE", 0.2)
+    assert bounded(line) is Outcome.FAILED
+    for word in capfd.readouterr().out.split():
+        gone(int(word))  # KILL takes a moment
+    assert "ignores TERM; sending KILL" in caplog.text
+
+
+def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Daemon]) -> None:
+    """The run ends with the command, though a child of it holds the pipe."""
+    daemon = (
+        start("--usr1", "sh", "sleep 1000 & echo $!", "--usr1", "print", "next").ready().expect("init").signal(USR1)
+    )
+    left = int(daemon.out.next())
+    daemon.expect("next")
+    os.kill(left, 0)
+    os.kill(left, signal.SIGKILL)
+    daemon.stop("cleanup")
+
+
+def test_a_stop_lets_the_command_finish(start: Callable[..., Daemon], fifo: Path) -> None:
+    """Within the stop timeout."""
+    daemon = start("--usr1", "sh", f"echo begin; cat {fifo}; echo end").ready().signal(USR1).expect("begin")
+    daemon.signal(TERM)
+    fifo.write_text("data\n", encoding="utf-8")
+    daemon.expect("data", "end", "")
+    assert daemon.status() == 0
+
+
+@pytest.mark.parametrize("how", ["a second TERM", "the stop timeout"])
+def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Daemon], how: str) -> None:
+    """With TERM to its group."""
+    line = 'trap "echo bye; exit" TERM; echo $$; while :; do sleep 0.01; done'
+    timeout = "1000s" if how == "a second TERM" else "50ms"
+    daemon = start("--usr1", "sh", line, "--stop-timeout", timeout, "-vv").ready().signal(USR1)
+    group = int(daemon.out.next())
+    daemon.signal(TERM)
+    if how == "a second TERM":
+        settle(daemon.process.pid)  # or the second could merge with the first
+        daemon.signal(TERM)
+    daemon.expect("bye", "")
+    assert daemon.status() == 0
+    gone(group)
+    daemon.expect_error("Interrupted action `ShellAction`")
+
+
+def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Daemon]) -> None:
+    """There is no time for grace."""
+    daemon = start("--usr1", "sh", STUBBORN, "-v").ready().signal(USR1)
+    group = int(daemon.out.next())
+    daemon.signal(TERM)
+    while daemon.process.poll() is None:  # a signal that comes too soon after another merges with it
+        daemon.signal(TERM)
+        time.sleep(0.001)
+    assert daemon.status() == 128 + TERM
+    gone(group)
+
+
+def test_output_to_the_log(start: Callable[..., Daemon]) -> None:
+    """Each line with the command in front of it."""
+    daemon = start("--usr1", "sh", "echo out; echo err >&2", "--output", "log", "-v").ready().signal(USR1)
+    lines = sorted([daemon.expect_error("flagman.actions.output"), daemon.expect_error("flagman.actions.output")])
+    assert lines == [
+        "INFO:flagman.actions.output:echo out; echo err >&2: out",
+        "WARNING:flagman.actions.output:echo out; echo err >&2: err",
+    ]
+    daemon.stop()
+
+
+def test_output_to_nowhere(start: Callable[..., Daemon]) -> None:
+    """A failure shows it all the same."""
+    daemon = start("--usr1", "sh", "echo hidden; false", "--usr1", "print", "next", "--output", "null").ready()
+    daemon.expect("init").signal(USR1).expect("next").expect_error("its last output:")
+    assert daemon.err.next() == "  hidden"
+    daemon.stop("cleanup")
+
+
+def test_output_that_cannot_be_passed_on(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """The command goes on to its end; then it has failed."""
+    prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
+    line = f"echo one; echo two; touch {tmp_path}/end"
+    daemon = start("--usr1", "sh", line, prefix=prefix).ready().signal(USR1)
+    record = daemon.expect_error("could not be passed on")
+    assert "No space left on device" in record
+    assert (tmp_path / "end").exists()
+
+
+def test_odd_output(capfd: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no text, lines without an end, lines without end."""
+    with ActionDriver(ShellAction, r"printf 'a\377b\n\nend'; head -c 200000 /dev/zero | tr '\0' x") as driver:
+        driver.run()
+    lines = capfd.readouterr().out.split("\n")
+    assert lines[:2] == ["a\\xffb", ""]
+    assert "".join(lines[2:]) == "end" + "x" * 200_000
+
+
+def test_the_tail_is_short() -> None:
+    """However much there was."""
+    line = "seq 100000; head -c 9999 /dev/zero | tr '\\0' x; exit 1"
+    with ActionDriver(ShellAction, line) as driver, pytest.raises(ActionFailed) as caught:
+        driver.run()
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 11
+    assert lines[1] == "  99992"
+    assert len(lines[-1]) == 502
+
+
+def test_a_flood_ends_with_its_command(capfd: pytest.CaptureFixture[str]) -> None:
+    """A child in the background that writes for ever does not hold the run up."""
+    with ActionDriver(ShellAction, "yes & echo $!") as driver:
+        driver.run()
+    assert capfd.readouterr().out
+
+
+def test_nothing_is_left_after_many_runs() -> None:
+    """No descriptor, no child."""
+    with ActionDriver(ExecAction, "true") as driver:
+        driver.run()
+        before = descriptors()
+        for _ in range(50):
+            driver.run()
+        assert descriptors() == before
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_stolen_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else waits for all children: that is said, and nobody is killed."""
+    with ActionDriver(ExecAction, "true") as driver:
+        before = descriptors()
+        real = process.Process._has_ended
+
+        def steal(self: process.Process) -> bool:
+            os.waitpid(-1, 0)
+            return real(self)
+
+        monkeypatch.setattr(process.Process, "_has_ended", steal)
+        with pytest.raises(ActionFailed, match="something else has taken its exit status"):
+            driver.run()
+        assert descriptors() == before
+
+
+def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """As on macOS: children are looked after now and then."""
+    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.setattr(process, "GRACE", 0.1)
+    monkeypatch.setattr(process, "_is_alive", lambda _: True)
+    monkeypatch.setattr(process, "_DESCRIPTORS", "/no/such/directory")
+    with ActionDriver(ShellAction, "echo hi; exit 7") as driver, pytest.raises(ActionFailed, match="status 7"):
+        driver.run()
+    assert capfd.readouterr().out == "hi\n"
+    assert bounded("sleep 1000") is Outcome.FAILED
+
+
+@pytest.mark.parametrize("words", [[""], ["a\0b"], ["echo", "a\0b"]])
+def test_impossible_commands(words: list[str]) -> None:
+    """They are the user's mistake."""
+    with pytest.raises(ValueError, match=r"is empty|NUL"):
+        ExecAction.check_arguments(*words)

@@ -1,0 +1,294 @@
+"""HTTP requests, against local servers of every temper."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+import ssl
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import LIB, run
+
+from flagman import ActionFailed, Engine
+from flagman.actions import HttpAction
+from flagman.engine.engine import Outcome
+from flagman.testing import ActionDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from socketserver import TCPServer
+
+    from daemon import Daemon
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the path says, and keeps what it was asked."""
+
+    seen: list[tuple[str, str, dict[str, str], bytes]]
+    release: threading.Event
+
+    def answer(self) -> None:
+        """Do what the path says."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.seen.append((self.command, self.path, headers, body))
+        word, _, rest = self.path[1:].partition("/")
+        if word == "slow":
+            self.release.wait(60)
+        elif word == "drip":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not self.release.wait(0.01):
+                    self.wfile.write(b".")
+                    self.wfile.flush()
+            return
+        elif word == "close":
+            return
+        elif word == "garbage":
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+            return
+        self.send_response(int(word) if word.isdigit() else 200)
+        if rest:
+            self.send_header("Location", f"/{rest}" if "://" not in rest else rest)
+        self.end_headers()
+        self.wfile.write(b"the answer\n  of the server" + b"x" * 1000)
+
+    do_GET = do_POST = do_PUT = do_HEAD = answer  # noqa: N815 - the names that http.server wants
+
+    def address_string(self) -> str:
+        """A Unix socket has no address."""
+        return "local"
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+class Server:
+    """A server in a thread."""
+
+    def __init__(self, make: Callable[[type[Handler]], TCPServer]) -> None:
+        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.release = threading.Event()
+        handler = type("Bound", (Handler,), {"seen": self.seen, "release": self.release})
+        self.server = make(handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server.socket.getsockname()[1]}"
+
+    def close(self) -> None:
+        """Let all requests end."""
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture(name="server")
+def _server() -> Iterator[Server]:
+    """Serve HTTP on a local port."""
+    server = Server(lambda handler: ThreadingHTTPServer(("127.0.0.1", 0), handler))
+    yield server
+    server.close()
+
+
+def request(*arguments: str) -> None:
+    """Make one request."""
+    with ActionDriver(HttpAction, *arguments) as driver:
+        driver.run()
+
+
+def test_a_request_of_the_daemon(start: Callable[..., Daemon], server: Server) -> None:
+    """With a method, a body and headers."""
+    arguments = ("POST", f"{server.url}/hook?a=b", '{"up": true}', "header=Content-Type: application/json")
+    daemon = start("-v", "--usr1", "http", *arguments, "header=X-Token: s:ecret").ready()
+    daemon.signal(signal.SIGUSR1).expect_error(f"POST {server.url}/hook?a=b: 200 OK")
+    daemon.stop()
+    ((method, path, headers, body),) = server.seen
+    assert (method, path, body) == ("POST", "/hook?a=b", b'{"up": true}')
+    assert (headers["content-type"], headers["x-token"]) == ("application/json", "s:ecret")
+    assert headers["user-agent"].startswith("flagman/")
+
+
+def test_a_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a local daemon; no proxy comes between, and no redirect leads away."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    path = tmp_path / "daemon.sock"
+    server = Server(lambda handler: ThreadingUnixStreamServer(str(path), handler))
+    try:
+        request("GET", f"unix:{path}:/containers/json?all=1")
+        request("GET", f"unix:{path}:/302/here")
+        with pytest.raises(ActionFailed, match="not followed, it leads from the socket to http://example"):
+            request("GET", f"unix:{path}:/302/http://example.org/")
+    finally:
+        server.close()
+    assert [entry[1] for entry in server.seen[:3]] == ["/containers/json?all=1", "/302/here", "/here"]
+    assert server.seen[0][2]["host"] == "localhost"
+    with pytest.raises(ActionFailed, match="Connection refused"):
+        request("GET", f"unix:{path}:/")
+
+
+@pytest.mark.parametrize("status", ["400", "404", "500", "503"])
+def test_bad_statuses_are_failures(server: Server, status: str) -> None:
+    """With the beginning of what the server says."""
+    with pytest.raises(ActionFailed, match=f"GET http://.*: {status} .*: the answer of the server"):
+        request("GET", f"{server.url}/{status}")
+
+
+@pytest.mark.parametrize("status", ["200", "201", "204", "304"])
+def test_good_statuses_are_none(server: Server, status: str) -> None:
+    """Nor is there a traceback for "not modified"."""
+    request("GET", f"{server.url}/{status}")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("close", "closed connection without response"), ("garbage", "no HTTP at all|BadStatusLine")]
+)
+def test_servers_that_misbehave(server: Server, path: str, message: str) -> None:
+    """That is one line, too."""
+    with pytest.raises(ActionFailed, match=message):
+        request("GET", f"{server.url}/{path}")
+
+
+def test_redirects(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """Followed within the protocol, a few times."""
+    caplog.set_level(logging.INFO)
+    request("GET", f"{server.url}/302/307/good")
+    request("POST", f"{server.url}/303/good", "body")
+    assert [entry[:2] for entry in server.seen] == [
+        ("GET", "/302/307/good"),
+        ("GET", "/307/good"),
+        ("GET", "/good"),
+        ("POST", "/303/good"),
+        ("GET", "/good"),
+    ]
+    for path in ("302/https://127.0.0.1/", "302/ftp://127.0.0.1/", "302/file:///etc/passwd"):
+        with pytest.raises(ActionFailed, match=r"302 .*(not followed, it leads from http to|is not allowed)"):
+            request("GET", f"{server.url}/{path}")
+    with pytest.raises(ActionFailed, match="infinite loop"):
+        request("GET", f"{server.url}/{'302/' * 20}")
+    with pytest.raises(ActionFailed, match="307"):
+        request("PUT", f"{server.url}/307/good", "body")
+
+
+def test_secrets_do_not_follow_to_another_host(server: Server) -> None:
+    """They were meant for the first one."""
+    other = Server(lambda handler: ThreadingHTTPServer(("127.0.0.1", 0), handler))
+    try:
+        request(
+            "GET", f"{server.url}/302/{other.url}/x", "header=Authorization: s", "header=Cookie: s", "header=X-Other: o"
+        )
+    finally:
+        other.close()
+    assert server.seen[0][2].keys() >= {"authorization", "cookie", "x-other"}
+    assert "x-other" in other.seen[0][2]
+    assert not other.seen[0][2].keys() & {"authorization", "cookie"}
+
+
+@pytest.mark.parametrize("path", ["slow", "drip"])
+def test_a_slow_server_is_a_failure(server: Server, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Also one that sends a byte now and then; the time is for the whole request."""
+    with Engine(timeout=0.2, max_failures=1) as engine:
+        engine.set_up("usr1", HttpAction, "GET", f"{server.url}/{path}")
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.FAILED
+    assert "it went on for longer than the timeout of 0.2 seconds" in caplog.text
+    assert HttpAction.default_timeout == 30
+
+
+def test_nobody_listens() -> None:
+    """Refused at once."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(ActionFailed, match=f"GET http://127.0.0.1:{port}/: .*Connection refused"):
+            request("GET", f"http://127.0.0.1:{port}/")
+
+
+def test_an_unknown_host() -> None:
+    """No name server knows it."""
+    with pytest.raises(ActionFailed, match=r"GET http://no-such-host.invalid/: \[Errno"):
+        request("GET", "http://no-such-host.invalid/")
+
+
+def test_a_certificate_that_nobody_trusts() -> None:
+    """Is a failure; so is a server that speaks no TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(LIB / "localhost.pem")
+
+    def make(handler: type[Handler]) -> TCPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        return server
+
+    server = Server(make)
+    try:
+        with pytest.raises(ActionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+            request("GET", server.url.replace("http:", "https:"))
+    finally:
+        server.close()
+    assert not server.seen
+
+
+def test_a_server_without_tls(server: Server) -> None:
+    """There is no way back to plain HTTP."""
+    with pytest.raises(ActionFailed, match="SSL"):
+        request("GET", server.url.replace("http:", "https:"))
+
+
+MISTAKES = {
+    "'G T' is not a method": ("G T", "http://x/"),
+    "'ftp://x/' is neither http nor https": ("GET", "ftp://x/"),
+    "'file:///etc/passwd' is neither http": ("GET", "file:///etc/passwd"),
+    "'x' is neither http": ("GET", "x"),
+    "'http:///path' has no host": ("GET", "http:///path"),
+    "Port could not be cast": ("GET", "http://x:port/"),
+    "Port out of range": ("GET", "http://x:99999/"),
+    "contains a character that has to be written as %XX": ("GET", "http://x/a b"),
+    "would be logged; write header=Authorization": ("GET", "http://me:secret@x/"),
+    "'unix:/x.sock' is not of the form": ("GET", "unix:/x.sock"),
+    "'unix:x.sock:/' is not of the form": ("GET", "unix:x.sock:/"),
+    "'header=Name' is not of the form header=Name: value": ("GET", "http://x/", "header=Name"),
+    "'header=: x' is not of the form": ("GET", "http://x/", "header=: x"),
+    "a character that no header can have": ("GET", "http://x/", "header=A: b\nC: d"),
+    "'two' is a second one": ("POST", "http://x/", "one", "two"),
+    "takes at least 2 arguments": ("GET",),
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistakes(message: str) -> None:
+    """One line, and status 2."""
+    done = run("--usr1", "http", *MISTAKES[message])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("flagman: error: --usr1 http: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_connections_are_closed(server: Server) -> None:
+    """Whatever came of them."""
+    before = len(list(Path("/dev/fd").iterdir()))
+    with ActionDriver(HttpAction, "GET", f"{server.url}/") as driver:
+        for _ in range(20):
+            driver.run()
+    for _ in range(20):
+        with pytest.raises(ActionFailed):
+            request("GET", f"{server.url}/500")
+    limit = time.monotonic() + 60
+    while len(list(Path("/dev/fd").iterdir())) > before:  # the server's own ends
+        assert time.monotonic() < limit
+        time.sleep(0.001)

@@ -1,0 +1,160 @@
+"""Sending signals to other processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import Lines, run
+
+from flagman import ActionFailed, Engine
+from flagman.actions import SignalAction
+from flagman.exceptions import SetUpError
+from flagman.testing import ActionDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from daemon import Daemon
+
+# Says when it is ready, and the name of each signal that it gets.
+TARGET = """
+import os, signal
+for name in ("SIGHUP", "SIGUSR2"):
+    signal.signal(getattr(signal, name), lambda number, _: os.write(1, signal.Signals(number).name.encode() + b"\\n"))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+# For a signal that is sent again as soon as the effect of the first one shows.
+RERUN = ("--overlap", "rerun")
+
+
+class Target:
+    """A process that tells what it gets."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", TARGET], stdout=subprocess.PIPE)
+        assert self.process.stdout
+        self.out = Lines(self.process.stdout.fileno())
+        assert self.out.next() == "ready"
+
+    def end(self) -> None:
+        """End it, and forget its number."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(name="target")
+def _target() -> Iterator[Target]:
+    """Start one, and end it."""
+    target = Target()
+    yield target
+    target.end()
+    assert target.process.stdout
+    target.process.stdout.close()
+
+
+def test_to_a_pid(start: Callable[..., Daemon], target: Target) -> None:
+    """And when that has gone, the run fails and the daemon lives."""
+    daemon = start("--usr1", "signal", "USR2", str(target.process.pid), "--usr2", "print", "alive", *RERUN)
+    daemon.ready().expect("init").signal(signal.SIGUSR1)
+    assert target.out.next() == "SIGUSR2"
+    target.end()
+    daemon.signal(signal.SIGUSR1)
+    daemon.expect_error(f"cannot send USR2 to {target.process.pid}: No such process")
+    daemon.signal(signal.SIGUSR2).expect("alive").stop("cleanup")
+
+
+def test_to_the_process_of_a_pid_file(start: Callable[..., Daemon], target: Target, tmp_path: Path) -> None:
+    """Whichever that is when the action runs."""
+    path = tmp_path / "pid"
+    daemon = start("--usr1", "signal", "sighup", f"pidfile:{path}", *RERUN).ready().signal(signal.SIGUSR1)
+    daemon.expect_error("No such file or directory")
+    path.write_text(f"{target.process.pid}\n", encoding="ascii")
+    daemon.signal(signal.SIGUSR1)
+    assert target.out.next() == "SIGHUP"
+    other = Target()
+    path.write_text(f" {other.process.pid} \nmore\n", encoding="ascii")
+    daemon.signal(signal.SIGUSR1)
+    assert other.out.next() == "SIGHUP"
+    other.end()
+    assert other.process.stdout
+    other.process.stdout.close()
+    daemon.signal(signal.SIGUSR1)
+    daemon.expect_error("No such process")
+    daemon.stop()
+
+
+@pytest.mark.parametrize("content", ["", "\n", "0\n", "-1\n", "-5", "12x\n", "9" * 30, "1e3", "\xff\n", "x" * 10_000])
+def test_odd_pid_files(content: str, tmp_path: Path) -> None:
+    """What is not one pid is nobody's; least of all a process group's."""
+    path = tmp_path / "pid"
+    path.write_bytes(content.encode("latin-1"))
+    driver = ActionDriver(SignalAction, "TERM", f"pidfile:{path}")
+    with driver, pytest.raises(ActionFailed, match="is not a pid"):
+        driver.run()
+
+
+def test_a_pid_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
+    """The signal is not sent to a process that the file does not name any more."""
+    path = tmp_path / "pid"
+    path.write_text(f"{target.process.pid}\n", encoding="ascii")
+    real = os.pidfd_open
+
+    def change(pid: int) -> int:
+        path.write_text("1\n", encoding="ascii")
+        return real(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", change)
+    before = sorted(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
+    driver = ActionDriver(SignalAction, "KILL", f"pidfile:{path}")
+    with driver, pytest.raises(ActionFailed, match="the file has changed since"):
+        driver.run()
+    assert target.process.poll() is None
+    assert sorted(os.listdir("/dev/fd")) == before  # noqa: PTH208
+
+
+def test_without_pidfds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
+    """As on macOS: kill(2) does."""
+    monkeypatch.delattr(os, "pidfd_open")
+    path = tmp_path / "pid"
+    path.write_text(f"{target.process.pid}\n", encoding="ascii")
+    for place in (str(target.process.pid), f"pidfile:{path}"):
+        with ActionDriver(SignalAction, "HUP", place) as driver:
+            driver.run()
+        assert target.out.next() == "SIGHUP"
+
+
+def test_a_pid_that_nobody_has(target: Target) -> None:
+    """Then there is nothing to wait for."""
+    target.end()
+    with Engine() as engine, pytest.raises(SetUpError, match=r"the process \d+ cannot be found: No such process"):
+        engine.set_up("usr1", SignalAction, "HUP", str(target.process.pid))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("BOGUS", "1"), "'BOGUS' is not a signal"),
+        (("HUP", "0"), "'0' is neither a pid nor pidfile:PATH"),
+        (("HUP", "-1"), "'-1' is neither a pid nor pidfile:PATH"),
+        (("HUP", "nginx"), "'nginx' is neither a pid nor pidfile:PATH"),
+        (("HUP", "pidfile:"), "'pidfile:' is neither a pid nor pidfile:PATH"),
+        (("HUP", "99999999999"), "'99999999999' is neither a pid nor pidfile:PATH"),
+        (("HUP", "²"), "'²' is neither a pid nor pidfile:PATH"),
+    ],
+)
+def test_mistakes(arguments: tuple[str, ...], message: str) -> None:
+    """One line, and nothing has been sent to anybody."""
+    done = run("--usr1", "signal", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"flagman: error: --usr1 signal: {message}{done.stderr.partition(message)[2]}"
+    assert done.stderr.count("\n") == 1
