@@ -25,18 +25,27 @@ nitpick_ignore = [
     # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
     ("py:class", "Bundle"),
     ("py:class", "OnError"),
+    ("py:class", "Output"),
     ("py:class", "Overlap"),
     ("py:class", "Settings"),
     ("py:class", "Signals"),
+    ("py:class", "Wait"),
     # Aliases, documented as data; older Sphinx looks for classes of these names.
     ("py:class", "FlagName"),
     ("py:class", "SignalNumber"),
+    # Type variables, and modules of the standard library that are imported for type checkers alone.
+    ("py:class", "P"),
+    ("py:class", "P.args"),
+    ("py:class", "P.kwargs"),
+    ("py:class", "flagman.testing.A"),
+    ("py:class", "Path"),
+    ("py:class", "Namespace"),
     # Each other's neighbours in their module, but documented as flagman.Engine and flagman.engine.engine.Outcome.
     ("py:attr", "Outcome.FAILED"),
     ("py:meth", "Engine.run"),
 ]
 # Names of the standard library: there is no index of them without the network.
-nitpick_ignore_regex = [("py:.*", r"(argparse|collections|signal|time)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(argparse|collections|select|signal|time)\..*")]
 
 html_theme = "furo"
 html_title = f"flagman {version}"

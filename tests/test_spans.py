@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagman.spans import LONGEST, parse_span
+from flagman.spans import LONGEST, format_span, parse_span
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,18 @@ def test_nothing_but_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert 0 <= seconds <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (90, "1m30s"), (0.25, "250ms"), (300, "5m"), (5400, "1h30m"), (86_400, "1d"), (0.0015, "1.5ms")],
+)
+def test_written_in_the_largest_units(seconds: float, text: str) -> None:
+    """As a person would."""
+    assert format_span(seconds) == text
+
+
+@given(st.integers(0, int(LONGEST) * 1000))
+def test_what_is_written_reads_back(milliseconds: int) -> None:
+    """To the millisecond."""
+    assert parse_span(format_span(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)

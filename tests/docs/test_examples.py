@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 import textwrap
 from pathlib import Path
@@ -38,8 +39,12 @@ SESSIONS = [(path, number) for path in FILES for number in range(len(blocks(path
 def test_python_examples(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All Python blocks of a file run in order, in one namespace; then the tests that they define."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     namespace: dict[str, object] = {"__name__": path.stem.replace("-", "_")}
-    for _, text in blocks(path, "python"):
+    for options, text in blocks(path, "python"):
+        for name in CAPTION.findall(options):  # a later block may import it
+            (tmp_path / name).write_text(text, encoding="utf-8")
+            monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
         exec(compile(text, str(path), "exec"), namespace)
     for name, value in list(namespace.items()):
         if name.startswith("test_") and callable(value):

@@ -12,7 +12,7 @@ import pytest
 
 from flagman.engine.flags import STOP, Flags
 from flagman.engine.interrupt import Interrupter, StopRequest
-from flagman.exceptions import ActionInterrupted
+from flagman.exceptions import ActionInterrupted, ActionTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,4 +155,94 @@ def test_a_hangup_asks_and_never_insists() -> None:
     for _ in range(5):
         interrupter.call(stop.on_hangup, signal.SIGHUP, None)
     assert STOP in flags
+    interrupter.close()
+
+
+def test_a_shield_puts_an_interruption_off() -> None:
+    """Until the code that must not be cut in two is done."""
+    interrupter = Interrupter()
+    steps: list[str] = []
+
+    def code() -> None:
+        with interrupter.shielded():
+            interrupter.interrupt("now")
+            steps.append("whole")
+        steps.append("never")
+
+    with pytest.raises(ActionInterrupted, match="now"):
+        interrupter.call(code)
+    assert steps == ["whole"]
+    interrupter.call(steps.append, "next")
+    assert steps == ["whole", "next"]
+
+
+def test_a_shield_does_not_hide_another_exception() -> None:
+    """Nor does the interruption come back later."""
+    interrupter = Interrupter()
+
+    def code() -> None:
+        with interrupter.shielded():
+            interrupter.interrupt("now")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupter.call(code)
+
+    def shielded() -> None:
+        with interrupter.shielded():
+            pass
+
+    interrupter.call(shielded)
+
+
+def test_a_timeout_is_the_calls_own(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """The next call has none, and no alarm comes for it."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    with pytest.raises(ActionTimedOut, match=r"the timeout of 0\.02 seconds"):
+        interrupter.call_within(0.02, lambda: time.sleep(1000))
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert interrupter.call_within(1000, lambda: "in time") == "in time"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_an_alarm_that_somebody_sends_is_none(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """The clock has to say so, too."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    interrupter.call_within(1000, lambda: os.kill(os.getpid(), signal.SIGALRM))
+    interrupter.bound(1000)
+    interrupter.call(lambda: os.kill(os.getpid(), signal.SIGALRM))
+    interrupter.close()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "bound", "error", "message"),
+    [
+        (1000.0, 0.02, ActionInterrupted, "stop timeout of 0.02"),
+        (0.02, 1000.0, ActionTimedOut, "the timeout of 0.02"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_the_earlier_of_timeout_and_stop_timeout_counts(  # noqa: PLR0917
+    handlers: list[tuple[signal.Signals, Handler]],
+    timeout: float,
+    bound: float,
+    error: type[ActionInterrupted],
+    message: str,
+    when: str,
+) -> None:
+    """Whichever begins first."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+
+    def hang() -> None:
+        if when == "meanwhile":
+            interrupter.bound(bound)
+        time.sleep(1000)
+
+    if when == "before":
+        interrupter.bound(bound)
+    with pytest.raises(error, match=message):
+        interrupter.call_within(timeout, hang)
     interrupter.close()

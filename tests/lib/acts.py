@@ -216,3 +216,21 @@ class Unfinished(Action):
 
 class NotAnAction:
     """Is no action at all."""
+
+
+class Picky(Action):
+    """Likes few arguments."""
+
+    def set_up(self, word: str) -> None:
+        """Take any."""
+
+    @classmethod
+    def check_arguments(cls, word: str) -> None:
+        """Refuse most."""
+        if word == "crash":
+            raise ZeroDivisionError("on purpose")
+        if word != "right":
+            raise ValueError(f"{word!r} is not right")
+
+    def run(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,174 @@
+"""The command flagmanctl, and the package that it writes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from daemon import clean_environment
+
+import flagman
+from flagman import ctl, scaffold
+from flagman.exceptions import UsageError
+from flagman.testing import Daemon
+
+FILES = [
+    ".gitignore",
+    "README.rst",
+    "acme-purge.service",
+    "pyproject.toml",
+    "src/acme_purge/__init__.py",
+    "src/acme_purge/py.typed",
+    "tests/test_action.py",
+]
+
+
+def files(directory: Path) -> list[str]:
+    """List all files below a directory."""
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+def test_the_script(tmp_path: Path) -> None:
+    """It is installed, writes the package, and says what comes next."""
+    script = Path(sysconfig.get_path("scripts")) / "flagmanctl"
+    done = subprocess.run(
+        [script, "new", "acme-purge"], cwd=tmp_path, check=True, capture_output=True, encoding="utf-8"
+    )
+    assert done.stderr == ""
+    *listed, last = done.stdout.splitlines()
+    assert listed == [f"acme-purge/{name}" for name in FILES]
+    assert last.startswith("Next: cd acme-purge && ")
+    assert files(tmp_path / "acme-purge") == FILES
+
+
+def test_an_empty_directory_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also the current one."""
+    assert ctl.main(["flagmanctl", "new", "acme-purge", "--directory", str(tmp_path)]) == 0
+    assert files(tmp_path) == FILES
+    assert f"{tmp_path}/README.rst\n" in capsys.readouterr().out
+
+
+def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One file is enough to refuse."""
+    (tmp_path / "notes").write_text("mine", encoding="utf-8")
+    assert ctl.main(["flagmanctl", "new", "acme-purge", "--directory", str(tmp_path)]) == 2
+    assert files(tmp_path) == ["notes"]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"flagmanctl: error: {tmp_path} is not empty; nothing is overwritten\n"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exists: bool) -> None:
+    """A disk that fills up leaves nothing half done."""
+    target = tmp_path / "package"
+    if exists:
+        target.mkdir()
+    real = Path.write_text
+    left = [None] * 4
+
+    def fail(self: Path, *arguments: str, **options: str) -> int:
+        if not left:
+            raise OSError(28, "No space left on device")
+        left.pop()
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match="No space left"):
+        scaffold.create("acme-purge", target)
+    assert list(tmp_path.rglob("*")) == ([target] if exists else [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "the following arguments are required: VERB"),
+        (["bogus"], 2, "invalid choice: 'bogus'"),
+        (["new"], 2, "the following arguments are required: NAME"),
+        (["new", "a", "b"], 2, "unrecognized arguments: b"),
+        (["new", "Acme"], 2, "'Acme' is not a name such as acme-purge"),
+        (["new", "../x"], 2, "'../x' is not a name"),
+        (["new", ""], 2, "'' is not a name"),
+        (["new", "a" * 61], 2, "is not a name"),
+        (["new", "print"], 2, "'print' is the name of a built-in action"),
+        (["new", "email"], 2, "'email' would hide the Python module or keyword 'email'"),
+        (["new", "import"], 2, "would hide the Python module or keyword"),
+        (["new", "flagman"], 2, "would hide the Python module or keyword"),
+        (["new", "x", "--directory", "/proc/nope"], 1, "No such file or directory"),
+        (["new", "x", "--directory", "/dev/null"], 1, "Not a directory"),
+    ],
+)
+def test_mistakes(arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each."""
+    assert ctl.main(["flagmanctl", *arguments]) == status
+    captured = capsys.readouterr()
+    assert captured.err.startswith("flagmanctl: error: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the package."""
+    assert ctl.main(["flagmanctl", "--version"]) == 0
+    assert capsys.readouterr().out == f"flagmanctl {flagman.__version__}\n"
+    assert ctl.main(["flagmanctl", "new", "--help"]) == 0
+
+
+def test_names_become_modules_and_classes(tmp_path: Path) -> None:
+    """Dashes have no place there."""
+    scaffold.create("a1-b2-c", tmp_path)
+    assert "class A1B2C(Action):" in (tmp_path / "src/a1_b2_c/__init__.py").read_text(encoding="utf-8")
+    assert 'a1-b2-c = "a1_b2_c:A1B2C"' in (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    with pytest.raises(UsageError):
+        scaffold.create("a1-b2-c", tmp_path)
+
+
+def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
+    """Built, installed in a fresh environment, tested by its own tests, checked for types, and sent a signal."""
+    package = tmp_path / "acme-purge"
+    scaffold.create("acme-purge", package)
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    # What is installed here is there, too, and first: flagman itself, pytest, setuptools, mypy. No network is needed.
+    places = [sysconfig.get_path("purelib"), str(Path(flagman.__file__).parent.parent)]
+    folder = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    (folder / "host.pth").write_text(f"import sys; sys.path[:0] = {places}\n", encoding="utf-8")
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [python, *words],
+            cwd=package,
+            env={**clean_environment(), "MYPY_CACHE_DIR": str(tmp_path / "cache"), "PIP_NO_INPUT": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    install = ["-m", "pip", "install", "--no-index", "--no-build-isolation", "--no-deps", "--quiet", str(package)]
+    run(*install)
+    assert "3 passed" in run("-m", "pytest", "-p", "no:cacheprovider")
+    run("-m", "mypy", "--strict", "src", "tests")
+    assert "acme-purge" in run("-m", "flagman", "--list")
+    runs = tmp_path / "runs"
+    daemon = Daemon(
+        *("--usr1", "acme-purge", str(runs), "--usr1", "print", "done"),
+        command=[str(python), "-m", "flagman"],
+        environment={name: None for name in os.environ if name.startswith("COVERAGE")},
+    )
+    with daemon:
+        daemon.ready().signal(signal.SIGUSR1).expect("init", "done")
+        assert len(runs.read_text(encoding="utf-8").splitlines()) == 1
+        daemon.stop("cleanup")
+    unit = (package / "acme-purge.service").read_text(encoding="utf-8")
+    assert f'ExecStart="{sys.executable}" -m flagman --usr1 acme-purge ' in unit

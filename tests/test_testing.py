@@ -1,0 +1,131 @@
+"""The tools for tests: they say what is wrong, and do not wait for ever."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman import Action, ActionClosed, SkipRest, testing
+from flagman.actions import PrintAction, PrintOnceAction
+from flagman.testing import ActionDriver, Daemon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USR1 = signal.SIGUSR1
+
+
+class Minutely(Action):
+    """Counts, and runs again after a minute."""
+
+    def set_up(self) -> None:
+        """Begin."""
+        self.count = 0
+        self.open = True
+
+    def run(self) -> None:
+        """Count."""
+        self.count += 1
+        self.engine.call_later(60, self.engine.raise_flag, "usr1")
+        if self.count == 100:
+            raise SkipRest
+
+    def tear_down(self) -> None:
+        """End."""
+        self.open = False
+
+
+def test_a_driven_action_lives_as_in_a_daemon() -> None:
+    """Time passes when it is told to."""
+    with ActionDriver(Minutely) as driver:
+        action = driver.action
+        assert action.open
+        driver.run()
+        assert action.count == 1
+        driver.advance(59)
+        assert action.count == 1
+        driver.advance(1)
+        assert action.count == 2
+        driver.advance(600)
+        assert action.count == 12
+    assert not action.open
+
+
+def test_what_an_action_raises_comes_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Unchanged: from set_up, from run, from tear_down."""
+    with ActionDriver(PrintOnceAction, "hi") as driver, pytest.raises(ActionClosed):
+        driver.run()
+    assert capsys.readouterr().out == "init\nhi\ncleanup\n"
+    with ActionDriver(Minutely) as minutely:
+        minutely.action.count = 99
+        with pytest.raises(SkipRest):
+            minutely.run()
+
+    class Bad(Action):
+        def set_up(self, place: str) -> None:
+            self._place = place
+            self._fail("set_up")
+
+        def _fail(self, place: str) -> None:
+            if place == self._place:
+                raise ZeroDivisionError(place)
+
+        def run(self) -> None:
+            self._fail("run")
+
+        def tear_down(self) -> None:
+            self._fail("tear_down")
+
+    with pytest.raises(ZeroDivisionError, match="set_up"):
+        ActionDriver(Bad, "set_up")
+    with ActionDriver(Bad, "run") as driver2, pytest.raises(ZeroDivisionError, match="run"):
+        driver2.run()
+    with pytest.raises(ZeroDivisionError, match="tear_down"), ActionDriver(Bad, "tear_down"):
+        pass
+
+
+def test_a_wrong_number_of_arguments() -> None:
+    """As on the command line."""
+    with pytest.raises(AssertionError, match="PrintAction does not take 2 arguments"):
+        ActionDriver(PrintAction, "a", "b")
+
+
+def test_a_daemon_in_lockstep(tmp_path: Path) -> None:
+    """Ready, signal, line, status."""
+    with Daemon("--usr1", "print", "hi", directory=tmp_path) as daemon:
+        daemon.ready().expect("init").signal(USR1).expect("hi").stop("cleanup")
+
+
+def test_a_daemon_that_does_not_start() -> None:
+    """It is said at once, with its own words."""
+    with (
+        Daemon("--usr1", "bogus") as daemon,
+        pytest.raises(AssertionError, match=r"status 2, .*unknown action 'bogus'"),
+    ):
+        daemon.ready()
+
+
+def test_what_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The difference is shown, and no wait is longer than the deadline."""
+    with Daemon("--usr1", "print", "hi", "--usr2", "stop") as daemon:
+        daemon.ready()
+        with pytest.raises(AssertionError, match="expected 'exit', got 'init'"):
+            daemon.expect("exit")
+        monkeypatch.setattr(testing, "DEADLINE", 0.05)
+        for wait in (daemon.out.next, daemon.notified, daemon.status):
+            with pytest.raises(
+                AssertionError, match=r"(no line|no notification) within 0.05 s|still running after 0.05 s"
+            ):
+                wait()
+        monkeypatch.undo()
+        daemon.signal(signal.SIGUSR2)
+        with pytest.raises(AssertionError, match=r"no line with 'bogus', only \['INFO"):
+            daemon.expect_error("bogus")
+    program = "import sys; print('cleanup'); sys.exit(3)"
+    with Daemon(command=[sys.executable, "-c", program]) as daemon:
+        daemon.status()
+        with pytest.raises(AssertionError, match="exit status 3"):
+            daemon.stop("cleanup")
