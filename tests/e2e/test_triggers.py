@@ -240,8 +240,6 @@ def test_check(tmp_path: Path) -> None:
         ("--usr1 log loud x", "--usr1 log: 'loud' is not a level"),
         ("--usr1 touch ''", "--usr1 touch: '' is not a path"),
         ("--usr1 exec ''", "--usr1 exec: the name of the program is empty"),
-        ("--usr1 delay_print x soon", "--usr1 delay_print: the delay 'soon' is not a number of seconds"),
-        ("--usr1 delay_print x -1", "--usr1 delay_print: the delay '-1' is not between 0 and"),
         ("--usr1 stop now", "--usr1 stop: takes no arguments, got 1: 'now'"),
         ("--usr1 stop --timeout 0", "argument --timeout: '0' is too short; the shortest is 1ms"),
         ("--usr1 stop --timeout never", "argument --timeout: 'never' is not a span"),

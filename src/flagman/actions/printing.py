@@ -54,20 +54,14 @@ class DelayedPrintAction(Action):
         :param delay: how long it then sleeps, in seconds
         :raises ValueError: if the delay is not a number of seconds that can be slept
         """
-        self.check_arguments(message, delay)
         self._message = message
-        self._delay = float(delay)
-        print("init")
-
-    @classmethod
-    def check_arguments(cls, _message: str, delay: str) -> None:
-        """Refuse what is no delay."""
         try:
-            seconds = float(delay)
+            self._delay = float(delay)
         except ValueError:
             raise ValueError(f"the delay {delay!r} is not a number of seconds") from None
-        if not 0 <= seconds <= _LONGEST_DELAY:
+        if not 0 <= self._delay <= _LONGEST_DELAY:
             raise ValueError(f"the delay {delay!r} is not between 0 and {_LONGEST_DELAY:.0f} seconds")
+        print("init")
 
     def run(self) -> None:
         """Print the message, sleep, and say so."""
