@@ -73,7 +73,7 @@ class TriggerOption:
 
 
 def _signal(text: str) -> Source:
-    from flagman.engine.signames import bindable  # noqa: PLC0415 - for those who need it
+    from flagman.signames import bindable  # noqa: PLC0415 - for those who need it
 
     number = bindable(text)
     return Source(flag_of(number), signum=number)

@@ -111,7 +111,7 @@ class ExecAction(Action):
     def _say(self, status: int) -> str:
         if status > 0:
             return f"exited with status {status}"
-        from flagman.engine.signames import name_of  # noqa: PLC0415 - it hardly ever happens
+        from flagman.signames import name_of  # noqa: PLC0415 - it hardly ever happens
 
         name = name_of(-status)
         said = f"was killed by {name}"

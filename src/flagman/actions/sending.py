@@ -7,8 +7,8 @@ import signal
 from contextlib import suppress
 
 from flagman.actions.action import Action
-from flagman.engine.signames import number_of
 from flagman.exceptions import ActionFailed
+from flagman.signames import number_of
 
 _PID_FILE = "pidfile:"
 # Bytes: a pid file holds a number; whatever is longer is something else.
