@@ -99,6 +99,8 @@ def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exis
         (["new", "print"], 2, "'print' is the name of a built-in action"),
         (["new", "email"], 2, "'email' would hide the Python module or keyword 'email'"),
         (["new", "import"], 2, "would hide the Python module or keyword"),
+        (["new", "pytest"], 2, "would hide the Python module or keyword 'pytest'"),
+        (["new", "test-it"], 2, "would hide the Python module or keyword 'test_it'"),
         (["new", "flagman"], 2, "would hide the Python module or keyword"),
         (["new", "x", "--directory", "/proc/nope"], 1, "No such file or directory"),
         (["new", "x", "--directory", "/dev/null"], 1, "Not a directory"),
@@ -123,8 +125,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_names_become_modules_and_classes(tmp_path: Path) -> None:
     """Dashes have no place there."""
     scaffold.create("a1-b2-c", tmp_path)
-    assert "class A1B2C(Action):" in (tmp_path / "src/a1_b2_c/__init__.py").read_text(encoding="utf-8")
-    assert 'a1-b2-c = "a1_b2_c:A1B2C"' in (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    assert "class A1B2CAction(Action):" in (tmp_path / "src/a1_b2_c/__init__.py").read_text(encoding="utf-8")
+    assert 'a1-b2-c = "a1_b2_c:A1B2CAction"' in (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
     with pytest.raises(UsageError):
         scaffold.create("a1-b2-c", tmp_path)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman import Action, ActionClosed, SkipRest, testing
+from flagman import Action, ActionClosed, ActionFailed, SkipRest, testing
 from flagman.actions import PrintAction, PrintOnceAction
 from flagman.testing import ActionDriver, Daemon
 
@@ -129,3 +129,27 @@ def test_what_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
         daemon.status()
         with pytest.raises(AssertionError, match="exit status 3"):
             daemon.stop("cleanup")
+
+
+def test_what_a_run_raises_later_comes_out_too() -> None:
+    """The loop deals with it, and the test hears of it."""
+
+    class Late(Action):
+        def run(self) -> None:
+            raise ActionFailed("too late")
+
+    with ActionDriver(Late) as driver:
+        driver.engine.call_later(5, driver.engine.raise_flag, "usr1")
+        driver.advance(4)
+        with pytest.raises(ActionFailed, match="too late"):
+            driver.advance(1)
+        driver.advance(10)
+
+
+def test_no_step_is_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though lines keep coming."""
+    with Daemon("--every", "1ms", "log", "warning", "tick") as daemon:
+        daemon.ready()
+        monkeypatch.setattr(testing, "DEADLINE", 0.05)
+        with pytest.raises(AssertionError, match="no line with 'tock'"):
+            daemon.expect_error("tock")

@@ -137,7 +137,7 @@ def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
         action.check_arguments(*arguments)
     except (ValueError, UsageError) as error:
         raise UsageError(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{what}: checking its arguments failed: {type(error).__name__}: {error}") from error
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _SUFFIX = ".tmpl"
 _NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60
+# What the package itself uses, if it is not installed where this runs.
+_TOOLS = {"conftest", "flagman", "iniconfig", "packaging", "pip", "pluggy", "pytest", "setuptools", "tests"}
 
 
 def create(name: str, directory: Path) -> list[Path]:
@@ -66,12 +69,13 @@ def _words(name: str) -> dict[str, str]:
         raise UsageError(f"{name!r} is not a name such as acme-purge: small letters, digits, and single dashes between")
     if name in BUILT_IN:
         raise UsageError(f"{name!r} is the name of a built-in action")
-    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in ("flagman", "tests"):
+    taken = keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TOOLS
+    if taken or module.startswith("test_") or find_spec(module):
         raise UsageError(f"{name!r} would hide the Python module or keyword {module!r}")
     return {
         "name": name,
         "module": module,
-        "class_name": "".join(part.capitalize() for part in name.split("-")),
+        "class_name": "".join(part.capitalize() for part in name.split("-")) + "Action",
         "version": flagman.__version__,
         "underline": "=" * len(name),
         "python": sys.executable,

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 # Seconds that a manager which reads nothing may hold the daemon up.
 _PATIENCE = 1.0
 
-# What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
-# sd_listen_fds(3).
-_PRIVATE = (
+#: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
+#: sd_listen_fds(3).
+PRIVATE = (
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -71,7 +71,7 @@ class SystemdNotifier:
 def take_from_environment() -> SystemdNotifier:
     """Connect to the service manager, and hide what it said to this process from all that is started later."""
     notifier = SystemdNotifier()
-    for name in _PRIVATE:
+    for name in PRIVATE:
         os.environ.pop(name, None)
     return notifier
 

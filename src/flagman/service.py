@@ -163,7 +163,7 @@ def _start(settings: Settings, engine: Engine) -> None:
         if source.every is not None or source.after is not None:
             _start_timer(source, settings, engine)
         elif settings.debounce:
-            engine.debounce(flag, settings.debounce)
+            engine.debounce(flag, settings.debounce, pass_first=settings.run_at_start)
         if settings.run_at_start and flag not in engine.last_flags:
             engine.raise_flag(flag)
 

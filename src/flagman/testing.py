@@ -85,6 +85,10 @@ class ActionDriver(Generic[A]):
             stack.enter_context(self.engine)
             instance = self.engine.set_up("usr1", action, *arguments)
             stack.pop_all()
+        self._run = instance._run  # noqa: SLF001 - the loop's half of Action
+        vars(instance)["_run"] = self._run_in_loop
+        # What a run in the loop has raised, which deals with it and goes on.
+        self._raised: BaseException | None = None
         assert isinstance(instance, action)  # noqa: S101 - for the type checker
         #: The action, which is set up.
         self.action: A = instance
@@ -97,12 +101,26 @@ class ActionDriver(Generic[A]):
         """
         self.engine.turn = turn = Turn(flag, raises)
         turn.action = type(self.action).__name__
-        self.action._run()  # noqa: SLF001 - the loop's half of Action
+        self._run()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: calls that the action has scheduled are made, and it runs if they raise the flag ``usr1``."""
+        """Let time pass: calls that the action has scheduled are made, and it runs if they raise the flag ``usr1``.
+
+        The first exception of such a run ends it.
+        """
         self.time.end = self.time.now + seconds
         self.engine.run()
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
+
+    def _run_in_loop(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:
+            self._raised = error
+            self.engine.stop()
+            raise
 
     def close(self) -> None:
         """Tear the action down, unless it has closed itself."""
@@ -121,19 +139,23 @@ class Lines:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._buffer = b""
+        #: Nothing more will come.
+        self.ended = False
 
-    def next(self) -> str:
+    def next(self, limit: float | None = None) -> str:
         """Wait for a line; an empty string is an empty line, or the end of the output.
 
+        :param limit: until when, on the monotonic clock; for :data:`DEADLINE` by default
         :raises AssertionError: if nothing comes
         """
-        limit = time.monotonic() + DEADLINE
+        limit = time.monotonic() + DEADLINE if limit is None else limit
         while b"\n" not in self._buffer:
             readable, _, _ = select.select([self._descriptor], [], [], max(0, limit - time.monotonic()))
             if not readable:
                 raise AssertionError(f"no line within {DEADLINE} s; so far: {self._buffer!r}")
             data = os.read(self._descriptor, 65536)
             if not data:
+                self.ended = True
                 break
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
@@ -194,12 +216,13 @@ class Daemon:
             self.err = Lines(err.fileno()) if err else self.out
             self._stack = stack.pop_all()
 
-    def notified(self) -> str:
+    def notified(self, limit: float | None = None) -> str:
         """Wait for a message to the service manager.
 
+        :param limit: until when, on the monotonic clock; for :data:`DEADLINE` by default
         :raises AssertionError: if none comes
         """
-        limit = time.monotonic() + DEADLINE
+        limit = time.monotonic() + DEADLINE if limit is None else limit
         while time.monotonic() < limit:
             ended = self.process.poll() is not None
             with suppress(TimeoutError):
@@ -211,7 +234,8 @@ class Daemon:
 
     def ready(self) -> Self:
         """Wait until the daemon says that it is ready."""
-        while "READY=1" not in self.notified().splitlines():
+        limit = time.monotonic() + DEADLINE
+        while "READY=1" not in self.notified(limit).splitlines():
             pass
         return self
 
@@ -225,11 +249,12 @@ class Daemon:
 
     def expect_error(self, part: str) -> str:
         """Wait for a line on stderr that has a part, and give it; lines before it are passed over."""
+        limit = time.monotonic() + DEADLINE
         passed: list[str] = []
-        while part not in (line := self.err.next()):
-            if not line and self.process.poll() is not None:
-                raise AssertionError(f"no line with {part!r}, only {passed}")
+        while part not in (line := self.err.next(limit)):
             passed.append(line)
+            if self.err.ended or time.monotonic() > limit:
+                raise AssertionError(f"no line with {part!r}, only {passed}")
         return line
 
     def signal(self, *signums: int) -> Self:

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pytest
 from daemon import DEADLINE, settle
 
 from flagman import ActionFailed, Engine
-from flagman.actions import ExecAction, ShellAction, process
+from flagman.actions import ExecAction, ShellAction, command, process
 from flagman.engine.engine import Outcome
 from flagman.testing import ActionDriver
 
@@ -33,7 +34,7 @@ STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.01; done'
 def gone(group: int) -> None:
     """Wait until nobody of a process group is left."""
     limit = time.monotonic() + DEADLINE
-    while process._is_alive(group):
+    while process._has_members(group):
         assert time.monotonic() < limit, f"the group {group} is still alive"
         time.sleep(0.001)
 
@@ -157,7 +158,7 @@ def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplo
     assert bounded(line) is Outcome.FAILED
     group, last = capfd.readouterr().out.split()
     assert last == "bye"
-    assert not process._is_alive(int(group))
+    gone(int(group))
     assert "it went on for longer than the timeout of 0.3 seconds" in caplog.text
 
 
@@ -179,7 +180,7 @@ def test_whoever_ignores_term_is_killed(
     assert bounded(line) is Outcome.FAILED
     for word in capfd.readouterr().out.split():
         gone(int(word))  # KILL takes a moment
-    assert "ignores TERM; sending KILL" in caplog.text
+    assert "has not ended 0.2 s after TERM: sent KILL" in caplog.text
 
 
 def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Daemon]) -> None:
@@ -261,13 +262,87 @@ def test_output_that_cannot_be_passed_on(start: Callable[..., Daemon], tmp_path:
     assert (tmp_path / "end").exists()
 
 
-def test_odd_output(capfd: pytest.CaptureFixture[str]) -> None:
-    """Bytes that are no text, lines without an end, lines without end."""
+def test_odd_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Bytes that are no text, lines without an end, lines without end: all pass as they are."""
     with ActionDriver(ShellAction, r"printf 'a\377b\n\nend'; head -c 200000 /dev/zero | tr '\0' x") as driver:
         driver.run()
-    lines = capfd.readouterr().out.split("\n")
-    assert lines[:2] == ["a\\xffb", ""]
-    assert "".join(lines[2:]) == "end" + "x" * 200_000
+    assert capfdbinary.readouterr().out == b"a\xffb\n\nend" + b"x" * 200_000 + b"\n"
+
+
+def test_all_of_a_large_pipe(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A program may enlarge its pipe, and leave a lot in it when it ends."""
+    program = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); os.write(1, b'x\\n' * 400000)"
+    with ActionDriver(ExecAction, sys.executable, "-c", program) as driver:
+        driver.run()
+    assert len(capfdbinary.readouterr().out) == 800_000
+
+
+def test_the_log_stays_a_log(start: Callable[..., Daemon]) -> None:
+    """Control characters do nothing to a terminal, and no line pretends to be a record."""
+    daemon = start("--usr1", "sh", r"printf 'a\r\033[2J\tb\n' >&2; false", "--output", "log").ready().signal(USR1)
+    daemon.expect_error(r"a\r\x1b[2J" + "\tb")
+    daemon.expect_error("its last output:")
+    assert daemon.err.next() == r"  a\r\x1b[2J" + "\tb"
+
+
+def test_a_reader_that_has_stopped_reading(start: Callable[..., Daemon], fifo: Path) -> None:
+    """A full pipe behind stdout holds a run up, but neither its timeout nor the KILL."""
+    holder = os.open(fifo, os.O_RDWR)
+    try:
+        prefix = ["sh", "-c", f'exec "$@" >{fifo}', "sh"]
+        line = "echo pid $$ >&2; while :; do echo a flood; done"
+        daemon = start("--usr1", "sh", line, "--timeout", "1s", prefix=prefix).ready().signal(USR1)
+        group = int(daemon.expect_error("pid ").split()[1])
+        daemon.expect_error("went on for longer than the timeout of 1 seconds")
+        gone(group)
+        daemon.signal(TERM)
+        assert daemon.status() == 0
+    finally:
+        os.close(holder)
+
+
+def test_a_command_that_may_not_be_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Another user's: it is given up, and its status is taken when it has ended."""
+    monkeypatch.setattr(process, "GRACE", 0.05)
+    monkeypatch.setattr(process, "_PATIENCE", 0.05)
+    real = os.killpg
+
+    def refuse(_group: int, _signum: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    with Engine(timeout=0.5) as engine:
+        action = engine.set_up("usr1", ShellAction, f"echo $$ >{tmp_path}/pid; exec sleep 1000")
+        assert isinstance(action, ShellAction)
+        engine.once = True
+        engine.raise_flag("usr1")
+        engine.run()
+        assert "cannot be killed, and is left behind" in caplog.text
+        pid = int((tmp_path / "pid").read_text(encoding="ascii"))
+        assert action._left == [pid]
+        monkeypatch.setattr(os, "killpg", real)
+        os.kill(pid, signal.SIGKILL)
+        while action._left:
+            action._left = [left for left in action._left if not command._is_reaped(left)]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def test_a_grace_without_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for a grandchild that ignores TERM takes no CPU worth mentioning."""
+    monkeypatch.setattr(process, "GRACE", 0.5)
+    looks: list[float | None] = []
+    real = process.Process._poll
+
+    def count(self: process.Process, patience: float | None) -> None:
+        looks.append(patience)
+        real(self, patience)
+
+    monkeypatch.setattr(process.Process, "_poll", count)
+    assert bounded(f"({STUBBORN}) >/dev/null 2>&1 & wait") is Outcome.FAILED
+    assert len(looks) < 30
 
 
 def test_the_tail_is_short() -> None:
@@ -320,7 +395,7 @@ def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd:
     """As on macOS: children are looked after now and then."""
     monkeypatch.delattr(os, "pidfd_open")
     monkeypatch.setattr(process, "GRACE", 0.1)
-    monkeypatch.setattr(process, "_is_alive", lambda _: True)
+    monkeypatch.setattr(process, "_has_members", lambda _: None)
     monkeypatch.setattr(process, "_DESCRIPTORS", "/no/such/directory")
     with ActionDriver(ShellAction, "echo hi; exit 7") as driver, pytest.raises(ActionFailed, match="status 7"):
         driver.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -93,7 +94,30 @@ def test_to_the_process_of_a_pid_file(start: Callable[..., Daemon], target: Targ
     daemon.stop()
 
 
-@pytest.mark.parametrize("content", ["", "\n", "0\n", "-1\n", "-5", "12x\n", "9" * 30, "1e3", "\xff\n", "x" * 10_000])
+def test_a_pid_file_that_is_none(tmp_path: Path) -> None:
+    """A FIFO is not waited for."""
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo"):
+        driver = ActionDriver(SignalAction, "TERM", f"pidfile:{path}")
+        with driver, pytest.raises(ActionFailed, match="it is not a regular file"):
+            driver.run()
+
+
+def test_a_kernel_without_pidfds(monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
+    """The function is there, and says that it is not implemented."""
+
+    def refuse(_: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with ActionDriver(SignalAction, "HUP", str(target.process.pid)) as driver:
+        driver.run()
+    assert target.out.next() == "SIGHUP"
+
+
+@pytest.mark.parametrize(
+    "content", ["0" * 20 + "1", "\n", "0\n", "-1\n", "-5", "12x\n", "9" * 30, "1e3", "\xff\n", "x" * 10_000]
+)
 def test_odd_pid_files(content: str, tmp_path: Path) -> None:
     """What is not one pid is nobody's; least of all a process group's."""
     path = tmp_path / "pid"

@@ -76,6 +76,29 @@ def test_the_stop_timeout_holds_for_the_actions_of_term(start: Callable[..., Dae
     assert daemon.status() == 0
 
 
+def test_hup_does_not_cut_the_actions_of_term_off(start: Callable[..., Daemon], fifo: Path) -> None:
+    """Systemd may send it right behind TERM."""
+    line = [
+        "--signal",
+        "TERM",
+        "acts:Gate",
+        "a",
+        str(fifo),
+        "--signal",
+        "TERM",
+        "stop",
+        "--signal",
+        "TERM",
+        "print",
+        "b",
+    ]
+    daemon = start(*line).ready().expect("a: init", "init").signal(TERM).expect("a: begin").signal(HUP)
+    settle(daemon.process.pid)
+    fifo.write_text("\n", encoding="utf-8")
+    daemon.expect("a: end", "b", "cleanup", "a: cleanup", "")
+    assert daemon.status() == 0
+
+
 def test_term_before_ready_is_a_stop_and_no_more(start: Callable[..., Daemon], fifo: Path) -> None:
     """Its actions have not been promised yet."""
     line = ["--signal", "TERM", "print", "no", "--usr1", "acts:SlowSetUp", "a", str(fifo)]
@@ -134,9 +157,6 @@ def test_run_at_start(start: Callable[..., Daemon]) -> None:
         "d",
     ]
     daemon = start(*line, "--run-at-start", "--debounce", "1d").ready()
-    daemon.expect(*["init"] * 4, "b")
-    daemon.stop("d", *["cleanup"] * 4)
-    daemon = start(*line, "--run-at-start").ready()
     daemon.expect(*["init"] * 4, "a", "c", "b").stop("d", *["cleanup"] * 4)
 
 
@@ -250,6 +270,8 @@ def test_check(tmp_path: Path) -> None:
         ("--usr1 stop --jitter -1", "argument --jitter: "),
         ("--usr1 stop --once=1", "argument --once: ignored explicit argument '1'"),
         ("--usr1 acts:Picky wrong", "--usr1 acts:Picky: 'wrong' is not right"),
+        ("--usr1 sh ''", "--usr1 sh: the command is empty"),
+        ("--usr1 acts:Picky exit", "--usr1 acts:Picky: checking its arguments failed: SystemExit: now"),
         ("--usr1 acts:Picky crash", "--usr1 acts:Picky: checking its arguments failed: ZeroDivisionError: "),
     ],
 )

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from recorder import Recorder
 
 from flagman.engine.bundle import Bundle, Verdict
-from flagman.engine.flags import STOP, Flags
 from flagman.engine.member import Limits, Member
 
 if TYPE_CHECKING:
@@ -47,33 +46,31 @@ def test_actions_run_in_order_and_those_that_leave_are_gone(verdicts: list[Verdi
         seen.append(each)
         return verdicts[members.index(each)]
 
-    bundle.run(run, Flags())
+    bundle.run(run, lambda: False)
     reached = verdicts.index(Verdict.SKIP) + 1 if Verdict.SKIP in verdicts else len(verdicts)
     assert seen == members[:reached]
     kept = [m for m, verdict in zip(members, verdicts, strict=True) if m not in seen or verdict is not Verdict.GONE]
     assert len(bundle) == len(kept)
     seen.clear()
     verdicts = [Verdict.STAYS] * len(verdicts)
-    bundle.run(run, Flags())
+    bundle.run(run, lambda: False)
     assert seen == kept
     for each in members:
         each.action._close()
 
 
 def test_the_stop_flag_ends_the_turn(members: list[Member]) -> None:
-    """No new action starts once a stop is asked for."""
+    """No new action starts once a stop is asked for: all that is asked before each."""
     bundle = Bundle()
-    flags = Flags()
     for each in members:
         bundle.add(each)
     seen: list[Member] = []
 
     def run(each: Member) -> Verdict:
         seen.append(each)
-        flags.add(STOP)
         return Verdict.STAYS
 
-    bundle.run(run, flags)
+    bundle.run(run, lambda: bool(seen))
     assert seen == members[:1]
     assert len(bundle) == len(members)
 
@@ -91,7 +88,7 @@ def test_an_action_added_during_a_run_waits_for_the_next(members: list[Member]) 
         seen.append(each)
         return Verdict.STAYS
 
-    bundle.run(run, Flags())
+    bundle.run(run, lambda: False)
     assert seen == [first]
-    bundle.run(run, Flags())
+    bundle.run(run, lambda: False)
     assert seen == [first, first, second]

@@ -27,6 +27,7 @@ from recorder import (
 
 from flagman import ActionFailed, Engine, SkipRest
 from flagman.engine.engine import Outcome
+from flagman.engine.signals import Signals
 from flagman.exceptions import SetUpError, TearDownError
 
 if TYPE_CHECKING:
@@ -548,3 +549,57 @@ def test_an_action_knows_its_engine_and_its_turn() -> None:
         engine.raise_flag("usr1")
         play(engine, "usr1")
     assert JOURNAL[2:4] == ["usr1 3 acme:curious", "usr1 3 Curious"]
+
+
+def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture) -> None:
+    """Set up in a run, with a timeout of its own, and with signals that the program has made."""
+
+    class Impatient(Recorder):
+        default_timeout = 0.02
+
+        def run(self) -> None:
+            time.sleep(1000)
+
+    signals = Signals()
+    try:
+        with Engine(signals=signals) as engine:
+            engine.set_up("usr1", Recorder, "a")
+            during_run(lambda _: engine.set_up("usr2", Impatient, "late"))
+            play(engine, "usr1", "usr2")
+    finally:
+        signals.close()
+    assert "Action `Impatient` failed: it went on for longer than the timeout of 0.02 seconds" in caplog.messages
+
+
+def test_a_fork_in_a_scheduled_call_makes_no_second_engine() -> None:
+    """The child ends where it comes back."""
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "a")
+        children: list[int] = []
+        engine.call_later(0, lambda: children.append(os.fork()))
+        engine.call_later(0.01, engine.stop)
+        engine.run()
+        (child,) = children
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def test_a_failure_after_the_stop_was_asked_for_does_not_count() -> None:
+    """A command that is told to stop with the daemon ends with a status, too."""
+    with Engine(on_error="exit", max_failures=1) as engine:
+        engine.set_up("usr1", Failing, "a")
+        during_run(lambda _: engine.stop())
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.STOPPED
+
+
+def test_a_stop_that_comes_again_does_not_cut_the_last_bundles_off() -> None:
+    """Only somebody who insists does."""
+    with Engine() as engine:
+        engine.last_flags = frozenset(["term"])
+        for name in ("a", "b", "c"):
+            engine.set_up("term", Recorder, name)
+        for flag in ("term", "stop"):
+            engine.raise_flag(flag)
+        during_run(lambda name: engine.stop() if name == "a" else engine.interrupter.interrupt("now"))
+        engine.run()
+    assert [entry for entry in JOURNAL if entry.startswith("run")] == ["run a", "run b"]

@@ -125,11 +125,11 @@ def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop() -> Non
     class Interrupted(Flags):
         again = True
 
-        def add(self, flag: str) -> None:
+        def add(self, flag: str, raises: int = 1) -> None:
             if self.again:
                 self.again = False
                 stop.on_signal(signal.SIGTERM, None)
-            super().add(flag)
+            super().add(flag, raises)
 
     flags = Interrupted()
     interrupter = Interrupter()
@@ -246,3 +246,79 @@ def test_the_earlier_of_timeout_and_stop_timeout_counts(  # noqa: PLR0917
     with pytest.raises(error, match=message):
         interrupter.call_within(timeout, hang)
     interrupter.close()
+
+
+def test_code_is_interrupted_once_for_each_reason(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """Whoever hangs after a timeout is interrupted again by the stop timeout, and by a second TERM."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    reasons: list[str] = []
+
+    def hang() -> None:
+        for step in range(3):
+            try:
+                if step == 1:
+                    interrupter.bound(0.01)
+                if step == 2:
+                    interrupter.interrupt("insisting")
+                time.sleep(1000)
+            except ActionInterrupted as interruption:
+                reasons.append(str(interruption))
+        interrupter.interrupt("again")
+
+    interrupter.call_within(0.01, hang)
+    interrupter.close()
+    assert reasons == [
+        "it went on for longer than the timeout of 0.01 seconds",
+        "it went on for longer than the stop timeout of 0.01 seconds",
+        "insisting",
+    ]
+
+
+def test_a_call_inside_a_call_leaves_the_outer_one_interruptible(
+    handlers: list[tuple[signal.Signals, Handler]],
+) -> None:
+    """As when an action sets another one up."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+
+    def outer() -> None:
+        interrupter.call(lambda: None)
+        interrupter.call_within(1000, lambda: None)
+        time.sleep(1000)
+
+    with pytest.raises(ActionTimedOut):
+        interrupter.call_within(0.02, outer)
+
+
+def test_code_in_another_thread_is_left_alone(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """Handlers run in the main thread, which has nothing to do with it."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    inside = threading.Event()
+    outside = threading.Event()
+
+    def code() -> None:
+        inside.set()
+        outside.wait(60)
+
+    thread = threading.Thread(target=lambda: interrupter.call_within(0.001, code))
+    thread.start()
+    inside.wait(60)
+    interrupter.interrupt("now")
+    time.sleep(0.01)  # alarms come meanwhile, and mean nothing here
+    outside.set()
+    thread.join()
+
+
+def test_the_end_of_the_process_waits_for_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would leave the command behind that is being started."""
+    ends: list[object] = []
+    monkeypatch.setattr(os, "_exit", lambda status: ends.append(("exit", status)))
+    monkeypatch.setattr(os, "killpg", lambda group, signum: ends.append(("kill", group, signum)))
+    interrupter = Interrupter()
+    with interrupter.starting():
+        interrupter.exit(143)
+        assert ends == []
+        interrupter.groups.add(4711)
+    assert ends == [("kill", 4711, signal.SIGKILL), ("exit", 143)]

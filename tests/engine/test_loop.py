@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,3 +148,40 @@ def test_every_raise_is_answered(script: list[tuple[str, ...]], moments: list[fl
     assert sum(count for lowered, count in history.lowered if lowered == "tick") == len(moments)
     assert all(patience is None or patience == math.floor(patience) for patience in history.patience)
     assert len(history.patience) <= len(history.lowered) + len(script) + 2 * len(moments) + 1
+
+
+@pytest.mark.parametrize("raised", [(), ("usr1",), ("term", "usr1")])
+def test_a_stop_in_the_last_moment_is_not_lost(raised: tuple[str, ...]) -> None:
+    """A handler may raise the stop flag after the loop has looked for it: nothing is lowered, nothing is forgotten."""
+
+    class LateStop(Flags):
+        late = False
+
+        def __contains__(self, flag: object) -> bool:
+            found = super().__contains__(flag)
+            self.raise_stop()
+            return found
+
+        def __len__(self) -> int:
+            found = super().__len__()
+            self.raise_stop()
+            return found
+
+        def raise_stop(self) -> None:
+            if self.late:
+                self.late = False
+                self.add(STOP)
+
+    flags = LateStop()
+    lowered: list[str] = []
+
+    def wait(_: float | None) -> list[tuple[int, int]]:
+        for flag in raised:
+            flags.add(flag)
+        flags.late = True
+        return []
+
+    loop = Loop(flags, [], lambda flag, _: lowered.append(flag), wait=wait)
+    loop.run()
+    assert STOP not in lowered
+    assert {flags.pop()[0] for _ in range(len(flags))} >= {STOP, *raised} - set(lowered)

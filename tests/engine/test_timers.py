@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from flagman import Action, Engine
+from flagman import Action, ActionClosed, Engine
 from flagman.engine.timers import Every, spread
 from flagman.testing import DEADLINE, FakeTime
 
@@ -304,3 +304,96 @@ def test_a_storm_of_raises_is_one_run() -> None:
     # A handler or a thread that comes between may make a count too low, never a run too few.
     assert 1 <= len(history) <= 2 + (time.monotonic() - began) / 0.05
     assert sum(history) <= count + 1
+
+
+def test_calls_for_one_moment_come_in_order() -> None:
+    """In that of their coming."""
+    history = History("usr1")
+    made: list[int] = []
+    for number in range(20):
+        history.engine.call_at(1005, made.append, number)
+    history.play(10)
+    assert made == list(range(20))
+
+
+def test_cancelled_calls_are_forgotten() -> None:
+    """Long before their moment."""
+    history = History("usr1")
+    kept = history.engine.call_later(86_400, list)
+    for _ in range(10_000):
+        history.engine.call_later(86_400, list).cancel()
+    assert history.engine._calls
+    assert len(history.engine._calls._heap) < 1000
+    assert [entry[2] for entry in history.engine._calls._heap if entry[2].code is not None] == [kept]
+    kept.cancel()
+    kept.cancel()
+    assert kept.code is None
+    history.play(1)
+
+
+def test_a_tick_that_stands_for_several_says_so() -> None:
+    """The first of them and all that were missed."""
+    history = History("t")
+    history.notes[0].takes = [55]
+    Every(history.engine, "t", 10)
+    assert history.play(85) == [(10, 1), (65, 5), (70, 1), (80, 1)]
+
+
+def test_a_timer_ends_with_its_bundle() -> None:
+    """There is nobody left to wake up for."""
+
+    class Once(Note):
+        def run(self) -> None:
+            super().run()
+            raise ActionClosed("enough")
+
+    history = History("usr1")
+    history.engine.set_up("t", Once)
+    Every(history.engine, "t", 10)
+    history.play(1000)
+    assert history.engine._calls
+    assert history.engine._calls._heap == []
+
+
+def test_a_jitter_as_long_as_the_period_loses_no_tick() -> None:
+    """How late a tick is, is seen from where it was meant to be."""
+    history = History("t")
+    Every(history.engine, "t", 10, jitter=10)
+    assert sum(raises for _, raises in history.play(10_000)) in (999, 1000)
+
+
+def test_a_held_flag_is_not_forgotten_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    """A stop says what it leaves undone."""
+    caplog.set_level(logging.INFO)
+    history = History("usr1")
+    history.engine.debounce("usr1", 100)
+    history.at(1, 2)
+    assert history.play(10) == []
+    assert "Stopping; `usr1` is not lowered any more (raises: 2)" in caplog.messages
+
+
+def test_a_flag_that_may_pass_first() -> None:
+    """At the start; from then on it is held as any other."""
+    history = History("usr1")
+    history.engine.debounce("usr1", 5, pass_first=True)
+    history.engine.raise_flag("usr1")
+    history.at(1, 2)
+    assert history.play(100) == [(0, 1), (7, 2)]
+
+
+def test_a_held_flag_whose_actions_have_closed() -> None:
+    """It is dropped, without a warning about it."""
+
+    class Once(Note):
+        def run(self) -> None:
+            super().run()
+            raise ActionClosed("enough")
+
+    history = History("usr2")
+    history.engine.set_up("usr1", Once)
+    history.engine.debounce("usr1", 5, pass_first=True)
+    history.engine._debounced["usr1"].held = 1
+    history.engine.raise_flag("usr1")
+    history.at(6, code=history.engine._debounced["usr1"]._look)
+    history.play(100)
+    assert history.engine._debounced["usr1"].held == 0

@@ -227,6 +227,8 @@ class Picky(Action):
     @classmethod
     def check_arguments(cls, word: str) -> None:
         """Refuse most."""
+        if word == "exit":
+            sys.exit("now")
         if word == "crash":
             raise ZeroDivisionError("on purpose")
         if word != "right":

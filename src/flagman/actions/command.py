@@ -9,11 +9,17 @@ from contextlib import nullcontext, suppress
 from flagman.actions.action import Action
 from flagman.actions.output import show, sinks
 from flagman.actions.process import Process
-from flagman.exceptions import ActionFailed
+from flagman.exceptions import ActionFailed, ActionTimedOut
+from flagman.sd_notify import PRIVATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from flagman.engine.interrupt import Interrupter
+
+# What the service manager has told this process alone.
+_PRIVATE = {name.encode() for name in PRIVATE}
 
 
 class ExecAction(Action):
@@ -25,7 +31,8 @@ class ExecAction(Action):
         :param program: a path, or a name to look for in PATH
         :param arguments: for the program
         """
-        self._start_with(program, program, *arguments)
+        self.check_arguments(program, *arguments)
+        self._prepare(program, (program, *arguments), " ".join((program, *arguments)))
 
     @classmethod
     def check_arguments(cls, *words: str) -> None:
@@ -35,23 +42,27 @@ class ExecAction(Action):
         if any("\0" in word for word in words):
             raise ValueError("a command cannot contain a NUL character")
 
-    def _start_with(self, program: str, *words: str) -> None:
-        self.check_arguments(*words)
+    def _prepare(self, program: str, words: tuple[str, ...], shown: str) -> None:
+        """Get ready what all runs need.
+
+        :param program: what is started
+        :param words: its name and its arguments, as it sees them
+        :param shown: what to call the command in the log
+        """
         self._program = program
         self._words = words
-        self._shown = words[-1] if program == _SHELL else " ".join(words)
-        if hasattr(self, "engine"):
-            self._sinks = sinks(self.engine.output, self._shown)
-            self._groups = self.engine.interrupter.groups
-        else:
-            self._sinks = sinks("inherit", self._shown)
-            self._groups = set()
+        self._shown = shown
+        engine = getattr(self, "engine", None)
+        self._sinks = sinks(engine.output if engine else "inherit", shown)
+        self._interrupter: Interrupter | _Alone = engine.interrupter if engine else _Alone()
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would throw statuses away
-
         # As it is now: what other actions do to theirs is not the command's business, and a copy takes 15 us.
-        self._environment = {**os.environb, b"FLAGMAN_PID": b"%d" % os.getpid()}
+        self._environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE}
+        self._environment[b"FLAGMAN_PID"] = b"%d" % os.getpid()
+        # Processes that could not be killed.
+        self._left: list[int] = []
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def tear_down(self) -> None:
@@ -63,38 +74,38 @@ class ExecAction(Action):
 
         :raises ActionFailed: if it cannot be started, ends with another status than 0 or is killed by a signal
         """
-        # An interruption between the start of the process and the note of it would leave it behind.
+        self._left = [pid for pid in self._left if not _is_reaped(pid)]
         process: Process | None = None
         try:
-            with self._shielded():
+            # An interruption between the start of the process and the note of it would leave it behind.
+            with self._interrupter.starting():
                 process = self._start()
-                self._groups.add(process.pid)
+                self._interrupter.groups.add(process.pid)
             status = process.wait()
         except BaseException as error:
-            self._give_up(process, error)
+            if process is not None:
+                self._give_up(process, error)
             raise
-        self._groups.discard(process.pid)
+        self._interrupter.groups.discard(process.pid)
         if status:
-            raise ActionFailed(f"`{self._shown}` {self._say(status)}{_quote(process)}")
+            raise ActionFailed(f"`{self._shown}` {self._say(status)}{show(process.tail)}")
         if process.failure:
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
 
-    def _give_up(self, process: Process | None, error: BaseException) -> None:
+    def _give_up(self, process: Process, error: BaseException) -> None:
         """Leave nothing behind of a command that is not waited for any more."""
-        if process is None:
-            return
-        try:
-            if not isinstance(error, ChildProcessError):
-                process.end()
-                return
+        if isinstance(error, ChildProcessError):
             # Its number may mean another process by now.
             process.forget()
-        finally:
-            self._groups.discard(process.pid)
-        raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
-
-    def _shielded(self) -> AbstractContextManager[None]:
-        return self.engine.interrupter.shielded() if hasattr(self, "engine") else nullcontext()
+            self._interrupter.groups.discard(process.pid)
+            raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
+        # It has its own bounds.
+        with self._interrupter.shielded():
+            if not process.end():
+                self._left.append(process.pid)
+            self._interrupter.groups.discard(process.pid)
+        if isinstance(error, ActionTimedOut):
+            raise ActionTimedOut(f"{error}{show(process.tail)}") from None
 
     def _start(self) -> Process:
         environment = self._environment
@@ -105,8 +116,9 @@ class ExecAction(Action):
             environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
         try:
             return Process(self._program, self._words, environment, self._null, self._sinks)
-        except OSError as error:
-            raise ActionFailed(f"`{self._shown}` cannot be started: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ActionFailed(f"`{self._shown}` cannot be started: {reason}") from error
 
     def _say(self, status: int) -> str:
         if status > 0:
@@ -131,12 +143,33 @@ class ShellAction(ExecAction):
 
         :param command: the line, as it would be typed
         """
-        self._start_with(_SHELL, "sh", "-c", command)
+        self.check_arguments(command)
+        self._prepare("/bin/sh", ("sh", "-c", command), command)
+
+    @classmethod
+    def check_arguments(cls, command: str) -> None:  # type: ignore[override]
+        """Refuse what no shell can be called with."""
+        if not command.strip():
+            raise ValueError("the command is empty")
+        super().check_arguments(command)
 
 
-_SHELL = "/bin/sh"
+class _Alone:
+    """Stands in for an engine's interrupter where there is no engine: nothing is interrupted."""
+
+    def __init__(self) -> None:
+        self.groups: set[int] = set()
+
+    def shielded(self) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return nullcontext()
+
+    starting = shielded
 
 
-def _quote(process: Process) -> str:
-    tail = show(process.tail)
-    return f"; its last output:{tail}" if tail else ""
+def _is_reaped(pid: int) -> bool:
+    """Take the exit status of a process that could not be waited for, if it has ended by now."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

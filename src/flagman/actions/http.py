@@ -22,6 +22,7 @@ from urllib.request import (
 
 import flagman
 from flagman.actions.action import Action
+from flagman.actions.output import printable
 from flagman.exceptions import ActionFailed
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 # A token, see RFC 9110, section 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER = "header="
+_LAST_LATIN_1 = "\xff"
 _UNIX = "unix:"
 # The host of requests to a socket, as curl calls it.
 _LOCAL = "localhost"
@@ -42,8 +44,8 @@ _LOCAL = "localhost"
 _SHOWN = 200
 # Bytes that are read at once.
 _CHUNK = 65_536
-# Headers that only the host that they were meant for may see.
-_SECRET = ("Authorization", "Cookie", "Proxy-authorization")
+# The header that another host may see, too.
+_AGENT = "User-agent"
 
 
 class HttpAction(Action):
@@ -79,19 +81,25 @@ class HttpAction(Action):
         """
         request = Request(self._url, self._body, self._headers, method=self._method)  # noqa: S310 - checked
         try:
-            with self._opener().open(request, timeout=self.default_timeout) as response:
-                logger.info("%s: %d %s", self._shown, response.status, response.reason)
+            with self._opener().open(request, timeout=self._patience()) as response:
                 while response.read(_CHUNK):
                     pass  # some servers work as long as somebody reads
+                if response.length:
+                    raise ActionFailed(f"{self._shown}: the answer ends {response.length} bytes too early")
+                logger.info("%s: %d %s", self._shown, response.status, _clean(response.reason))
         except HTTPError as error:
-            with error:
-                if error.code == http.client.NOT_MODIFIED:
-                    return
-                raise ActionFailed(f"{self._shown}: {error.code} {error.msg}{_quote(error)}") from error
+            quote = _quote(error)
+            error.close()
+            if error.code != http.client.NOT_MODIFIED:
+                raise ActionFailed(f"{self._shown}: {error.code} {_clean(error.msg)}{quote}") from error
         except URLError as error:
-            raise ActionFailed(f"{self._shown}: {error.reason}") from error
+            raise ActionFailed(f"{self._shown}: {_clean(str(error.reason))}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ActionFailed(f"{self._shown}: {str(error) or type(error).__name__}") from error
+            raise ActionFailed(f"{self._shown}: {_clean(str(error)) or type(error).__name__}") from error
+
+    def _patience(self) -> float | None:
+        """Give the time that the server may be silent; no longer than the whole run may take."""
+        return (self.engine.turn.timeout if hasattr(self, "engine") else None) or self.default_timeout
 
     def _opener(self) -> OpenerDirector:
         """Give what speaks these protocols and no others: urllib's own default reads files, too."""
@@ -100,7 +108,9 @@ class HttpAction(Action):
         if self._socket:
             handlers.append(_UnixHandler(self._socket))
         else:
-            handlers += ProxyHandler(), HTTPHandler(), HTTPSHandler()
+            handlers += ProxyHandler(), HTTPHandler()
+            if self._url.startswith("https:"):
+                handlers.append(HTTPSHandler())
         for handler in handlers:
             opener.add_handler(handler)
         return opener
@@ -130,10 +140,13 @@ class _Redirects(HTTPRedirectHandler):
             raise HTTPError(
                 req.full_url, code, f"{msg}: not followed, it leads from the socket to {newurl}", headers, fp
             )
+        if req.get_method() not in ("GET", "HEAD"):
+            raise HTTPError(newurl, code, f"{msg}: not followed, since the method is {req.get_method()}", headers, fp)
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request is not None and new.netloc != old.netloc:
-            for name in _SECRET:
+            for name in [name for name in request.headers if name != _AGENT]:
                 request.remove_header(name)
+        fp.close()  # or all of its body would be read
         return request
 
 
@@ -163,7 +176,7 @@ def _parse(method: str, url: str, *words: str) -> tuple[str, str, bytes | None, 
     """
     if not _TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is not a method such as GET or POST")
-    headers = {"User-Agent": f"flagman/{flagman.__version__}"}
+    headers = {_AGENT: f"flagman/{flagman.__version__}"}
     body: bytes | None = None
     for word in words:
         if word.startswith(_HEADER):
@@ -180,9 +193,8 @@ def _parse_header(word: str) -> tuple[str, str]:
     name, colon, value = word.removeprefix(_HEADER).partition(":")
     if not colon or not _TOKEN.fullmatch(name):
         raise ValueError(f"{word!r} is not of the form {_HEADER}Name: value")
-    if not value.isprintable():
+    if not value.isprintable() or max(value, default="") > _LAST_LATIN_1:
         raise ValueError(f"{word!r} contains a character that no header can have")
-    value.encode("latin-1")
     return name.capitalize(), value.strip()
 
 
@@ -213,8 +225,12 @@ def _split_unix(url: str) -> tuple[str, str]:
 def _quote(response: HTTPError | addinfourl) -> str:
     """Give the beginning of the answer's body for a log record."""
     try:
-        text = response.read(_SHOWN).decode(errors="backslashreplace")
+        text = _clean(response.read(_SHOWN).decode(errors="backslashreplace"))
     except (OSError, http.client.HTTPException, ValueError):
         return ""
-    words = " ".join(text.split())
-    return f": {words}" if words else ""
+    return f": {text}" if text else ""
+
+
+def _clean(text: str) -> str:
+    """Give what a server says in one line."""
+    return printable(" ".join(text.split()).encode(errors="backslashreplace"))

@@ -1,21 +1,22 @@
-"""The output of a command: whole lines, passed on as they come, and the last of them kept for the log."""
+"""The output of a command: passed on as it comes, line by line, and the last lines kept for the log."""
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import re
+import select
+import struct
 import sys
+import termios
 from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TextIO
 
     from flagman.engine.engine import Output
-
-    #: Takes one line, without its end.
-    Sink = Callable[[bytes], None]
 
 logger = logging.getLogger(__name__)
 
@@ -24,15 +25,69 @@ _TAIL_LINES = 10
 _TAIL_WIDTH = 500
 # Bytes: a longer line is passed on in pieces.
 _LONGEST_LINE = 65_536
-# Bytes: what a pipe holds on Linux, and so all that can be left in one whose writer has ended.
-_PIPE = 65_536
+# Bytes that are read at once.
+_CHUNK = 65_536
+# With its end, where it has one; bytes.splitlines() would split at carriage returns, too.
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+
+
+class Sink:
+    """Takes the lines of one stream, and drops them.
+
+    :param stream: where they go in the end
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        """Take a line, or a piece of a long one; its end is part of it."""
+
+    def is_ready(self) -> bool:
+        """Tell whether a short line can be taken without waiting for a reader."""
+        if self._stream is None:
+            return False
+        poll = select.poll()
+        poll.register(self._stream.fileno(), select.POLLOUT)
+        return any(event & select.POLLOUT for _, event in poll.poll(0))
+
+
+class PassOn(Sink):
+    """Writes lines to a stream of this process, byte by byte as they are."""
+
+    def write(self, line: bytes) -> None:
+        """Write a line."""
+        if self._stream is None:
+            return
+        # Past its buffer: what an interruption left there would hold up whoever writes next.
+        self._stream.flush()
+        descriptor = self._stream.fileno()
+        while line:
+            line = line[os.write(descriptor, line) :]
+
+
+class Log(Sink):
+    """Logs lines.
+
+    :param command: what to call the command
+    :param level: of the records
+    """
+
+    def __init__(self, command: str, level: int) -> None:
+        super().__init__(sys.stderr)
+        self._command = command
+        self._level = level
+
+    def write(self, line: bytes) -> None:
+        """Log a line."""
+        logger.log(self._level, "%s: %s", self._command, printable(line.rstrip(b"\n")))
 
 
 class Stream:
     """The reading end of a pipe that a command writes to.
 
-    :param sink: takes each line
-    :param tail: takes each line, too
+    :param sink: takes the lines
+    :param tail: keeps the last of them
     """
 
     def __init__(self, sink: Sink, tail: deque[bytes]) -> None:
@@ -41,6 +96,8 @@ class Stream:
         self._buffer = b""
         #: Why a line could not be passed on.
         self.failure: Exception | None = None
+        #: Do not wait for a reader of our own output: the command is to end.
+        self.hurries = False
         self._reader, self.writer = os.pipe()
 
     def fileno(self) -> int:
@@ -55,30 +112,39 @@ class Stream:
 
     def read(self) -> bool:
         """Pass on what is there, or wait for it; tell whether there may be more."""
-        data = os.read(self._reader, _PIPE)
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if not data or len(self._buffer) >= _LONGEST_LINE:
-            lines.append(self._buffer)
-            self._buffer = b""
-            if not lines[-1]:
-                lines.pop()
-        for line in lines:
+        return self._read(_CHUNK)
+
+    def _read(self, most: int) -> bool:
+        data = os.read(self._reader, most)
+        self._buffer += data
+        whole = self._buffer.rfind(b"\n") + 1
+        if len(self._buffer) - whole >= _LONGEST_LINE:
+            whole = len(self._buffer)
+        complete, self._buffer = self._buffer[:whole], self._buffer[whole:]
+        for line in _LINE.findall(complete):
             self._pass_on(line)
         return bool(data)
 
     def _pass_on(self, line: bytes) -> None:
-        self._tail.append(line[:_TAIL_WIDTH])
+        self._tail.append(line[:_TAIL_WIDTH].rstrip(b"\n"))
         try:
-            self._sink(line)
+            # At least PIPE_BUF bytes fit into what is ready, see pipe(7).
+            if not self.hurries or (len(line) <= select.PIPE_BUF and self._sink.is_ready()):
+                self._sink.write(line)
         except (OSError, ValueError) as error:
             # The command goes on: a full disk on our side is not its fault, and a full pipe would stop it.
             self.failure = error
-            self._sink = _drop
+            self._sink = Sink()
 
     def finish(self) -> None:
-        """Pass on the rest of a line."""
+        """Pass on what the pipe holds now, whoever else may still write to it, and the rest of a line."""
+        (left,) = struct.unpack("i", fcntl.ioctl(self._reader, termios.FIONREAD, b"\0" * 4))
+        while left > 0:
+            most = min(left, _CHUNK)
+            left -= most
+            self._read(most)
         if self._buffer:
-            self._pass_on(self._buffer)
+            self._pass_on(self._buffer + b"\n")
             self._buffer = b""
 
     def close(self) -> None:
@@ -96,39 +162,26 @@ def new_tail() -> deque[bytes]:
 
 def show(tail: deque[bytes]) -> str:
     """Give the last lines for a log record; empty if there are none."""
-    lines = (line.decode(errors="backslashreplace").rstrip() for line in tail)
-    return "".join(f"\n  {line}" for line in lines)
+    if not tail:
+        return ""
+    return "; its last output:" + "".join(f"\n  {printable(line.rstrip())}" for line in tail)
 
 
-def sinks(output: Output, name: str) -> tuple[Sink, Sink]:
+def printable(data: bytes) -> str:
+    """Give text that does nothing to a terminal, and that cannot be mistaken for a log record of its own."""
+    text = data.decode(errors="backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def sinks(output: Output, command: str) -> tuple[Sink, Sink]:
     """Give what takes the lines of the standard output and of the standard error.
 
-    :param name: what to call the command in the log
+    :param command: what to call the command in the log
     """
     if output == "inherit":
-        return _writer(sys.stdout), _writer(sys.stderr)
+        return PassOn(sys.stdout), PassOn(sys.stderr)
     if output == "log":
-        return _logging(name, logging.INFO), _logging(name, logging.WARNING)
-    return _drop, _drop
-
-
-def _writer(stream: TextIO | None) -> Sink:
-    if stream is None:
-        return _drop
-
-    def write(line: bytes) -> None:
-        stream.write(line.decode(errors="backslashreplace") + "\n")
-        stream.flush()
-
-    return write
-
-
-def _logging(name: str, level: int) -> Sink:
-    def log(line: bytes) -> None:
-        logger.log(level, "%s: %s", name, line.decode(errors="backslashreplace"))
-
-    return log
-
-
-def _drop(_line: bytes) -> None:
-    pass
+        return Log(command, logging.INFO), Log(command, logging.WARNING)
+    return Sink(), Sink()

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 
 from flagman.actions.output import Stream, new_tail
+from flagman.actions.pidfd import open_pidfd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ _CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 _STANDARD = ("0", "1", "2")
 # Below this number descriptors are closed also where none are listed.
-_MOST_STRAYS = 256
+_MOST_STRAYS = 4096
 # Seconds between two looks where nothing tells of a change: at a dying group, and at a child without a pidfd.
 _PAUSE = 0.05
+# Seconds until a process that has got KILL is given up, and between two looks at it.
+_PATIENCE = 1.0
+_GLANCE = 0.001
 
 
 class Process:
@@ -82,9 +86,12 @@ class Process:
         except BaseException:
             self._close()
             raise
-        self._pidfd = _pidfd(self.pid)
+        # Nothing is in the way of the notes about a process that runs; what can fail comes after them.
+        self._status: int | None = None
         self._readable = {stream.fileno(): stream for stream in self._streams}
         self._waiting = select.poll()
+        with suppress(ProcessLookupError):  # somebody ignores SIGCHLD, and it has ended
+            self._pidfd = open_pidfd(self.pid)
         for stream in self._streams:
             stream.close_writer()
             self._waiting.register(stream.fileno(), select.POLLIN)
@@ -106,58 +113,106 @@ class Process:
         """
         while not self._has_ended():
             self._poll(None)
-        self._finish()
+        for stream in self._streams:
+            stream.finish()
         return self._reap()
 
-    def end(self) -> None:
-        """End it and all of its group: TERM, a time of grace, KILL; then forget it."""
-        deadline = time.monotonic() + GRACE
-        logger.info("Sending TERM to the process group of `%s`", " ".join(self._arguments))
+    def end(self) -> bool:
+        """End it and all of its group: TERM, a time of grace, KILL; then forget it.
+
+        :returns: whether it has ended: a process of another user may refuse
+        """
+        # Before any log record: whoever reads those may have stopped reading.
         self._kill(signal.SIGTERM)
+        logger.info("Sent TERM to the process group of `%s`", " ".join(self._arguments))
+        for stream in self._streams:
+            stream.hurries = True
         try:
-            while _is_alive(self.pid):
-                if time.monotonic() >= deadline:
-                    logger.warning("`%s` or a child of it ignores TERM; sending KILL", " ".join(self._arguments))
-                    break
-                self._poll(_PAUSE)
-            self._finish()
+            self._wait_for_group(GRACE)
+            for stream in self._streams:
+                stream.finish()
         finally:
             # Before it is reaped: as long as it is a zombie, no other group can have its number.
             self._kill(signal.SIGKILL)
-            with suppress(ChildProcessError):
+            ended = self._has_ended_within(_PATIENCE)
+            if ended:
                 self._reap()
+            self._close()
+        if not ended:
+            logger.error("`%s` cannot be killed, and is left behind", " ".join(self._arguments))
+        return ended
 
     def forget(self) -> None:
         """Do no more than close the descriptors."""
         self._close()
+
+    def _wait_for_group(self, seconds: float) -> None:
+        """Pass on output while the group is alive, but not for longer than this."""
+        limit = time.monotonic() + seconds
+        while self._group_is_alive():
+            if time.monotonic() >= limit:
+                self._kill(signal.SIGKILL)
+                logger.warning(
+                    "`%s`, or a child of it, has not ended %g s after TERM: sent KILL",
+                    " ".join(self._arguments),
+                    seconds,
+                )
+                return
+            self._poll(_PAUSE)
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        """Wait for the end of a process that has been killed; that of another user may not care."""
+        limit = time.monotonic() + seconds
+        try:
+            while not self._has_ended():
+                if time.monotonic() >= limit:
+                    return False
+                time.sleep(_GLANCE)
+        except ChildProcessError:
+            self._status = 0  # somebody else has taken it
+        return True
 
     def _poll(self, patience: float | None) -> None:
         """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
         if self._pidfd < 0 and patience is None:
             patience = _PAUSE
         for descriptor, _ in self._waiting.poll(None if patience is None else patience * 1000):
-            if descriptor in self._readable and not self._readable[descriptor].read():
-                self._waiting.unregister(descriptor)
-
-    def _finish(self) -> None:
-        """Pass on what it has left in the pipes, without waiting for others that hold them."""
-        self._poll(0)
-        for stream in self._streams:
-            stream.finish()
+            if descriptor not in self._readable or not self._readable[descriptor].read():
+                self._waiting.unregister(descriptor)  # it has nothing more to tell
 
     def _kill(self, signum: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # the latter: macOS, for a zombie
+        with suppress(ProcessLookupError, PermissionError):  # the latter: another user's; macOS, for a zombie
             os.killpg(self.pid, signum)
 
     def _has_ended(self) -> bool:
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        """Tell whether it has ended, and leave it a zombie if the system can."""
+        if self._status is None and not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = status
+        return self._status is not None or (
+            hasattr(os, "waitid") and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        )
+
+    def _group_is_alive(self) -> bool:
+        """Tell whether the group has a member that is not a zombie."""
+        alive = _has_members(self.pid)
+        if alive is None:
+            # It itself, and whoever else can be signalled; on Linux its own zombie can, too.
+            try:
+                os.killpg(self.pid, 0)
+            except OSError:
+                return False
+            return True
+        return alive
 
     def _reap(self) -> int:
         try:
-            _, status = os.waitpid(self.pid, 0)
+            if self._status is None:
+                _, self._status = os.waitpid(self.pid, 0)
         finally:
             self._close()
-        return os.waitstatus_to_exitcode(status)
+        return os.waitstatus_to_exitcode(self._status)
 
     def _close(self) -> None:
         for stream in self._streams:
@@ -178,7 +233,7 @@ def _closing() -> list[tuple[int, int]]:
     try:
         names = os.listdir(_DESCRIPTORS)  # noqa: PTH208 - pathlib costs 5 ms
     except OSError:  # a bare chroot
-        names = list(map(str, range(_MOST_STRAYS)))
+        names = list(map(str, range(min(os.sysconf("SC_OPEN_MAX"), _MOST_STRAYS))))
     return [(os.POSIX_SPAWN_CLOSE, int(n)) for n in names if n not in _STANDARD and _is_inheritable(int(n))]
 
 
@@ -189,23 +244,13 @@ def _is_inheritable(descriptor: int) -> bool:
         return False
 
 
-def _pidfd(pid: int) -> int:
-    """Open a descriptor that becomes readable when the process ends; -1 where there is no such thing."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, an old one, or no descriptor left
-        return -1
-
-
-def _is_alive(group: int) -> bool:
-    """Tell whether a process group has a member that is not a zombie."""
+def _has_members(group: int) -> bool | None:
+    """Tell whether a process group has a member that is not a zombie; None where there is no /proc."""
     try:
         processes = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
     except OSError:
         processes = []
-    if not processes:  # no /proc: then the grace is as long as it is
-        return True
-    return any(_is_member(process, group) for process in processes)
+    return any(_is_member(process, group) for process in processes) if processes else None
 
 
 def _is_member(process: str, group: int) -> bool:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from flagman.engine.flags import STOP
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flagman.engine.flags import Flags
     from flagman.engine.member import Member
 
 
@@ -40,14 +37,15 @@ class Bundle:
         """Add an action behind the others; during a run, for the next one."""
         self._members.append(member)
 
-    def run(self, run: Callable[[Member], Verdict], flags: Flags) -> None:
-        """Run every action in order, up to the moment at which the stop flag is raised.
+    def run(self, run: Callable[[Member], Verdict], is_over: Callable[[], bool]) -> None:
+        """Run every action in order.
 
         :param run: runs one action
+        :param is_over: asked before each, tells whether it and those after it are not to run any more
         """
         gone: set[Member] = set()
         for member in tuple(self._members):
-            if STOP in flags:
+            if is_over():
                 break
             verdict = run(member)
             if verdict is Verdict.GONE:

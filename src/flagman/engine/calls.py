@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Cancelled calls that may wait in the heap for their moment, whatever the number of others.
+_FEW = 100
+
 
 class Call:
-    """A call that the loop will make.
+    """A call that the loop will make; :meth:`flagman.Engine.call_later` gives it."""
 
-    :param moment: when it is due, on the engine's clock
-    :param code: what is called, without arguments
-    """
+    __slots__ = ("_on_cancel", "code")
 
-    __slots__ = ("cancelled", "code", "moment")
-
-    def __init__(self, moment: float, code: Callable[[], object]) -> None:
-        self.moment = moment
-        self.code = code
-        self.cancelled = False
+    def __init__(self, code: Callable[[], object], on_cancel: Callable[[], None]) -> None:
+        #: What is called; None once it has been, or has been cancelled.
+        self.code: Callable[[], object] | None = code
+        self._on_cancel = on_cancel
 
     def cancel(self) -> None:
-        """Do not make the call; without effect if it has been made."""
-        self.cancelled = True
-
-    def __lt__(self, other: Call) -> bool:
-        return self.moment < other.moment
+        """Do not make the call; without effect if it has been made. Safe in any thread."""
+        if self.code is not None:
+            self.code = None  # and let go of what belongs to it
+            self._on_cancel()
 
 
 class Calls:
-    """All calls that are still to be made, the earliest first; calls for one moment in any order.
+    """All calls that are still to be made, the earliest first; those for one moment in the order of their coming.
 
     :param clock: seconds on a clock that never goes back
     :param make: makes one call, and deals with whatever it raises
@@ -42,13 +41,27 @@ class Calls:
     def __init__(self, clock: Callable[[], float], make: Callable[[Callable[[], object]], None]) -> None:
         self._clock = clock
         self._make = make
-        self._heap: list[Call] = []
+        # Tuples, so that comparing two entries is one step that nothing interrupts.
+        self._heap: list[tuple[float, int, Call]] = []
+        self._number = count()
+        self._cancelled = 0
         self._lock = allocate_lock()
 
-    def add(self, call: Call) -> None:
+    def add(self, moment: float, code: Callable[[], object]) -> Call:
         """Add a call; safe in any thread."""
+        call = Call(code, self._on_cancel)
         with self._lock:
-            heappush(self._heap, call)
+            heappush(self._heap, (moment, next(self._number), call))
+        return call
+
+    def _on_cancel(self) -> None:
+        """Throw cancelled calls away before they are half of all."""
+        with self._lock:
+            self._cancelled += 1
+            if self._cancelled > _FEW + len(self._heap) / 2:
+                self._heap = [entry for entry in self._heap if entry[2].code is not None]
+                heapify(self._heap)
+                self._cancelled = 0
 
     def fileno(self) -> int:
         """Time has no descriptor."""
@@ -57,17 +70,18 @@ class Calls:
     def deadline(self) -> float | None:
         """Give the moment of the earliest call."""
         with self._lock:
-            while self._heap and self._heap[0].cancelled:
+            while self._heap and self._heap[0][2].code is None:
                 heappop(self._heap)
-            return self._heap[0].moment if self._heap else None
+            return self._heap[0][0] if self._heap else None
 
     def drain(self) -> None:
         """Make all calls that are due now; those that they add wait for the next turn of the loop."""
         now = self._clock()
         due: list[Call] = []
         with self._lock:
-            while self._heap and self._heap[0].moment <= now:
-                due.append(heappop(self._heap))
+            while self._heap and self._heap[0][0] <= now:
+                due.append(heappop(self._heap)[2])
         for call in due:
-            if not call.cancelled:
-                self._make(call.code)
+            code, call.code = call.code, None
+            if code is not None:
+                self._make(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from _thread import allocate_lock
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from flagman.engine.loop import Loop
 from flagman.engine.member import Limits, Turn
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
-from flagman.exceptions import ActionInterrupted, TearDownError
+from flagman.exceptions import TearDownError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,14 +53,16 @@ class Outcome(Enum):
 class Engine:
     """Runs bundles of actions when their flags are raised.
 
-    Instances share nothing. Close an engine, best as a context manager: that tears its actions down.
+    Instances share nothing but the process's one alarm clock: where an action runs another engine, the timeouts of the
+    inner one replace those of the outer one. Close an engine, best as a context manager: that tears its actions down.
 
     :param overlap: what a flag means that is raised while its own bundle runs: ``ignore`` forgets it, for the run under
         way stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was raised
     :param on_error: what a failed run means beyond its record in the log: ``continue``, nothing; ``close``, the action
         is torn down and leaves its bundle; ``exit``, :meth:`run` returns :attr:`Outcome.FAILED`
     :param timeout: seconds that one run of an action may take before it is interrupted and counts as failed; None, the
-        default, for the action's own :attr:`flagman.Action.default_timeout`. It needs SIGALRM, and so the main thread
+        default, for the action's own :attr:`flagman.Action.default_timeout`. It needs SIGALRM: only actions that are
+        set up and run in the main thread can be interrupted
     :param max_failures: how many runs of one action in a row may fail before :meth:`run` returns
         :attr:`Outcome.FAILED`; 0, the default, for any number
     :param output: what becomes of the output of commands that actions run: ``inherit`` passes it on, line by line, to
@@ -93,7 +94,6 @@ class Engine:
         self.interrupter = Interrupter()
         self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
-        self._contained = contained
         self._limits = Limits(on_error, timeout, max_failures)
         self._rerun = overlap == "rerun"
         self._unmapped = unmapped or warn_unmapped
@@ -102,8 +102,6 @@ class Engine:
         self._calls: Calls | None = None
         self._debounced: dict[FlagName, Debounce] = {}
         self._outcome = Outcome.STOPPED
-        # Some action has a timeout.
-        self._timed = False
         #: Seconds on the clock of :meth:`call_at`.
         self.clock = clock
         #: The choice that was made.
@@ -127,15 +125,19 @@ class Engine:
         :raises SetUpError: if the action's ``set_up`` raised
         """
         member = self._roster.set_up(self, name or action.__name__, self._limits, action, arguments)
-        self._timed |= member.timeout is not None
+        if member.timeout is not None:
+            self._signals.handle_alarm(self.interrupter.on_alarm)
         self._bundles.setdefault(flag, Bundle()).add(member)
         return member.action
 
-    def debounce(self, flag: FlagName, span: float) -> None:
-        """Run the bundle of a flag once it has not been raised for ``span`` seconds; after ten times that, run it."""
+    def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
+        """Run the bundle of a flag once it has not been raised for ``span`` seconds; after ten times that, run it.
+
+        :param pass_first: run it at once when it is lowered the first time
+        """
         from flagman.engine.timers import Debounce  # noqa: PLC0415 - for those who need it
 
-        self._debounced[flag] = Debounce(self, flag, span)
+        self._debounced[flag] = Debounce(self, flag, span, pass_first=pass_first)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Handle those of these signals whose flags have actions, until the engine is closed; call it before run()."""
@@ -160,24 +162,15 @@ class Engine:
 
     def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Do as :meth:`call_later` does, at a moment on the engine's clock: :func:`time.monotonic` by default."""
-        from flagman.engine.calls import Call, Calls  # noqa: PLC0415 - for those who need them
+        from flagman.engine.calls import Calls  # noqa: PLC0415 - for those who need them
 
         with self._lock:
             if self._calls is None:
-                self._calls = Calls(self.clock, self._make)
+                self._calls = Calls(self.clock, self._roster.make)
                 self._loop.add(self._calls)
-        call = Call(moment, lambda: code(*args, **kwargs))
-        self._calls.add(call)
+        call = self._calls.add(moment, lambda: code(*args, **kwargs))
         self._signals.wakeup.wake()  # the loop may be about to wait for longer
         return call
-
-    def _make(self, code: Callable[[], object]) -> None:
-        try:
-            self.interrupter.call(code)
-        except ActionInterrupted as interruption:
-            logger.warning("Interrupted a scheduled call: %s", interruption)
-        except self._contained:
-            logger.exception("A scheduled call failed")
 
     def stop(self) -> None:
         """Let :meth:`run` return as soon as the running action has ended; safe in any thread, and in an action."""
@@ -188,8 +181,6 @@ class Engine:
         self._outcome = Outcome.STOPPED
         self._roster.failed = False
         self._check()
-        if self._timed and self._owns_signals:
-            self._signals.handle(signal.SIGALRM, self.interrupter.on_alarm)
         with self._signals.waking():
             self._loop.run()
         last: list[tuple[FlagName, int]] = []
@@ -199,8 +190,12 @@ class Engine:
                 last.append((flag, raises))
             elif flag != STOP:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
+        for flag, debounce in self._debounced.items():
+            if debounce.held:
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held)
         for flag, raises in last:
-            self._run_bundle(flag, raises, self._bundles[flag])
+            # A HUP that follows TERM, as systemd may send it, does not cut these off; a second TERM does.
+            self._run_bundle(flag, raises, self._bundles[flag], lambda: self.interrupter.insisted)
         if self._roster.failed:
             self._outcome = Outcome.FAILED
         return self._outcome
@@ -215,7 +210,7 @@ class Engine:
             if not raises:
                 logger.debug("Holding `%s` until it is quiet", flag)
                 return
-        self._run_bundle(flag, raises, bundle)
+        self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags)
         self._signals.keep_waking()
         if not self._rerun:
             ignored = self.flags.discard(flag)
@@ -227,15 +222,16 @@ class Engine:
             self.flags.add(STOP)
         self._check()
 
-    def _run_bundle(self, flag: FlagName, raises: int, bundle: Bundle) -> None:
+    def _run_bundle(self, flag: FlagName, raises: int, bundle: Bundle, is_over: Callable[[], bool]) -> None:
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         self.turn = turn = Turn(flag, raises)
 
         def run(member: Member) -> Verdict:
             turn.action = member.name
+            turn.timeout = member.timeout
             return self._roster.run(member)
 
-        bundle.run(run, self.flags)
+        bundle.run(run, is_over)
 
     def _check(self) -> None:
         """Notice that there is nothing left to run."""

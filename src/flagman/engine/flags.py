@@ -26,12 +26,19 @@ class Flags:
     def __init__(self) -> None:
         self._raised: OrderedDict[FlagName, int] = OrderedDict()
 
-    def add(self, flag: FlagName) -> None:
+    def add(self, flag: FlagName, raises: int = 1) -> None:
         """Raise a flag; safe in a signal handler and in any thread.
 
-        A handler that comes between the two steps for the same flag can make the count one too low, never zero.
+        A handler that comes between the two steps for the same flag can make the count too low, never zero.
+
+        :param raises: how often
         """
-        self._raised[flag] = self._raised.get(flag, 0) + 1
+        self._raised[flag] = self._raised.get(flag, 0) + raises
+
+    def put_back(self, flag: FlagName, raises: int) -> None:
+        """Undo a :meth:`pop`: the flag is the oldest again."""
+        self.add(flag, raises)
+        self._raised.move_to_end(flag, last=False)
 
     def discard(self, flag: FlagName) -> int:
         """Forget a flag if it is raised, and tell how often it was raised."""

@@ -2,7 +2,8 @@
 
 A trigger's handler stores a flag and returns. An action that hangs in a system call, though, can only be ended by a
 handler that raises, since Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
-exception is raised only while :meth:`Interrupter.call` is under way, at most once in a call, and ends up in its caller.
+exception is raised only while :meth:`Interrupter.call` is under way, for each reason at most once in a call, and ends
+up in its caller.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import os
 import signal
 import time
+from _thread import get_ident
 from contextlib import contextmanager, suppress
 
 from flagman.engine.flags import STOP
@@ -35,36 +37,58 @@ _AT_ONCE = 1e-6
 _TOLERANCE = 1e-3
 
 
+class _Window:
+    """One piece of code that is being called, and may be interrupted.
+
+    :param outer: that in which it was called, if an action makes the engine call another one
+    :param timeout: seconds that it may take
+    """
+
+    __slots__ = ("due", "insisted", "outer", "overdue", "thread", "timed_out", "timeout", "timeout_due")
+
+    def __init__(self, outer: _Window | None, timeout: float | None) -> None:
+        self.outer = outer
+        self.thread = get_ident()
+        self.timeout = timeout
+        #: The moments, on the monotonic clock, at which the timeout and the stop timeout are over.
+        self.timeout_due = math.inf if timeout is None else time.monotonic() + timeout
+        self.due = math.inf
+        #: What it has been interrupted for: by each reason once, so that it can clean up after it.
+        self.timed_out = self.overdue = self.insisted = False
+
+
 class Interrupter:
     """Runs code of an action so that a signal handler can end it."""
 
-    __slots__ = ("_bound", "_due", "_open", "_postponed", "_shielded", "_timeout", "groups")
+    __slots__ = ("_bound", "_exit_status", "_postponed", "_shielded", "_starting", "_window", "groups", "insisted")
 
     def __init__(self) -> None:
-        self._open = False
+        self._window: _Window | None = None
         # Seconds that all code may take, once a stop has been asked for.
         self._bound: float | None = None
-        # Seconds that the current call may take.
-        self._timeout: float | None = None
-        # The moment, on the monotonic clock, that the timer is set to.
-        self._due = math.inf
         self._shielded = False
         self._postponed: ActionInterrupted | None = None
+        self._starting = False
+        self._exit_status: int | None = None
+        #: Somebody does not want to wait any longer.
+        self.insisted = False
         #: The process groups of commands that an action waits for: they end with the process.
         self.groups: set[int] = set()
 
     def call(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``code``.
 
-        :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile, or the time was over
+        :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile, or the stop timeout was over
         """
-        if self._bound is not None:  # before the window opens, or the last call's alarm could fall into it
-            self._start_timer(max(self._bound, _SHORTEST_BOUND))
-        self._open = True
+        window = _Window(self._window, None)
+        self._window = window
         try:
+            if self._bound is not None:
+                self._set_timer()
             return code(*args, **kwargs)
         finally:
-            self._open = False
+            # First, and in one step that no handler can split: from here on nothing is raised.
+            self._window = window.outer
 
     def call_within(self, timeout: float, code: Callable[[], T]) -> T:
         """Call ``code``, for so many seconds at the most.
@@ -72,32 +96,49 @@ class Interrupter:
         :raises ActionTimedOut: if they were not enough
         :raises ActionInterrupted: as :meth:`call` does
         """
-        self._timeout = timeout
-        self._start_timer(timeout)
-        if self._bound is not None and self._bound < timeout:  # asked last: a stop may come at any moment
-            self._timeout = None
-            self._start_timer(max(self._bound, _SHORTEST_BOUND))
-        self._open = True
+        window = _Window(self._window, timeout)
+        self._window = window
         try:
+            self._set_timer()
             return code()
         finally:
-            self._open = False
-            self._timeout = None
-            if self._bound is None:
-                self._stop_timer()
+            self._window = window.outer
+            self._set_timer()
 
     def interrupt(self, reason: str) -> None:
         """Raise :exc:`ActionInterrupted` in the code that is being called, if there is any; for signal handlers."""
-        self._raise(ActionInterrupted(reason))
+        self.insisted = True
+        window = self._window
+        if window is not None and not window.insisted and window.thread == get_ident():
+            window.insisted = True
+            self._raise(ActionInterrupted(reason))
+
+    def bound(self, seconds: float) -> None:
+        """Give the code that is being called so much time, and all code that is called later; for signal handlers."""
+        if self._bound is None:
+            self._bound = seconds
+            if self._window is not None:
+                self._window.due = time.monotonic() + seconds
+            self._set_timer()
+
+    def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
+        """Handle ALRM: the time is over, if the clock says so too; anybody may send the signal."""
+        now = time.monotonic() + _TOLERANCE
+        window = self._window
+        if window is None or window.thread != get_ident():
+            return
+        if window.timeout_due <= now and not window.timed_out:
+            window.timed_out = True
+            self._raise(ActionTimedOut(f"it went on for longer than the timeout of {window.timeout:g} seconds"))
+        elif window.due <= now and not window.overdue:
+            window.overdue = True
+            self._raise(ActionInterrupted(f"it went on for longer than the stop timeout of {self._bound:g} seconds"))
 
     def _raise(self, interruption: ActionInterrupted) -> None:
-        if self._open:
-            # Closed first, so that whatever follows on the way out of call() is left alone.
-            self._open = False
-            if self._shielded:
-                self._postponed = interruption
-            else:
-                raise interruption
+        self._set_timer()
+        if not self._shielded:
+            raise interruption
+        self._postponed = interruption
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
@@ -111,36 +152,47 @@ class Interrupter:
         if postponed is not None:
             raise postponed
 
-    def bound(self, seconds: float) -> None:
-        """Give the code that is being called so much time, and all code that is called later; for signal handlers."""
-        if self._bound is None:
-            self._bound = seconds
-            if self._timeout is None or time.monotonic() + seconds < self._due:
-                self._timeout = None
-                self._start_timer(max(seconds, _AT_ONCE))
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Put interruptions and :meth:`exit` off while a command is started and its group is noted."""
+        self._starting = True
+        try:
+            with self.shielded():
+                yield
+        finally:
+            self._starting = False
+            if self._exit_status is not None:
+                self.exit(self._exit_status)
 
-    def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
-        """Handle ALRM: the time is over, if the timer says so too; anybody may send the signal."""
-        if time.monotonic() < self._due - _TOLERANCE:
+    def exit(self, status: int) -> None:
+        """End the process now, and with it the commands that are waited for; for signal handlers."""
+        if self._starting:
+            self._exit_status = status
             return
-        if self._timeout is not None:
-            self._raise(ActionTimedOut(f"it went on for longer than the timeout of {self._timeout:g} seconds"))
-        elif self._bound is not None:
-            self.interrupt(f"it went on for longer than the stop timeout of {self._bound:g} seconds")
+        for group in tuple(self.groups):
+            with suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        os._exit(status)
 
     def close(self) -> None:
         """Call off the alarm, and set no other."""
         self._bound = None
-        self._stop_timer()
-
-    def _start_timer(self, seconds: float) -> None:
-        self._due = time.monotonic() + seconds
-        # It repeats, for code that is between two calls when it comes.
-        signal.setitimer(signal.ITIMER_REAL, seconds, max(seconds, _SHORTEST_BOUND))
-
-    def _stop_timer(self) -> None:
-        self._due = math.inf
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _set_timer(self) -> None:
+        """Let the alarm come when the current code has used up what it has, if that has an end."""
+        window = self._window
+        if window is None:
+            # The next call will set it, if there is a stop timeout.
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            return
+        now = time.monotonic()
+        if self._bound is not None and window.due == math.inf:
+            window.due = now + max(self._bound, _SHORTEST_BOUND)
+        due = min(math.inf if window.timed_out else window.timeout_due, math.inf if window.overdue else window.due)
+        # It repeats, for code that another thread holds up when it comes.
+        left = 0 if due == math.inf else max(due - now, _AT_ONCE)
+        signal.setitimer(signal.ITIMER_REAL, left, max(left, _SHORTEST_BOUND))
 
 
 class StopRequest:
@@ -167,10 +219,7 @@ class StopRequest:
         if self._requests == 2:  # noqa: PLR2004 - the second of three steps
             self._interrupter.interrupt("a second stop signal arrived")
         elif self._requests > 2:  # noqa: PLR2004
-            for group in tuple(self._interrupter.groups):
-                with suppress(OSError):
-                    os.killpg(group, signal.SIGKILL)
-            os._exit(128 + signum)
+            self._interrupter.exit(128 + signum)
 
     def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle HUP as a request to stop that never insists: a closing terminal sends several."""

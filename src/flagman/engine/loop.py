@@ -68,10 +68,14 @@ class Loop:
         flags = self._flags
         while True:
             self._gather(0 if flags else self._patience())
-            if STOP in flags:
+            if not flags:
+                continue
+            flag, raises = flags.pop()
+            # Asked after the pop: a handler may raise the stop flag at any moment before.
+            if flag == STOP or STOP in flags:
+                flags.put_back(flag, raises)
                 return
-            if flags:
-                self._lower(*flags.pop())
+            self._lower(flag, raises)
 
     def _gather(self, patience: float | None) -> None:
         """Wait, then let the triggers raise their flags.

@@ -52,7 +52,7 @@ class Member:
 class Turn:
     """What a bundle runs for: a flag that was lowered."""
 
-    __slots__ = ("action", "flag", "raises")
+    __slots__ = ("action", "flag", "raises", "timeout")
 
     def __init__(self, flag: FlagName, raises: int) -> None:
         #: The flag.
@@ -61,3 +61,5 @@ class Turn:
         self.raises = raises
         #: The name of the action that runs.
         self.action: ActionName = ""
+        #: Seconds that it may take; None for no end.
+        self.timeout: float | None = None

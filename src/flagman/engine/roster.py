@@ -16,6 +16,8 @@ from flagman.exceptions import ActionClosed, ActionFailed, ActionInterrupted, Ac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flagman.actions.action import Action
     from flagman.engine.engine import Engine
     from flagman.engine.flags import Flags
@@ -68,9 +70,23 @@ class Roster:
     def run(self, member: Member) -> Verdict:
         """Run an action once."""
         verdict = self._attempt(member)
-        if os.getpid() != self._pid:
-            os._exit(1)  # a fork() in the action came back here: there must be no second daemon
+        self._check_process()
         return verdict
+
+    def make(self, call: Callable[[], object]) -> None:
+        """Make a scheduled call; whatever it raises is logged."""
+        try:
+            self._call(call)
+        except ActionInterrupted as interruption:
+            logger.warning("Interrupted a scheduled call: %s", interruption)
+        except self._contained:
+            logger.exception("A scheduled call failed")
+        self._check_process()
+
+    def _check_process(self) -> None:
+        """End a child that a fork() in an action's code has let come back here: there must be no second daemon."""
+        if os.getpid() != self._pid:
+            os._exit(1)
 
     def _attempt(self, member: Member) -> Verdict:
         action = member.action
@@ -104,6 +120,8 @@ class Roster:
         name = type(member.action).__name__
         limits = member.limits
         member.failures += 1
+        if STOP in self._flags:
+            return Verdict.STAYS  # a stop was asked for, and failing is what a command does that was stopped, too
         if limits.max_failures and member.failures >= limits.max_failures:
             logger.error("Action `%s` has failed %d times in a row", name, member.failures)
         elif limits.on_error == "close":

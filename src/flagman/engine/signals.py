@@ -8,7 +8,7 @@ ran would run between two arbitrary instructions of an action. The wake-up descr
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from flagman.engine.flags import Flags
 from flagman.engine.wakeup import Wakeup
@@ -49,6 +49,7 @@ class Signals:
         self._names: dict[int, FlagName] = {}
         self._previous: dict[int, Handler] = {}
         self._previous_mask: set[signal.Signals | int] = set()
+        self._wakes = False
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Let each of these signals raise its flag from now on, also if it was inherited as ignored or blocked."""
@@ -64,6 +65,12 @@ class Signals:
         self._previous.setdefault(signum, previous)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
 
+    def handle_alarm(self, handler: Handler) -> None:
+        """Give SIGALRM a handler, unless it has one of ours or this is not the main thread, which alone may do that."""
+        if signal.SIGALRM not in self._previous:
+            with suppress(ValueError):
+                self.handle(signal.SIGALRM, handler)
+
     @contextmanager
     def waking(self) -> Iterator[None]:
         """Let every signal wake the loop that runs inside, and whoever ran before again afterwards.
@@ -75,14 +82,16 @@ class Signals:
             return
         # A full pipe is no news: the loop is awake.
         before = signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
+        self._wakes = True
         try:
             yield
         finally:
+            self._wakes = False
             signal.set_wakeup_fd(before)
 
     def keep_waking(self) -> None:
         """Take the wake-up descriptor back from an action that has used it, as every event loop does."""
-        if self._previous:
+        if self._wakes:
             signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
 
     def abandon(self) -> None:

@@ -35,19 +35,24 @@ class Every:
         self._period = period
         self._delay = spread(min(jitter, period))
         self._origin = engine.clock()
-        self._tick = 0
         self._wait_for(1)
 
     def _wait_for(self, tick: int) -> None:
         self._tick = tick
-        self._engine.call_at(self._origin + tick * self._period + self._delay(), self._on_tick)
+        # How much later than its place on the grid this one is meant to be.
+        self._late = self._delay()
+        self._engine.call_at(self._origin + tick * self._period + self._late, self._on_tick)
 
     def _on_tick(self) -> None:
-        self._engine.raise_flag(self._flag)
-        passed = int((self._engine.clock() - self._origin) / self._period)
-        if passed > self._tick:
-            logger.info("`%s` comes late and stands for %d ticks", self._flag, passed - self._tick + 1)
-        self._wait_for(max(passed, self._tick) + 1)
+        if self._flag not in self._engine.bundles:
+            return  # all of its actions have closed
+        now = self._engine.clock() - self._late
+        last = max(self._tick, int((now - self._origin) / self._period))
+        ticks = last - self._tick + 1
+        if ticks > 1:
+            logger.info("`%s` comes late and stands for %d ticks", self._flag, ticks)
+        self._engine.flags.add(self._flag, ticks)
+        self._wait_for(last + 1)
 
 
 class Debounce:
@@ -56,39 +61,40 @@ class Debounce:
     :param engine: whose flag it is
     :param flag: the flag
     :param span: seconds of quiet
+    :param pass_first: do not hold it the first time
     """
 
-    def __init__(self, engine: Engine, flag: FlagName, span: float) -> None:
+    def __init__(self, engine: Engine, flag: FlagName, span: float, *, pass_first: bool) -> None:
         self._engine = engine
         self._flag = flag
         self._span = span
-        self._held = 0
+        #: How many raises wait.
+        self.held = 0
         self._first = self._last = 0.0
-        self._due = False
+        self._passes = pass_first
 
     def admit(self, raises: int) -> int:
         """Take a lowered flag in; tell for how many raises its bundle is to run now: 0 to wait."""
-        if self._due:
-            # One of these raises was that of _look().
-            raises += self._held - 1
-            self._held = 0
-            self._due = False
+        if self._passes:
+            self._passes = False
             return raises
         self._last = self._engine.clock()
-        if not self._held:
+        if not self.held:
             self._first = self._last
             self._engine.call_at(self._last + self._span, self._look)
-        self._held += raises
+        self.held += raises
         return 0
 
     def _look(self) -> None:
         """Let the flag pass if it is time, else look again when it may be."""
         moment = min(self._last + self._span, self._first + _LONGEST_HOLD * self._span)
-        if self._engine.clock() >= moment:
-            self._due = True
-            self._engine.raise_flag(self._flag)
-        else:
+        if self._engine.clock() < moment:
             self._engine.call_at(moment, self._look)
+            return
+        held, self.held = self.held, 0
+        if self._flag in self._engine.bundles:  # its actions may have closed meanwhile
+            self._passes = True
+            self._engine.flags.add(self._flag, held)
 
 
 def spread(jitter: float) -> Callable[[], float]:
