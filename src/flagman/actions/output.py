@@ -86,11 +86,13 @@ class Log(Sink):
 class Stream:
     """The reading end of a pipe that a command writes to.
 
+    :param reader: the descriptor, which it closes in the end
     :param sink: takes the lines
     :param tail: keeps the last of them
     """
 
-    def __init__(self, sink: Sink, tail: deque[bytes]) -> None:
+    def __init__(self, reader: int, sink: Sink, tail: deque[bytes]) -> None:
+        self._reader = reader
         self._sink = sink
         self._tail = tail
         self._buffer = b""
@@ -98,17 +100,10 @@ class Stream:
         self.failure: Exception | None = None
         #: Do not wait for a reader of our own output: the command is to end.
         self.hurries = False
-        self._reader, self.writer = os.pipe()
 
     def fileno(self) -> int:
         """Give the descriptor to wait for."""
         return self._reader
-
-    def close_writer(self) -> None:
-        """Close the end that the command has a copy of."""
-        if self.writer >= 0:
-            os.close(self.writer)
-            self.writer = -1
 
     def read(self) -> bool:
         """Pass on what is there, or wait for it; tell whether there may be more."""
@@ -148,8 +143,7 @@ class Stream:
             self._buffer = b""
 
     def close(self) -> None:
-        """Close both ends."""
-        self.close_writer()
+        """Close the descriptor."""
         if self._reader >= 0:
             os.close(self._reader)
             self._reader = -1

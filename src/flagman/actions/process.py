@@ -60,23 +60,18 @@ class Process:
         null: int,
         sinks: tuple[Sink, Sink],
     ) -> None:
-        #: The last lines of its output.
-        self.tail = new_tail()
-        self._arguments = arguments
-        self._streams: list[Stream] = []
-        self._pidfd = -1
+        pipes: list[int] = []
         try:
-            for sink in sinks:
-                self._streams.append(Stream(sink, self.tail))
-            out, err = self._streams
+            for _ in sinks:
+                pipes += os.pipe()
             self.pid = os.posix_spawnp(
                 program,
                 arguments,
                 environment,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, out.writer, 1),
-                    (os.POSIX_SPAWN_DUP2, err.writer, 2),
+                    (os.POSIX_SPAWN_DUP2, pipes[1], 1),
+                    (os.POSIX_SPAWN_DUP2, pipes[3], 2),
                     *_closing(),
                 ],
                 setpgroup=0,
@@ -84,17 +79,24 @@ class Process:
                 setsigdef=_CATCHABLE,
             )
         except BaseException:
-            self._close()
+            for descriptor in pipes:
+                os.close(descriptor)
             raise
-        # Nothing is in the way of the notes about a process that runs; what can fail comes after them.
+        # All that is not needed for the start comes after it.
+        for writer in pipes[1::2]:
+            os.close(writer)
+        #: The last lines of its output.
+        self.tail = new_tail()
+        self._arguments = arguments
         self._status: int | None = None
+        self._pidfd = -1
+        self._streams = [Stream(reader, sink, self.tail) for reader, sink in zip(pipes[::2], sinks, strict=True)]
         self._readable = {stream.fileno(): stream for stream in self._streams}
         self._waiting = select.poll()
+        for reader in self._readable:
+            self._waiting.register(reader, select.POLLIN)
         with suppress(ProcessLookupError):  # somebody ignores SIGCHLD, and it has ended
             self._pidfd = open_pidfd(self.pid)
-        for stream in self._streams:
-            stream.close_writer()
-            self._waiting.register(stream.fileno(), select.POLLIN)
         if self._pidfd >= 0:
             self._waiting.register(self._pidfd, select.POLLIN)
 

@@ -21,6 +21,7 @@ from flagman.exceptions import ActionInterrupted, ActionTimedOut
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType
     from typing import ParamSpec, TypeVar
 
@@ -147,22 +148,17 @@ class Interrupter:
         try:
             yield
         finally:
-            self._shielded = False
+            self._shielded = self._starting = False
             postponed, self._postponed = self._postponed, None
+            if self._exit_status is not None:
+                self.exit(self._exit_status)
         if postponed is not None:
             raise postponed
 
-    @contextmanager
-    def starting(self) -> Iterator[None]:
+    def starting(self) -> AbstractContextManager[None]:
         """Put interruptions and :meth:`exit` off while a command is started and its group is noted."""
         self._starting = True
-        try:
-            with self.shielded():
-                yield
-        finally:
-            self._starting = False
-            if self._exit_status is not None:
-                self.exit(self._exit_status)
+        return self.shielded()
 
     def exit(self, status: int) -> None:
         """End the process now, and with it the commands that are waited for; for signal handlers."""
