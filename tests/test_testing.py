@@ -151,5 +151,5 @@ def test_no_step_is_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) ->
     with Daemon("--every", "1ms", "log", "warning", "tick") as daemon:
         daemon.ready()
         monkeypatch.setattr(testing, "DEADLINE", 0.05)
-        with pytest.raises(AssertionError, match="no line with 'tock'"):
+        with pytest.raises(AssertionError, match="no line with"):
             daemon.expect_error("tock")
