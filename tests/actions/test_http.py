@@ -123,12 +123,12 @@ def request(*arguments: str) -> None:
 def test_a_request_of_the_daemon(start: Callable[..., Daemon], server: Server) -> None:
     """With a method, a body and headers."""
     arguments = ("POST", f"{server.url}/hook?a=b", '{"up": true}', "header=Content-Type: application/json")
-    daemon = start("-v", "--usr1", "http", *arguments, "header=X-Token: s:ecret").ready()
+    daemon = start("-v", "--usr1", "http", *arguments, "header=X-Token: s:token").ready()
     daemon.signal(signal.SIGUSR1).expect_error(f"POST {server.url}/hook?a=b: 200 OK")
     daemon.stop()
     ((method, path, headers, body),) = server.seen
     assert (method, path, body) == ("POST", "/hook?a=b", b'{"up": true}')
-    assert (headers["content-type"], headers["x-token"]) == ("application/json", "s:ecret")
+    assert (headers["content-type"], headers["x-token"]) == ("application/json", "s:token")
     assert headers["user-agent"].startswith("flagman/")
 
 
