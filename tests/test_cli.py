@@ -57,6 +57,9 @@ DEFAULTS: dict[str, object] = {
     "list": False,
     "check": False,
     "dry_run": False,
+    "config": "",
+    "print_config": False,
+    "logging": None,
 }
 
 
@@ -75,7 +78,7 @@ def test_all_options() -> None:
         "flagman --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
-        "--check --dry-run"
+        "--check --dry-run --print-config"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -100,6 +103,9 @@ def test_all_options() -> None:
         "once": True,
         "check": True,
         "dry_run": True,
+        "config": "",
+        "print_config": True,
+        "logging": None,
     }
     assert vars(settings).keys() == DEFAULTS.keys()
     assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [

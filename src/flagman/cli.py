@@ -15,7 +15,7 @@ from flagman import core, service
 from flagman.command_line import CommandLine
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
-from flagman.exceptions import FlagmanError, UsageError
+from flagman.exceptions import ConfigError, FlagmanError, UsageError
 from flagman.options import LONG_OPTIONS, TRIGGERS
 from flagman.sd_notify import take_from_environment
 from flagman.settings import Settings
@@ -46,7 +46,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     try:
         settings = _read(argv)
     except UsageError as error:
-        _report(str(error))
+        for message in _messages(error):
+            _report(message)
         raise SystemExit(error.exit_code) from None
     flags: dict[str, list[list[str]]] = {flag_of(signum): [] for signum in HANDLED_SIGNALS}
     for binding in settings.bindings:
@@ -99,25 +100,38 @@ def main_wrapper() -> int:
 def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
     try:
         settings = _read(argv)
-        if settings.list:
-            list_actions()
-            return 0
-        if not settings.bindings:
-            raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
-        if settings.check:
-            print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
-            return 0
-        return _serve(settings, signals, notifier)
+        return 0 if _is_answered(settings) else _serve(settings, signals, notifier)
     except SystemExit as exit_:  # of the parser
         return int(exit_.code or 0)
     except FlagmanError as error:
         logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
-        _report(str(error))
+        for message in _messages(error):
+            _report(message)
         return error.exit_code
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
             _report(str(error))
         return 1
+
+
+def _is_answered(settings: Settings) -> bool:
+    """Do what only prints something; tell whether that was all.
+
+    :raises UsageError: if there is nothing to do
+    """
+    if settings.list:
+        list_actions()
+    elif not settings.bindings:
+        raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
+    elif settings.print_config:
+        from flagman import config_writer  # noqa: PLC0415 - for this option alone
+
+        print(config_writer.as_toml(settings), end="")
+    elif settings.check:
+        print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
+    else:
+        return False
+    return True
 
 
 def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
@@ -140,7 +154,16 @@ def _read(argv: Sequence[str]) -> Settings:
         from flagman import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
 
         parser.parse(rest, settings)
+    if settings.config:
+        from flagman import config  # noqa: PLC0415 - for those who have a file
+
+        config.read(settings.config, core.KNOWN_ACTIONS).add_to(settings)
     return settings
+
+
+def _messages(error: FlagmanError) -> list[str]:
+    """Give the lines that an error is worth."""
+    return error.mistakes if isinstance(error, ConfigError) else [str(error)]
 
 
 def _report(message: str) -> None:

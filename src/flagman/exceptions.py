@@ -11,6 +11,7 @@
         ├── TearDownError     status 1: an action's tear_down failed
         ├── NotifyError       the service manager could not be told (only with debug=True)
         └── UsageError        status 2: the user asked for something that cannot be
+            ├── ConfigError         ... in a configuration file
             ├── PluginError         an action exists but cannot be loaded
             └── UnknownActionError  also a KeyError, for KNOWN_ACTIONS is a mapping
     BaseException
@@ -35,6 +36,18 @@ class UsageError(FlagmanError):
     """The user's mistake: the message names the place, what is wrong, and what would be right."""
 
     exit_code = 2
+
+
+class ConfigError(UsageError):
+    """What is wrong with a configuration file.
+
+    :param mistakes: one line each
+    """
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        #: One line each, which names the file, the table and the key.
+        self.mistakes = mistakes
 
 
 class UnknownActionError(UsageError, KeyError):

@@ -138,8 +138,10 @@ TRIGGERS = {
 
 #: All other options, in the order in which the help shows them after these two: help and version.
 OPTIONS = (
+    Option("-c", "--config", value="FILE", explanation="read options and actions from a TOML file, too"),
     Option("-l", "--list", explanation="list known actions and exit"),
     Option("--check", explanation="check the command line, set nothing up, and exit: 0 if it is good"),
+    Option("--print-config", explanation="print all settings and actions as a TOML file, and exit"),
     Option("--dry-run", explanation="log what the actions would do instead of letting them"),
     Option(
         "--overlap",

@@ -9,17 +9,18 @@ from contextlib import ExitStack
 from flagman.engine.engine import Engine, Outcome, warn_unmapped
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import StopRequest
-from flagman.engine.signals import flag_of
+from flagman.engine.member import Limits
+from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 from flagman.exceptions import ActionInterrupted, SetUpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import FrameType
 
     from flagman.engine.signals import Signals
     from flagman.sd_notify import SystemdNotifier
-    from flagman.settings import Settings, Source
+    from flagman.settings import Binding, Settings, Source
     from flagman.types import FlagName, SignalNumber
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
             # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
             contained=(BaseException,),
         )
-        handlers = _Handlers(engine, signals, {binding.flag for binding in settings.bindings}, settings.stop_timeout)
+        sources = _by_signal(settings)
+        handlers = _Handlers(engine, signals, sources, settings.stop_timeout)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
         # Each tear_down has its time, whatever it is that ends this run.
@@ -59,9 +61,10 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
         for signum in _STOPPING:
             signals.handle(signum, handlers.on_stop)
         signals.handle(signal.SIGHUP, handlers.on_hangup)
-        signals.arm(_others(settings))
-        if _HANGUP not in handlers.expected and engine.flags.discard(_HANGUP):
-            handlers.unmapped(_HANGUP)
+        for signum, flags in sources.items():
+            if signum not in (signal.SIGHUP, *_STOPPING):
+                signals.arm_for(signum, flags)
+        handlers.answer_early(sources)
         _set_up(settings, engine)
         handlers.expected.clear()
         if STOP not in engine.flags:
@@ -76,15 +79,23 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
 class _Handlers:
     """What the signals mean that can stop the daemon.
 
-    :param expected: flags whose bundles will be there when they have been set up
+    :param sources: the flags of each signal
     :param stop_timeout: see :class:`flagman.engine.interrupt.StopRequest`
     """
 
-    def __init__(self, engine: Engine, signals: Signals, expected: set[FlagName], stop_timeout: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        signals: Signals,
+        sources: Mapping[SignalNumber, tuple[FlagName, ...]],
+        stop_timeout: float,
+    ) -> None:
         self._engine = engine
         self._signals = signals
         self._stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
-        self.expected = expected
+        self._hangups = sources.get(signal.SIGHUP, (_HANGUP,))
+        #: Flags whose bundles will be there when they have been set up.
+        self.expected = {flag for flags in sources.values() for flag in flags}
 
     def on_stop(self, signum: int, frame: FrameType | None) -> None:
         """Handle TERM or INT: ask for the stop, and for their own actions."""
@@ -95,10 +106,22 @@ class _Handlers:
 
     def on_hangup(self, signum: int, frame: FrameType | None) -> None:
         """Handle HUP: a signal like others if it has actions, else the end of the terminal."""
-        if _HANGUP in self._engine.bundles or _HANGUP in self.expected:
-            self._engine.flags.add(_HANGUP)
-        elif not self._signals.was_ignored(signal.SIGHUP):
+        flags = [flag for flag in self._hangups if flag in self._engine.bundles or flag in self.expected]
+        for flag in flags:
+            self._engine.flags.add(flag)
+        if not flags and not self._signals.was_ignored(signal.SIGHUP):
             self._stop.on_hangup(signum, frame)
+
+    def answer_early(self, sources: Mapping[SignalNumber, tuple[FlagName, ...]]) -> None:
+        """Deal with signals that came when nobody knew which flags they raise."""
+        for signum in HANDLED_SIGNALS:
+            flag = flag_of(signum)
+            if flag in self.expected or not (raises := self._engine.flags.discard(flag)):
+                continue
+            for other in sources.get(signum, ()):
+                self._engine.flags.add(other, raises)
+            if signum not in sources:
+                self.unmapped(flag)
 
     def unmapped(self, flag: FlagName) -> None:
         """Deal with a flag that was raised and has no actions."""
@@ -119,10 +142,13 @@ def summary(flags: Iterable[FlagName]) -> str:
     return ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
 
 
-def _others(settings: Settings) -> set[SignalNumber]:
-    """Give the signals that have actions and are not handled already."""
-    bound = {binding.source.signum for binding in settings.bindings}
-    return {signum for signum in bound if signum is not None} - {signal.SIGHUP, *_STOPPING}
+def _by_signal(settings: Settings) -> dict[SignalNumber, tuple[FlagName, ...]]:
+    """Give the flags of each signal that has actions."""
+    flags: dict[SignalNumber, dict[FlagName, None]] = {}
+    for binding in settings.bindings:
+        if binding.source.signum is not None:
+            flags.setdefault(binding.source.signum, {})[binding.flag] = None
+    return {signum: tuple(names) for signum, names in flags.items()}
 
 
 def _status(outcome: Outcome, *, successful_empty: bool) -> int:
@@ -147,7 +173,9 @@ def _set_up(settings: Settings, engine: Engine) -> None:
 
                 engine.set_up(binding.flag, RehearsedAction, binding.name, *binding.arguments)
             else:
-                engine.set_up(binding.flag, binding.action, *binding.arguments, name=binding.name)
+                own = settings.of(binding)
+                limits = Limits(own.on_error, own.timeout, own.max_failures, own.overlap)
+                engine.set_up(binding.flag, binding.action, *binding.arguments, name=binding.name, limits=limits)
     except SetUpError as error:
         if not isinstance(error.__cause__, ActionInterrupted):
             raise
@@ -158,20 +186,23 @@ def _start(settings: Settings, engine: Engine) -> None:
     """Let time begin for those who depend on it."""
     engine.last_flags = frozenset(_STOPPING.values())
     engine.once = settings.once
-    sources = {binding.flag: binding.source for binding in settings.bindings}
-    for flag, source in sources.items():
-        if source.every is not None or source.after is not None:
-            _start_timer(source, settings, engine)
-        elif settings.debounce:
-            engine.debounce(flag, settings.debounce, pass_first=settings.run_at_start)
+    first: dict[FlagName, Binding] = {}
+    for binding in settings.bindings:
+        first.setdefault(binding.flag, binding)
+    for flag, binding in first.items():
+        own = settings.of(binding)
+        if binding.source.signum is None:
+            _start_timer(binding.source, own.jitter, engine)
+        elif own.debounce:
+            engine.debounce(flag, own.debounce, pass_first=settings.run_at_start)
         if settings.run_at_start and flag not in engine.last_flags:
             engine.raise_flag(flag)
 
 
-def _start_timer(source: Source, settings: Settings, engine: Engine) -> None:
+def _start_timer(source: Source, jitter: float, engine: Engine) -> None:
     from flagman.engine.timers import Every, spread  # noqa: PLC0415 - for those who need them
 
     if source.every is not None:
-        Every(engine, source.flag, source.every, settings.jitter)
+        Every(engine, source.flag, source.every, jitter)
     elif source.after is not None:
-        engine.call_later(source.after + spread(settings.jitter)(), engine.raise_flag, source.flag)
+        engine.call_later(source.after + spread(jitter)(), engine.raise_flag, source.flag)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from signal import SIGINT, SIGTERM
 from types import SimpleNamespace
+
+from flagman.engine.member import VARIANT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flagman.actions.action import Action
-    from flagman.engine.engine import Output, Overlap
-    from flagman.engine.member import OnError
+    from flagman.engine.engine import Output
+    from flagman.engine.member import OnError, Overlap
     from flagman.types import ActionArgument, ActionName, FlagName, SignalNumber
+
+
+_STOPPING = (SIGTERM, SIGINT)
 
 
 class Source:
@@ -40,10 +48,15 @@ class Source:
 class Binding:
     """One action for one flag."""
 
-    __slots__ = ("action", "arguments", "name", "source")
+    __slots__ = ("action", "arguments", "name", "options", "source")
 
     def __init__(
-        self, source: Source, name: ActionName, action: type[Action], arguments: tuple[ActionArgument, ...]
+        self,
+        source: Source,
+        name: ActionName,
+        action: type[Action],
+        arguments: tuple[ActionArgument, ...],
+        options: Mapping[str, object] | None = None,
     ) -> None:
         #: What raises its flag.
         self.source = source
@@ -53,6 +66,21 @@ class Binding:
         self.action = action
         #: As many as the action takes.
         self.arguments = arguments
+        #: Settings for this binding alone, by name.
+        self.options = dict(options or {})
+
+    def separate(self, settings: Settings) -> None:
+        """Give the binding a flag of its own if it has a debounce or a jitter of its own: it runs at other moments."""
+        source = self.source
+        name = "jitter" if source.signum is None else "debounce"
+        span = self.options.get(name)
+        if source.signum in _STOPPING:
+            return  # their actions run when everything else has ended
+        if isinstance(span, float) and span != getattr(settings, name):
+            from flagman.spans import format_span  # noqa: PLC0415 - for those who need it
+
+            flag = f"{source.flag}{VARIANT}{format_span(span)}"
+            self.source = Source(flag, signum=source.signum, every=source.every, after=source.after)
 
     @property
     def flag(self) -> FlagName:
@@ -99,6 +127,16 @@ class Settings(SimpleNamespace):
     check: bool = False
     #: Run, but log what each action would do instead of letting it.
     dry_run: bool = False
+    #: The configuration file; empty if there is none.
+    config: str = ""
+    #: Print all settings as a configuration file instead of running.
+    print_config: bool = False
+    #: For :func:`logging.config.dictConfig`, as the file says it.
+    logging: dict[str, object] | None = None
+
+    def of(self, binding: Binding) -> Settings:
+        """Give the settings that hold for one binding: its own before those of all."""
+        return Settings(**{**vars(self), **binding.options}) if binding.options else self
 
     def everything(self) -> dict[str, object]:
         """Give all options, also those that nobody has set."""

@@ -111,7 +111,7 @@ class ExecAction(Action):
         environment = self._environment
         if hasattr(self, "engine"):
             turn = self.engine.turn
-            environment[b"FLAGMAN_TRIGGER"] = turn.flag.encode()
+            environment[b"FLAGMAN_TRIGGER"] = turn.trigger.encode()
             environment[b"FLAGMAN_ACTION"] = os.fsencode(turn.action)
             environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
         try:
@@ -127,7 +127,7 @@ class ExecAction(Action):
 
         name = name_of(-status)
         said = f"was killed by {name}"
-        if hasattr(self, "engine") and self.engine.turn.flag == name.lower():
+        if hasattr(self, "engine") and self.engine.turn.trigger == name.lower():
             said += (
                 ", the signal for which it was started: somebody sends that to the whole service."
                 " Send it to flagman's main process alone, as `systemctl kill --kill-whom=main` does"

@@ -6,7 +6,7 @@ from enum import Enum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flagman.engine.member import Member
 
@@ -30,6 +30,9 @@ class Bundle:
     def __init__(self) -> None:
         self._members: list[Member] = []
 
+    def __iter__(self) -> Iterator[Member]:
+        return iter(tuple(self._members))
+
     def __len__(self) -> int:
         return len(self._members)
 
@@ -44,7 +47,7 @@ class Bundle:
         :param is_over: asked before each, tells whether it and those after it are not to run any more
         """
         gone: set[Member] = set()
-        for member in tuple(self._members):
+        for member in self:
             if is_over():
                 break
             verdict = run(member)

@@ -8,7 +8,7 @@ from _thread import allocate_lock
 from contextlib import ExitStack
 from enum import Enum
 
-from flagman.engine.bundle import Bundle
+from flagman.engine.bundle import Bundle, Verdict
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.loop import Loop
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
     from typing import Literal, ParamSpec, Self
 
     from flagman.actions.action import Action
-    from flagman.engine.bundle import Verdict
     from flagman.engine.calls import Call, Calls
     from flagman.engine.loop import Wait
-    from flagman.engine.member import Member, OnError
+    from flagman.engine.member import Member, OnError, Overlap
     from flagman.engine.timers import Debounce
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
 
-    Overlap = Literal["ignore", "rerun"]
     Output = Literal["inherit", "log", "null"]
 
 # The engine speaks as flagman.core, its documented face.
@@ -94,8 +92,9 @@ class Engine:
         self.interrupter = Interrupter()
         self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
-        self._limits = Limits(on_error, timeout, max_failures)
-        self._rerun = overlap == "rerun"
+        self._limits = Limits(on_error, timeout, max_failures, overlap)
+        # Flags that were raised while their own bundles ran, for those of its actions alone that want to run again.
+        self._partly: dict[FlagName, int] = {}
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
         self._lock = allocate_lock()
@@ -118,13 +117,21 @@ class Engine:
         """The bundles that have actions, by flag."""
         return self._bundles
 
-    def set_up(self, flag: FlagName, action: type[Action], *arguments: str, name: ActionName | None = None) -> Action:
+    def set_up(
+        self,
+        flag: FlagName,
+        action: type[Action],
+        *arguments: str,
+        name: ActionName | None = None,
+        limits: Limits | None = None,
+    ) -> Action:
         """Set an action up and add it to the bundle of a flag.
 
         :param name: what to call the action towards the commands that it runs; the name of its class by default
+        :param limits: its own; those of the engine by default
         :raises SetUpError: if the action's ``set_up`` raised
         """
-        member = self._roster.set_up(self, name or action.__name__, self._limits, action, arguments)
+        member = self._roster.set_up(self, name or action.__name__, limits or self._limits, action, arguments)
         if member.timeout is not None:
             self._signals.handle_alarm(self.interrupter.on_alarm)
         self._bundles.setdefault(flag, Bundle()).add(member)
@@ -210,23 +217,44 @@ class Engine:
             if not raises:
                 logger.debug("Holding `%s` until it is quiet", flag)
                 return
-        self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags)
+        # Unless it has been raised since.
+        partly = self._partly.pop(flag, 0) == raises
+        self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
         self._signals.keep_waking()
-        if not self._rerun:
-            ignored = self.flags.discard(flag)
-            if ignored:
-                logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
+        if flag in self.flags:
+            self._judge(flag, bundle)
         if not bundle:
             del self._bundles[flag]
         if self.once:
             self.flags.add(STOP)
         self._check()
 
-    def _run_bundle(self, flag: FlagName, raises: int, bundle: Bundle, is_over: Callable[[], bool]) -> None:
+    def _judge(self, flag: FlagName, bundle: Bundle) -> None:
+        """Decide what it means that a flag was raised while its own bundle ran."""
+        policies = {member.limits.overlap for member in bundle}
+        if "rerun" not in policies:
+            ignored = self.flags.discard(flag)
+            logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
+        elif "ignore" in policies:
+            raised = self.flags.discard(flag)
+            self._partly[flag] = raised
+            self.flags.add(flag, raised)
+
+    def _run_bundle(
+        self,
+        flag: FlagName,
+        raises: int,
+        bundle: Bundle,
+        is_over: Callable[[], bool],
+        *,
+        partly: bool = False,
+    ) -> None:
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         self.turn = turn = Turn(flag, raises)
 
         def run(member: Member) -> Verdict:
+            if partly and member.limits.overlap == "ignore":
+                return Verdict.STAYS
             turn.action = member.name
             turn.timeout = member.timeout
             return self._roster.run(member)

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
     #: What happens after a failed run, see :class:`flagman.Engine`.
     OnError = Literal["continue", "close", "exit"]
+    #: What a flag means that is raised while its own bundle runs, see :class:`flagman.Engine`.
+    Overlap = Literal["ignore", "rerun"]
+
+
+#: What comes before the part of a flag's name that sets it apart from others of the same trigger: ``usr1~2s``.
+VARIANT = "~"
 
 
 class Limits:
@@ -19,12 +25,20 @@ class Limits:
     :param on_error: what a failed run means, see :class:`flagman.Engine`
     :param timeout: seconds that one run may take; None for no end
     :param max_failures: how many runs in a row may fail before the engine stops; 0 for no end
+    :param overlap: what a raise during its own run means, see :class:`flagman.Engine`
     """
 
-    __slots__ = ("max_failures", "on_error", "timeout")
+    __slots__ = ("max_failures", "on_error", "overlap", "timeout")
 
-    def __init__(self, on_error: OnError = "continue", timeout: float | None = None, max_failures: int = 0) -> None:
+    def __init__(
+        self,
+        on_error: OnError = "continue",
+        timeout: float | None = None,
+        max_failures: int = 0,
+        overlap: Overlap = "ignore",
+    ) -> None:
         self.on_error = on_error
+        self.overlap = overlap
         self.timeout = timeout
         self.max_failures = max_failures
 
@@ -52,11 +66,13 @@ class Member:
 class Turn:
     """What a bundle runs for: a flag that was lowered."""
 
-    __slots__ = ("action", "flag", "raises", "timeout")
+    __slots__ = ("action", "flag", "raises", "timeout", "trigger")
 
     def __init__(self, flag: FlagName, raises: int) -> None:
         #: The flag.
         self.flag = flag
+        #: What has raised it: the flag without what sets it apart.
+        self.trigger = flag.partition(VARIANT)[0]
         #: How often it had been raised, until it was lowered.
         self.raises = raises
         #: The name of the action that runs.

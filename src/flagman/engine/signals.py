@@ -46,7 +46,7 @@ class Signals:
     def __init__(self) -> None:
         self.flags = Flags()
         self.wakeup = Wakeup()
-        self._names: dict[int, FlagName] = {}
+        self._names: dict[int, tuple[FlagName, ...]] = {}
         self._previous: dict[int, Handler] = {}
         self._previous_mask: set[signal.Signals | int] = set()
         self._wakes = False
@@ -54,8 +54,12 @@ class Signals:
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Let each of these signals raise its flag from now on, also if it was inherited as ignored or blocked."""
         for signum in signums:
-            self._names[signum] = flag_of(signum)
-            self.handle(signum, self._raise_flag)
+            self.arm_for(signum, (flag_of(signum),))
+
+    def arm_for(self, signum: SignalNumber, flags: tuple[FlagName, ...]) -> None:
+        """Let a signal raise these flags from now on, in this order."""
+        self._names[signum] = flags
+        self.handle(signum, self._raise_flags)
 
     def handle(self, signum: SignalNumber, handler: Handler) -> None:
         """Give a signal any handler, and unblock it."""
@@ -104,8 +108,9 @@ class Signals:
         """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
         return self._previous.get(signum) == signal.SIG_IGN
 
-    def _raise_flag(self, signum: int, _frame: FrameType | None) -> None:
-        self.flags.add(self._names[signum])
+    def _raise_flags(self, signum: int, _frame: FrameType | None) -> None:
+        for flag in self._names[signum]:
+            self.flags.add(flag)
 
     def close(self) -> None:
         """Put every handler and the signal mask back."""

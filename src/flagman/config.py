@@ -1,0 +1,216 @@
+"""The configuration file: TOML in, settings and bindings out, or all that is wrong with it.
+
+The tables are ``[flagman]``, whose keys are the long options of the command, ``[[on]]``, one binding each, and
+``[logging]``, which belongs to :func:`logging.config.dictConfig`. Nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from flagman.command_line import check
+from flagman.exceptions import ConfigError, UsageError
+from flagman.options import OPTIONS, TRIGGERS
+from flagman.settings import Binding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flagman.actions.action import Action
+    from flagman.options import Option
+    from flagman.settings import Settings, Source
+    from flagman.types import ActionName
+
+# Options that belong to one call of the command and not to a configuration.
+_NOT_IN_FILES = frozenset(("list", "check", "dry-run", "config", "print-config"))
+# Options that a binding may have for itself.
+_OF_BINDINGS = ("overlap", "on-error", "timeout", "jitter", "debounce", "max-failures")
+
+#: The keys of [flagman].
+KEYS: dict[str, Option] = {
+    name: option for option in OPTIONS if (name := option.names[-1].removeprefix("--")) not in _NOT_IN_FILES
+}
+# The keys of [[on]] that tell what raises the flag.
+_SOURCES = ("signal", "every", "after")
+
+
+class Config:
+    """What a file says."""
+
+    def __init__(self) -> None:
+        #: Options, by the name of their setting.
+        self.options: dict[str, object] = {}
+        #: In the order of the file.
+        self.bindings: list[Binding] = []
+        #: As it is; None if there is none.
+        self.logging: dict[str, object] | None = None
+
+    def add_to(self, settings: Settings) -> None:
+        """Add it to settings from elsewhere, which take precedence, and whose bindings come after the file's."""
+        for name, value in self.options.items():
+            if name not in vars(settings):
+                setattr(settings, name, value)
+        for binding in self.bindings:
+            binding.separate(settings)
+        settings.bindings = (*self.bindings, *settings.bindings)
+        settings.logging = self.logging
+
+
+def read(path: str, catalog: Mapping[ActionName, type[Action]]) -> Config:
+    """Read a file.
+
+    :param path: of the file
+    :param catalog: finds actions by name
+    :raises ConfigError: if anything is wrong with it; the error has one line for each mistake
+    """
+    try:
+        text = Path(path).read_bytes().decode()
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8, at byte {error.start}"]) from error
+    try:
+        document: dict[str, object] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    reader = _Reader(path, catalog)
+    config = reader.document(document)
+    if reader.mistakes:
+        raise ConfigError(reader.mistakes)
+    return config
+
+
+class _Reader:
+    """Turns tables into what they mean, and gathers what is wrong with them.
+
+    :param path: how to name the file
+    :param catalog: finds actions by name
+    """
+
+    def __init__(self, path: str, catalog: Mapping[ActionName, type[Action]]) -> None:
+        self._path = path
+        self._catalog = catalog
+        self.mistakes: list[str] = []
+
+    def document(self, document: Mapping[str, object]) -> Config:
+        """Read the whole file."""
+        config = Config()
+        for name in document.keys() - {"flagman", "on", "logging"}:
+            self._wrong(f"table {name!r}", f"unknown{_did_you_mean(name, ('flagman', 'on', 'logging'))}")
+        options = document.get("flagman", {})
+        if isinstance(options, dict):
+            config.options = self._options("[flagman]", options, KEYS)
+        else:
+            self._wrong("flagman", "is not a table; write [flagman]")
+        bindings = document.get("on", [])
+        if isinstance(bindings, list) and all(isinstance(table, dict) for table in bindings):
+            for number, table in enumerate(bindings, 1):
+                binding = self._binding(f"[[on]] #{number}", table)
+                if binding is not None:
+                    config.bindings.append(binding)
+        else:
+            self._wrong("on", "is not an array of tables; write [[on]]")
+        logging = document.get("logging")
+        if isinstance(logging, dict):
+            config.logging = logging
+        elif logging is not None:
+            self._wrong("logging", "is not a table; write [logging]")
+        return config
+
+    def _wrong(self, place: str, message: str) -> None:
+        self.mistakes.append(f"{self._path}: {place}: {message}")
+
+    def _options(self, table: str, values: Mapping[str, object], known: Mapping[str, Option]) -> dict[str, object]:
+        options: dict[str, object] = {}
+        for key, value in values.items():
+            if key not in known:
+                self._wrong(f"{table}: key {key!r}", f"unknown{_did_you_mean(key, known)}")
+                continue
+            try:
+                options[known[key].setting] = _value(known[key], value)
+            except ValueError as error:
+                self._wrong(f"{table}: key {key!r}", str(error))
+        return options
+
+    def _binding(self, place: str, table: Mapping[str, object]) -> Binding | None:
+        before = len(self.mistakes)
+        own = {key: KEYS[key] for key in _OF_BINDINGS}
+        known = (*_SOURCES, "action", "args", *own)
+        for key in table:
+            if key not in known:
+                self._wrong(f"{place}: key {key!r}", f"unknown{_did_you_mean(key, known)}")
+        options = self._options(place, {key: value for key, value in table.items() if key in own}, own)
+        source = self._source(place, table)
+        name = self._text(place, table, "action")
+        arguments = table.get("args", [])
+        if not isinstance(arguments, list) or not all(isinstance(argument, str) for argument in arguments):
+            self._wrong(f"{place}: key 'args'", 'is not an array of strings, such as ["one", "two"]')
+            arguments = []
+        if name is None:
+            return None
+        try:
+            action = self._catalog[name]
+        except UsageError as error:
+            self._wrong(f"{place}: key 'action'", str(error))
+            return None
+        if source is None or len(self.mistakes) > before:
+            return None
+        try:
+            check(name, action, arguments)
+        except UsageError as error:
+            self._wrong(f"{place}: key 'args'", str(error))
+            return None
+        return Binding(source, name, action, tuple(arguments), options)
+
+    def _source(self, place: str, table: Mapping[str, object]) -> Source | None:
+        given = [key for key in _SOURCES if key in table]
+        if len(given) != 1:
+            found = f"{' and '.join(given)} are given" if given else "none is given"
+            self._wrong(place, f"needs one of the keys {', '.join(map(repr, _SOURCES))}; {found}")
+            return None
+        (key,) = given
+        text = self._text(place, table, key)
+        try:
+            return None if text is None else TRIGGERS[f"--{key}"].source(text)
+        except ValueError as error:
+            self._wrong(f"{place}: key {key!r}", str(error))
+            return None
+
+    def _text(self, place: str, table: Mapping[str, object], key: str) -> str | None:
+        value = table.get(key)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and key in _SOURCES:
+            return str(value)
+        self._wrong(f"{place}: key {key!r}", "is missing" if value is None else "is not a string")
+        return None
+
+
+def _value(option: Option, value: object) -> object:
+    """Read the value of an option.
+
+    :raises ValueError: if it is of the wrong type, or cannot be
+    """
+    if not option.takes_value:
+        if option.kind == "count":
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError("is not a number, such as 1")
+            return value
+        if not isinstance(value, bool):
+            raise ValueError("is neither true nor false")
+        return value if option.kind == "store_true" else not value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, str) and not (number and option.value in ("SPAN", "N")):
+        raise ValueError(f"is not a {'string or a number' if option.value in ('SPAN', 'N') else 'string'}")
+    if option.choices and value not in option.choices:
+        raise ValueError(f"{value!r} is none of {', '.join(option.choices)}{_did_you_mean(str(value), option.choices)}")
+    return option.read(str(value))
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
+
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,99 @@
+"""The effective settings as a configuration file, for ``--print-config``."""
+
+from __future__ import annotations
+
+from flagman.config import KEYS
+from flagman.engine.member import VARIANT
+from flagman.spans import format_span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flagman.options import Option
+    from flagman.settings import Binding, Settings
+
+# What a basic string of TOML cannot hold as it is, see https://toml.io/en/v1.0.0#string.
+_DELETE = 0x7F
+
+
+def as_toml(settings: Settings) -> str:
+    """Write settings so that they can be read again with ``--config``."""
+    return "".join(f"{line}\n" for line in _lines(settings))
+
+
+def _lines(settings: Settings) -> Iterator[str]:
+    yield "[flagman]"
+    for key, option in KEYS.items():
+        value = getattr(settings, option.setting)
+        if value is not None:
+            yield f"{key} = {_option(option, value)}"
+    for binding in settings.bindings:
+        yield ""
+        yield "[[on]]"
+        yield from _binding(binding)
+    if settings.logging is not None:
+        yield ""
+        yield from _table("logging", settings.logging)
+
+
+def _binding(binding: Binding) -> Iterator[str]:
+    source = binding.source
+    if source.every is not None:
+        yield f"every = {_string(format_span(source.every))}"
+    elif source.after is not None:
+        yield f"after = {_string(format_span(source.after))}"
+    else:
+        yield f"signal = {_string(source.flag.partition(VARIANT)[0].upper())}"
+    yield f"action = {_string(binding.name)}"
+    if binding.arguments:
+        yield f"args = {_value(list(binding.arguments))}"
+    by_setting = {option.setting: (key, option) for key, option in KEYS.items()}
+    for setting, value in binding.options.items():
+        key, option = by_setting[setting]
+        yield f"{key} = {_option(option, value)}"
+
+
+def _option(option: Option, value: object) -> str:
+    if option.kind == "store_false":
+        return _value(not value)
+    if option.value == "SPAN" and isinstance(value, int | float):
+        return _string(format_span(value))
+    return _value(value)
+
+
+def _table(name: str, table: Mapping[str, object]) -> Iterator[str]:
+    """Write a table and those in it, each under its whole name."""
+    yield f"[{name}]"
+    inner = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            inner.append((f"{name}.{_string(key)}", value))
+        else:
+            yield f"{_string(key)} = {_value(value)}"
+    for inner_name, inner_table in inner:
+        yield from _table(inner_name, inner_table)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_string(key)} = {_value(inner)}' for key, inner in value.items())}}}"
+    return str(value)  # a number, or a date, which prints as TOML writes it
+
+
+def _string(text: str) -> str:
+    return f'"{"".join(map(_character, text))}"'
+
+
+def _character(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character < " " or ord(character) == _DELETE:
+        return f"\\u{ord(character):04x}"
+    return character

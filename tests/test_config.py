@@ -1,0 +1,370 @@
+"""The configuration file: what it means, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import LIB, run, settle
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flagman import cli, core
+from flagman.config import read
+from flagman.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon import Daemon
+
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+COMPLETE = """
+[flagman]
+overlap = "rerun"
+on-error = "close"
+timeout = "30s"
+stop-timeout = 2.5
+max-failures = 3
+output = "log"
+jitter = 1
+debounce = "250ms"
+run-at-start = true
+once = false
+successful-empty = true
+no-systemd = true
+quiet = false
+verbose = 2
+
+[[on]]
+signal = "SIGUSR1"
+action = "exec"
+args = ["systemctl", "reload", "nginx"]
+timeout = "10s"
+overlap = "ignore"
+
+[[on]]
+signal = 12
+action = "stop"
+on-error = "exit"
+max-failures = 1
+
+[[on]]
+every = "1h30m"
+action = "log"
+args = ["info", "ho ho"]
+jitter = "5m"
+
+[[on]]
+after = 90
+action = "stop"
+
+[[on]]
+signal = "RTMIN+3"
+action = "print"
+args = ["quotes \\" and \\\\ and \\u0007"]
+debounce = "2s"
+
+[logging]
+version = 1
+[logging.root]
+level = "INFO"
+handlers = ["a", "b"]
+"""
+
+
+@pytest.fixture(name="write")
+def _write(tmp_path: Path) -> Callable[[str], str]:
+    """Write a configuration file."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "flagman.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_everything(write: Callable[[str], str]) -> None:
+    """Each key arrives where its option would."""
+    config = read(write(COMPLETE), core.KNOWN_ACTIONS)
+    assert config.options == {
+        "overlap": "rerun",
+        "on_error": "close",
+        "timeout": 30,
+        "stop_timeout": 2.5,
+        "max_failures": 3,
+        "output": "log",
+        "jitter": 1,
+        "debounce": 0.25,
+        "run_at_start": True,
+        "once": False,
+        "successful_empty": True,
+        "systemd": False,
+        "quiet": False,
+        "verbose": 2,
+    }
+    assert [(b.flag, b.name, b.arguments, b.options) for b in config.bindings] == [
+        ("usr1", "exec", ("systemctl", "reload", "nginx"), {"timeout": 10, "overlap": "ignore"}),
+        ("usr2", "stop", (), {"on_error": "exit", "max_failures": 1}),
+        ("every-1h30m", "log", ("info", "ho ho"), {"jitter": 300}),
+        ("after-1m30s", "stop", (), {}),
+        ("rtmin+3", "print", ('quotes " and \\ and \a',), {"debounce": 2}),
+    ]
+    assert config.logging == {"version": 1, "root": {"level": "INFO", "handlers": ["a", "b"]}}
+
+
+def test_the_command_line_beats_the_file(write: Callable[[str], str]) -> None:
+    """Options replace, actions are added, the file's first."""
+    path = write(COMPLETE)
+    line = ["flagman", "--usr1", "print", "last", "--config", path, "--overlap", "ignore", "--stop-timeout", "1m"]
+    parsed = cli.parse_args(line)
+    assert (parsed.overlap, parsed.stop_timeout, parsed.on_error, parsed.verbose) == ("ignore", 60, "close", 2)
+    assert [binding.name for binding in parsed.bindings] == ["exec", "stop", "log", "stop", "print", "print"]
+    # Those with a moment of their own are bundles of their own.
+    assert [b.flag for b in parsed.bindings[2:]] == ["every-1h30m~5m", "after-1m30s", "rtmin+3~2s", "usr1"]
+
+
+def test_what_is_printed_reads_back(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    """And says the same, defaults included."""
+    first = write(COMPLETE)
+    assert cli.main(["flagman", "-c", first, "--print-config", "--once", "--hup", "print", "more"]) == 0
+    printed = capsys.readouterr().out
+    before = cli.parse_args(["flagman", "-c", first, "--once", "--hup", "print", "more"])
+    after = cli.parse_args(["flagman", "-c", write(printed)])
+    assert describe(before) == describe(after)
+    assert cli.main(["flagman", "-c", write(printed), "--print-config"]) == 0
+    assert capsys.readouterr().out == printed
+    assert cli.main(["flagman", "-c", write(printed), "--check"]) == 0
+
+
+def describe(parsed: object) -> dict[str, object]:
+    """Give what can be compared."""
+    options = dict(vars(parsed))
+    options["bindings"] = [(b.flag, b.name, b.arguments, b.options) for b in options["bindings"]]
+    return {name: value for name, value in options.items() if name != "config"}
+
+
+MISTAKES = {
+    "is not TOML: ": "[flagman",
+    "is not TOML: Cannot overwrite a value": "a = 1\na = 2",
+    "table 'onn': unknown; did you mean 'on'?": "[[onn]]",
+    "flagman: is not a table; write [flagman]": "flagman = 1",
+    "on: is not an array of tables; write [[on]]": "[on]\nsignal = 'USR1'",
+    "logging: is not a table; write [logging]": "logging = 3",
+    "[flagman]: key 'overlp': unknown; did you mean 'overlap'?": "[flagman]\noverlp = 'ignore'",
+    "[flagman]: key 'list': unknown": "[flagman]\nlist = true",
+    "[flagman]: key 'stop_timeout': unknown; did you mean 'stop-timeout'?": "[flagman]\nstop_timeout = 1",
+    "[flagman]: key 'overlap': 'never' is none of ignore, rerun": "[flagman]\noverlap = 'never'",
+    "[flagman]: key 'on-error': 'close!' is none of continue, close, exit; did you mean 'close'?": (
+        "[flagman]\non-error = 'close!'"
+    ),
+    "[flagman]: key 'overlap': is not a string": "[flagman]\noverlap = 1",
+    "[flagman]: key 'timeout': 'soon' is not a span of time": "[flagman]\ntimeout = 'soon'",
+    "[flagman]: key 'timeout': is not a string or a number": "[flagman]\ntimeout = true",
+    "[flagman]: key 'timeout': '-1' is not a span": "[flagman]\ntimeout = -1",
+    "[flagman]: key 'timeout': 'nan' is not a span": "[flagman]\ntimeout = nan",
+    "[flagman]: key 'max-failures': '1.5' is not a number of times": "[flagman]\nmax-failures = 1.5",
+    "[flagman]: key 'once': is neither true nor false": "[flagman]\nonce = 'yes'",
+    "[flagman]: key 'verbose': is not a number, such as 1": "[flagman]\nverbose = true",
+    "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; none is given": "[[on]]\naction = 'stop'",
+    "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; signal and every are given": (
+        "[[on]]\naction = 'stop'\nsignal = 'HUP'\nevery = 5"
+    ),
+    "[[on]] #1: key 'action': is missing": "[[on]]\nsignal = 'HUP'",
+    "[[on]] #1: key 'action': is not a string": "[[on]]\nsignal = 'HUP'\naction = 3",
+    "[[on]] #2: key 'action': unknown action 'prnt'; did you mean 'print'?": (
+        "[[on]]\nsignal = 'HUP'\naction = 'stop'\n[[on]]\nsignal = 'HUP'\naction = 'prnt'"
+    ),
+    "[[on]] #1: key 'signal': 'USR3' is not a signal": "[[on]]\nsignal = 'USR3'\naction = 'stop'",
+    "[[on]] #1: key 'signal': 'KILL' cannot be bound": "[[on]]\nsignal = 'KILL'\naction = 'stop'",
+    "[[on]] #1: key 'signal': is not a string": "[[on]]\nsignal = true\naction = 'stop'",
+    "[[on]] #1: key 'every': '5x' is not a span": "[[on]]\nevery = '5x'\naction = 'stop'",
+    "[[on]] #1: key 'args': is not an array of strings": "[[on]]\nsignal = 'HUP'\naction = 'print'\nargs = [1]",
+    "[[on]] #1: key 'args': is not an array": "[[on]]\nsignal = 'HUP'\naction = 'print'\nargs = 'x'",
+    "[[on]] #1: key 'args': print: takes 1 argument (message: str), got none": (
+        "[[on]]\nsignal = 'HUP'\naction = 'print'"
+    ),
+    "[[on]] #1: key 'args': log: 'loud' is not a level": (
+        "[[on]]\nsignal = 'HUP'\naction = 'log'\nargs = ['loud', 'x']"
+    ),
+    "[[on]] #1: key 'overlap': 'x' is none of": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noverlap = 'x'",
+    "[[on]] #1: key 'output': unknown": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noutput = 'log'",
+    "[[on]] #1: key 'actoin': unknown; did you mean 'action'?": "[[on]]\nsignal = 'HUP'\nactoin = 'stop'",
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+@pytest.mark.parametrize("mode", ["--check", "--print-config", "-q"])
+def test_mistakes(message: str, mode: str, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that names the file, the place, and what is wrong."""
+    path = write(MISTAKES[message])
+    assert cli.main(["flagman", mode, "-c", path]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert all(line.startswith(f"flagman: error: {path}: ") for line in lines)
+    assert [line for line in lines if f"{path}: {message}" in line]
+
+
+def test_all_mistakes_at_once(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Who mends a file wants to know them all."""
+    text = "[flagman]\na = 1\ntimeout = 'x'\n[[on]]\nb = 1\nsignal = 'X'\naction = 'nope'\n[[on]]\n"
+    assert cli.main(["flagman", "--check", "-c", write(text)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 7
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the reason."""
+    (tmp_path / "latin").write_bytes(b"a = '\xe9'")
+    for name, message in (
+        ("none", "cannot be read: No such file"),
+        ("", "cannot be read: Is a"),
+        ("latin", "is not UTF-8"),
+    ):
+        assert cli.main(["flagman", "-c", f"{tmp_path}/{name}"]) == 2
+        captured = capsys.readouterr().err
+        assert message in captured
+        assert captured.count("\n") == 1
+
+
+def test_a_file_without_actions(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to do, as without a file; actions of the command line will do."""
+    assert cli.main(["flagman", "-c", write("")]) == 2
+    assert "no actions are configured" in capsys.readouterr().err
+    assert cli.main(["flagman", "-c", write(""), "--usr1", "stop", "--check"]) == 0
+
+
+def test_a_daemon_with_a_file(start: Callable[..., Daemon], write: Callable[[str], str]) -> None:
+    """In the order of the file, then that of the command line."""
+    text = "".join(f"[[on]]\nsignal = 'USR1'\naction = 'print'\nargs = ['{word}']\n" for word in "ab")
+    daemon = start("-c", write(text), "--usr1", "print", "c").ready().expect("init", "init", "init")
+    daemon.signal(USR1).expect("a", "b", "c").stop("cleanup", "cleanup", "cleanup")
+
+
+def test_overlap_of_one_binding(start: Callable[..., Daemon], write: Callable[[str], str], fifo: Path) -> None:
+    """Only those run again that want to; all do when the signal comes after the run."""
+    text = f"""
+        [[on]]
+        signal = "USR1"
+        action = "acts:Gate"
+        args = ["a", "{fifo}"]
+        [[on]]
+        signal = "USR1"
+        action = "print"
+        args = ["again"]
+        overlap = "rerun"
+        """
+    daemon = start("-c", write(text)).ready().expect("a: init", "init").signal(USR1).expect("a: begin").signal(USR1)
+    settle(daemon.process.pid)
+    fifo.write_text("\n", encoding="utf-8")
+    daemon.expect("a: end", "again", "again")
+    settle(daemon.process.pid)
+    daemon.signal(USR1).expect("a: begin")
+    fifo.write_text("\n", encoding="utf-8")
+    daemon.expect("a: end", "again").stop("cleanup", "a: cleanup")
+
+
+def test_debounce_of_one_binding(start: Callable[..., Daemon], write: Callable[[str], str]) -> None:
+    """It waits for quiet, the others do not; the trigger's name is that of the signal."""
+    text = """
+        [[on]]
+        signal = "HUP"
+        action = "sh"
+        args = ["echo later $FLAGMAN_TRIGGER"]
+        debounce = "30ms"
+        [[on]]
+        signal = "HUP"
+        action = "sh"
+        args = ["echo now $FLAGMAN_TRIGGER"]
+        """
+    daemon = start("-c", write(text)).ready().signal(signal.SIGHUP).expect("now hup", "later hup")
+    daemon.stop()
+
+
+def test_limits_of_one_binding(start: Callable[..., Daemon], write: Callable[[str], str], fifo: Path) -> None:
+    """Its own timeout, and its own idea of failures."""
+    text = f"""
+        [flagman]
+        max-failures = 1
+        [[on]]
+        signal = "USR1"
+        action = "acts:Gate"
+        args = ["a", "{fifo}"]
+        timeout = "30ms"
+        on-error = "close"
+        max-failures = 2
+        """
+    daemon = start("-c", write(text), "--usr2", "acts:Fail", "ValueError").ready().expect("a: init", "init")
+    daemon.signal(USR1).expect("a: begin", "a: cleanup").expect_error("Removing action `Gate` because it failed")
+    daemon.signal(USR2).expect("cleanup", "")
+    assert daemon.status() == 1
+
+
+TOML = st.recursive(
+    st.booleans() | st.integers(-5, 100) | st.floats() | st.text(max_size=5) | st.sampled_from(["USR1", "5m", "print"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=2),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(
+    [
+        "overlap",
+        "on-error",
+        "timeout",
+        "jitter",
+        "debounce",
+        "max-failures",
+        "signal",
+        "every",
+        "after",
+        "action",
+        "args",
+        "once",
+        "verbose",
+        "output",
+        "x",
+    ]
+)
+TABLES = st.dictionaries(KEYS, TOML, max_size=6)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flagman=TABLES | TOML, on=st.lists(TABLES, max_size=3) | TOML)
+def test_any_file_is_checked_without_a_traceback(
+    flagman: object, on: object, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is good, or each line says what is wrong."""
+    from flagman.config_writer import _value  # noqa: PLC0415 - it writes TOML
+
+    text = f"flagman = {_value(flagman)}\non = {_value(on)}\n".replace("\\u0000", "")
+    try:
+        tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeError):
+        return
+    try:
+        status = cli.main(["flagman", "--check", "-c", write(text)])
+    except UnicodeEncodeError:
+        return
+    captured = capsys.readouterr()
+    assert status in (0, 2)
+    assert all(line.startswith(("flagman: error: ", "good: ")) for line in (captured.out + captured.err).splitlines())
+
+
+def test_a_broken_plugin_in_a_file(write: Callable[[str], str]) -> None:
+    """It is named, with the place where it is used."""
+    done = run("--check", "-c", write("[[on]]\nsignal = 'HUP'\naction = 'broken_plugin:X'\n"), PYTHONPATH=str(LIB))
+    assert done.returncode == 2
+    assert "[[on]] #1: key 'action': the action 'broken_plugin:X' is broken: RuntimeError" in done.stderr
+    assert os.linesep.join(done.stderr.splitlines()[1:]) == ""
+
+
+def test_the_error_knows_all_mistakes(write: Callable[[str], str]) -> None:
+    """For programs that show them in another way."""
+    with pytest.raises(ConfigError) as caught:
+        read(write("a = 1\nb = 2\n"), core.KNOWN_ACTIONS)
+    assert len(caught.value.mistakes) == 2
