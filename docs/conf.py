@@ -24,6 +24,7 @@ nitpicky = True
 nitpick_ignore = [
     # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
     ("py:class", "Bundle"),
+    ("py:class", "Limits"),
     ("py:class", "OnError"),
     ("py:class", "Output"),
     ("py:class", "Overlap"),
@@ -45,7 +46,7 @@ nitpick_ignore = [
     ("py:meth", "Engine.run"),
 ]
 # Names of the standard library: there is no index of them without the network.
-nitpick_ignore_regex = [("py:.*", r"(argparse|collections|select|signal|time)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(argparse|collections|logging|select|signal|time)\..*")]
 
 html_theme = "furo"
 html_title = f"flagman {version}"

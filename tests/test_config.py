@@ -143,6 +143,16 @@ def test_what_is_printed_reads_back(write: Callable[[str], str], capsys: pytest.
     assert cli.main(["flagman", "-c", write(printed), "--check"]) == 0
 
 
+def test_the_defaults_read_back(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that says nothing new."""
+    assert cli.main(["flagman", "--usr1", "stop", "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    assert describe(cli.parse_args(["flagman", "-c", write(printed)])) == {
+        **describe(cli.parse_args(["flagman", "--usr1", "stop"])),
+        "usr1": [["stop"]],
+    }
+
+
 def describe(parsed: object) -> dict[str, object]:
     """Give what can be compared."""
     options = dict(vars(parsed))

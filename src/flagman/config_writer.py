@@ -26,7 +26,7 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield "[flagman]"
     for key, option in KEYS.items():
         value = getattr(settings, option.setting)
-        if value is not None:
+        if value is not None and (value or option.value != "N"):  # there is no word for "any number"
             yield f"{key} = {_option(option, value)}"
     for binding in settings.bindings:
         yield ""

@@ -19,7 +19,7 @@ FILES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
 BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n(?P<options>(?:   :.*\n)*)\n(?P<text>(?:(?:   .*)?\n)+)", re.MULTILINE
 )
-CAPTION = re.compile(r":caption: (\S+\.py)$", re.MULTILINE)
+CAPTION = re.compile(r":caption: (\S+\.(?:py|toml))$", re.MULTILINE)
 
 # The pid that all sessions show.
 PID = "49220"
@@ -97,7 +97,8 @@ class Shell:
             while self.out.next() != line.removeprefix("(traceback, ending in) "):
                 pass
         elif line:
-            shown = self.out.next()
+            while not (shown := self.out.next()) and not self.out.ended:
+                pass  # an empty line of the output is one of the page
             if found := re.search(r"PID: (\d+)", shown):
                 self.pid = found[1]
             assert shown.replace(self.pid, PID) == line
@@ -119,7 +120,7 @@ class Shell:
 @pytest.mark.parametrize(("path", "number"), SESSIONS, ids=lambda value: getattr(value, "stem", value))
 def test_sessions(path: Path, number: int, tmp_path: Path) -> None:
     """Every line that a session shows appears, in that order, and no other."""
-    for options, text in blocks(path, "python"):
+    for options, text in blocks(path, "python") + blocks(path, "toml"):
         for name in CAPTION.findall(options):
             (tmp_path / name).write_text(text, encoding="utf-8")
     shell = Shell(tmp_path)
