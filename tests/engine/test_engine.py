@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import recorder
@@ -603,3 +603,17 @@ def test_a_stop_that_comes_again_does_not_cut_the_last_bundles_off() -> None:
         during_run(lambda name: engine.stop() if name == "a" else engine.interrupter.interrupt("now"))
         engine.run()
     assert [entry for entry in JOURNAL if entry.startswith("run")] == ["run a", "run b"]
+
+
+@pytest.mark.parametrize(("overlap", "unmapped"), [("rerun", ["usr1"]), ("ignore", [])])
+def test_a_raise_during_the_last_run_of_a_bundle(overlap: Literal["rerun", "ignore"], unmapped: list[str]) -> None:
+    """To run again, there is nobody left: it is answered as any raise without actions."""
+    seen: list[str] = []
+    with Engine(overlap=overlap, unmapped=seen.append) as engine:
+        engine.set_up("usr1", Once, "a")
+        engine.set_up("usr2", Recorder, "b")
+        during_run(lambda name: engine.raise_flag("usr1") if name == "a" else engine.stop())
+        engine.raise_flag("usr1")
+        engine.call_later(0.01, engine.raise_flag, "usr2")
+        engine.run()
+    assert seen == unmapped

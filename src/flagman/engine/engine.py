@@ -231,7 +231,7 @@ class Engine:
 
     def _judge(self, flag: FlagName, bundle: Bundle) -> None:
         """Decide what it means that a flag was raised while its own bundle ran."""
-        policies = {member.limits.overlap for member in bundle}
+        policies = {member.limits.overlap for member in bundle} or {self._limits.overlap}
         if "rerun" not in policies:
             ignored = self.flags.discard(flag)
             logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
