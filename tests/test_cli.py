@@ -60,6 +60,9 @@ DEFAULTS: dict[str, object] = {
     "config": "",
     "print_config": False,
     "logging": None,
+    "log_level": "warning",
+    "log_format": "auto",
+    "log_file": "",
 }
 
 
@@ -78,7 +81,8 @@ def test_all_options() -> None:
         "flagman --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
-        "--check --dry-run --print-config"
+        "--check --dry-run --print-config "
+        "--log-level debug --log-format json --log-file x.log"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -106,6 +110,9 @@ def test_all_options() -> None:
         "config": "",
         "print_config": True,
         "logging": None,
+        "log_level": "debug",
+        "log_format": "json",
+        "log_file": "x.log",
     }
     assert vars(settings).keys() == DEFAULTS.keys()
     assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [

@@ -40,6 +40,9 @@ successful-empty = true
 no-systemd = true
 quiet = false
 verbose = 2
+log-level = "info"
+log-format = "json"
+log-file = "flagman.log"
 
 [[on]]
 signal = "SIGUSR1"
@@ -108,6 +111,9 @@ def test_everything(write: Callable[[str], str]) -> None:
         "systemd": False,
         "quiet": False,
         "verbose": 2,
+        "log_level": "info",
+        "log_format": "json",
+        "log_file": "flagman.log",
     }
     assert [(b.flag, b.name, b.arguments, b.options) for b in config.bindings] == [
         ("usr1", "exec", ("systemctl", "reload", "nginx"), {"timeout": 10, "overlap": "ignore"}),
@@ -182,6 +188,8 @@ MISTAKES = {
     "[flagman]: key 'max-failures': '1.5' is not a number of times": "[flagman]\nmax-failures = 1.5",
     "[flagman]: key 'once': is neither true nor false": "[flagman]\nonce = 'yes'",
     "[flagman]: key 'verbose': is not a number, such as 1": "[flagman]\nverbose = true",
+    "[flagman]: key 'log-level': 'loud' is none of": "[flagman]\nlog-level = 'loud'",
+    "[logging]: key 'version': must be 1": "[logging]\nversion = 2",
     "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; none is given": "[[on]]\naction = 'stop'",
     "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; signal and every are given": (
         "[[on]]\naction = 'stop'\nsignal = 'HUP'\nevery = 5"

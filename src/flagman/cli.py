@@ -23,8 +23,9 @@ from flagman.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from flagman.engine.engine import Engine
     from flagman.sd_notify import SystemdNotifier
 
 # Those of flagman.core are here for programs that have always imported them from this module.
@@ -135,10 +136,27 @@ def _is_answered(settings: Settings) -> bool:
 
 
 def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
+    watch = _set_up_log(settings)
     _set_log_level(settings)
     if not settings.systemd:
         notifier.close()
-    return service.run(settings, signals, notifier)
+    return service.run(settings, signals, notifier, watch)
+
+
+def _set_up_log(settings: Settings) -> Callable[[Engine], None]:
+    """Write the log as the settings say, if they do; give what tells the log about the engine."""
+    plain = settings.log_format in ("auto", "plain") and not settings.log_file and settings.logging is None
+    if plain and (settings.log_format == "plain" or "JOURNAL_STREAM" not in os.environ):
+        return lambda _: None
+    from flagman import log_setup  # noqa: PLC0415 - for those who need it
+
+    formatter = log_setup.set_up(settings)
+
+    def watch(engine: Engine) -> None:
+        if isinstance(formatter, log_setup.JsonFormatter):
+            formatter.engine = engine
+
+    return watch
 
 
 def _read(argv: Sequence[str]) -> Settings:
@@ -169,7 +187,15 @@ def _messages(error: FlagmanError) -> list[str]:
 def _report(message: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):  # the status still tells
-            sys.stderr.write(f"flagman: error: {' '.join(message.split())}\n")
+            sys.stderr.write(f"{_error_prefix()}flagman: error: {' '.join(message.split())}\n")
+
+
+def _error_prefix() -> str:
+    if "JOURNAL_STREAM" not in os.environ:
+        return ""
+    from flagman import log_setup  # noqa: PLC0415 - for the journal
+
+    return log_setup.ERROR_PREFIX if log_setup.is_journal() else ""
 
 
 def _set_log_level(settings: Settings) -> None:
@@ -180,7 +206,8 @@ def _set_log_level(settings: Settings) -> None:
         return
     root.setLevel(logging.INFO)
     # A rehearsal that nobody sees would be none.
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
+    verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
+    level = min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
     logger.info("PID: %d", os.getpid())
     logger.info("Setting loglevel to %s", logging.getLevelName(level))
     root.setLevel(level)

@@ -113,7 +113,9 @@ class _Reader:
         else:
             self._wrong("on", "is not an array of tables; write [[on]]")
         logging = document.get("logging")
-        if isinstance(logging, dict):
+        if isinstance(logging, dict) and logging.get("version") != 1:
+            self._wrong("[logging]: key 'version'", "must be 1, see logging.config.dictConfig")
+        elif isinstance(logging, dict):
             config.logging = logging
         elif logging is not None:
             self._wrong("logging", "is not a table; write [logging]")

@@ -26,7 +26,8 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield "[flagman]"
     for key, option in KEYS.items():
         value = getattr(settings, option.setting)
-        if value is not None and (value or option.value != "N"):  # there is no word for "any number"
+        # There is no word for any number, or for no file.
+        if value is not None and (value or option.value not in ("N", "FILE")):
             yield f"{key} = {_option(option, value)}"
     for binding in settings.bindings:
         yield ""

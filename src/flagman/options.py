@@ -187,6 +187,17 @@ OPTIONS = (
     ),
     Option("--successful-empty", explanation="exit with status 0, not 1, when all actions have closed"),
     Option("--no-systemd", kind="store_false", setting="systemd", explanation="do not notify systemd about status"),
+    Option(
+        "--log-level",
+        choices=("debug", "info", "warning", "error", "critical"),
+        explanation="the least level that is logged (default warning)",
+    ),
+    Option(
+        "--log-format",
+        choices=("auto", "plain", "journal", "json"),
+        explanation="how to log: plain lines, with priorities for the journal, or JSON (default: as stderr needs it)",
+    ),
+    Option("--log-file", value="FILE", explanation="log to a file; if it is rotated away, a new one is opened"),
     Option("-q", "--quiet", explanation="only critical messages; overrides --verbose"),
     Option("-v", "--verbose", kind="count", explanation="more log messages; twice for even more"),
 )

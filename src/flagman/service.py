@@ -15,7 +15,7 @@ from flagman.exceptions import ActionInterrupted, SetUpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import FrameType
 
     from flagman.engine.signals import Signals
@@ -30,10 +30,13 @@ _HANGUP = flag_of(signal.SIGHUP)
 _STOPPING: dict[int, FlagName] = {signum: flag_of(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
 
 
-def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
+def run(
+    settings: Settings, signals: Signals, notifier: SystemdNotifier, watch: Callable[[Engine], None] = lambda _: None
+) -> int:
     """Set all actions up, run them as their flags are raised, and tear them down.
 
     :param signals: the handled signals, armed at the very start of the process: what has arrived since is not lost
+    :param watch: told about the engine as soon as there is one
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
@@ -50,6 +53,7 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
             # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
             contained=(BaseException,),
         )
+        watch(engine)
         sources = _by_signal(settings)
         handlers = _Handlers(engine, signals, sources, settings.stop_timeout)
         stack.callback(engine.interrupter.close)

@@ -117,6 +117,12 @@ class Settings(SimpleNamespace):
     successful_empty: bool = False
     #: Tell systemd about this process.
     systemd: bool = True
+    #: The least level that is logged.
+    log_level: str = "warning"
+    #: How records are written, see :mod:`flagman.log_setup`.
+    log_format: str = "auto"
+    #: Where to; empty for stderr.
+    log_file: str = ""
     #: Log critical messages only.
     quiet: bool = False
     #: 0 logs warnings, 1 also what is done, 2 also how.

@@ -260,6 +260,7 @@ class Engine:
             return self._roster.run(member)
 
         bundle.run(run, is_over)
+        turn.action = ""
 
     def _check(self) -> None:
         """Notice that there is nothing left to run."""

@@ -75,7 +75,7 @@ class Turn:
         self.trigger = flag.partition(VARIANT)[0]
         #: How often it had been raised, until it was lowered.
         self.raises = raises
-        #: The name of the action that runs.
+        #: The name of the action that runs; empty when none does any more.
         self.action: ActionName = ""
         #: Seconds that it may take; None for no end.
         self.timeout: float | None = None
