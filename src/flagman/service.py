@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from flagman.engine.engine import Engine, Outcome, warn_unmapped
 from flagman.engine.flags import STOP
@@ -15,7 +16,7 @@ from flagman.exceptions import ActionInterrupted, SetUpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import FrameType
 
     from flagman.engine.signals import Signals
@@ -68,6 +69,8 @@ def run(
         for signum, flags in sources.items():
             if signum not in (signal.SIGHUP, *_STOPPING):
                 signals.arm_for(signum, flags)
+        if signal.SIGQUIT not in sources:
+            stack.enter_context(_stacks_on_quit())
         handlers.answer_early(sources)
         _set_up(settings, engine)
         handlers.expected.clear()
@@ -133,6 +136,21 @@ class _Handlers:
             self.on_hangup(signal.SIGHUP, None)
         else:
             warn_unmapped(flag)
+
+
+@contextmanager
+def _stacks_on_quit() -> Iterator[None]:
+    """Let SIGQUIT write the stacks of all threads to stderr, and nothing else: what an action hangs in can be seen."""
+    try:
+        faulthandler.register(signal.SIGQUIT, chain=False)
+    except (OSError, ValueError, AttributeError, RuntimeError):  # there is no stderr
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        yield
+        return
+    try:
+        yield
+    finally:
+        faulthandler.unregister(signal.SIGQUIT)
 
 
 def summary(flags: Iterable[FlagName]) -> str:

@@ -387,3 +387,24 @@ def test_an_action_that_never_sets_itself_up_is_refused() -> None:
     done = run("--usr1", "acts:NoSuper")
     assert done.returncode == 1
     assert "setting up the action NoSuper failed: its __init__ does not call Action's" in done.stderr
+
+
+def test_quit_shows_the_stacks_and_ends_nothing(start: Start, fifo: Path) -> None:
+    """Also while an action hangs, and also if QUIT was inherited as ignored, as behind ``&`` in a script."""
+    ignored = ["sh", "-c", 'trap "" QUIT; exec "$@"', "sh"]
+    for prefix in ([], ignored):
+        daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), prefix=prefix).ready().expect("gate: init")
+        daemon.signal(USR1).expect("gate: begin")
+        settle(daemon.process.pid)
+        daemon.signal(signal.SIGQUIT).expect_error("Current thread 0x")
+        assert "in run" in daemon.expect_error("acts.py")
+        release(fifo)
+        daemon.expect("gate: end").stop("gate: cleanup")
+
+
+def test_quit_without_a_place_to_write_to(start: Start) -> None:
+    """Then it means nothing; and with actions it is a signal like others."""
+    daemon: Daemon = start("--usr1", "print", "hi", prefix=["sh", "-c", 'exec "$@" 2>&-', "sh"]).ready().expect("init")
+    daemon.signal(signal.SIGQUIT, USR1).expect("hi").stop("cleanup")
+    daemon = start("--signal", "QUIT", "print", "quit").ready().expect("init")
+    daemon.signal(signal.SIGQUIT).expect("quit").stop("cleanup")
