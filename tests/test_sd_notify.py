@@ -91,3 +91,30 @@ def test_a_manager_that_has_gone_is_an_error_only_with_debug(manager: socket.soc
     loud.close()
     with pytest.raises(NotifyError, match="closed"):
         loud.notify("READY=1")
+
+
+@pytest.mark.parametrize(
+    ("interval", "pid", "seconds"),
+    [
+        ("30000000", None, 30),
+        ("30000000", "own", 30),
+        ("30000000", "1", None),
+        ("500000", "own", 0.5),
+        ("0", None, None),
+        ("", None, None),
+        ("soon", None, None),
+        ("-1", None, None),
+        ("9" * 30, None, None),
+        (None, "own", None),
+    ],
+)
+def test_the_watchdog(
+    monkeypatch: pytest.MonkeyPatch, interval: str | None, pid: str | None, seconds: float | None
+) -> None:
+    """Only if it watches this process."""
+    for name, value in (("WATCHDOG_USEC", interval), ("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert SystemdNotifier().watchdog == seconds

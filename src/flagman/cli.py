@@ -108,6 +108,7 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> i
         logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
         for message in _messages(error):
             _report(message)
+        _notify_failure(notifier, error)
         return error.exit_code
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
@@ -177,6 +178,14 @@ def _read(argv: Sequence[str]) -> Settings:
 
         config.read(settings.config, core.KNOWN_ACTIONS).add_to(settings)
     return settings
+
+
+def _notify_failure(notifier: SystemdNotifier, error: FlagmanError) -> None:
+    """Tell the manager why this process ends, see :manpage:`sd_notify(3)`."""
+    state = f"STATUS=Failed: {' '.join(str(error).split())}\nEXIT_STATUS={error.exit_code}"
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno:
+        state += f"\nERRNO={error.__cause__.errno}"
+    notifier.notify(state)
 
 
 def _messages(error: FlagmanError) -> list[str]:

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
 
+# Of a number of microseconds: a million years.
+_DIGITS = 20
 # Seconds that a manager which reads nothing may hold the daemon up.
 _PATIENCE = 1.0
 
@@ -38,6 +40,9 @@ class SystemdNotifier:
     def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
         self._debug = debug
         self._socket: socket | None = None
+        #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
+        #: None if the manager does not watch.
+        self.watchdog = _watchdog()
         address = os.environ.get("NOTIFY_SOCKET", "")
         try:
             self._socket = _connect(address)
@@ -74,6 +79,15 @@ def take_from_environment() -> SystemdNotifier:
     for name in PRIVATE:
         os.environ.pop(name, None)
     return notifier
+
+
+def _watchdog() -> float | None:
+    """Read what the manager says about its watchdog, see :manpage:`sd_watchdog_enabled(3)`."""
+    interval = os.environ.get("WATCHDOG_USEC", "")
+    pid = os.environ.get("WATCHDOG_PID", str(os.getpid()))
+    if pid != str(os.getpid()) or not (interval.isascii() and interval.isdigit() and len(interval) <= _DIGITS):
+        return None
+    return int(interval) / 1e6 or None
 
 
 def _connect(address: str) -> socket:

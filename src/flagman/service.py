@@ -79,6 +79,8 @@ def run(
             shown = summary(binding.flag for binding in settings.bindings)
             notifier.notify(f"READY=1\nSTATUS=Ready: {shown}")
             logger.info("Ready: %s", shown)
+            if settings.systemd and notifier.watchdog is not None:
+                _feed_watchdog(engine, notifier, notifier.watchdog)
         outcome = engine.run()
         return _status(outcome, successful_empty=settings.successful_empty)
 
@@ -219,6 +221,19 @@ def _start(settings: Settings, engine: Engine) -> None:
             engine.debounce(flag, own.debounce, pass_first=settings.run_at_start)
         if settings.run_at_start and flag not in engine.last_flags:
             engine.raise_flag(flag)
+
+
+def _feed_watchdog(engine: Engine, notifier: SystemdNotifier, interval: float) -> None:
+    """Tell the manager from the loop, and from nowhere else, that the loop goes round.
+
+    So it hears nothing while an action runs: one that takes longer than the interval is taken for one that hangs.
+    """
+
+    def feed() -> None:
+        notifier.notify("WATCHDOG=1")
+        engine.call_later(interval / 3, feed)
+
+    feed()
 
 
 def _start_timer(source: Source, jitter: float, engine: Engine) -> None:

@@ -232,6 +232,16 @@ class Daemon:
                 raise AssertionError(f"it has ended with status {self.process.returncode}, and said: {said!r}")
         raise AssertionError(f"no notification within {DEADLINE} s")
 
+    def pending(self) -> list[str]:
+        """Give the messages to the service manager that have come and were not waited for."""
+        messages = []
+        self._socket.settimeout(0)
+        with suppress(BlockingIOError):
+            while True:
+                messages.append(self._socket.recv(65536).decode())
+        self._socket.settimeout(_GLANCE)
+        return messages
+
     def ready(self) -> Self:
         """Wait until the daemon says that it is ready."""
         limit = time.monotonic() + DEADLINE

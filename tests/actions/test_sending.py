@@ -160,7 +160,7 @@ def test_without_pidfds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target:
 def test_a_pid_that_nobody_has(target: Target) -> None:
     """Then there is nothing to wait for."""
     target.end()
-    with Engine() as engine, pytest.raises(SetUpError, match=r"the process \d+ cannot be found: No such process"):
+    with Engine() as engine, pytest.raises(SetUpError, match=r"No such process: the process \d+ cannot be found"):
         engine.set_up("usr1", SignalAction, "HUP", str(target.process.pid))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -408,3 +409,57 @@ def test_quit_without_a_place_to_write_to(start: Start) -> None:
     daemon.signal(signal.SIGQUIT, USR1).expect("hi").stop("cleanup")
     daemon = start("--signal", "QUIT", "print", "quit").ready().expect("init")
     daemon.signal(signal.SIGQUIT).expect("quit").stop("cleanup")
+
+
+def test_the_watchdog_is_fed_by_the_loop_alone(start: Start, fifo: Path) -> None:
+    """Three times in its interval; and not while an action hangs."""
+    daemon: Daemon = start(
+        *("--usr1", "acts:Gate", "gate", str(fifo)),
+        environment={"WATCHDOG_USEC": "150000"},
+        prefix=["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"],
+    ).ready()
+    for _ in range(5):
+        assert daemon.notified() == "WATCHDOG=1"
+    daemon.expect("gate: init").signal(USR1).expect("gate: begin")
+    settle(daemon.process.pid)
+    daemon.pending()
+    with pytest.raises(AssertionError, match="no notification"):  # for two intervals
+        daemon.notified(time.monotonic() + 0.3)
+    release(fifo)
+    assert daemon.expect("gate: end").notified() == "WATCHDOG=1"
+    daemon.stop("gate: cleanup")
+
+
+@pytest.mark.parametrize("environment", [{}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}], ids=["none", "another's"])
+def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[str, str]) -> None:
+    """It is not fed."""
+    daemon: Daemon = start("--usr1", "print", "hi", environment=environment).ready().expect("init")
+    daemon.signal(USR1).expect("hi").stop("cleanup")
+    assert daemon.pending() == ["STOPPING=1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (
+            ["--usr1", "bogus"],
+            ["STATUS=Failed: --usr1: unknown action 'bogus'; flagman --list names them all\nEXIT_STATUS=2"],
+        ),
+        (
+            ["--usr1", "signal", "HUP", "4999999"],
+            [
+                "STOPPING=1",
+                (
+                    "STATUS=Failed: setting up the action SignalAction failed: ProcessLookupError: "
+                    "[Errno 3] No such process: the process 4999999 cannot be found\nEXIT_STATUS=1\nERRNO=3"
+                ),
+            ],
+        ),
+    ],
+    ids=["usage", "set_up"],
+)
+def test_the_manager_hears_of_a_failure(start: Start, arguments: list[str], messages: list[str]) -> None:
+    """What is shown by ``systemctl status``."""
+    daemon: Daemon = start(*arguments)
+    daemon.status()
+    assert daemon.pending() == messages

@@ -7,6 +7,7 @@ import re
 import shutil
 import sysconfig
 import textwrap
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,11 @@ class Service:
         self.flagman = flagman
         self.unit = "flagman-under-test.service"
 
-    def define(self, arguments: str) -> None:
-        """Install the unit."""
+    def define(self, arguments: str, more: str = "") -> None:
+        """Install the unit, with more lines in its section of the service."""
         command = f"{self.flagman} {arguments}"
-        self.manager.install(self.unit, UNIT.format(environment=self.environment, command=command, output=self.output))
+        environment = self.environment + more
+        self.manager.install(self.unit, UNIT.format(environment=environment, command=command, output=self.output))
 
     def lines(self) -> list[str]:
         """Give what the daemon has printed and logged."""
@@ -150,6 +152,36 @@ def test_a_mistake_fails_the_start_with_status_2(service: Service) -> None:
     service.define("--usr1 bogus")
     assert service.systemctl("start")[0] != 0
     assert service.show("ExecMainStatus") == "2"
+
+
+def test_a_hung_action_is_killed_by_the_watchdog(service: Service, tmp_path: Path) -> None:
+    """And the service is started again, which serves."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    service.define(
+        f"--usr1 acts:Gate gate {fifo} --usr2 print alive",
+        "WatchdogSec=2\nWatchdogSignal=KILL\nRestart=on-failure\nRestartSec=0\n",
+    )
+    assert service.systemctl("start") == (0, "")
+    first = service.show("MainPID")
+    service.systemctl("kill --kill-who=main --signal=USR1")
+    service.wait_for("gate: begin")
+    limit = time.monotonic() + 60
+    while service.show("NRestarts") == "0" or service.show("ActiveState") != "active":
+        assert time.monotonic() < limit
+    assert service.show("MainPID") != first
+    service.systemctl("kill --kill-who=main --signal=USR2")
+    service.wait_for("alive")
+
+
+def test_timers_tick_under_a_watchdog(service: Service) -> None:
+    """Which is fed between the ticks."""
+    service.define("--every 200ms print tick", "WatchdogSec=3\n")
+    assert service.systemctl("start") == (0, "")
+    limit = time.monotonic() + 60
+    while service.lines().count("tick") < 20:  # four seconds, more than the interval
+        assert time.monotonic() < limit
+    assert (service.show("ActiveState"), service.show("NRestarts")) == ("active", "0")
 
 
 def test_without_notification_the_start_never_completes(service: Service) -> None:

@@ -42,7 +42,9 @@ class SignalAction(Action):
             try:
                 self._pidfd = open_pidfd(int(target))
             except ProcessLookupError as error:
-                raise ProcessLookupError(f"the process {target} cannot be found: {error.strerror}") from None
+                raise ProcessLookupError(
+                    error.errno, f"{error.strerror}: the process {target} cannot be found"
+                ) from None
 
     @classmethod
     def check_arguments(cls, name: str, target: str) -> None:
