@@ -15,7 +15,7 @@ import pytest
 from daemon import DEADLINE, settle
 
 from flagman import ActionFailed, Engine
-from flagman.actions import ExecAction, ShellAction, command, process
+from flagman.actions import ExecAction, ShellAction, command, output, process
 from flagman.engine.engine import Outcome
 from flagman.testing import ActionDriver
 
@@ -267,6 +267,20 @@ def test_odd_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     with ActionDriver(ShellAction, r"printf 'a\377b\n\nend'; head -c 200000 /dev/zero | tr '\0' x") as driver:
         driver.run()
     assert capfdbinary.readouterr().out == b"a\xffb\n\nend" + b"x" * 200_000 + b"\n"
+
+
+def test_a_cut_line_gets_its_end(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Also if nothing is left of it when the command ends."""
+    reader, writer = os.pipe()
+    stream = output.Stream(reader, output.PassOn(sys.stdout), output.new_tail())
+    for _ in range(2):  # together they are as long as a line may be
+        os.write(writer, b"x" * 32768)
+        stream.read()
+    os.close(writer)
+    stream.finish()
+    stream.finish()
+    stream.close()
+    assert capfdbinary.readouterr().out == b"x" * 65536 + b"\n"
 
 
 def test_all_of_a_large_pipe(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

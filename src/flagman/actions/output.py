@@ -96,6 +96,8 @@ class Stream:
         self._sink = sink
         self._tail = tail
         self._buffer = b""
+        # The last piece that was passed on was not the end of its line.
+        self._is_cut = False
         #: Why a line could not be passed on.
         self.failure: Exception | None = None
         #: Do not wait for a reader of our own output: the command is to end.
@@ -118,6 +120,8 @@ class Stream:
         complete, self._buffer = self._buffer[:whole], self._buffer[whole:]
         for line in _LINE.findall(complete):
             self._pass_on(line)
+        if complete:
+            self._is_cut = not complete.endswith(b"\n")
         return bool(data)
 
     def _pass_on(self, line: bytes) -> None:
@@ -138,9 +142,10 @@ class Stream:
             most = min(left, _CHUNK)
             left -= most
             self._read(most)
-        if self._buffer:
+        if self._buffer or self._is_cut:
             self._pass_on(self._buffer + b"\n")
             self._buffer = b""
+            self._is_cut = False
 
     def close(self) -> None:
         """Close the descriptor."""
