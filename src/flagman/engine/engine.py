@@ -236,9 +236,7 @@ class Engine:
             ignored = self.flags.discard(flag)
             logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
         elif "ignore" in policies:
-            raised = self.flags.discard(flag)
-            self._partly[flag] = raised
-            self.flags.add(flag, raised)
+            self._partly[flag] = self.flags.count(flag)
 
     def _run_bundle(
         self,

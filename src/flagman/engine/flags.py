@@ -40,6 +40,10 @@ class Flags:
         self.add(flag, raises)
         self._raised.move_to_end(flag, last=False)
 
+    def count(self, flag: FlagName) -> int:
+        """Tell how often a flag has been raised since it was lowered."""
+        return self._raised.get(flag, 0)
+
     def discard(self, flag: FlagName) -> int:
         """Forget a flag if it is raised, and tell how often it was raised."""
         return self._raised.pop(flag, 0)
