@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -118,3 +119,70 @@ def test_the_watchdog(
         else:
             monkeypatch.setenv(name, value)
     assert SystemdNotifier().watchdog == seconds
+
+
+class Connection:
+    """Stands in for a socket to the host of a virtual machine, which there is none of here."""
+
+    made: ClassVar[list[Connection]] = []
+    refused: ClassVar[int] = 0
+
+    def __init__(self, family: int, kind: int) -> None:
+        self.family = family
+        self.kind = kind & ~socket.SOCK_CLOEXEC
+        self.sent = b""
+        self.closed = False
+        Connection.made.append(self)
+
+    def settimeout(self, _: float) -> None:
+        """Be patient."""
+
+    def connect(self, place: tuple[int, int]) -> None:
+        """Refuse one kind."""
+        assert place == (2, 1234)
+        if self.kind == Connection.refused:
+            raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+
+    def sendall(self, data: bytes) -> None:
+        """Keep it."""
+        self.sent += data
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+@pytest.mark.parametrize("refused", [0, socket.SOCK_SEQPACKET])
+def test_the_host_of_a_virtual_machine(monkeypatch: pytest.MonkeyPatch, refused: int) -> None:
+    """A connection for each message: packets, or a stream where there are none."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "vsock:2:1234")
+    monkeypatch.setattr(socket, "AF_VSOCK", 40, raising=False)
+    monkeypatch.setattr(socket, "socket", Connection)
+    monkeypatch.setattr(Connection, "made", [])
+    monkeypatch.setattr(Connection, "refused", refused)
+    notifier = SystemdNotifier(debug=True)
+    notifier.notify("READY=1")
+    notifier.notify("STOPPING=1")
+    notifier.close()
+    used = [connection for connection in Connection.made if connection.kind != refused]
+    assert [connection.sent for connection in used] == [b"READY=1", b"STOPPING=1"]
+    assert all(connection.closed and connection.family == 40 for connection in Connection.made)
+    with pytest.raises(NotifyError, match="closed"):
+        notifier.notify("READY=1")
+
+
+@pytest.mark.parametrize("address", ["vsock:", "vsock:2", "vsock:2:", "vsock:x:1", "vsock:-1:1", "vsock:99999999999:1"])
+def test_a_bad_address_of_a_host(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any other."""
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    SystemdNotifier().notify("READY=1")
+    with pytest.raises(NotifyError, match="NOTIFY_SOCKET"):
+        SystemdNotifier(debug=True)
+
+
+def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "vsock:2:1234")
+    monkeypatch.delattr(socket, "AF_VSOCK", raising=False)
+    with pytest.raises(NotifyError, match="has no such sockets"):
+        SystemdNotifier(debug=True)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Of a number of microseconds: a million years.
 _DIGITS = 20
+# An address outside of this virtual machine.
+_VSOCK = "vsock:"
 # Seconds that a manager which reads nothing may hold the daemon up.
 _PATIENCE = 1.0
 
@@ -30,7 +32,8 @@ PRIVATE = (
 class SystemdNotifier:
     """Tells the service manager about this process, if there is one that wants to know.
 
-    It connects once, to the socket that NOTIFY_SOCKET names now: a path, or ``@name`` for an abstract socket. Without
+    It connects to the socket that NOTIFY_SOCKET names now: a path, ``@name`` for an abstract socket, or
+    ``vsock:CID:PORT`` for the host of a virtual machine, which takes each message in a connection of its own. Without
     that variable every message is dropped.
 
     :param debug: raise errors instead of dropping messages
@@ -43,10 +46,11 @@ class SystemdNotifier:
         #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
         #: None if the manager does not watch.
         self.watchdog = _watchdog()
-        address = os.environ.get("NOTIFY_SOCKET", "")
+        self._address = os.environ.get("NOTIFY_SOCKET", "")
         try:
-            self._socket = _connect(address)
+            self._socket = _connect(self._address)
         except NotifyError:
+            self._address = ""
             if debug:
                 raise
 
@@ -56,18 +60,26 @@ class SystemdNotifier:
         :param state: one or more lines such as ``READY=1``
         :raises NotifyError: with ``debug``, if it could not be sent
         """
-        if self._socket is None:
+        if not self._address:
             if self._debug:
                 raise NotifyError("the connection to the service manager is closed")
             return
         try:
+            if self._socket is None:
+                self._socket = _connect(self._address)
             self._socket.sendall(state.encode())
-        except (OSError, UnicodeError) as error:
+            if self._address.startswith(_VSOCK):
+                self._disconnect()
+        except (OSError, UnicodeError, NotifyError) as error:
             if self._debug:
                 raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
 
     def close(self) -> None:
         """Close the connection; every later message is dropped."""
+        self._address = ""
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -91,16 +103,44 @@ def _watchdog() -> float | None:
 
 
 def _connect(address: str) -> socket:
+    if address.startswith(_VSOCK):
+        return _connect_to_host(address)
     if not address.startswith(("/", "@")) or len(address) == 1:
-        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not a path or an @abstract name")
+        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not a path, an @abstract name or {_VSOCK}CID:PORT")
     # Here because only a process that a manager watches needs it: 2 ms.
     import socket  # noqa: PLC0415
 
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | getattr(socket, "SOCK_CLOEXEC", 0))
+    place = "\0" + address[1:] if address.startswith("@") else address
+    return _opened(address, socket.AF_UNIX, socket.SOCK_DGRAM, place)
+
+
+def _connect_to_host(address: str) -> socket:
+    """Connect to the host of this virtual machine: with packets, or else with a stream; see :manpage:`vsock(7)`."""
+    import socket  # noqa: PLC0415 - as above
+
+    cid, _, port = address.removeprefix(_VSOCK).partition(":")
+    if not all(number.isascii() and number.isdigit() and len(number) <= _DIGITS for number in (cid, port)):
+        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not of the form {_VSOCK}CID:PORT")
+    family = getattr(socket, "AF_VSOCK", None)
+    if family is None:
+        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, but this system has no such sockets")
+    place = (int(cid), int(port))
     try:
+        return _opened(address, family, socket.SOCK_SEQPACKET, place)
+    except NotifyError:
+        return _opened(address, family, socket.SOCK_STREAM, place)
+
+
+def _opened(address: str, family: int, kind: int, place: str | tuple[int, int]) -> socket:
+    import socket  # noqa: PLC0415 - as above
+
+    connection = None
+    try:
+        connection = socket.socket(family, kind | getattr(socket, "SOCK_CLOEXEC", 0))
         connection.settimeout(_PATIENCE)
-        connection.connect("\0" + address[1:] if address.startswith("@") else address)
-    except OSError as error:
-        connection.close()
+        connection.connect(place)
+    except (OSError, OverflowError) as error:
+        if connection is not None:
+            connection.close()
         raise NotifyError(f"cannot connect to NOTIFY_SOCKET {address!r}: {error}") from error
     return connection
