@@ -74,6 +74,11 @@ class SystemdNotifier:
             if self._debug:
                 raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether there is a manager to talk to."""
+        return bool(self._address)
+
     def close(self) -> None:
         """Close the connection; every later message is dropped."""
         self._address = ""

@@ -7,10 +7,11 @@ import logging
 import signal
 from contextlib import ExitStack, contextmanager
 
-from flagman.engine.engine import Engine, Outcome, warn_unmapped
+from flagman.engine.engine import Engine, warn_unmapped
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import StopRequest
 from flagman.engine.member import Limits
+from flagman.engine.outcome import Outcome
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 from flagman.exceptions import ActionInterrupted, SetUpError
 
@@ -79,6 +80,10 @@ def run(
             shown = summary(binding.flag for binding in settings.bindings)
             notifier.notify(f"READY=1\nSTATUS=Ready: {shown}")
             logger.info("Ready: %s", shown)
+            if notifier.is_open:
+                from flagman.status_line import StatusLine  # noqa: PLC0415 - for those whom a manager watches
+
+                engine.on_turn = StatusLine(engine, notifier, f"Ready: {shown}").on_turn
             if settings.systemd and notifier.watchdog is not None:
                 _feed_watchdog(engine, notifier, notifier.watchdog)
         outcome = engine.run()

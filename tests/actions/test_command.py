@@ -16,7 +16,7 @@ from daemon import DEADLINE, settle
 
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction, command, output, process
-from flagman.engine.engine import Outcome
+from flagman.engine.outcome import Outcome
 from flagman.testing import ActionDriver
 
 if TYPE_CHECKING:

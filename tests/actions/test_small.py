@@ -12,7 +12,7 @@ import pytest
 from flagman import ActionFailed, Engine
 from flagman.actions import LogAction, StopAction, TouchAction
 from flagman.actions.rehearsal import RehearsedAction
-from flagman.engine.engine import Outcome
+from flagman.engine.outcome import Outcome
 from flagman.testing import ActionDriver
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_stop_is_graceful(start: Callable[..., Daemon]) -> None:
     daemon = start("--usr1", "print", "a", "--usr1", "stop", "--usr1", "print", "b").ready().expect("init", "init")
     daemon.signal(USR1).expect("a", "cleanup", "cleanup", "")
     assert daemon.status() == 0
-    assert daemon.notified() == "STOPPING=1"
+    assert daemon.pending()[-1] == "STOPPING=1"
 
 
 def test_a_tear_down_after_stop_is_bounded(start: Callable[..., Daemon], fifo: Path) -> None:

@@ -426,7 +426,9 @@ def test_the_watchdog_is_fed_by_the_loop_alone(start: Start, fifo: Path) -> None
     with pytest.raises(AssertionError, match="no notification"):  # for two intervals
         daemon.notified(time.monotonic() + 0.3)
     release(fifo)
-    assert daemon.expect("gate: end").notified() == "WATCHDOG=1"
+    daemon.expect("gate: end")
+    while daemon.notified() != "WATCHDOG=1":
+        pass
     daemon.stop("gate: cleanup")
 
 
@@ -435,7 +437,9 @@ def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[s
     """It is not fed."""
     daemon: Daemon = start("--usr1", "print", "hi", environment=environment).ready().expect("init")
     daemon.signal(USR1).expect("hi").stop("cleanup")
-    assert daemon.pending() == ["STOPPING=1"]
+    messages = daemon.pending()
+    assert messages[-1] == "STOPPING=1"
+    assert "WATCHDOG" not in str(messages)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from recorder import (
 )
 
 from flagman import ActionFailed, Engine, SkipRest
-from flagman.engine.engine import Outcome
+from flagman.engine.outcome import Outcome
 from flagman.engine.signals import Signals
 from flagman.exceptions import SetUpError, TearDownError
 

@@ -127,6 +127,9 @@ def test_a_signal_to_the_main_process_runs_the_action(service: Service) -> None:
     assert service.systemctl("kill --kill-who=main --signal=USR1") == (0, "")
     service.wait_for("hello")
     assert service.show("ActiveState") == "active"
+    limit = time.monotonic() + 60
+    while not re.fullmatch(r"Ready: usr1 runs 1 action; last: usr1 at [0-9:]{8}, good", service.show("StatusText")):
+        assert time.monotonic() < limit
 
 
 def test_stop_is_graceful(service: Service) -> None:

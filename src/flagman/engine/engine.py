@@ -6,13 +6,13 @@ import logging
 import time
 from _thread import allocate_lock
 from contextlib import ExitStack
-from enum import Enum
 
 from flagman.engine.bundle import Bundle, Verdict
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.loop import Loop
 from flagman.engine.member import Limits, Turn
+from flagman.engine.outcome import Outcome
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
 from flagman.exceptions import TearDownError
@@ -35,17 +35,6 @@ if TYPE_CHECKING:
 
 # The engine speaks as flagman.core, its documented face.
 logger = logging.getLogger("flagman.core")
-
-
-class Outcome(Enum):
-    """Why :meth:`Engine.run` returned."""
-
-    #: The stop flag was raised.
-    STOPPED = "stopped"
-    #: Every action has closed; there is nothing left to do.
-    EMPTY = "empty"
-    #: A run failed, and ``on_error`` or ``max_failures`` does not let that pass.
-    FAILED = "failed"
 
 
 class Engine:
@@ -111,6 +100,8 @@ class Engine:
         self.last_flags: frozenset[FlagName] = frozenset()
         #: Stop after the first bundle that has run.
         self.once = False
+        #: Called when a bundle has run.
+        self.on_turn: Callable[[Turn], None] | None = None
 
     @property
     def bundles(self) -> Mapping[FlagName, Bundle]:
@@ -255,10 +246,14 @@ class Engine:
                 return Verdict.STAYS
             turn.action = member.name
             turn.timeout = member.timeout
-            return self._roster.run(member)
+            verdict = self._roster.run(member)
+            turn.failures += member.failures > 0
+            return verdict
 
         bundle.run(run, is_over)
         turn.action = ""
+        if self.on_turn is not None:
+            self.on_turn(turn)
 
     def _check(self) -> None:
         """Notice that there is nothing left to run."""

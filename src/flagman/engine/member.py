@@ -66,7 +66,7 @@ class Member:
 class Turn:
     """What a bundle runs for: a flag that was lowered."""
 
-    __slots__ = ("action", "flag", "raises", "timeout", "trigger")
+    __slots__ = ("action", "failures", "flag", "raises", "timeout", "trigger")
 
     def __init__(self, flag: FlagName, raises: int) -> None:
         #: The flag.
@@ -79,3 +79,5 @@ class Turn:
         self.action: ActionName = ""
         #: Seconds that it may take; None for no end.
         self.timeout: float | None = None
+        #: How many actions have failed in this turn.
+        self.failures = 0

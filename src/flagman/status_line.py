@@ -1,0 +1,53 @@
+"""The line that ``systemctl status`` shows: what is bound, what ran last, and what came of it."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.engine.engine import Engine
+    from flagman.engine.member import Turn
+    from flagman.sd_notify import SystemdNotifier
+
+# Seconds between two messages at least: a storm of signals is not the manager's business.
+_PAUSE = 1.0
+
+
+class StatusLine:
+    """Keeps the manager informed about the last run.
+
+    :param engine: whose runs
+    :param notifier: takes the messages
+    :param ready: what has been said about the bindings
+    """
+
+    def __init__(self, engine: Engine, notifier: SystemdNotifier, ready: str) -> None:
+        self._engine = engine
+        self._notifier = notifier
+        self._ready = ready
+        self._turn: Turn | None = None
+        self._at = ""
+        self._waiting = False
+        self._sent = engine.clock() - _PAUSE
+
+    def on_turn(self, turn: Turn) -> None:
+        """Take in what a bundle has done; say so now, or a little later for all that comes until then."""
+        self._turn = turn
+        self._at = time.strftime("%H:%M:%S")
+        if self._waiting:
+            return
+        left = self._sent + _PAUSE - self._engine.clock()
+        if left <= 0:
+            self._send()
+        else:
+            self._waiting = True
+            self._engine.call_later(left, self._send)
+
+    def _send(self) -> None:
+        self._waiting = False
+        self._sent = self._engine.clock()
+        if self._turn is not None:
+            failures = self._turn.failures
+            result = f"{failures} action{'s' * (failures != 1)} failed" if failures else "good"
+            self._notifier.notify(f"STATUS={self._ready}; last: {self._turn.trigger} at {self._at}, {result}")

@@ -1,0 +1,70 @@
+"""The status line, with fake time."""
+
+from __future__ import annotations
+
+import re
+
+from flagman import Action, Engine
+from flagman.sd_notify import SystemdNotifier
+from flagman.status_line import StatusLine
+from flagman.testing import FakeTime
+
+
+class Notifier(SystemdNotifier):
+    """Keeps what it is told."""
+
+    def __init__(self, time: FakeTime) -> None:
+        self.messages: list[tuple[float, str]] = []
+        self._time = time
+
+    def notify(self, state: str) -> None:
+        """Keep it, with the moment, and with any time of day as 12:00:00."""
+        self.messages.append((round(self._time.now - 1000, 2), re.sub(r"\d\d:\d\d:\d\d", "12:00:00", state)))
+
+
+class Fail(Action):
+    """Fails as often as it is told to."""
+
+    def set_up(self, times: str) -> None:
+        """Keep the number."""
+        self._left = int(times)
+
+    def run(self) -> None:
+        """Fail, or not."""
+        self._left -= 1
+        if self._left >= 0:
+            raise RuntimeError("on purpose")
+
+
+def play(moments: list[float], *fails: str) -> list[tuple[float, str]]:
+    """Raise a flag at these moments, and give what the manager hears."""
+    time = FakeTime()
+    notifier = Notifier(time)
+    with Engine(clock=time, wait=time.wait) as engine:
+        time.on_end = engine.stop
+        time.end += 100
+        for times in fails:
+            engine.set_up("usr1~2s", Fail, times)
+        engine.on_turn = StatusLine(engine, notifier, "Ready: usr1 runs 1 action").on_turn
+        for moment in moments:
+            engine.call_at(1000 + moment, engine.raise_flag, "usr1~2s")
+        engine.run()
+    return notifier.messages
+
+
+def test_the_last_run_and_its_result() -> None:
+    """In plain words."""
+    line = "STATUS=Ready: usr1 runs 1 action; last: usr1 at 12:00:00, "
+    assert play([5, 10, 20], "1", "2") == [
+        (5, f"{line}2 actions failed"),
+        (10, f"{line}1 action failed"),
+        (20, f"{line}good"),
+    ]
+
+
+def test_a_storm_is_not_the_managers_business() -> None:
+    """One message a second at the most, and one after the last run."""
+    messages = play([5 + number / 100 for number in range(250)], "1")
+    assert [moment for moment, _ in messages] == [5, 6, 7, 8]
+    assert messages[0][1].endswith("1 action failed")
+    assert messages[-1][1].endswith("good")
