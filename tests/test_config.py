@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from flagman.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from daemon import Daemon
 
@@ -189,6 +189,10 @@ MISTAKES = {
     "[flagman]: key 'once': is neither true nor false": "[flagman]\nonce = 'yes'",
     "[flagman]: key 'verbose': is not a number, such as 1": "[flagman]\nverbose = true",
     "[flagman]: key 'log-level': 'loud' is none of": "[flagman]\nlog-level = 'loud'",
+    "[flagman]: key 'log-file': 'a\\x00b' is not a path": '[flagman]\nlog-file = "a\\u0000b"',
+    "[flagman]: key 'verbose': is not a number": f"[flagman]\nverbose = 0x{'f' * 5000}",
+    "[[on]] #1: key 'signal': is not a string": f"[[on]]\naction = 'stop'\nsignal = 0x{'f' * 5000}",
+    "is not TOML: Exceeds the limit": f"a = {'9' * 5000}",
     "[logging]: key 'version': must be 1": "[logging]\nversion = 2",
     "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; none is given": "[[on]]\naction = 'stop'",
     "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; signal and every are given": (
@@ -201,7 +205,7 @@ MISTAKES = {
     ),
     "[[on]] #1: key 'signal': 'USR3' is not a signal": "[[on]]\nsignal = 'USR3'\naction = 'stop'",
     "[[on]] #1: key 'signal': 'KILL' cannot be bound": "[[on]]\nsignal = 'KILL'\naction = 'stop'",
-    "[[on]] #1: key 'signal': is not a string": "[[on]]\nsignal = true\naction = 'stop'",
+    "[[on]] #1: key 'signal': is not a string ": "[[on]]\nsignal = true\naction = 'stop'",
     "[[on]] #1: key 'every': '5x' is not a span": "[[on]]\nevery = '5x'\naction = 'stop'",
     "[[on]] #1: key 'args': is not an array of strings": "[[on]]\nsignal = 'HUP'\naction = 'print'\nargs = [1]",
     "[[on]] #1: key 'args': is not an array": "[[on]]\nsignal = 'HUP'\naction = 'print'\nargs = 'x'",
@@ -227,7 +231,7 @@ def test_mistakes(message: str, mode: str, write: Callable[[str], str], capsys: 
     assert captured.out == ""
     lines = captured.err.splitlines()
     assert all(line.startswith(f"flagman: error: {path}: ") for line in lines)
-    assert [line for line in lines if f"{path}: {message}" in line]
+    assert [line for line in lines if f"{path}: {message.rstrip()}" in line]
 
 
 def test_all_mistakes_at_once(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -386,3 +390,33 @@ def test_the_error_knows_all_mistakes(write: Callable[[str], str]) -> None:
     with pytest.raises(ConfigError) as caught:
         read(write("a = 1\nb = 2\n"), core.KNOWN_ACTIONS)
     assert len(caught.value.mistakes) == 2
+
+
+def test_what_toml_cannot_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is no text."""
+    assert cli.main(["flagman", "--print-config", "--usr1", "touch", "/tmp/\udcff"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "'\\udcff' is not a character, and cannot be written" in captured.err
+
+
+def test_an_early_signal_reaches_all_bindings(
+    start: Callable[..., Daemon], write: Callable[[str], str], fifo: Path
+) -> None:
+    """Those that are debounced, too."""
+    tables = "".join(
+        f"[[on]]\nsignal = 'USR1'\naction = 'print'\nargs = ['{word}']\n{more}\n"
+        for word, more in (("now", ""), ("later", "debounce = '20ms'"))
+    )
+    slow = f"[[on]]\nsignal = 'USR2'\naction = 'acts:SlowSetUp'\nargs = ['slow', '{fifo}']\n"
+    path = write(slow + tables)
+    Path(path).unlink()
+    os.mkfifo(path)
+    daemon = start("-c", path)
+    with Path(path).open("w", encoding="utf-8") as file:  # it waits here for its configuration
+        daemon.signal(USR1)
+        settle(daemon.process.pid)
+        file.write(slow + tables)
+    daemon.expect("slow: init", "slow: begin")
+    fifo.write_text("\n", encoding="utf-8")
+    daemon.ready().expect("slow: end", "init", "init", "now", "later").stop("cleanup", "cleanup", "slow: cleanup")

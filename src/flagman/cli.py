@@ -139,6 +139,10 @@ def _is_answered(settings: Settings) -> bool:
 def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
     watch = _set_up_log(settings)
     _set_log_level(settings)
+    if settings.logging is not None:
+        from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
+
+        log_setup.configure(settings)
     if not settings.systemd:
         notifier.close()
     return service.run(settings, signals, notifier, watch)
@@ -146,7 +150,7 @@ def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> i
 
 def _set_up_log(settings: Settings) -> Callable[[Engine], None]:
     """Write the log as the settings say, if they do; give what tells the log about the engine."""
-    plain = settings.log_format in ("auto", "plain") and not settings.log_file and settings.logging is None
+    plain = settings.log_format in ("auto", "plain") and not settings.log_file
     if plain and (settings.log_format == "plain" or "JOURNAL_STREAM" not in os.environ):
         return lambda _: None
     from flagman import log_setup  # noqa: PLC0415 - for those who need it

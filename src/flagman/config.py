@@ -32,6 +32,8 @@ _OF_BINDINGS = ("overlap", "on-error", "timeout", "jitter", "debounce", "max-fai
 KEYS: dict[str, Option] = {
     name: option for option in OPTIONS if (name := option.names[-1].removeprefix("--")) not in _NOT_IN_FILES
 }
+# The integers of TOML have 64 bits.
+_LARGE = 2**63
 # The keys of [[on]] that tell what raises the flag.
 _SOURCES = ("signal", "every", "after")
 
@@ -73,7 +75,7 @@ def read(path: str, catalog: Mapping[ActionName, type[Action]]) -> Config:
         raise ConfigError([f"{path}: is not UTF-8, at byte {error.start}"]) from error
     try:
         document: dict[str, object] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
     reader = _Reader(path, catalog)
     config = reader.document(document)
@@ -184,7 +186,7 @@ class _Reader:
         value = table.get(key)
         if isinstance(value, str):
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool) and key in _SOURCES:
+        if _is_number(value) and key in _SOURCES:
             return str(value)
         self._wrong(f"{place}: key {key!r}", "is missing" if value is None else "is not a string")
         return None
@@ -197,18 +199,22 @@ def _value(option: Option, value: object) -> object:
     """
     if not option.takes_value:
         if option.kind == "count":
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            if not isinstance(value, int) or not _is_number(value) or value < 0:
                 raise ValueError("is not a number, such as 1")
             return value
         if not isinstance(value, bool):
             raise ValueError("is neither true nor false")
         return value if option.kind == "store_true" else not value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not isinstance(value, str) and not (number and option.value in ("SPAN", "N")):
+    if not isinstance(value, str) and not (_is_number(value) and option.value in ("SPAN", "N")):
         raise ValueError(f"is not a {'string or a number' if option.value in ('SPAN', 'N') else 'string'}")
     if option.choices and value not in option.choices:
         raise ValueError(f"{value!r} is none of {', '.join(option.choices)}{_did_you_mean(str(value), option.choices)}")
     return option.read(str(value))
+
+
+def _is_number(value: object) -> bool:
+    """Tell a number that TOML promises to keep from other things, and from longer ones."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flagman.config import KEYS
 from flagman.engine.member import VARIANT
+from flagman.exceptions import UsageError
 from flagman.spans import format_span
 
 TYPE_CHECKING = False
@@ -18,8 +19,18 @@ _DELETE = 0x7F
 
 
 def as_toml(settings: Settings) -> str:
-    """Write settings so that they can be read again with ``--config``."""
-    return "".join(f"{line}\n" for line in _lines(settings))
+    """Write settings so that they can be read again with ``--config``.
+
+    :raises UsageError: if something in them cannot be written in TOML
+    """
+    try:
+        text = "".join(f"{line}\n" for line in _lines(settings))
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{error.object[error.start :][:1]!r} is not a character, and cannot be written") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the settings cannot be written: {error}") from None
+    return text
 
 
 def _lines(settings: Settings) -> Iterator[str]:

@@ -78,7 +78,6 @@ def set_up(settings: Settings) -> logging.Formatter:
     """Let the root logger write as the settings say.
 
     :returns: the formatter
-    :raises UsageError: if the table [logging] cannot be used
     :raises OSError: if the log file cannot be opened
     """
     formatter: logging.Formatter
@@ -101,16 +100,18 @@ def set_up(settings: Settings) -> logging.Formatter:
         root.removeHandler(other)
         other.close()
     root.addHandler(handler)
-    if settings.logging is not None:
-        _configure(settings)
     return formatter
 
 
-def _configure(settings: Settings) -> None:
+def configure(settings: Settings) -> None:
+    """Hand the table [logging] to :mod:`logging.config`.
+
+    :raises UsageError: if it cannot be used
+    """
     from logging.config import dictConfig  # noqa: PLC0415 - for those who have such a table
 
     try:
         dictConfig(settings.logging or {})
-    except (ValueError, TypeError, AttributeError, ImportError) as error:
+    except Exception as error:
         reason = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
         raise UsageError(f"{settings.config}: [logging]: {reason}") from error

@@ -113,6 +113,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError(f"{text!r} is not a path")
+    return text
+
+
 # Seconds: what the loop can tell from nothing.
 _SHORTEST = 0.001
 _DIGITS = 10
@@ -138,7 +144,7 @@ TRIGGERS = {
 
 #: All other options, in the order in which the help shows them after these two: help and version.
 OPTIONS = (
-    Option("-c", "--config", value="FILE", explanation="read options and actions from a TOML file, too"),
+    Option("-c", "--config", value="FILE", read=_path, explanation="read options and actions from a TOML file, too"),
     Option("-l", "--list", explanation="list known actions and exit"),
     Option("--check", explanation="check the command line, set nothing up, and exit: 0 if it is good"),
     Option("--print-config", explanation="print all settings and actions as a TOML file, and exit"),
@@ -197,7 +203,9 @@ OPTIONS = (
         choices=("auto", "plain", "journal", "json"),
         explanation="how to log: plain lines, with priorities for the journal, or JSON (default: as stderr needs it)",
     ),
-    Option("--log-file", value="FILE", explanation="log to a file; if it is rotated away, a new one is opened"),
+    Option(
+        "--log-file", value="FILE", read=_path, explanation="log to a file; if it is rotated away, a new one is opened"
+    ),
     Option("-q", "--quiet", explanation="only critical messages; overrides --verbose"),
     Option("-v", "--verbose", kind="count", explanation="more log messages; twice for even more"),
 )

@@ -130,7 +130,8 @@ class _Handlers:
         """Deal with signals that came when nobody knew which flags they raise."""
         for signum in HANDLED_SIGNALS:
             flag = flag_of(signum)
-            if flag in self.expected or not (raises := self._engine.flags.discard(flag)):
+            raises = self._engine.flags.discard(flag)
+            if not raises:
                 continue
             for other in sources.get(signum, ()):
                 self._engine.flags.add(other, raises)

@@ -272,7 +272,7 @@ def test_odd_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
 def test_a_cut_line_gets_its_end(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Also if nothing is left of it when the command ends."""
     reader, writer = os.pipe()
-    stream = output.Stream(reader, output.PassOn(sys.stdout), output.new_tail())
+    stream = output.Stream(reader, output.PassOn(sys.stdout), output.new_tail(), command._Alone())
     for _ in range(2):  # together they are as long as a line may be
         os.write(writer, b"x" * 32768)
         stream.read()

@@ -26,6 +26,7 @@ from recorder import (
 )
 
 from flagman import ActionFailed, Engine, SkipRest
+from flagman.engine.member import Limits
 from flagman.engine.outcome import Outcome
 from flagman.engine.signals import Signals
 from flagman.exceptions import SetUpError, TearDownError
@@ -617,3 +618,34 @@ def test_a_raise_during_the_last_run_of_a_bundle(overlap: Literal["rerun", "igno
         engine.call_later(0.01, engine.raise_flag, "usr2")
         engine.run()
     assert seen == unmapped
+
+
+def mixed(engine: Engine) -> None:
+    """Set up two actions that mean different things by a raise during their runs."""
+    engine.set_up("usr1", Recorder, "a", limits=Limits(overlap="ignore"))
+    engine.set_up("usr1", Recorder, "b", limits=Limits(overlap="rerun"))
+
+
+def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
+    """What comes while it does not run is for it, too."""
+    left = [True] * 3
+    with Engine() as engine:
+        mixed(engine)
+        during_run(lambda name: engine.raise_flag("usr1") if name == "b" and left and left.pop() else None)
+        engine.call_later(0.05, engine.stop)
+        engine.raise_flag("usr1")
+        engine.run()
+    assert "".join(entry[-1] for entry in JOURNAL if entry.startswith("run")) == "abbabb"
+
+
+def test_a_gate_that_said_no_is_asked_again() -> None:
+    """A raise during a turn that was cut short is one for the whole bundle."""
+    with Engine() as engine:
+        engine.set_up("usr1", Skip, "gate", limits=Limits(overlap="ignore"))
+        engine.set_up("usr1", Recorder, "b", limits=Limits(overlap="rerun"))
+        once = [True]
+        during_run(lambda _: engine.raise_flag("usr1") if once and once.pop() else None)
+        engine.call_later(0.05, engine.stop)
+        engine.raise_flag("usr1")
+        engine.run()
+    assert [entry for entry in JOURNAL if entry.startswith("run")] == ["run gate", "run gate", "run b"]

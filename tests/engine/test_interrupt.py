@@ -159,40 +159,62 @@ def test_a_hangup_asks_and_never_insists() -> None:
 
 
 def test_a_shield_puts_an_interruption_off() -> None:
-    """Until the code that must not be cut in two is done."""
+    """Until the code that must not be cut in two asks for it."""
     interrupter = Interrupter()
     steps: list[str] = []
 
     def code() -> None:
-        with interrupter.shielded():
-            interrupter.interrupt("now")
-            steps.append("whole")
+        interrupter.shielded = True
+        interrupter.interrupt("now")
+        steps.append("whole")
+        interrupter.shielded = False
+        interrupter.raise_postponed()
         steps.append("never")
 
     with pytest.raises(ActionInterrupted, match="now"):
         interrupter.call(code)
     assert steps == ["whole"]
+    interrupter.raise_postponed()
     interrupter.call(steps.append, "next")
     assert steps == ["whole", "next"]
 
 
-def test_a_shield_does_not_hide_another_exception() -> None:
-    """Nor does the interruption come back later."""
-    interrupter = Interrupter()
+def test_an_alarm_does_not_cut_another_handler_off(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """The flag that it was about to raise is raised, and the alarm comes again."""
+    raised: list[str] = []
+
+    def on_usr1(_signum: int, _frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGALRM)
+        raised.append("usr1")
+
+    interrupter = Interrupter({on_usr1.__code__})
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    handlers.append((signal.SIGUSR1, signal.signal(signal.SIGUSR1, on_usr1)))
 
     def code() -> None:
-        with interrupter.shielded():
-            interrupter.interrupt("now")
-            raise ZeroDivisionError
+        window = interrupter._window
+        assert window is not None
+        window.timeout_due = time.monotonic()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(1000)
 
-    with pytest.raises(ZeroDivisionError):
-        interrupter.call(code)
+    with pytest.raises(ActionTimedOut):
+        interrupter.call_within(1000, code)
+    assert raised == ["usr1"]
 
-    def shielded() -> None:
-        with interrupter.shielded():
-            pass
 
-    interrupter.call(shielded)
+def test_a_stop_in_an_inner_call_bounds_the_outer_one(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """As when it comes while an action sets another one up."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+
+    def outer() -> None:
+        interrupter.call(interrupter.bound, 0.01)
+        time.sleep(1000)
+
+    with pytest.raises(ActionInterrupted, match="stop timeout"):
+        interrupter.call(outer)
+    interrupter.close()
 
 
 def test_a_timeout_is_the_calls_own(handlers: list[tuple[signal.Signals, Handler]]) -> None:
@@ -317,8 +339,9 @@ def test_the_end_of_the_process_waits_for_a_start(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "_exit", lambda status: ends.append(("exit", status)))
     monkeypatch.setattr(os, "killpg", lambda group, signum: ends.append(("kill", group, signum)))
     interrupter = Interrupter()
-    with interrupter.starting():
-        interrupter.exit(143)
-        assert ends == []
-        interrupter.groups.add(4711)
+    interrupter.starting = True
+    interrupter.exit(143)
+    assert ends == []
+    interrupter.groups.add(4711)
+    interrupter.started()
     assert ends == [("kill", 4711, signal.SIGKILL), ("exit", 143)]

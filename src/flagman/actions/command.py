@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 
 from flagman.actions.action import Action
 from flagman.actions.output import show, sinks
@@ -14,8 +14,6 @@ from flagman.sd_notify import PRIVATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from flagman.engine.interrupt import Interrupter
 
 # What the service manager has told this process alone.
@@ -76,36 +74,34 @@ class ExecAction(Action):
         """
         self._left = [pid for pid in self._left if not _is_reaped(pid)]
         process: Process | None = None
+        interrupter = self._interrupter
+        # From here on interruptions come only while something is waited for.
+        interrupter.shielded = interrupter.starting = True
         try:
-            # An interruption between the start of the process and the note of it would leave it behind.
-            with self._interrupter.starting():
-                process = self._start()
-                self._interrupter.groups.add(process.pid)
+            process = self._start()
+            interrupter.groups.add(process.pid)
+            interrupter.started()
             status = process.wait()
-        except BaseException as error:
+        except ChildProcessError:
             if process is not None:
-                self._give_up(process, error)
+                process.forget()  # its number may mean another process by now
+            raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
+        except BaseException as error:
+            if process is not None and not process.end():
+                self._left.append(process.pid)
+            if process is not None and isinstance(error, ActionTimedOut):
+                raise ActionTimedOut(f"{error}{show(process.tail)}") from None
             raise
-        self._interrupter.groups.discard(process.pid)
+        finally:
+            if process is not None:
+                interrupter.groups.discard(process.pid)
+            interrupter.started()
+            interrupter.postponed = None  # too late: the run is over
+            interrupter.shielded = False
         if status:
             raise ActionFailed(f"`{self._shown}` {self._say(status)}{show(process.tail)}")
         if process.failure:
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
-
-    def _give_up(self, process: Process, error: BaseException) -> None:
-        """Leave nothing behind of a command that is not waited for any more."""
-        if isinstance(error, ChildProcessError):
-            # Its number may mean another process by now.
-            process.forget()
-            self._interrupter.groups.discard(process.pid)
-            raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
-        # It has its own bounds.
-        with self._interrupter.shielded():
-            if not process.end():
-                self._left.append(process.pid)
-            self._interrupter.groups.discard(process.pid)
-        if isinstance(error, ActionTimedOut):
-            raise ActionTimedOut(f"{error}{show(process.tail)}") from None
 
     def _start(self) -> Process:
         environment = self._environment
@@ -115,7 +111,7 @@ class ExecAction(Action):
             environment[b"FLAGMAN_ACTION"] = os.fsencode(turn.action)
             environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
         try:
-            return Process(self._program, self._words, environment, self._null, self._sinks)
+            return Process(self._program, self._words, environment, self._null, self._sinks, self._interrupter)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ActionFailed(f"`{self._shown}` cannot be started: {reason}") from error
@@ -159,12 +155,13 @@ class _Alone:
 
     def __init__(self) -> None:
         self.groups: set[int] = set()
+        self.shielded = self.starting = False
+        self.postponed: BaseException | None = None
 
-    def shielded(self) -> AbstractContextManager[None]:
+    def raise_postponed(self) -> None:
         """Do nothing."""
-        return nullcontext()
 
-    starting = shielded
+    started = raise_postponed
 
 
 def _is_reaped(pid: int) -> bool:

@@ -14,9 +14,18 @@ from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Protocol, TextIO
 
     from flagman.engine.engine import Output
+
+    class Shield(Protocol):
+        """What puts interruptions off, see :class:`flagman.engine.interrupt.Interrupter`."""
+
+        shielded: bool
+
+        def raise_postponed(self) -> None:
+            """Raise the one that has been put off, if there is one."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +98,12 @@ class Stream:
     :param reader: the descriptor, which it closes in the end
     :param sink: takes the lines
     :param tail: keeps the last of them
+    :param shield: is taken down while a line is passed on, for whoever takes it may take his time
     """
 
-    def __init__(self, reader: int, sink: Sink, tail: deque[bytes]) -> None:
+    def __init__(self, reader: int, sink: Sink, tail: deque[bytes], shield: Shield) -> None:
+        self._shield = shield
+        self._lines: deque[bytes] = deque()
         self._reader = reader
         self._sink = sink
         self._tail = tail
@@ -118,17 +130,28 @@ class Stream:
         if len(self._buffer) - whole >= _LONGEST_LINE:
             whole = len(self._buffer)
         complete, self._buffer = self._buffer[:whole], self._buffer[whole:]
-        for line in _LINE.findall(complete):
-            self._pass_on(line)
+        self._lines.extend(_LINE.findall(complete))
+        self._pass_all_on()
         if complete:
             self._is_cut = not complete.endswith(b"\n")
         return bool(data)
 
+    def _pass_all_on(self) -> None:
+        while self._lines:
+            self._pass_on(self._lines.popleft())
+
     def _pass_on(self, line: bytes) -> None:
         self._tail.append(line[:_TAIL_WIDTH].rstrip(b"\n"))
         try:
+            if not self.hurries:
+                self._shield.raise_postponed()
+                self._shield.shielded = False
+                try:
+                    self._sink.write(line)
+                finally:
+                    self._shield.shielded = True
             # At least PIPE_BUF bytes fit into what is ready, see pipe(7).
-            if not self.hurries or (len(line) <= select.PIPE_BUF and self._sink.is_ready()):
+            elif len(line) <= select.PIPE_BUF and self._sink.is_ready():
                 self._sink.write(line)
         except (OSError, ValueError) as error:
             # The command goes on: a full disk on our side is not its fault, and a full pipe would stop it.
@@ -137,6 +160,7 @@ class Stream:
 
     def finish(self) -> None:
         """Pass on what the pipe holds now, whoever else may still write to it, and the rest of a line."""
+        self._pass_all_on()
         (left,) = struct.unpack("i", fcntl.ioctl(self._reader, termios.FIONREAD, b"\0" * 4))
         while left > 0:
             most = min(left, _CHUNK)
@@ -149,9 +173,9 @@ class Stream:
 
     def close(self) -> None:
         """Close the descriptor."""
-        if self._reader >= 0:
-            os.close(self._reader)
-            self._reader = -1
+        reader, self._reader = self._reader, -1
+        if reader >= 0:
+            os.close(reader)
 
 
 def new_tail() -> deque[bytes]:

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flagman.actions.output import Sink
+    from flagman.actions.output import Shield, Sink
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +49,18 @@ class Process:
     :param environment: all of it
     :param null: a descriptor of /dev/null
     :param sinks: take the lines of its standard output and of its standard error
+    :param shield: is taken down while something is waited for that may take long
     :raises OSError: if it cannot be started
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a start takes
         self,
         program: str,
         arguments: tuple[str, ...],
         environment: Mapping[bytes, bytes],
         null: int,
         sinks: tuple[Sink, Sink],
+        shield: Shield,
     ) -> None:
         pipes: list[int] = []
         try:
@@ -88,9 +90,13 @@ class Process:
         #: The last lines of its output.
         self.tail = new_tail()
         self._arguments = arguments
+        self._shield = shield
         self._status: int | None = None
+        self._is_ending = self._is_reaped = False
         self._pidfd = -1
-        self._streams = [Stream(reader, sink, self.tail) for reader, sink in zip(pipes[::2], sinks, strict=True)]
+        self._streams = [
+            Stream(reader, sink, self.tail, shield) for reader, sink in zip(pipes[::2], sinks, strict=True)
+        ]
         self._readable = {stream.fileno(): stream for stream in self._streams}
         self._waiting = select.poll()
         for reader in self._readable:
@@ -114,6 +120,7 @@ class Process:
         :raises ChildProcessError: if somebody else has taken the exit status
         """
         while not self._has_ended():
+            self._shield.raise_postponed()
             self._poll(None)
         for stream in self._streams:
             stream.finish()
@@ -124,6 +131,9 @@ class Process:
 
         :returns: whether it has ended: a process of another user may refuse
         """
+        if self._is_reaped:
+            return True
+        self._is_ending = True
         # Before any log record: whoever reads those may have stopped reading.
         self._kill(signal.SIGTERM)
         logger.info("Sent TERM to the process group of `%s`", " ".join(self._arguments))
@@ -178,7 +188,12 @@ class Process:
         """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
         if self._pidfd < 0 and patience is None:
             patience = _PAUSE
-        for descriptor, _ in self._waiting.poll(None if patience is None else patience * 1000):
+        self._shield.shielded = self._is_ending
+        try:
+            events = self._waiting.poll(None if patience is None else patience * 1000)
+        finally:
+            self._shield.shielded = True
+        for descriptor, _ in events:
             if descriptor not in self._readable or not self._readable[descriptor].read():
                 self._waiting.unregister(descriptor)  # it has nothing more to tell
 
@@ -212,6 +227,7 @@ class Process:
         try:
             if self._status is None:
                 _, self._status = os.waitpid(self.pid, 0)
+            self._is_reaped = True
         finally:
             self._close()
         return os.waitstatus_to_exitcode(self._status)
@@ -219,9 +235,9 @@ class Process:
     def _close(self) -> None:
         for stream in self._streams:
             stream.close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
+            os.close(pidfd)
 
 
 def _closing() -> list[tuple[int, int]]:

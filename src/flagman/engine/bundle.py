@@ -40,13 +40,14 @@ class Bundle:
         """Add an action behind the others; during a run, for the next one."""
         self._members.append(member)
 
-    def run(self, run: Callable[[Member], Verdict], is_over: Callable[[], bool]) -> None:
-        """Run every action in order.
+    def run(self, run: Callable[[Member], Verdict], is_over: Callable[[], bool]) -> bool:
+        """Run every action in order; tell whether none has ended the turn.
 
         :param run: runs one action
         :param is_over: asked before each, tells whether it and those after it are not to run any more
         """
         gone: set[Member] = set()
+        whole = True
         for member in self:
             if is_over():
                 break
@@ -54,6 +55,8 @@ class Bundle:
             if verdict is Verdict.GONE:
                 gone.add(member)
             elif verdict is Verdict.SKIP:
+                whole = False
                 break
         if gone:  # one pass, however many have left
             self._members = [member for member in self._members if member not in gone]
+        return whole

@@ -78,7 +78,7 @@ class Engine:
         self._owns_signals = signals is None
         self._signals = Signals() if signals is None else signals
         self.flags = self._signals.flags
-        self.interrupter = Interrupter()
+        self.interrupter = Interrupter(self._signals.codes)
         self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
         self._limits = Limits(on_error, timeout, max_failures, overlap)
@@ -164,11 +164,15 @@ class Engine:
 
         with self._lock:
             if self._calls is None:
-                self._calls = Calls(self.clock, self._roster.make)
+                self._calls = Calls(self.clock, self._make)
                 self._loop.add(self._calls)
         call = self._calls.add(moment, lambda: code(*args, **kwargs))
         self._signals.wakeup.wake()  # the loop may be about to wait for longer
         return call
+
+    def _make(self, code: Callable[[], object]) -> None:
+        self._roster.make(code)
+        self._signals.keep_waking()
 
     def stop(self) -> None:
         """Let :meth:`run` return as soon as the running action has ended; safe in any thread, and in an action."""
@@ -210,23 +214,26 @@ class Engine:
                 return
         # Unless it has been raised since.
         partly = self._partly.pop(flag, 0) == raises
-        self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
+        whole = self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
         self._signals.keep_waking()
         if flag in self.flags:
-            self._judge(flag, bundle)
+            self._judge(flag, bundle, whole=whole and not partly)
         if not bundle:
             del self._bundles[flag]
         if self.once:
             self.flags.add(STOP)
         self._check()
 
-    def _judge(self, flag: FlagName, bundle: Bundle) -> None:
-        """Decide what it means that a flag was raised while its own bundle ran."""
+    def _judge(self, flag: FlagName, bundle: Bundle, *, whole: bool) -> None:
+        """Decide what it means that a flag was raised while its own bundle ran.
+
+        :param whole: every action of the bundle has run; one that has not cannot have had the raise stand for its run
+        """
         policies = {member.limits.overlap for member in bundle} or {self._limits.overlap}
         if "rerun" not in policies:
             ignored = self.flags.discard(flag)
             logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
-        elif "ignore" in policies:
+        elif "ignore" in policies and whole:
             self._partly[flag] = self.flags.count(flag)
 
     def _run_bundle(
@@ -237,7 +244,8 @@ class Engine:
         is_over: Callable[[], bool],
         *,
         partly: bool = False,
-    ) -> None:
+    ) -> bool:
+        """Run a bundle; tell whether no action has ended its turn."""
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         self.turn = turn = Turn(flag, raises)
 
@@ -250,10 +258,11 @@ class Engine:
             turn.failures += member.failures > 0
             return verdict
 
-        bundle.run(run, is_over)
+        whole = bundle.run(run, is_over)
         turn.action = ""
         if self.on_turn is not None:
             self.on_turn(turn)
+        return whole
 
     def _check(self) -> None:
         """Notice that there is nothing left to run."""

@@ -13,16 +13,15 @@ import os
 import signal
 import time
 from _thread import get_ident
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from flagman.engine.flags import STOP
 from flagman.exceptions import ActionInterrupted, ActionTimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from types import FrameType
+    from collections.abc import Callable, Container
+    from types import CodeType, FrameType
     from typing import ParamSpec, TypeVar
 
     from flagman.engine.flags import Flags
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 _SHORTEST_BOUND = 1.0
 # Seconds; setitimer(2) takes 0 for "never".
 _AT_ONCE = 1e-6
+# Seconds until an alarm that came at a bad moment comes again.
+_SOON = 1e-3
 # Seconds by which an alarm may seem to come too early, by rounding.
 _TOLERANCE = 1e-3
 
@@ -59,17 +60,35 @@ class _Window:
 
 
 class Interrupter:
-    """Runs code of an action so that a signal handler can end it."""
+    """Runs code of an action so that a signal handler can end it.
 
-    __slots__ = ("_bound", "_exit_status", "_postponed", "_shielded", "_starting", "_window", "groups", "insisted")
+    :param handlers: the code of signal handlers that no alarm may cut off
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_bound",
+        "_exit_status",
+        "_handlers",
+        "_window",
+        "groups",
+        "insisted",
+        "postponed",
+        "shielded",
+        "starting",
+    )
+
+    def __init__(self, handlers: Container[CodeType] = ()) -> None:
+        self._handlers = handlers
         self._window: _Window | None = None
         # Seconds that all code may take, once a stop has been asked for.
         self._bound: float | None = None
-        self._shielded = False
-        self._postponed: ActionInterrupted | None = None
-        self._starting = False
+        #: Put interruptions off, for code that must not be cut in two. An attribute, since setting one is a single step
+        #: that no handler can split: set it first, and take it back in a ``finally``.
+        self.shielded = False
+        #: What has been put off.
+        self.postponed: ActionInterrupted | None = None
+        #: A command is being started whose group is not noted yet: put :meth:`exit` off.
+        self.starting = False
         self._exit_status: int | None = None
         #: Somebody does not want to wait any longer.
         self.insisted = False
@@ -90,6 +109,8 @@ class Interrupter:
         finally:
             # First, and in one step that no handler can split: from here on nothing is raised.
             self._window = window.outer
+            if window.outer is not None:
+                self._set_timer()
 
     def call_within(self, timeout: float, code: Callable[[], T]) -> T:
         """Call ``code``, for so many seconds at the most.
@@ -122,11 +143,14 @@ class Interrupter:
                 self._window.due = time.monotonic() + seconds
             self._set_timer()
 
-    def on_alarm(self, _signum: int, _frame: FrameType | None) -> None:
+    def on_alarm(self, _signum: int, frame: FrameType | None) -> None:
         """Handle ALRM: the time is over, if the clock says so too; anybody may send the signal."""
         now = time.monotonic() + _TOLERANCE
         window = self._window
         if window is None or window.thread != get_ident():
+            return
+        if self._is_in_handler(frame):  # or a flag that it was about to raise would be lost
+            signal.setitimer(signal.ITIMER_REAL, _SOON, _SHORTEST_BOUND)
             return
         if window.timeout_due <= now and not window.timed_out:
             window.timed_out = True
@@ -135,34 +159,34 @@ class Interrupter:
             window.overdue = True
             self._raise(ActionInterrupted(f"it went on for longer than the stop timeout of {self._bound:g} seconds"))
 
+    def _is_in_handler(self, frame: FrameType | None) -> bool:
+        while frame is not None:
+            if frame.f_code in self._handlers:
+                return True
+            frame = frame.f_back
+        return False
+
     def _raise(self, interruption: ActionInterrupted) -> None:
         self._set_timer()
-        if not self._shielded:
+        if not self.shielded:
             raise interruption
-        self._postponed = interruption
+        self.postponed = interruption
 
-    @contextmanager
-    def shielded(self) -> Iterator[None]:
-        """Put interruptions off until the end of the ``with`` block, for code that must not be cut in two."""
-        self._shielded = True
-        try:
-            yield
-        finally:
-            self._shielded = self._starting = False
-            postponed, self._postponed = self._postponed, None
-            if self._exit_status is not None:
-                self.exit(self._exit_status)
+    def raise_postponed(self) -> None:
+        """Raise the interruption that came while :attr:`shielded` was true, if there was one."""
+        postponed, self.postponed = self.postponed, None
         if postponed is not None:
             raise postponed
 
-    def starting(self) -> AbstractContextManager[None]:
-        """Put interruptions and :meth:`exit` off while a command is started and its group is noted."""
-        self._starting = True
-        return self.shielded()
+    def started(self) -> None:
+        """Obey an :meth:`exit` that came while :attr:`starting` was true."""
+        self.starting = False
+        if self._exit_status is not None:
+            self.exit(self._exit_status)
 
     def exit(self, status: int) -> None:
         """End the process now, and with it the commands that are waited for; for signal handlers."""
-        if self._starting:
+        if self.starting:
             self._exit_status = status
             return
         for group in tuple(self.groups):

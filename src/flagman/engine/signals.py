@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager, suppress
+from types import CodeType
 
 from flagman.engine.flags import Flags
 from flagman.engine.wakeup import Wakeup
@@ -47,6 +48,8 @@ class Signals:
         self.flags = Flags()
         self.wakeup = Wakeup()
         self._names: dict[int, tuple[FlagName, ...]] = {}
+        #: The code of all handlers that have been installed.
+        self.codes: set[CodeType] = set()
         self._previous: dict[int, Handler] = {}
         self._previous_mask: set[signal.Signals | int] = set()
         self._wakes = False
@@ -65,6 +68,9 @@ class Signals:
         """Give a signal any handler, and unblock it."""
         if not self._previous:
             self._previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        code = getattr(handler, "__code__", None)
+        if isinstance(code, CodeType):
+            self.codes.add(code)
         previous = signal.signal(signum, handler)
         self._previous.setdefault(signum, previous)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
