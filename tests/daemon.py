@@ -15,9 +15,9 @@ from flagman import testing
 from flagman.testing import DEADLINE, Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["DEADLINE", "LIB", "MODULE", "SCRIPT", "Daemon", "Lines", "clean_environment", "run", "settle"]
+__all__ = ["DEADLINE", "LIB", "MODULE", "SCRIPT", "Daemon", "Lines", "clean_environment", "inheriting", "run", "settle"]
 
 #: Where the actions for tests are.
 LIB = Path(__file__).parent / "lib"
@@ -40,7 +40,6 @@ class Daemon(testing.Daemon):
         prefix: Sequence[str] = (),
         environment: Mapping[str, str | None] | None = None,
         merged: bool = False,
-        before_exec: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(
             *arguments,
@@ -48,8 +47,18 @@ class Daemon(testing.Daemon):
             command=[*prefix, *command],
             environment={"PYTHONPATH": str(LIB), **(environment or {})},
             merged=merged,
-            before_exec=before_exec,
         )
+
+
+def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> list[str]:
+    """Give a prefix that starts a command with some signals ignored, or blocked."""
+    program = (
+        "import os, signal, sys\n"
+        f"for signum in {list(map(int, ignored))}: signal.signal(signum, signal.SIG_IGN)\n"
+        f"signal.pthread_sigmask(signal.SIG_BLOCK, {list(map(int, blocked))})\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    return [sys.executable, "-ISc", program]
 
 
 def settle(pid: int) -> None:

@@ -15,7 +15,7 @@ from flagman import core, service
 from flagman.command_line import CommandLine
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
-from flagman.exceptions import ConfigError, FlagmanError, UsageError
+from flagman.exceptions import ConfigError, FlagmanError, UsageError, one_line
 from flagman.options import LONG_OPTIONS, TRIGGERS
 from flagman.sd_notify import take_from_environment
 from flagman.settings import Settings
@@ -186,7 +186,7 @@ def _read(argv: Sequence[str]) -> Settings:
 
 def _notify_failure(notifier: SystemdNotifier, error: FlagmanError) -> None:
     """Tell the manager why this process ends, see :manpage:`sd_notify(3)`."""
-    state = f"STATUS=Failed: {' '.join(str(error).split())}\nEXIT_STATUS={error.exit_code}"
+    state = f"STATUS=Failed: {one_line(error)}\nEXIT_STATUS={error.exit_code}"
     if isinstance(error.__cause__, OSError) and error.__cause__.errno:
         state += f"\nERRNO={error.__cause__.errno}"
     notifier.notify(state)
@@ -200,7 +200,7 @@ def _messages(error: FlagmanError) -> list[str]:
 def _report(message: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):  # the status still tells
-            sys.stderr.write(f"{_error_prefix()}flagman: error: {' '.join(message.split())}\n")
+            sys.stderr.write(f"{_error_prefix()}flagman: error: {one_line(message)}\n")
 
 
 def _error_prefix() -> str:

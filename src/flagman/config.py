@@ -11,12 +11,13 @@ from pathlib import Path
 
 from flagman.command_line import check
 from flagman.exceptions import ConfigError, UsageError
+from flagman.hints import did_you_mean
 from flagman.options import OPTIONS, TRIGGERS
 from flagman.settings import Binding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from flagman.actions.action import Action
     from flagman.options import Option
@@ -100,7 +101,7 @@ class _Reader:
         """Read the whole file."""
         config = Config()
         for name in document.keys() - {"flagman", "on", "logging"}:
-            self._wrong(f"table {name!r}", f"unknown{_did_you_mean(name, ('flagman', 'on', 'logging'))}")
+            self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, ('flagman', 'on', 'logging'))}")
         options = document.get("flagman", {})
         if isinstance(options, dict):
             config.options = self._options("[flagman]", options, KEYS)
@@ -130,7 +131,7 @@ class _Reader:
         options: dict[str, object] = {}
         for key, value in values.items():
             if key not in known:
-                self._wrong(f"{table}: key {key!r}", f"unknown{_did_you_mean(key, known)}")
+                self._wrong(f"{table}: key {key!r}", f"unknown{did_you_mean(key, known)}")
                 continue
             try:
                 options[known[key].setting] = _value(known[key], value)
@@ -144,7 +145,7 @@ class _Reader:
         known = (*_SOURCES, "action", "args", *own)
         for key in table:
             if key not in known:
-                self._wrong(f"{place}: key {key!r}", f"unknown{_did_you_mean(key, known)}")
+                self._wrong(f"{place}: key {key!r}", f"unknown{did_you_mean(key, known)}")
         options = self._options(place, {key: value for key, value in table.items() if key in own}, own)
         source = self._source(place, table)
         name = self._text(place, table, "action")
@@ -208,17 +209,10 @@ def _value(option: Option, value: object) -> object:
     if not isinstance(value, str) and not (_is_number(value) and option.value in ("SPAN", "N")):
         raise ValueError(f"is not a {'string or a number' if option.value in ('SPAN', 'N') else 'string'}")
     if option.choices and value not in option.choices:
-        raise ValueError(f"{value!r} is none of {', '.join(option.choices)}{_did_you_mean(str(value), option.choices)}")
+        raise ValueError(f"{value!r} is none of {', '.join(option.choices)}{did_you_mean(str(value), option.choices)}")
     return option.read(str(value))
 
 
 def _is_number(value: object) -> bool:
     """Tell a number that TOML promises to keep from other things, and from longer ones."""
     return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
-
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

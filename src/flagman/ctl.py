@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
 
 import flagman
-from flagman.exceptions import FlagmanError
+from flagman.exceptions import FlagmanError, one_line
+from flagman.parser import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
-    from typing import NoReturn
-
-
-class _Parser(ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"flagmanctl: error: {' '.join(message.split())}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,14 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(exit_.code or 0)
     except (FlagmanError, OSError) as error:
         with suppress(OSError):
-            print(f"flagmanctl: error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"flagmanctl: error: {one_line(error)}", file=sys.stderr)
         return error.exit_code if isinstance(error, FlagmanError) else 1
     except KeyboardInterrupt:
         return 130
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="flagmanctl", description="Make what flagman runs.", allow_abbrev=False, usage="flagmanctl [-h] VERB ..."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {flagman.__version__}")

@@ -22,6 +22,11 @@
 from __future__ import annotations
 
 
+def one_line(message: object) -> str:
+    """Give a message, or that of an exception, as one line, whatever it is made of."""
+    return " ".join(str(message).split())
+
+
 class FlagmanError(Exception):
     """Anything that flagman reports in one line instead of a traceback."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
 import flagman
+from flagman.exceptions import one_line
 from flagman.options import LONG_OPTIONS, OPTIONS, TRIGGERS
 
 TYPE_CHECKING = False
@@ -29,11 +30,12 @@ examples:
 """
 
 
-class _Parser(ArgumentParser):
-    """A parser whose errors are one line."""
+class Parser(ArgumentParser):
+    """A parser whose errors are one line, which names the program and no verb of it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"flagman: error: {' '.join(message.split())}\n")
+        """End the process with status 2."""
+        self.exit(2, f"{self.prog.split()[0]}: error: {one_line(message)}\n")
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
@@ -57,7 +59,7 @@ def parse(words: Sequence[str], settings: Settings) -> None:
 
 
 def _parser() -> ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="flagman",
         usage="flagman [OPTION ...] --SIGNAL ACTION [ARGUMENT ...] ...",
         description="Sleep until a signal arrives, then run the actions that are bound to it.",
@@ -101,7 +103,7 @@ def _unknown(word: str) -> str:
     """Say what is wrong with a word that is no option and belongs to none."""
     if not word.startswith("-"):
         return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
-    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
+    from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 
-    close = get_close_matches(word, [*TRIGGERS, *LONG_OPTIONS], n=1, cutoff=0.7)
-    return f"unknown option {word!r}; " + (f"did you mean {close[0]!r}?" if close else "see flagman --help")
+    hint = did_you_mean(word, [*TRIGGERS, *LONG_OPTIONS], otherwise="; see flagman --help", likeness=0.7)
+    return f"unknown option {word!r}{hint}"

@@ -46,7 +46,11 @@ def number_of(text: str) -> SignalNumber:
     else:
         number = int(getattr(signal, f"SIG{name}", 0)) if name.isalnum() else 0
     if number not in signal.valid_signals():
-        raise ValueError(f"{text!r} is not a signal{_did_you_mean(name)}")
+        from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+
+        known = [known.name.removeprefix("SIG") for known in signal.Signals]
+        hint = did_you_mean(name, known, otherwise=" of this system; kill -l lists them")
+        raise ValueError(f"{text!r} is not a signal{hint}")
     return number
 
 
@@ -68,10 +72,3 @@ def name_of(number: SignalNumber) -> str:
         above = _RTMAX - number
         return f"RTMIN+{below}" if below <= above else f"RTMAX-{above}"
     return signal.Signals(number).name.removeprefix("SIG")
-
-
-def _did_you_mean(name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
-
-    close = get_close_matches(name, [known.name.removeprefix("SIG") for known in signal.Signals], n=1)
-    return f"; did you mean {close[0]!r}?" if close else " of this system; kill -l lists them"

@@ -174,7 +174,6 @@ class Daemon:
     :param command: how to start flagman; with this interpreter by default
     :param environment: variables to add, or to remove where the value is None
     :param merged: let stderr go where stdout goes, as in a terminal
-    :param before_exec: called in the child before flagman is started
     """
 
     def __init__(
@@ -184,7 +183,6 @@ class Daemon:
         command: Sequence[str] = (sys.executable, "-m", "flagman"),
         environment: Mapping[str, str | None] | None = None,
         merged: bool = False,
-        before_exec: Callable[[], None] | None = None,
     ) -> None:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flagman-"))
@@ -204,7 +202,6 @@ class Daemon:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-                    preexec_fn=before_exec,  # noqa: PLW1509 - for tests without threads
                 )
             )
             stack.callback(self.process.kill)

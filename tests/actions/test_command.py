@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, settle
+from daemon import DEADLINE, inheriting, settle
 
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction, command, output, process
@@ -68,19 +68,14 @@ def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.Capture
 
 def test_a_child_starts_clean(start: Callable[..., Daemon]) -> None:
     """Whatever flagman itself was started with: blocked and ignored signals, a descriptor too many."""
-
-    def spoil() -> None:
-        everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-        for signum in everything:
-            signal.signal(signum, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, everything)
-
+    everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    spoilt = inheriting(ignored=everything, blocked=everything)
     look = (
         "grep -E '^Sig(Blk|Ign)' /proc/self/status; echo $(ls /proc/self/fd); readlink /proc/self/fd/0;"
         " cut -d' ' -f1,5 /proc/self/stat | xargs -n1; echo $$"
     )
     launcher = ["sh", "-c", 'exec 9</dev/null; exec "$@"', "sh"]
-    daemon = start("--usr1", "sh", look, prefix=launcher, before_exec=spoil).ready().signal(USR1)
+    daemon = start("--usr1", "sh", look, prefix=[*launcher, *spoilt]).ready().signal(USR1)
     lines = [daemon.out.next() for _ in range(7)]
     (blocked, ignored) = (int(line.split()[1], 16) for line in lines[:2])
     assert blocked == 0

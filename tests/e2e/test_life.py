@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import MODULE, Daemon, run, settle
+from daemon import MODULE, Daemon, inheriting, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -269,17 +269,9 @@ def test_nohup(start: Start) -> None:
 @pytest.mark.parametrize("how", ["ignored", "blocked"])
 def test_mapped_signals_are_served_whatever_was_inherited(start: Start, how: str) -> None:
     """And the daemon can be stopped."""
-
-    def before_exec() -> None:
-        signums = [USR1, HUP, TERM, INT]
-        if how == "blocked":
-            signal.pthread_sigmask(signal.SIG_BLOCK, signums)
-        else:
-            for signum in signums:
-                signal.signal(signum, signal.SIG_IGN)
-
+    prefix = inheriting(**{how: [USR1, HUP, TERM, INT]})
     for stop in (TERM, INT):
-        daemon: Daemon = start("--usr1", "print", "hi", "--hup", "print", "hup", before_exec=before_exec)
+        daemon: Daemon = start("--usr1", "print", "hi", "--hup", "print", "hup", prefix=prefix)
         daemon.ready().expect("init", "init").signal(USR1).expect("hi").signal(HUP).expect("hup")
         daemon.signal(stop).expect("cleanup", "cleanup", "")
         assert daemon.status() == 0

@@ -102,7 +102,10 @@ class HttpAction(Action):
         return (self.engine.turn.timeout if hasattr(self, "engine") else None) or self.default_timeout
 
     def _opener(self) -> OpenerDirector:
-        """Give what speaks these protocols and no others: urllib's own default reads files, too."""
+        """Give what speaks these protocols and no others: urllib's own default reads files, too.
+
+        A new one for every run: within a year, the certificates of this host and its proxy change.
+        """
         opener = OpenerDirector()
         handlers: list[BaseHandler] = [HTTPDefaultErrorHandler(), HTTPErrorProcessor(), _Redirects(self._socket)]
         if self._socket:

@@ -52,7 +52,10 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         if not offers:
             if direct is not None:
                 raise direct
-            raise UnknownActionError(f"unknown action {name!r}{_did_you_mean(name, self)}")
+            from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+
+            hint = did_you_mean(name, self, otherwise="; flagman --list names them all")
+            raise UnknownActionError(f"unknown action {name!r}{hint}")
         if len(offers) > 1:
             choices = " or ".join(sorted(map(_full_name, offers)))
             raise PluginError(f"several distributions offer an action {name!r}: choose {choices}")
@@ -118,10 +121,3 @@ def _load(place: str, what: str) -> type[Action]:
     if not (isinstance(found, type) and issubclass(found, Action)):
         raise PluginError(f"{what} is broken: {place} is not a subclass of flagman.Action")
     return found
-
-
-def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error message
-
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "; flagman --list names them all"

@@ -12,7 +12,15 @@ from contextlib import ExitStack
 from flagman.engine.bundle import Verdict
 from flagman.engine.flags import STOP
 from flagman.engine.member import Member
-from flagman.exceptions import ActionClosed, ActionFailed, ActionInterrupted, ActionTimedOut, SetUpError, SkipRest
+from flagman.exceptions import (
+    ActionClosed,
+    ActionFailed,
+    ActionInterrupted,
+    ActionTimedOut,
+    SetUpError,
+    SkipRest,
+    one_line,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +68,7 @@ class Roster:
         try:
             instance = self._call(_create, engine, action, arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
-            raise SetUpError(f"setting up the action {action.__name__} failed: {_one_line(error)}") from error
+            raise SetUpError(f"setting up the action {action.__name__} failed: {_named(error)}") from error
         if instance._closed:  # noqa: SLF001 - the loop's half of Action
             raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
         member = Member(instance, name, limits)
@@ -166,6 +174,6 @@ def _create(engine: Engine, action: type[Action], arguments: tuple[str, ...]) ->
     return instance
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+def _named(error: BaseException) -> str:
+    text = one_line(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

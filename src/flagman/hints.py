@@ -1,0 +1,20 @@
+"""What a message about a mistake says beyond the mistake."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "", likeness: float = 0.6) -> str:
+    """Give the end of a message about an unknown name.
+
+    :param known: the names that there are
+    :param otherwise: what to say if none of them is similar
+    :param likeness: how similar one must be, from 0 to 1
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to a message
+
+    close = get_close_matches(name, list(known), n=1, cutoff=likeness)
+    return f"; did you mean {close[0]!r}?" if close else otherwise
