@@ -72,6 +72,8 @@ assert flagman.__main__.main() == 0
 unwanted = {"asyncio", "dataclasses", "importlib.metadata", "inspect", "shutil", "socket", "subprocess", "tomllib",
             "typing", "difflib", "shlex"}
 assert not unwanted & set(sys.modules), unwanted & set(sys.modules)
+actions = {m.removeprefix("flagman.actions.") for m in sys.modules if m.startswith("flagman.actions.")}
+assert actions == {"action", "printing", "signature"}, actions
 """
     python(program)
 

@@ -178,6 +178,33 @@ def test_whoever_ignores_term_is_killed(
     assert "has not ended 0.2 s after TERM: sent KILL" in caplog.text
 
 
+def test_a_stop_kills_whoever_ignores_term(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As a timeout does, once the stop timeout is over."""
+    monkeypatch.setattr(process, "GRACE", 0.2)
+    with Engine(timeout=1000) as engine:
+        engine.set_up("usr1", ShellAction, STUBBORN)
+        engine.once = True
+        engine.raise_flag("usr1")
+        engine.interrupter.bound(0.3)  # the stop timeout, as the handler of TERM sets it
+        assert engine.run() is Outcome.STOPPED
+        engine.interrupter.close()
+    (pid,) = capfd.readouterr().out.split()
+    gone(int(pid))
+    assert "has not ended 0.2 s after TERM: sent KILL" in caplog.text
+    assert "longer than the stop timeout of 0.3 seconds" in caplog.text
+
+
+def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Daemon]) -> None:
+    """The command has gone, the daemon has not."""
+    daemon = start("--usr1", "sh", "echo $$; exec sleep 1000", "--usr2", "sh", "echo alive", "--timeout", "200ms")
+    pid = int(daemon.ready().signal(USR1).out.next())
+    daemon.expect_error("longer than the timeout of 0.2 seconds")
+    gone(pid)
+    daemon.signal(signal.SIGUSR2).expect("alive").stop()
+
+
 def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Daemon]) -> None:
     """The run ends with the command, though a child of it holds the pipe."""
     daemon = (

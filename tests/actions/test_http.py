@@ -270,8 +270,9 @@ def test_an_unknown_host() -> None:
         request("GET", "http://no-such-host.invalid/")
 
 
-def test_a_certificate_that_nobody_trusts() -> None:
-    """Is a failure; so is a server that speaks no TLS."""
+@pytest.fixture(name="tls")
+def _tls() -> Iterator[Server]:
+    """Serve HTTPS on a local port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(LIB / "localhost.pem")
 
@@ -282,11 +283,25 @@ def test_a_certificate_that_nobody_trusts() -> None:
         return server
 
     server = Server(make)
-    try:
-        with pytest.raises(ActionFailed, match="CERTIFICATE_VERIFY_FAILED"):
-            request("GET", server.url.replace("http:", "https:"))
-    finally:
-        server.close()
+    yield server
+    server.close()
+
+
+def test_a_certificate_that_nobody_trusts(tls: Server) -> None:
+    """Is a failure; so is a server that speaks no TLS."""
+    with pytest.raises(ActionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+        request("GET", tls.url.replace("http:", "https:"))
+    assert not tls.seen
+
+
+def test_no_way_down_from_tls(tls: Server, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for in secret is not asked for in the open, wherever the server sends us."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(LIB / "localhost.pem"))
+    url = tls.url.replace("http:", "https:")
+    request("GET", f"{url}/good")
+    with pytest.raises(ActionFailed, match=r"302 .*not followed, it leads from https to http:"):
+        request("GET", f"{url}/302/{server.url}/good")
+    assert len(tls.seen) == 2
     assert not server.seen
 
 

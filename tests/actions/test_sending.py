@@ -74,6 +74,19 @@ def test_to_a_pid(start: Callable[..., Daemon], target: Target) -> None:
     daemon.signal(signal.SIGUSR2).expect("alive").stop("cleanup")
 
 
+def test_to_the_very_process_that_had_the_pid(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through its descriptor: whoever gets the number later is not hit."""
+    pid = target.process.pid
+
+    def kill(*_: object) -> None:
+        raise AssertionError("a number was used")
+
+    with ActionDriver(SignalAction, "HUP", str(pid)) as driver:
+        monkeypatch.setattr(os, "kill", kill)
+        driver.run()
+        assert target.out.next() == "SIGHUP"
+
+
 def test_to_the_process_of_a_pid_file(start: Callable[..., Daemon], target: Target, tmp_path: Path) -> None:
     """Whichever that is when the action runs."""
     path = tmp_path / "pid"
