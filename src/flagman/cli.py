@@ -15,7 +15,7 @@ from flagman import core, service
 from flagman.command_line import CommandLine
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
-from flagman.exceptions import ConfigError, FlagmanError, UsageError, one_line
+from flagman.exceptions import FlagmanError, UsageError, mistakes_of, one_line
 from flagman.options import LONG_OPTIONS, TRIGGERS
 from flagman.sd_notify import take_from_environment
 from flagman.settings import Settings
@@ -23,7 +23,7 @@ from flagman.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from flagman.engine.engine import Engine
     from flagman.sd_notify import SystemdNotifier
@@ -47,7 +47,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     try:
         settings = _read(argv)
     except UsageError as error:
-        for message in _messages(error):
+        for message in mistakes_of(error):
             _report(message)
         raise SystemExit(error.exit_code) from None
     flags: dict[str, list[list[str]]] = {flag_of(signum): [] for signum in HANDLED_SIGNALS}
@@ -101,12 +101,12 @@ def main_wrapper() -> int:
 def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
     try:
         settings = _read(argv)
-        return 0 if _is_answered(settings) else _serve(settings, signals, notifier)
+        return 0 if _is_answered(settings) else _serve(settings, argv, signals, notifier)
     except SystemExit as exit_:  # of the parser
         return int(exit_.code or 0)
     except FlagmanError as error:
         logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
-        for message in _messages(error):
+        for message in mistakes_of(error):
             _report(message)
         _notify_failure(notifier, error)
         return error.exit_code
@@ -123,9 +123,9 @@ def _is_answered(settings: Settings) -> bool:
     """
     if settings.list:
         list_actions()
-    elif not settings.bindings:
-        raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
-    elif settings.print_config:
+        return True
+    _check_bindings(settings)
+    if settings.print_config:
         from flagman import config_writer  # noqa: PLC0415 - for this option alone
 
         print(config_writer.as_toml(settings), end="")
@@ -136,8 +136,19 @@ def _is_answered(settings: Settings) -> bool:
     return True
 
 
-def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> int:
-    watch = _set_up_log(settings)
+def _check_bindings(settings: Settings) -> None:
+    """Refuse what cannot be served.
+
+    :raises UsageError: if there is nothing to do, or nothing to read again for those who want that
+    """
+    if not settings.bindings:
+        raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
+    if not settings.config and any(binding.name == "reload" for binding in settings.bindings):
+        raise UsageError("the action 'reload' reads the file of --config again, but there is none")
+
+
+def _serve(settings: Settings, argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
+    _set_up_log(settings)
     _set_log_level(settings)
     if settings.logging is not None:
         from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
@@ -145,23 +156,41 @@ def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier) -> i
         log_setup.configure(settings)
     if not settings.systemd:
         notifier.close()
-    return service.run(settings, signals, notifier, watch)
+    return service.run(settings, signals, notifier, _Console(argv))
 
 
-def _set_up_log(settings: Settings) -> Callable[[Engine], None]:
-    """Write the log as the settings say, if they do; give what tells the log about the engine."""
+class _Console(service.Console):
+    """Reads the command line, and the file that it names, again."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = argv
+
+    def watch(self, engine: Engine) -> None:
+        self._engine = engine
+        log_setup = sys.modules.get("flagman.log_setup")
+        if log_setup is not None:
+            log_setup.watch(engine)
+
+    def read(self) -> Settings:
+        settings = _read(self._argv)
+        _check_bindings(settings)
+        return settings
+
+    def change_log(self, before: Settings, after: Settings) -> None:
+        from flagman import log_setup  # noqa: PLC0415 - for those who reload
+
+        log_setup.change(before, after, _log_level(after))
+        log_setup.watch(self._engine)
+
+
+def _set_up_log(settings: Settings) -> None:
+    """Write the log as the settings say, if that is not as it is written anyway."""
     plain = settings.log_format in ("auto", "plain") and not settings.log_file
     if plain and (settings.log_format == "plain" or "JOURNAL_STREAM" not in os.environ):
-        return lambda _: None
+        return
     from flagman import log_setup  # noqa: PLC0415 - for those who need it
 
-    formatter = log_setup.set_up(settings)
-
-    def watch(engine: Engine) -> None:
-        if isinstance(formatter, log_setup.JsonFormatter):
-            formatter.engine = engine
-
-    return watch
+    log_setup.set_up(settings)
 
 
 def _read(argv: Sequence[str]) -> Settings:
@@ -192,11 +221,6 @@ def _notify_failure(notifier: SystemdNotifier, error: FlagmanError) -> None:
     notifier.notify(state)
 
 
-def _messages(error: FlagmanError) -> list[str]:
-    """Give the lines that an error is worth."""
-    return error.mistakes if isinstance(error, ConfigError) else [str(error)]
-
-
 def _report(message: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):  # the status still tells
@@ -214,16 +238,20 @@ def _error_prefix() -> str:
 def _set_log_level(settings: Settings) -> None:
     """Say which process this is and how much it is going to log, and log that much."""
     root = logging.getLogger()
+    level = _log_level(settings)
+    if not settings.quiet:
+        root.setLevel(logging.INFO)
+        logger.info("PID: %d", os.getpid())
+        logger.info("Setting loglevel to %s", logging.getLevelName(level))
+    root.setLevel(level)
+
+
+def _log_level(settings: Settings) -> int:
     if settings.quiet:
-        root.setLevel(logging.CRITICAL)
-        return
-    root.setLevel(logging.INFO)
+        return logging.CRITICAL
     # A rehearsal that nobody sees would be none.
     verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
-    level = min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
-    logger.info("PID: %d", os.getpid())
-    logger.info("Setting loglevel to %s", logging.getLevelName(level))
-    root.setLevel(level)
+    return min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
 
 
 def _prepare_streams() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flagman.config import KEYS
-from flagman.engine.member import VARIANT
+from flagman.engine.member import trigger_of
 from flagman.exceptions import UsageError
 from flagman.spans import format_span
 
@@ -56,7 +56,7 @@ def _binding(binding: Binding) -> Iterator[str]:
     elif source.after is not None:
         yield f"after = {_string(format_span(source.after))}"
     else:
-        yield f"signal = {_string(source.flag.partition(VARIANT)[0].upper())}"
+        yield f"signal = {_string(trigger_of(source.flag).upper())}"
     yield f"action = {_string(binding.name)}"
     if binding.arguments:
         yield f"args = {_value(list(binding.arguments))}"

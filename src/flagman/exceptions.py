@@ -27,6 +27,11 @@ def one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
+def mistakes_of(error: BaseException) -> list[str]:
+    """Give the lines that an error is worth: one, or one for each mistake in a configuration file."""
+    return error.mistakes if isinstance(error, ConfigError) else [str(error)]
+
+
 class FlagmanError(Exception):
     """Anything that flagman reports in one line instead of a traceback."""
 

@@ -74,10 +74,9 @@ def is_journal() -> bool:
     return device == str(status.st_dev) and inode == str(status.st_ino)
 
 
-def set_up(settings: Settings) -> logging.Formatter:
+def set_up(settings: Settings) -> None:
     """Let the root logger write as the settings say.
 
-    :returns: the formatter
     :raises OSError: if the log file cannot be opened
     """
     formatter: logging.Formatter
@@ -100,7 +99,65 @@ def set_up(settings: Settings) -> logging.Formatter:
         root.removeHandler(other)
         other.close()
     root.addHandler(handler)
-    return formatter
+
+
+def watch(engine: Engine) -> None:
+    """Let the log name the action that runs in this engine, where its format has a place for that."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.engine = engine
+
+
+def change(before: Settings, after: Settings, level: int) -> None:
+    """Write the log as other settings say, from now on.
+
+    :param before: the settings so far
+    :param level: of the root logger; a table [logging] may say otherwise
+    :raises UsageError: if it cannot be written so; then everything is as it was
+    :raises OSError: likewise
+    """
+    saved = _Saved()
+    try:
+        if _choices(before) != _choices(after):
+            if before.logging is not None:
+                saved.clear()
+            set_up(after)
+            logging.getLogger().setLevel(level)
+            if after.logging is not None:
+                configure(after)
+    except BaseException:
+        saved.restore()
+        raise
+
+
+def _choices(settings: Settings) -> tuple[object, ...]:
+    log_level = settings.log_level, settings.verbose, settings.quiet
+    return log_level, settings.log_format, settings.log_file, settings.logging
+
+
+class _Saved:
+    """What is set in all loggers there are."""
+
+    def __init__(self) -> None:
+        root = logging.getLogger()
+        loggers = [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
+        self._states = [(known, known.level, known.propagate, known.disabled, known.handlers[:]) for known in loggers]
+
+    def clear(self) -> None:
+        """Let no logger but the root differ from a new one."""
+        for known, *_ in self._states[1:]:
+            known.setLevel(logging.NOTSET)
+            known.propagate = True
+            known.disabled = False
+            known.handlers[:] = []
+
+    def restore(self) -> None:
+        """Set it again; a handler for a file that was closed in the meantime opens it with the next record."""
+        for known, level, propagate, disabled, handlers in self._states:
+            known.setLevel(level)
+            known.propagate = propagate
+            known.disabled = disabled
+            known.handlers[:] = handlers
 
 
 def configure(settings: Settings) -> None:

@@ -144,6 +144,14 @@ class Settings(SimpleNamespace):
         """Give the settings that hold for one binding: its own before those of all."""
         return Settings(**{**vars(self), **binding.options}) if binding.options else self
 
+    def by_signal(self) -> dict[SignalNumber, tuple[FlagName, ...]]:
+        """Give the flags of each signal that has actions."""
+        flags: dict[SignalNumber, dict[FlagName, None]] = {}
+        for binding in self.bindings:
+            if binding.source.signum is not None:
+                flags.setdefault(binding.source.signum, {})[binding.flag] = None
+        return {signum: tuple(names) for signum, names in flags.items()}
+
     def everything(self) -> dict[str, object]:
         """Give all options, also those that nobody has set."""
         return {name: getattr(self, name) for name in type(self).__annotations__}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+# Here because the first run may have used up all descriptors, and an import needs one.
+import flagman.engine.calls  # noqa: F401
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.engine import Engine
@@ -25,7 +28,8 @@ class StatusLine:
     def __init__(self, engine: Engine, notifier: SystemdNotifier, ready: str) -> None:
         self._engine = engine
         self._notifier = notifier
-        self._ready = ready
+        #: What has been said about the bindings.
+        self.ready = ready
         self._turn: Turn | None = None
         self._at = ""
         self._waiting = False
@@ -50,4 +54,4 @@ class StatusLine:
         if self._turn is not None:
             failures = self._turn.failures
             result = f"{failures} action{'s' * (failures != 1)} failed" if failures else "good"
-            self._notifier.notify(f"STATUS={self._ready}; last: {self._turn.trigger} at {self._at}, {result}")
+            self._notifier.notify(f"STATUS={self.ready}; last: {self._turn.trigger} at {self._at}, {result}")

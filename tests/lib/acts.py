@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from flagman import Action
@@ -212,6 +214,30 @@ class Unfinished(Action):
         """Write."""
         sys.stdout.write("x")
         print("written", file=sys.stderr)
+
+
+class Exhaust(Action):
+    """Uses up all descriptors, and gives them back in the next run."""
+
+    def set_up(self) -> None:
+        """Have none yet."""
+        self._held: list[int] = []
+
+    def run(self) -> None:
+        """Take them all, or give them back."""
+        if self._held:
+            self.tear_down()
+            return
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        with suppress(OSError):
+            while True:
+                self._held.append(os.open("/dev/null", os.O_RDONLY))
+
+    def tear_down(self) -> None:
+        """Give them back."""
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._held.clear()
 
 
 class NotAnAction:

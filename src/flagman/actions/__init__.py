@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.actions.action import Action
     from flagman.actions.command import ExecAction, ShellAction
-    from flagman.actions.control import StopAction
+    from flagman.actions.control import ReloadAction, StopAction
     from flagman.actions.http import HttpAction
     from flagman.actions.logs import LogAction
     from flagman.actions.printing import DelayedPrintAction, PrintAction, PrintOnceAction
@@ -23,6 +23,7 @@ __all__ = [
     "LogAction",
     "PrintAction",
     "PrintOnceAction",
+    "ReloadAction",
     "ShellAction",
     "SignalAction",
     "StopAction",
@@ -37,6 +38,7 @@ _HOMES = {
     "LogAction": "logs",
     "PrintAction": "printing",
     "PrintOnceAction": "printing",
+    "ReloadAction": "control",
     "ShellAction": "command",
     "SignalAction": "sending",
     "StopAction": "control",
@@ -54,6 +56,7 @@ BUILT_IN = {
     "signal": "flagman.actions.sending:SignalAction",
     "touch": "flagman.actions.touching:TouchAction",
     "log": "flagman.actions.logs:LogAction",
+    "reload": "flagman.actions.control:ReloadAction",
     "stop": "flagman.actions.control:StopAction",
 }
 

@@ -14,6 +14,7 @@ from flagman.sd_notify import PRIVATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from flagman.engine.engine import Output
     from flagman.engine.interrupt import Interrupter
 
 # What the service manager has told this process alone.
@@ -51,7 +52,7 @@ class ExecAction(Action):
         self._words = words
         self._shown = shown
         engine = getattr(self, "engine", None)
-        self._sinks = sinks(engine.output if engine else "inherit", shown)
+        self._output: Output | None = None
         self._interrupter: Interrupter | _Alone = engine.interrupter if engine else _Alone()
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread
@@ -110,6 +111,10 @@ class ExecAction(Action):
             environment[b"FLAGMAN_TRIGGER"] = turn.trigger.encode()
             environment[b"FLAGMAN_ACTION"] = os.fsencode(turn.action)
             environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
+        output = self.engine.output if hasattr(self, "engine") else "inherit"
+        if output != self._output:  # the choice may change between two runs
+            self._output = output
+            self._sinks = sinks(output, self._shown)
         try:
             return Process(self._program, self._words, environment, self._null, self._sinks, self._interrupter)
         except (OSError, ValueError) as error:

@@ -1,8 +1,9 @@
-"""The action that stops the daemon."""
+"""The actions that control the daemon itself."""
 
 from __future__ import annotations
 
 from flagman.actions.action import Action
+from flagman.exceptions import UsageError
 
 
 class StopAction(Action):
@@ -11,3 +12,23 @@ class StopAction(Action):
     def run(self) -> None:
         """Stop the engine that runs this action."""
         self.engine.stop()
+
+
+class ReloadAction(Action):
+    """Reads the configuration file again.
+
+    That happens when the other actions of the same signal have run, too.
+    """
+
+    def set_up(self) -> None:
+        """Refuse to work where there is no file.
+
+        :raises UsageError: if there is none
+        """
+        if self.engine.reload is None:
+            raise UsageError("there is no configuration file; name one with --config")
+
+    def run(self) -> None:
+        """Ask the engine for it."""
+        if self.engine.reload is not None:
+            self.engine.reload()

@@ -6,7 +6,7 @@ from enum import Enum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from flagman.engine.member import Member
 
@@ -23,12 +23,15 @@ class Verdict(Enum):
 
 
 class Bundle:
-    """An ordered list of actions that run together, one at a time."""
+    """An ordered list of actions that run together, one at a time.
+
+    :param members: the first ones
+    """
 
     __slots__ = ("_members",)
 
-    def __init__(self) -> None:
-        self._members: list[Member] = []
+    def __init__(self, members: Iterable[Member] = ()) -> None:
+        self._members: list[Member] = list(members)
 
     def __iter__(self) -> Iterator[Member]:
         return iter(tuple(self._members))

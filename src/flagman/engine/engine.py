@@ -81,7 +81,8 @@ class Engine:
         self.interrupter = Interrupter(self._signals.codes)
         self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
-        self._limits = Limits(on_error, timeout, max_failures, overlap)
+        #: Those of actions without any of their own.
+        self.limits = Limits(on_error, timeout, max_failures, overlap)
         # Flags that were raised while their own bundles ran, for those of its actions alone that want to run again.
         self._partly: dict[FlagName, int] = {}
         self._unmapped = unmapped or warn_unmapped
@@ -102,6 +103,8 @@ class Engine:
         self.once = False
         #: Called when a bundle has run.
         self.on_turn: Callable[[Turn], None] | None = None
+        #: Asks for the configuration to be read again, once the bundle that runs has ended; None where there is none.
+        self.reload: Callable[[], None] | None = None
 
     @property
     def bundles(self) -> Mapping[FlagName, Bundle]:
@@ -122,20 +125,41 @@ class Engine:
         :param limits: its own; those of the engine by default
         :raises SetUpError: if the action's ``set_up`` raised
         """
-        member = self._roster.set_up(self, name or action.__name__, limits or self._limits, action, arguments)
-        if member.timeout is not None:
-            self._signals.handle_alarm(self.interrupter.on_alarm)
+        member = self.create(action, *arguments, name=name, limits=limits)
         self._bundles.setdefault(flag, Bundle()).add(member)
         return member.action
+
+    def create(
+        self, action: type[Action], *arguments: str, name: ActionName | None = None, limits: Limits | None = None
+    ) -> Member:
+        """Do as :meth:`set_up` does, but add the action to no bundle yet."""
+        member = self._roster.set_up(self, name or action.__name__, limits or self.limits, action, arguments)
+        if member.timeout is not None:
+            self._signals.handle_alarm(self.interrupter.on_alarm)
+        return member
+
+    def replace(self, bundles: Mapping[FlagName, Iterable[Member]]) -> None:
+        """Let flags have these bundles, and no others, from now on; not while one runs."""
+        self._bundles = {flag: Bundle(members) for flag, members in bundles.items()}
+        self._partly.clear()
+
+    def discard(self, members: Iterable[Member]) -> None:
+        """Tear down actions that are in no bundle, the last first; those that have closed are passed over."""
+        self._roster.discard(members)
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
         """Run the bundle of a flag once it has not been raised for ``span`` seconds; after ten times that, run it.
 
+        :param span: 0 to end this, and to run a bundle that waits at once
         :param pass_first: run it at once when it is lowered the first time
         """
         from flagman.engine.timers import Debounce  # noqa: PLC0415 - for those who need it
 
-        self._debounced[flag] = Debounce(self, flag, span, pass_first=pass_first)
+        before = self._debounced.pop(flag, None)
+        if before is not None and (held := before.cancel()):
+            self.flags.add(flag, held)
+        if span:
+            self._debounced[flag] = Debounce(self, flag, span, pass_first=pass_first or bool(before and before.passes))
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Handle those of these signals whose flags have actions, until the engine is closed; call it before run()."""
@@ -206,6 +230,8 @@ class Engine:
         bundle = self._bundles.get(flag)
         if bundle is None:
             self._unmapped(flag)
+            self._signals.keep_waking()
+            self._check()
             return
         if flag in self._debounced:
             raises = self._debounced[flag].admit(raises)
@@ -229,9 +255,10 @@ class Engine:
 
         :param whole: every action of the bundle has run; one that has not cannot have had the raise stand for its run
         """
-        policies = {member.limits.overlap for member in bundle} or {self._limits.overlap}
+        policies = {member.limits.overlap for member in bundle} or {self.limits.overlap}
         if "rerun" not in policies:
             ignored = self.flags.discard(flag)
+            self.turn.ignored = ignored
             logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
         elif "ignore" in policies and whole:
             self._partly[flag] = self.flags.count(flag)

@@ -226,7 +226,8 @@ class StopRequest:
     def __init__(self, flags: Flags, interrupter: Interrupter, timeout: float) -> None:
         self._flags = flags
         self._interrupter = interrupter
-        self._timeout = timeout
+        #: How many seconds these are.
+        self.timeout = timeout
         self._requests = 0
 
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
@@ -245,4 +246,4 @@ class StopRequest:
         """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
         self._flags.add(STOP)
         # Not left to the loop, which does not run while an action hangs.
-        self._interrupter.bound(self._timeout)
+        self._interrupter.bound(self.timeout)

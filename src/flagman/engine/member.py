@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 VARIANT = "~"
 
 
+def trigger_of(flag: FlagName) -> FlagName:
+    """Give what raises a flag: its name without what sets it apart."""
+    return flag.partition(VARIANT)[0]
+
+
 class Limits:
     """What an action may do to the engine that runs it.
 
@@ -56,28 +61,34 @@ class Member:
     def __init__(self, action: Action, name: ActionName, limits: Limits) -> None:
         self.action = action
         self.name = name
-        self.limits = limits
-        #: Seconds that one run may take.
-        self.timeout = action.default_timeout if limits.timeout is None else limits.timeout
+        self.limit(limits)
         #: How many runs in a row have failed.
         self.failures = 0
+
+    def limit(self, limits: Limits) -> None:
+        """Let these limits hold from the next run on."""
+        self.limits = limits
+        #: Seconds that one run may take.
+        self.timeout = self.action.default_timeout if limits.timeout is None else limits.timeout
 
 
 class Turn:
     """What a bundle runs for: a flag that was lowered."""
 
-    __slots__ = ("action", "failures", "flag", "raises", "timeout", "trigger")
+    __slots__ = ("action", "failures", "flag", "ignored", "raises", "timeout", "trigger")
 
     def __init__(self, flag: FlagName, raises: int) -> None:
         #: The flag.
         self.flag = flag
-        #: What has raised it: the flag without what sets it apart.
-        self.trigger = flag.partition(VARIANT)[0]
+        #: What has raised it.
+        self.trigger = trigger_of(flag)
         #: How often it had been raised, until it was lowered.
         self.raises = raises
         #: The name of the action that runs; empty when none does any more.
         self.action: ActionName = ""
         #: Seconds that it may take; None for no end.
         self.timeout: float | None = None
+        #: How often the flag was raised during this turn, which stands for these raises, too.
+        self.ignored = 0
         #: How many actions have failed in this turn.
         self.failures = 0

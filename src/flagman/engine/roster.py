@@ -24,7 +24,7 @@ from flagman.exceptions import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flagman.actions.action import Action
     from flagman.engine.engine import Engine
@@ -160,9 +160,13 @@ class Roster:
             self.torn_down_badly = True
 
     def close_all(self) -> None:
-        """Tear down what is still open, the youngest first; an exception that is not contained comes after the last."""
+        """Tear down what is still open, the youngest first."""
+        self.discard(self._open)
+
+    def discard(self, members: Iterable[Member]) -> None:
+        """Tear these down, the last first; an exception that is not contained comes after the first."""
         with ExitStack() as stack:
-            for member in self._open:
+            for member in members:
                 stack.callback(self.close, member)
 
 

@@ -75,6 +75,19 @@ class Signals:
         self._previous.setdefault(signum, previous)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
 
+    def disarm(self, signum: SignalNumber) -> None:
+        """Give a signal back to whoever had it before; nothing happens if it was never handled."""
+        if signum not in self._previous:
+            return
+        # Blocking it first lets the handler of one that has just come run to its end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
+        previous = self._previous.pop(signum)
+        if previous is not None:
+            signal.signal(signum, previous)
+        self._names.pop(signum, None)
+        if signum not in self._previous_mask:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+
     def handle_alarm(self, handler: Handler) -> None:
         """Give SIGALRM a handler, unless it has one of ours or this is not the main thread, which alone may do that."""
         if signal.SIGALRM not in self._previous:

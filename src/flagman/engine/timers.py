@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
     from flagman.types import FlagName
 
@@ -41,7 +42,11 @@ class Every:
         self._tick = tick
         # How much later than its place on the grid this one is meant to be.
         self._late = self._delay()
-        self._engine.call_at(self._origin + tick * self._period + self._late, self._on_tick)
+        self._call = self._engine.call_at(self._origin + tick * self._period + self._late, self._on_tick)
+
+    def cancel(self) -> None:
+        """Do not raise the flag any more."""
+        self._call.cancel()
 
     def _on_tick(self) -> None:
         if self._flag not in self._engine.bundles:
@@ -71,29 +76,38 @@ class Debounce:
         #: How many raises wait.
         self.held = 0
         self._first = self._last = 0.0
-        self._passes = pass_first
+        self._call: Call | None = None
+        #: It lets the flag through the next time.
+        self.passes = pass_first
 
     def admit(self, raises: int) -> int:
         """Take a lowered flag in; tell for how many raises its bundle is to run now: 0 to wait."""
-        if self._passes:
-            self._passes = False
+        if self.passes:
+            self.passes = False
             return raises
         self._last = self._engine.clock()
         if not self.held:
             self._first = self._last
-            self._engine.call_at(self._last + self._span, self._look)
+            self._call = self._engine.call_at(self._last + self._span, self._look)
         self.held += raises
         return 0
+
+    def cancel(self) -> int:
+        """Hold the flag no longer; tell how many raises waited."""
+        if self._call is not None:
+            self._call.cancel()
+        held, self.held = self.held, 0
+        return held
 
     def _look(self) -> None:
         """Let the flag pass if it is time, else look again when it may be."""
         moment = min(self._last + self._span, self._first + _LONGEST_HOLD * self._span)
         if self._engine.clock() < moment:
-            self._engine.call_at(moment, self._look)
+            self._call = self._engine.call_at(moment, self._look)
             return
         held, self.held = self.held, 0
         if self._flag in self._engine.bundles:  # its actions may have closed meanwhile
-            self._passes = True
+            self.passes = True
             self._engine.flags.add(self._flag, held)
 
 

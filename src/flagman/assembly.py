@@ -1,0 +1,155 @@
+"""What settings come to in an engine: actions in bundles; and how one set of settings takes the place of another."""
+
+from __future__ import annotations
+
+import logging
+
+from flagman.engine.flags import STOP
+from flagman.engine.member import Limits, trigger_of
+from flagman.exceptions import ActionInterrupted, SetUpError
+from flagman.handlers import STOPPING
+from flagman.timetable import Timetable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from flagman.engine.engine import Engine
+    from flagman.engine.member import Member
+    from flagman.settings import Binding, Settings, Source
+    from flagman.types import ActionArgument, ActionName, FlagName
+
+    #: What makes a binding of one configuration the same as one of another.
+    Identity = tuple[FlagName, ActionName, tuple[ActionArgument, ...]]
+
+logger = logging.getLogger(__name__)
+
+
+class Plan:
+    """The way to other settings.
+
+    :param settings: those
+    :param steps: every binding, with its action if there is one already
+    :param old: the actions that are not needed any more, in the order in which they were set up
+    """
+
+    def __init__(self, settings: Settings, steps: list[tuple[Binding, Member | None]], old: list[Member]) -> None:
+        self.settings = settings
+        self.steps = steps
+        self.old = old
+        #: Every binding with its action.
+        self.members: list[tuple[Binding, Member]] = []
+        #: The actions that have been set up for it.
+        self.new: list[Member] = []
+
+
+class Assembly:
+    """The actions of an engine that follows settings.
+
+    :param engine: has no actions yet
+    :param settings: the first
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._members: list[tuple[Binding, Member]] = []
+        self._timetable = Timetable(engine)
+        #: Those that hold.
+        self.settings = settings
+        engine.last_flags = frozenset(STOPPING.values())
+
+    def plan(self, settings: Settings) -> Plan:
+        """Find out what is new in settings, what stays and what goes."""
+        spare: dict[Identity, list[tuple[Binding, Member]]] = {}
+        for binding, member in self._members:
+            spare.setdefault(_identity(binding), []).append((binding, member))
+        steps: list[tuple[Binding, Member | None]] = []
+        for binding in settings.bindings:
+            kept = spare.get(_identity(binding))
+            was, member_ = kept.pop(0) if kept else (None, None)
+            self._timetable.place(binding, was)
+            steps.append((binding, member_))
+        unused = {member for members in spare.values() for _, member in members}
+        return Plan(settings, steps, [member for _, member in self._members if member in unused])
+
+    def set_up(self, plan: Plan, progress: Callable[[ActionName], object] = str) -> bool:
+        """Set up what is new in a plan, one action after the other; what is old goes on as it is.
+
+        What has been set up when it cannot go on is in ``plan.new``.
+
+        :param progress: called before each with its name
+        :returns: False if a stop was asked for meanwhile
+        :raises SetUpError: if one could not be set up
+        """
+        try:
+            for binding, kept in plan.steps:
+                if STOP in self._engine.flags:
+                    return False
+                member = kept
+                if member is None:
+                    progress(binding.name)
+                    member = self._create(plan.settings, binding)
+                    plan.new.append(member)
+                plan.members.append((binding, member))
+        except SetUpError as error:
+            if not isinstance(error.__cause__, ActionInterrupted):
+                raise
+            logger.warning("%s", error)
+        return STOP not in self._engine.flags
+
+    def _create(self, settings: Settings, binding: Binding) -> Member:
+        if settings.dry_run:
+            from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - for those who need it
+
+            return self._engine.create(RehearsedAction, binding.name, *binding.arguments)
+        limits = _limits(settings, binding)
+        return self._engine.create(binding.action, *binding.arguments, name=binding.name, limits=limits)
+
+    def adopt(self, plan: Plan, *, pass_first: bool = False) -> None:
+        """Let a plan hold from now on; the actions in ``plan.old`` are still to be torn down.
+
+        :param pass_first: do not hold any flag the first time
+        """
+        settings = plan.settings
+        bundles: dict[FlagName, list[Member]] = {}
+        for binding, member in plan.members:
+            if not settings.dry_run:
+                member.limit(_limits(settings, binding))
+            if not member.action._closed:  # noqa: SLF001 - the loop's half of Action
+                bundles.setdefault(binding.flag, []).append(member)
+        before = self._engine.bundles
+        known = {member for _, member in self._members}
+        for flag, bundle in before.items():  # what actions have added themselves
+            strangers = [member for member in bundle if member not in known]
+            if strangers:
+                bundles.setdefault(flag, []).extend(strangers)
+        sources = {binding.flag: binding.source for binding, _ in self._members}
+        self._engine.replace(bundles)
+        self._members = plan.members
+        self.settings = settings
+        self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
+        self._engine.output = settings.output
+        self._engine.once = settings.once
+        self._timetable.follow(settings, before, pass_first=pass_first)
+        for flag in before:
+            if flag not in bundles and (raises := self._engine.flags.discard(flag)):
+                self._pass_on(sources[flag], raises, before)
+
+    def _pass_on(self, source: Source, raises: int, before: Container[FlagName]) -> None:
+        """Give what a flag was raised for, whose bundle has gone, to those that have come for the same trigger."""
+        trigger = trigger_of(source.flag)
+        same = [flag for flag in self._engine.bundles if trigger_of(flag) == trigger]
+        for flag in same:
+            if flag not in before:
+                self._engine.flags.add(flag, raises)
+        if not same and source.signum is not None:
+            self._engine.flags.add(trigger, raises)  # it will be found to have no actions
+
+
+def _limits(settings: Settings, binding: Binding) -> Limits:
+    own = settings.of(binding)
+    return Limits(own.on_error, own.timeout, own.max_failures, own.overlap)
+
+
+def _identity(binding: Binding) -> Identity:
+    return (trigger_of(binding.flag), binding.name, binding.arguments)

@@ -1,0 +1,118 @@
+"""What the signals mean to the daemon: a flag, a stop, or what they mean to any process."""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+
+from flagman.engine.engine import warn_unmapped
+from flagman.engine.interrupt import StopRequest
+from flagman.engine.signals import HANDLED_SIGNALS, flag_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from flagman.engine.engine import Engine
+    from flagman.engine.signals import Signals
+    from flagman.types import FlagName, SignalNumber
+
+    #: The flags of each signal that has actions.
+    Sources = Mapping[SignalNumber, tuple[FlagName, ...]]
+
+_HANGUP = flag_of(signal.SIGHUP)
+#: The signals that stop the daemon, and the flags of the actions that may run before it does.
+STOPPING: dict[int, FlagName] = {signum: flag_of(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
+
+
+class Handlers:
+    """Gives signals their handlers, and other ones when the configuration changes.
+
+    :param stop_timeout: see :class:`flagman.engine.interrupt.StopRequest`
+    """
+
+    def __init__(self, engine: Engine, signals: Signals, stop_timeout: float) -> None:
+        self._engine = engine
+        self._signals = signals
+        self._sources: Sources = {}
+        self._dumps = False
+        #: Asks for the stop.
+        self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
+        #: Flags whose bundles will be there when they have been set up.
+        self.expected: set[FlagName] = set()
+
+    def install(self) -> None:
+        """Give those signals their handlers that have one of ours whatever is bound."""
+        self._signals.handle(signal.SIGALRM, self._engine.interrupter.on_alarm)
+        for signum in STOPPING:
+            self._signals.handle(signum, self.on_stop)
+        self._signals.handle(signal.SIGHUP, self.on_hangup)
+
+    def follow(self, sources: Sources) -> None:
+        """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""
+        before, self._sources = self._sources, sources
+        if signal.SIGQUIT in sources:
+            self.close()
+        for signum, flags in sources.items():
+            if signum not in (signal.SIGHUP, *STOPPING) and flags != before.get(signum):
+                self._signals.arm_for(signum, flags)
+        for signum in before.keys() - sources.keys() - STOPPING.keys() - {signal.SIGHUP}:
+            if signum in HANDLED_SIGNALS:
+                self._signals.arm([signum])
+            else:
+                self._signals.disarm(signum)
+        if signal.SIGQUIT not in sources:
+            self._dump_stacks_on_quit()
+
+    def _dump_stacks_on_quit(self) -> None:
+        """Let QUIT write the stacks of all threads to stderr, and nothing else: what an action hangs in can be seen."""
+        if self._dumps:
+            return
+        try:
+            faulthandler.register(signal.SIGQUIT, chain=False)
+        except (OSError, ValueError, AttributeError, RuntimeError):  # there is no stderr
+            self._signals.handle(signal.SIGQUIT, signal.SIG_IGN)
+        else:
+            self._dumps = True
+
+    def close(self) -> None:
+        """Let QUIT mean again what it did before."""
+        if self._dumps:
+            self._dumps = False
+            faulthandler.unregister(signal.SIGQUIT)
+
+    def on_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Handle TERM or INT: ask for the stop, and for their own actions."""
+        flag = STOPPING[signum]
+        if flag in self._engine.bundles:
+            self._engine.flags.add(flag)
+        self.stop.on_signal(signum, frame)
+
+    def on_hangup(self, signum: int, frame: FrameType | None) -> None:
+        """Handle HUP: a signal like others if it has actions, else the end of the terminal."""
+        known = self._sources.get(signum, (_HANGUP,))
+        flags = [flag for flag in known if flag in self._engine.bundles or flag in self.expected]
+        for flag in flags:
+            self._engine.flags.add(flag)
+        if not flags and not self._signals.was_ignored(signal.SIGHUP):
+            self.stop.on_hangup(signum, frame)
+
+    def answer_early(self) -> None:
+        """Deal with signals that came when nobody knew which flags they raise."""
+        for signum in HANDLED_SIGNALS:
+            flag = flag_of(signum)
+            raises = self._engine.flags.discard(flag)
+            if not raises:
+                continue
+            for other in self._sources.get(signum, ()):
+                self._engine.flags.add(other, raises)
+            if signum not in self._sources:
+                self.unmapped(flag)
+
+    def unmapped(self, flag: FlagName) -> None:
+        """Deal with a flag that was raised and has no actions."""
+        if flag == _HANGUP:
+            self.on_hangup(signal.SIGHUP, None)
+        else:
+            warn_unmapped(flag)

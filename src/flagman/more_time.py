@@ -1,0 +1,64 @@
+"""Time for actions that take long to set up: the manager is asked for more, before its own is over."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from flagman.sd_notify import SystemdNotifier
+    from flagman.types import ActionName
+
+# Seconds until the first message: whoever is ready sooner sends none.
+_FIRST = 0.5
+# Seconds from one message to the next, and how many each of them asks for.
+_PAUSE = 5.0
+_EXTENSION = 15.0
+# Seconds that one action may take: after that it is taken for one that hangs, and nothing is asked for any more.
+_LONGEST = 600.0
+
+
+class MoreTime:
+    """Tells the manager, from a thread of its own, that actions are still being set up; a context manager.
+
+    See EXTEND_TIMEOUT_USEC in :manpage:`sd_notify(3)`.
+
+    :param notifier: takes the messages
+    """
+
+    def __init__(self, notifier: SystemdNotifier) -> None:
+        self._notifier = notifier
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask, name="flagman-more-time", daemon=True)
+        self._name = ""
+        self._since = 0.0
+
+    def progress(self, name: ActionName) -> None:
+        """Note which action is being set up from now on."""
+        self._since = time.monotonic()
+        self._name = name
+
+    def _ask(self) -> None:
+        # Signals are the main thread's: one that came here would not end a system call there.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        patience = _FIRST
+        while not self._over.wait(patience):
+            patience = _PAUSE
+            if self._name and time.monotonic() - self._since < _LONGEST:
+                self._notifier.notify(
+                    f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\nSTATUS=Setting up the action `{self._name}`"
+                )
+
+    def __enter__(self) -> Self:
+        if self._notifier.is_open:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()

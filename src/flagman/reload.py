@@ -1,0 +1,109 @@
+"""The reload: reads the configuration again and lets it take the place of the old one, whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flagman.engine.flags import STOP
+from flagman.exceptions import FlagmanError, mistakes_of, one_line
+from flagman.more_time import MoreTime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagman.assembly import Assembly, Plan
+    from flagman.engine.engine import Engine
+    from flagman.handlers import Handlers
+    from flagman.sd_notify import SystemdNotifier
+    from flagman.service import Console
+
+logger = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Reads the settings again when it is asked to, between two runs of bundles.
+
+    :param engine: whose bundles are replaced
+    :param assembly: its actions
+    :param handlers: of the signals
+    :param console: reads the settings, and sets up the log
+    :param notifier: tells the manager
+    :param announce: tells what holds now: a text for people, and what has gone wrong
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - it joins all of these
+        self,
+        engine: Engine,
+        assembly: Assembly,
+        handlers: Handlers,
+        console: Console,
+        notifier: SystemdNotifier,
+        announce: Callable[[str], None],
+    ) -> None:
+        #: What asks for it; no signal and no timer has this name.
+        self.flag = "reload"
+        self._engine = engine
+        self._assembly = assembly
+        self._handlers = handlers
+        self._console = console
+        self._notifier = notifier
+        self._announce = announce
+
+    def ask(self) -> None:
+        """Ask for a reload as soon as the bundle that runs has ended, before any other."""
+        if not self._engine.flags.count(self.flag):
+            self._say_so()
+        self._engine.flags.put_back(self.flag, 1)
+
+    def _say_so(self) -> None:
+        """Tell the manager that a reload begins, see :manpage:`sd_notify(3)`."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._notifier.notify(f"RELOADING=1\nMONOTONIC_USEC={now}")
+
+    def reload(self) -> None:
+        """Reload; on any error nothing changes, and the log and the manager are told."""
+        if self._engine.turn.ignored:
+            self._say_so()  # once more: a manager that has asked in the meantime does not believe what is older
+        problems: list[str] = []
+        try:
+            self._change()
+        except (FlagmanError, OSError) as error:
+            problems = [one_line(mistake) for mistake in mistakes_of(error)]
+            logger.debug("The error that ended the reload:", exc_info=True)
+        except Exception as error:
+            problems = [f"{type(error).__name__}: {one_line(error)}"]
+            logger.exception("An error that nobody has foreseen")
+        for problem in problems:
+            logger.error("Reload failed, the old configuration stays: %s", problem)
+        if STOP not in self._engine.flags:
+            self._announce(f"reload failed at {time.strftime('%H:%M:%S')}: {'; '.join(problems)}" if problems else "")
+
+    def _change(self) -> None:
+        settings = self._console.read()
+        plan = self._assembly.plan(settings)
+        complete = False
+        try:
+            with MoreTime(self._notifier) as more_time:
+                complete = self._assembly.set_up(plan, more_time.progress)
+            if complete:
+                self._console.change_log(self._assembly.settings, settings)
+        except BaseException:
+            complete = False
+            raise
+        finally:
+            if not complete:
+                self._engine.discard(plan.new)
+        if complete:
+            self._swap(plan)
+
+    def _swap(self, plan: Plan) -> None:
+        """Let a plan hold from now on. Nothing in here can fail."""
+        self._handlers.expected = {binding.flag for binding, _ in plan.members}
+        self._handlers.follow(plan.settings.by_signal())
+        self._assembly.adopt(plan)
+        self._handlers.expected = set()
+        self._handlers.stop.timeout = plan.settings.stop_timeout
+        self._engine.discard(plan.old)
+        logger.info("Reloaded: %d actions are new, %d have gone", len(plan.new), len(plan.old))

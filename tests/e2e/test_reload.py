@@ -1,0 +1,359 @@
+"""The reload: everything of the new file, or nothing of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import run, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon import Daemon
+
+    Start = Callable[..., Daemon]
+
+HUP, USR1, USR2, TERM, QUIT = signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT
+
+RELOADING = re.compile(r"RELOADING=1\nMONOTONIC_USEC=([0-9]+)")
+
+
+def on(signal_: str, action: str, *arguments: str, **options: str) -> str:
+    """Write one binding."""
+    more = "".join(f'{key.replace("_", "-")} = "{value}"\n' for key, value in options.items())
+    key = signal_ if " = " in signal_ else f'signal = "{signal_}"'
+    return f'[[on]]\n{key}\naction = "{action}"\nargs = {list(arguments)}\n{more}'.replace("'", '"')
+
+
+class Configured:
+    """A daemon with a file, which reloads at HUP."""
+
+    def __init__(self, start: Start, directory: Path, *bindings: str, arguments: tuple[str, ...] = ()) -> None:
+        self.path = directory / "flagman.toml"
+        self.write(*bindings)
+        self.daemon: Daemon = start("-c", str(self.path), "--hup", "reload", "--overlap", "rerun", *arguments)
+        self.daemon.ready()
+
+    def write(self, *tables: str) -> None:
+        """Write another file."""
+        self.path.write_text("\n".join(tables), encoding="utf-8")
+
+    def reload(self, *tables: str) -> str:
+        """Let the daemon follow another file; give the status that it tells then."""
+        self.write(*tables)
+        before = time.monotonic_ns() // 1000
+        self.daemon.signal(HUP)
+        while not (found := RELOADING.fullmatch(self.daemon.notified())):
+            pass
+        assert before <= int(found[1]) <= time.monotonic_ns() // 1000
+        while not (message := self.daemon.notified()).startswith("READY=1\nSTATUS="):
+            assert message.startswith("STATUS="), message
+        return message.removeprefix("READY=1\nSTATUS=")
+
+
+def test_what_does_not_change_keeps_its_state(start: Start, tmp_path: Path) -> None:
+    """What is new is set up, what is gone is torn down, the order is that of the new file."""
+    counter, first, second = on("USR1", "acts:Counter", "kept"), on("USR1", "print", "1"), on("USR1", "print", "2")
+    configured = Configured(start, tmp_path, counter, first, on("USR2", "print", "gone"))
+    daemon = configured.daemon.expect("init", "init").signal(USR1).expect("1")
+    assert configured.reload(second, counter, first) == "Ready: usr1 runs 3 actions, hup runs 1 action"
+    daemon.expect("init", "cleanup").signal(USR1).expect("2", "1")
+    daemon.signal(USR2).expect_error("Received `usr2`, but no action is bound to it")
+    configured.reload(counter)
+    daemon.expect("cleanup", "cleanup").signal(USR1)
+    settle(daemon.process.pid)
+    daemon.stop("kept: 3")
+
+
+def test_the_same_binding_twice(start: Start, tmp_path: Path) -> None:
+    """Each is an instance, and one that is taken away is one torn down."""
+    twice = on("USR1", "print", "x")
+    configured = Configured(start, tmp_path, twice, twice)
+    daemon = configured.daemon.expect("init", "init")
+    configured.reload(twice)
+    daemon.expect("cleanup").signal(USR1).expect("x")
+    configured.reload(twice, twice, twice)
+    daemon.expect("init", "init").signal(USR1).expect("x", "x", "x").stop(*["cleanup"] * 3)
+
+
+BROKEN = {
+    "is not TOML": "[[on]\n",
+    "[[on]] #2: key 'action': unknown action 'prin'; did you mean 'print'?": on("USR2", "prin"),
+    "[[on]] #2: key 'signal': 'USR' is not a signal": on("USR", "print", "x"),
+    "[flagman]: key 'overlap': 'yes' is none of": '[flagman]\noverlap = "yes"\n',
+    "setting up the action FailSetUp failed: RuntimeError: no set-up today": on("USR2", "acts:FailSetUp"),
+    "[Errno 2] No such file or directory: '/no/such/log'": '[flagman]\nlog-file = "/no/such/log"\n',
+    "[logging]: Unable to configure handler 'bad'": (
+        '[logging]\nversion = 1\nhandlers.bad.class = "x.Y"\nroot.handlers = ["bad"]\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_all_stays_if_anything_is_wrong(start: Start, tmp_path: Path, message: str) -> None:
+    """The log and the manager are told what it is; the next good file is followed."""
+    old = on("USR1", "acts:Counter", "kept"), on("USR1", "print", "old")
+    configured = Configured(start, tmp_path, *old)
+    daemon = configured.daemon.expect("init")
+    table = BROKEN[message]
+    new = on("USR1", "print", "new")
+    status = configured.reload(*([new, table] if table.startswith("[[on]]") else [table, new]))
+    assert status.startswith("Ready: usr1 runs 2 actions, hup runs 1 action; reload failed at ")
+    record = daemon.expect_error("ERROR:flagman.reload:Reload failed, the old configuration stays: ")
+    for text in (status, record):
+        assert message in text
+        assert "setting up" in message or "log-file" in table or f"{configured.path}: " in text
+    if "FailSetUp" in table or "log" in table:
+        daemon.expect("init", "cleanup")  # the new action that could be set up
+    daemon.signal(USR1).expect("old")
+    while not (line := daemon.notified()).endswith("good"):
+        pass
+    assert "; reload failed at " in line  # until it is mended
+    configured.reload(new)
+    daemon.expect("init", "cleanup", "kept: 1").signal(USR1).expect("new").stop("cleanup")
+
+
+def handled(daemon: Daemon) -> set[int]:
+    """Give the signals that the process handles."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
+    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    assert caught
+    mask = int(caught[1], 16)
+    return {signum for signum in signal.valid_signals() if mask >> (signum - 1) & 1}
+
+
+def test_dispositions_follow(start: Start, tmp_path: Path) -> None:
+    """A signal that has lost its last action behaves as one that never had any."""
+    configured = Configured(start, tmp_path, on("WINCH", "print", "winch"), on("QUIT", "print", "quit"))
+    daemon = configured.daemon.expect("init", "init")
+    base = handled(daemon) - {signal.SIGWINCH}
+    daemon.signal(QUIT).expect("quit").signal(signal.SIGWINCH).expect("winch")
+    configured.reload(on("USR1", "print", "usr1"), on("RTMIN+3", "print", "three"))
+    daemon.expect("init", "init", "cleanup", "cleanup")
+    assert handled(daemon) == base | {signal.SIGRTMIN + 3}
+    daemon.signal(QUIT).expect_error("most recent call first")
+    daemon.signal(signal.SIGRTMIN + 3).expect("three").signal(signal.SIGWINCH, USR1).expect("usr1")
+    configured.reload(on("QUIT", "print", "again"))
+    daemon.expect("init", "cleanup", "cleanup").signal(QUIT).expect("again")
+    assert handled(daemon) == base
+    daemon.stop("cleanup")
+
+
+def test_a_hangup_without_actions_is_a_stop_again(start: Start, tmp_path: Path) -> None:
+    """Also one that comes while the file is read that takes its actions away."""
+    path = tmp_path / "flagman.toml"
+    path.write_text(on("HUP", "reload") + on("USR1", "print", "x"), encoding="utf-8")
+    daemon: Daemon = start("-c", str(path)).ready().expect("init")
+    path.write_text(on("USR1", "print", "x"), encoding="utf-8")
+    daemon.signal(HUP)
+    while "READY=1" not in daemon.notified():
+        pass
+    daemon.signal(HUP).expect("cleanup", "")
+    assert daemon.status() == 0
+
+
+def test_the_policies_of_a_kept_action_change(start: Start, tmp_path: Path) -> None:
+    """It stays the same instance."""
+    configured = Configured(start, tmp_path, on("USR1", "acts:Fail", "ValueError"))
+    daemon = configured.daemon.expect("init").signal(USR1)
+    daemon.expect_error("Action `Fail` failed")
+    configured.reload(on("USR1", "acts:Fail", "ValueError", on_error="exit"))
+    daemon.signal(USR1).expect_error("Action `Fail` failed")
+    daemon.expect("cleanup", "")
+    assert daemon.status() == 1
+
+
+def test_timers_follow(start: Start, tmp_path: Path) -> None:
+    """One that is new ticks, one that is gone does not; a single tick that is over stays over."""
+    configured = Configured(
+        start, tmp_path, on('every = "20ms"', "print", "tick"), on('after = "10ms"', "print", "once")
+    )
+    daemon = configured.daemon.expect("init", "init")
+    lines = [daemon.out.next() for _ in range(10)]
+    assert lines.count("once") == 1
+    configured.reload(on('after = "10ms"', "print", "once"), on('after = "10ms"', "print", "new"))
+    lines = []
+    while "new" not in lines:
+        lines.append(daemon.out.next())
+    assert set(lines) - {"tick"} == {"init", "cleanup", "new"}
+    assert lines.index("cleanup") > lines.index("init")
+    assert "tick" not in lines[lines.index("cleanup") :]
+    configured.reload(on('every = "10ms"', "print", "other"))
+    daemon.expect("init", "cleanup", "cleanup", "other", "other", "other").signal(TERM)
+    assert [line for line in daemon.out.rest() if line != "other"] == ["cleanup"]
+    assert daemon.status() == 0
+
+
+def test_held_signals_are_not_lost(start: Start, tmp_path: Path) -> None:
+    """A debounce that ends, or changes, lets through what it held."""
+    binding = on("USR1", "print", "x", debounce="1h")
+    configured = Configured(start, tmp_path, binding)
+    daemon = configured.daemon.expect("init").signal(USR1)
+    settle(daemon.process.pid)
+    configured.reload(on("USR1", "print", "x"))
+    daemon.expect("x").signal(USR1).expect("x").stop("cleanup")
+
+
+def test_settings_follow(start: Start, tmp_path: Path) -> None:
+    """The log, what commands print, and how long a stop may take."""
+    log = tmp_path / "log"
+    configured = Configured(start, tmp_path, on("USR1", "sh", "echo out"))
+    daemon = configured.daemon.signal(USR1).expect("out")
+    table = f'[flagman]\nlog-file = "{log}"\nlog-level = "info"\noutput = "log"\nstop-timeout = "50ms"\n'
+    configured.reload(table, on("USR1", "sh", "echo out"), on("USR2", "sh", "echo begun >&2; sleep 1000"))
+    daemon.signal(USR1, USR2)
+    limit = time.monotonic() + 60
+    while "begun" not in (text := log.read_text(encoding="utf-8")):
+        assert time.monotonic() < limit
+    assert "INFO:flagman.actions.output:echo out: out" in text
+    daemon.signal(TERM).expect("")
+    assert daemon.status() == 0
+    assert "longer than the stop timeout of 0.05 seconds" in log.read_text(encoding="utf-8")
+
+
+def test_a_table_for_logging_comes_and_goes(start: Start, tmp_path: Path) -> None:
+    """Without it, no logger keeps what it said."""
+    table = """[logging]
+version = 1
+disable_existing_loggers = false
+formatters.own.format = "OWN %(message)s"
+handlers.own = {class = "logging.StreamHandler", formatter = "own"}
+loggers."flagman.log" = {handlers = ["own"], propagate = false, level = "INFO"}
+"""
+    binding = on("USR1", "log", "warning", "message")
+    configured = Configured(start, tmp_path, binding)
+    daemon = configured.daemon.signal(USR1)
+    daemon.expect_error("WARNING:flagman.log:message")
+    configured.reload(binding, table)
+    assert daemon.signal(USR1).expect_error("message") == "OWN message"
+    configured.reload(binding)
+    daemon.signal(USR1).expect_error("WARNING:flagman.log:message")
+    daemon.stop()
+
+
+def test_a_stop_during_the_reload(start: Start, tmp_path: Path) -> None:
+    """What is new is torn down with what is old."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    configured = Configured(start, tmp_path, on("USR1", "print", "x"))
+    daemon = configured.daemon.expect("init")
+    configured.write(on("USR2", "acts:SlowSetUp", "slow", str(fifo)), on("USR2", "print", "y"))
+    daemon.signal(HUP).expect("slow: init", "slow: begin").signal(TERM)
+    fifo.write_text("go\n", encoding="utf-8")
+    daemon.expect("slow: end", "slow: cleanup", "cleanup", "")
+    assert daemon.status() == 0
+    assert daemon.pending()[-1] == "STOPPING=1"
+
+
+def test_signals_that_arrive_meanwhile_are_not_lost(start: Start, tmp_path: Path) -> None:
+    """They are answered as the new file says."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    configured = Configured(start, tmp_path, on("USR1", "print", "old"), on("USR2", "print", "two"))
+    daemon = configured.daemon.expect("init", "init")
+    configured.write(
+        on("USR1", "print", "new"),
+        on("USR2", "print", "two", debounce="1ms"),
+        on("WINCH", "acts:SlowSetUp", "slow", str(fifo)),
+    )
+    daemon.signal(HUP).expect("init", "slow: init", "slow: begin").signal(USR1, USR2)
+    fifo.write_text("go\n", encoding="utf-8")
+    daemon.expect("slow: end", "cleanup")
+    assert sorted([daemon.out.next(), daemon.out.next()]) == ["new", "two"]
+    daemon.stop("slow: cleanup", "cleanup", "cleanup")
+
+
+def test_the_reload_comes_before_other_flags(start: Start, tmp_path: Path) -> None:
+    """And after the other actions of its own bundle."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    path = tmp_path / "flagman.toml"
+    text = on("HUP", "reload") + on("HUP", "acts:Gate", "gate", str(fifo))
+    path.write_text(text + on("USR1", "print", "old"), encoding="utf-8")
+    daemon: Daemon = start("-c", str(path)).ready().expect("gate: init", "init")
+    path.write_text(text + on("USR1", "print", "new"), encoding="utf-8")
+    daemon.signal(HUP).expect("gate: begin")
+    first = RELOADING.fullmatch(daemon.notified())
+    daemon.signal(USR1)
+    daemon.signal(HUP)  # is ignored, and heard of all the same
+    settle(daemon.process.pid)
+    fifo.write_text("go\n", encoding="utf-8")
+    daemon.expect("gate: end", "init", "cleanup", "new")
+    while not (second := RELOADING.fullmatch(daemon.notified())):
+        pass
+    assert first
+    assert int(first[1]) < int(second[1])
+    daemon.stop("cleanup", "gate: cleanup")
+
+
+def test_there_must_be_a_file() -> None:
+    """Else there is nothing to read again."""
+    done = run("--hup", "reload")
+    assert done.returncode == 2
+    assert done.stderr == "flagman: error: the action 'reload' reads the file of --config again, but there is none\n"
+
+
+def test_a_file_without_bindings(start: Start, tmp_path: Path) -> None:
+    """Is refused where nothing else would be left."""
+    path = tmp_path / "flagman.toml"
+    path.write_text(on("HUP", "reload"), encoding="utf-8")
+    daemon: Daemon = start("-c", str(path)).ready()
+    path.write_text("", encoding="utf-8")
+    daemon.signal(HUP).expect_error("the old configuration stays: no actions are configured")
+    path.unlink()
+    daemon.signal(HUP).expect_error(f"{path}: cannot be read: No such file or directory")
+    daemon.stop()
+
+
+def test_a_file_that_cannot_be_opened_any_more(start: Start, tmp_path: Path) -> None:
+    """For want of descriptors."""
+    binding = on("USR1", "acts:Exhaust") + on("USR1", "print", "next")
+    configured = Configured(start, tmp_path, binding)
+    daemon = configured.daemon.expect("init").signal(USR1).expect("next")
+    assert "cannot be read: Too many open files" in configured.reload(binding)
+    daemon.signal(USR1).expect("next").stop("cleanup")
+
+
+def test_a_thousand_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
+    """No edge is lost, and nothing is left behind."""
+    files = [
+        "".join([on("USR1", "acts:Echo", "usr1"), on("USR2", "print", str(number)), on('every = "1h"', "exec", "true")])
+        for number in range(2)
+    ]
+    configured = Configured(start, tmp_path, files[1])
+    daemon = configured.daemon.expect("init")
+    other = tmp_path / "other.toml"
+    sizes: list[int] = []
+    for number in range(1000):
+        other.write_text(files[number % 2], encoding="utf-8")
+        other.replace(configured.path)
+        daemon.signal(USR1, HUP, USR1)
+        sent = time.monotonic_ns()
+        daemon.signal(USR1)
+        seen = {"init": 0, "cleanup": 0}
+        late = False
+        while not (late and seen == {"init": 1, "cleanup": 1}):
+            word, _, moment = daemon.out.next().partition(" ")
+            if word == "usr1":
+                late = late or int(moment) >= sent
+            else:
+                seen[word] += 1
+        daemon.pending()
+        if number in (99, 999):
+            settle(daemon.process.pid)
+            sizes += [len(os.listdir(f"/proc/{daemon.process.pid}/fd")), resident(daemon)]  # noqa: PTH208
+    assert sizes[0] == sizes[2]
+    assert sizes[3] - sizes[1] < 1024, "kilobytes"
+    daemon.stop("cleanup")
+
+
+def resident(daemon: Daemon) -> int:
+    """Give the resident memory in kilobytes."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0])

@@ -1,0 +1,121 @@
+"""What settings come to in an engine."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+from recorder import JOURNAL, Recorder
+
+from flagman import Engine
+from flagman.assembly import Assembly
+from flagman.engine import timers
+from flagman.settings import Binding, Settings, Source
+from flagman.testing import FakeTime
+
+if TYPE_CHECKING:
+    import pytest
+
+    from flagman import Action
+
+
+def test_a_tick_in_time_comes_later_by_the_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--after`` with ``--jitter``, too."""
+    monkeypatch.setattr(timers, "spread", lambda jitter: lambda: jitter / 2)
+    JOURNAL.clear()
+    time = FakeTime()
+    settings = Settings(jitter=8.0)
+    settings.bindings = (Binding(Source("after-10s", after=10.0), "recorder", Recorder, ("once",)),)
+    with Engine(contained=(), clock=time, wait=time.wait) as engine:
+        time.on_end = engine.stop
+        assembly = Assembly(engine, settings)
+        plan = assembly.plan(settings)
+        assert assembly.set_up(plan)
+        assembly.adopt(plan)
+        time.end = time.now + 13.9
+        engine.run()
+        assert JOURNAL == ["set up once"]
+        time.end += 0.2
+        engine.run()
+        assert JOURNAL == ["set up once", "run once"]
+
+
+def bindings(*words: str) -> tuple[Binding, ...]:
+    """Make bindings of words such as ``usr1:a``."""
+    signums = {"usr1": signal.SIGUSR1, "usr2": signal.SIGUSR2, "hup": signal.SIGHUP}
+    pairs = [word.split(":") for word in words]
+    return tuple(Binding(Source(flag, signum=signums[flag]), "recorder", Recorder, (name,)) for flag, name in pairs)
+
+
+def follow(assembly: Assembly, *words: str) -> list[Action]:
+    """Let other bindings hold; give what is torn down then."""
+    settings = Settings()
+    settings.bindings = bindings(*words)
+    plan = assembly.plan(settings)
+    assert assembly.set_up(plan)
+    assembly.adopt(plan)
+    return [member.action for member in plan.old]
+
+
+def names(engine: Engine) -> dict[str, list[str]]:
+    """Give the names of the actions in all bundles."""
+    return {flag: [vars(member.action)["name"] for member in bundle] for flag, bundle in engine.bundles.items()}
+
+
+WORDS = st.lists(st.sampled_from(["usr1:a", "usr1:b", "usr2:a", "usr2:b", "hup:a", "hup:c"]), max_size=6)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5))
+def test_what_holds_is_the_last_configuration(histories: list[list[str]]) -> None:
+    """The bundles are those of a start with it; only what differs is set up, and only what has gone is left over."""
+    with Engine(contained=()) as engine:
+        assembly = Assembly(engine, Settings())
+        held: Counter[str] = Counter()
+        alive: set[Action] = set()
+        for words in histories:
+            JOURNAL.clear()
+            left = follow(assembly, *words)
+            assert Counter(JOURNAL) == Counter(
+                f"set up {word.split(':')[1]}" for word in (Counter(words) - held).elements()
+            )
+            assert len(left) == (held - Counter(words)).total()
+            wanted: dict[str, list[str]] = {}
+            for word in words:
+                flag, name = word.split(":")
+                wanted.setdefault(flag, []).append(name)
+            assert names(engine) == wanted
+            now = {member.action for bundle in engine.bundles.values() for member in bundle}
+            assert alive - set(left) <= now
+            assert len(now) == len(words)
+            held, alive = Counter(words), now
+
+
+def test_what_actions_have_added_themselves_stays() -> None:
+    """It is nobody's binding."""
+    with Engine(contained=()) as engine:
+        assembly = Assembly(engine, Settings())
+        follow(assembly, "usr1:a")
+        engine.set_up("usr1", Recorder, "own")
+        engine.set_up("usr2", Recorder, "another")
+        follow(assembly, "hup:a")
+        assert names(engine) == {"hup": ["a"], "usr1": ["own"], "usr2": ["another"]}
+
+
+def test_raised_flags_of_a_bundle_that_has_gone() -> None:
+    """Go to the other bundles of the trigger, or else to nobody."""
+    with Engine(contained=()) as engine:
+        assembly = Assembly(engine, Settings())
+        follow(assembly, "usr1:a", "usr2:a")
+        engine.flags.add("usr1", 3)
+        engine.flags.add("usr2", 2)
+        settings = Settings()
+        settings.bindings = bindings("usr1:a")
+        settings.bindings[0].source = Source("usr1~2s", signum=signal.SIGUSR1)
+        plan = assembly.plan(settings)
+        assert assembly.set_up(plan)
+        assembly.adopt(plan)
+        assert [engine.flags.pop(), engine.flags.pop()] == [("usr1~2s", 3), ("usr2", 2)]
+        assert not engine.flags
