@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
 
-MANAGER = next((path for path in ("/lib/systemd/systemd", "/usr/lib/systemd/systemd") if Path(path).exists()), None)
+# Another one than that of the system, with its tools in front in PATH, can be named in the environment.
+PLACES = (os.environ.get("SYSTEMD_UNDER_TEST", ""), "/lib/systemd/systemd", "/usr/lib/systemd/systemd")
+MANAGER = next((path for path in PLACES if Path(path).is_file()), None)
 
 # Runs in the namespace: a fresh /run, the manager, and a shell that executes what the tests send, one line at a time.
 INSIDE = """

@@ -21,7 +21,7 @@ UNIT = """[Unit]
 Description=flagman under test
 
 [Service]
-Type=notify
+Type={type}
 NotifyAccess=main
 {environment}ExecStart={command}
 StandardOutput=append:{output}
@@ -42,11 +42,12 @@ class Service:
         self.flagman = flagman
         self.unit = "flagman-under-test.service"
 
-    def define(self, arguments: str, more: str = "") -> None:
+    def define(self, arguments: str, more: str = "", type_: str = "notify") -> None:
         """Install the unit, with more lines in its section of the service."""
         command = f"{self.flagman} {arguments}"
         environment = self.environment + more
-        self.manager.install(self.unit, UNIT.format(environment=environment, command=command, output=self.output))
+        text = UNIT.format(type=type_, environment=environment, command=command, output=self.output)
+        self.manager.install(self.unit, text)
 
     def lines(self) -> list[str]:
         """Give what the daemon has printed and logged."""
@@ -185,6 +186,117 @@ def test_timers_tick_under_a_watchdog(service: Service) -> None:
     while service.lines().count("tick") < 20:  # four seconds, more than the interval
         assert time.monotonic() < limit
     assert (service.show("ActiveState"), service.show("NRestarts")) == ("active", "0")
+
+
+def binding(signal: str, action: str, *arguments: str) -> str:
+    """Write a binding."""
+    return f'[[on]]\nsignal = "{signal}"\naction = "{action}"\nargs = [{", ".join(map(repr, arguments))}]\n'
+
+
+@pytest.fixture(name="reloading", params=["ExecReload", "notify-reload"])
+def _reloading(request: pytest.FixtureRequest, manager: Manager, flagman: str, tmp_path: Path) -> tuple[str, str]:
+    """Give the type of a unit that can be reloaded, and the lines that say how."""
+    if request.param == "ExecReload":
+        # The second takes long enough for the daemon to say that it reloads, and tells whether the file is good.
+        kill = f"ExecReload={shutil.which('kill') or '/bin/kill'} -HUP $MAINPID\n"
+        return "notify", f"{kill}ExecReload={flagman} --check -c {tmp_path / 'flagman.toml'}\n"
+    if int(manager.check("systemctl --version").split()[1]) < 253:
+        pytest.skip("this systemd is older than notify-reload")
+    return "notify-reload", ""
+
+
+def test_reload_returns_when_it_is_done(service: Service, tmp_path: Path, reloading: tuple[str, str]) -> None:
+    """Again and again, while signals arrive."""
+    path = tmp_path / "flagman.toml"
+    files = [binding("HUP", "reload") + binding("USR1", "print", f"{number}") for number in range(2)]
+    path.write_text(files[0], encoding="utf-8")
+    service.define(f"-c {path}", reloading[1], reloading[0])
+    assert service.systemctl("start") == (0, "")
+    for number in range(20):
+        path.write_text(files[(number + 1) % 2], encoding="utf-8")
+        service.systemctl("kill --kill-who=main --signal=USR1")
+        assert service.systemctl("reload") == (0, "")
+        lines = service.lines()
+        assert lines.count("init") == number + 2, "the new action is set up"
+        assert lines.count("cleanup") == number + 1, "the old one has gone"
+        assert service.show("ActiveState") == "active"
+    service.systemctl("kill --kill-who=main --signal=USR1")
+    service.wait_for("0")
+
+
+def test_a_reload_with_a_slow_set_up(service: Service, tmp_path: Path, reloading: tuple[str, str]) -> None:
+    """It takes longer than a start may, and systemctl waits."""
+    path, fifo = tmp_path / "flagman.toml", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    path.write_text(binding("HUP", "reload"), encoding="utf-8")
+    service.define(f"-c {path}", f"TimeoutStartSec=2\n{reloading[1]}", reloading[0])
+    assert service.systemctl("start") == (0, "")
+    path.write_text(binding("HUP", "reload") + binding("USR1", "acts:SlowSetUp", "slow", str(fifo)), encoding="utf-8")
+    assert service.systemctl("reload --no-block")[0] == 0
+    service.wait_for("slow: begin")
+    begun = time.monotonic()
+    while time.monotonic() < begun + 4:
+        assert service.show("ActiveState") == "reloading"
+    assert service.show("StatusText") == "Setting up the action `acts:SlowSetUp`"
+    with fifo.open("w", encoding="utf-8") as gate:
+        gate.write("go\n")
+    limit = time.monotonic() + 60
+    while service.show("ActiveState") != "active":
+        assert time.monotonic() < limit
+    assert service.show("StatusText") == "Ready: hup runs 1 action, usr1 runs 1 action"
+
+
+def test_a_reload_that_fails(service: Service, tmp_path: Path, reloading: tuple[str, str]) -> None:
+    """It ends, the service goes on, and the status says what is wrong."""
+    path = tmp_path / "flagman.toml"
+    path.write_text(binding("HUP", "reload") + binding("USR1", "print", "alive"), encoding="utf-8")
+    service.define(f"-c {path}", reloading[1], reloading[0])
+    assert service.systemctl("start") == (0, "")
+    path.write_text(binding("HUP", "prnt"), encoding="utf-8")
+    assert (service.systemctl("reload")[0] == 0) is (reloading[0] == "notify-reload")
+    assert f"{path}: [[on]] #1: key 'action': unknown action 'prnt'" in service.systemctl("--full status")[1]
+    service.systemctl("kill --kill-who=main --signal=USR1")
+    service.wait_for("alive")
+
+
+def test_a_set_up_may_take_longer_than_a_start(service: Service, tmp_path: Path) -> None:
+    """The manager is asked for more time."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    service.define(f"--usr1 acts:SlowSetUp slow {fifo}", "TimeoutStartSec=2\n")
+    assert service.systemctl("start --no-block")[0] == 0
+    service.wait_for("slow: begin")
+    begun = time.monotonic()
+    while time.monotonic() < begun + 4:
+        assert service.show("ActiveState") == "activating"
+    with fifo.open("w", encoding="utf-8") as gate:
+        gate.write("go\n")
+    assert service.systemctl("start") == (0, "")
+    assert (service.show("ActiveState"), service.show("NRestarts")) == ("active", "0")
+
+
+def test_stop_during_a_set_up(service: Service, tmp_path: Path) -> None:
+    """What has been set up is torn down, and the unit has not failed."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    service.define(f"--usr1 print first --usr1 acts:SlowSetUp slow {fifo} --stop-timeout 100ms")
+    assert service.systemctl("start --no-block")[0] == 0
+    service.wait_for("slow: begin")
+    assert service.systemctl("stop") == (0, "")
+    assert service.lines()[-1] == "cleanup"
+    assert (service.show("ActiveState"), service.show("Result")) == ("inactive", "success")
+
+
+def test_a_failure_tells_its_status(service: Service) -> None:
+    """And the reason stays in the status text."""
+    service.define("--usr1 acts:Fail ValueError --on-error exit")
+    assert service.systemctl("start") == (0, "")
+    service.systemctl("kill --kill-who=main --signal=USR1")
+    limit = time.monotonic() + 60
+    while service.show("ActiveState") != "failed":
+        assert time.monotonic() < limit
+    assert (service.show("ExecMainStatus"), service.show("Result")) == ("1", "exit-code")
+    assert service.show("StatusText") == "Exiting because an action failed"
 
 
 def test_without_notification_the_start_never_completes(service: Service) -> None:

@@ -1,0 +1,69 @@
+"""The manager is asked for more time while a set_up is slow, and not when it hangs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from flagman import more_time
+from flagman.more_time import MoreTime
+from flagman.sd_notify import SystemdNotifier
+from flagman.testing import DEADLINE
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Notifier(SystemdNotifier):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self._address = "/somewhere"
+        self.messages: list[str] = []
+        self.told = threading.Event()
+
+    def notify(self, state: str) -> None:
+        """Keep it."""
+        self.messages.append(state)
+        self.told.set()
+
+
+def test_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, again and again; afterwards there is silence."""
+    monkeypatch.setattr(more_time, "_FIRST", 0.01)
+    monkeypatch.setattr(more_time, "_PAUSE", 0.01)
+    notifier = Notifier()
+    with MoreTime(notifier) as more:
+        more.progress("exec")
+        limit = time.monotonic() + DEADLINE
+        while len(notifier.messages) < 3:
+            assert time.monotonic() < limit
+    assert set(notifier.messages) == {"EXTEND_TIMEOUT_USEC=15000000\nSTATUS=Setting up the action `exec`"}
+    assert threading.active_count() == 1
+
+
+def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manager may end it when its own time is over."""
+    monkeypatch.setattr(more_time, "_FIRST", 0.0)
+    monkeypatch.setattr(more_time, "_PAUSE", 0.0)
+    monkeypatch.setattr(more_time, "_LONGEST", 0.05)
+    notifier = Notifier()
+    with MoreTime(notifier) as more:
+        more.progress("exec")
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.2:
+            pass
+        told = len(notifier.messages)
+        while time.monotonic() < begun + 0.3:
+            pass
+        assert told
+        assert len(notifier.messages) == told
+
+
+def test_nobody_watches() -> None:
+    """No thread is started."""
+    notifier = Notifier()
+    notifier._address = ""
+    with MoreTime(notifier):
+        assert threading.active_count() == 1
