@@ -59,6 +59,9 @@ DEFAULTS: dict[str, object] = {
     "dry_run": False,
     "config": "",
     "print_config": False,
+    "print_unit": False,
+    "user": False,
+    "timer": "",
     "logging": None,
     "log_level": "warning",
     "log_format": "auto",
@@ -81,7 +84,7 @@ def test_all_options() -> None:
         "flagman --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
-        "--check --dry-run --print-config "
+        "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log"
     )
     settings = cli.parse_args(line.split())
@@ -109,6 +112,9 @@ def test_all_options() -> None:
         "dry_run": True,
         "config": "",
         "print_config": True,
+        "print_unit": True,
+        "user": True,
+        "timer": "daily",
         "logging": None,
         "log_level": "debug",
         "log_format": "json",

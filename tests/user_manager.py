@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -81,7 +82,7 @@ class Manager:
     def install(self, name: str, text: str) -> None:
         """Write a unit file and make it known."""
         path = f"/run/home/.config/systemd/user/{name}"
-        lines = "".join(f" '{line}'" for line in text.splitlines())
+        lines = "".join(f" {shlex.quote(line)}" for line in text.splitlines())
         self.check(f"printf '%s\\n'{lines} > {path} && systemctl --user daemon-reload")
 
     def stop(self) -> None:

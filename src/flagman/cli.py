@@ -101,7 +101,7 @@ def main_wrapper() -> int:
 def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
     try:
         settings = _read(argv)
-        return 0 if _is_answered(settings) else _serve(settings, argv, signals, notifier)
+        return 0 if _is_answered(settings, argv) else _serve(settings, argv, signals, notifier)
     except SystemExit as exit_:  # of the parser
         return int(exit_.code or 0)
     except FlagmanError as error:
@@ -116,7 +116,7 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> i
         return 1
 
 
-def _is_answered(settings: Settings) -> bool:
+def _is_answered(settings: Settings, argv: Sequence[str]) -> bool:
     """Do what only prints something; tell whether that was all.
 
     :raises UsageError: if there is nothing to do
@@ -129,11 +129,20 @@ def _is_answered(settings: Settings) -> bool:
         from flagman import config_writer  # noqa: PLC0415 - for this option alone
 
         print(config_writer.as_toml(settings), end="")
+    elif settings.print_unit:
+        _print_units(settings, argv)
     elif settings.check:
         print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
     else:
         return False
     return True
+
+
+def _print_units(settings: Settings, argv: Sequence[str]) -> None:
+    from flagman import unit_files  # noqa: PLC0415 - for this option alone
+
+    given = _given(argv)
+    print("\n".join(unit_files.lines(settings, given, given.bindings)))
 
 
 def _check_bindings(settings: Settings) -> None:
@@ -143,7 +152,9 @@ def _check_bindings(settings: Settings) -> None:
     """
     if not settings.bindings:
         raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
-    if not settings.config and any(binding.name == "reload" for binding in settings.bindings):
+    if (settings.user or settings.timer) and not settings.print_unit:
+        raise UsageError(f"--{'user' if settings.user else 'timer'} goes with --print-unit alone")
+    if settings.reloads() and not settings.config:
         raise UsageError("the action 'reload' reads the file of --config again, but there is none")
 
 
@@ -199,6 +210,16 @@ def _read(argv: Sequence[str]) -> Settings:
     :raises UsageError: if an action or its arguments are wrong
     :raises SystemExit: of the parser
     """
+    settings = _given(argv)
+    if settings.config:
+        from flagman import config  # noqa: PLC0415 - for those who have a file
+
+        config.read(settings.config, core.KNOWN_ACTIONS).add_to(settings)
+    return settings
+
+
+def _given(argv: Sequence[str]) -> Settings:
+    """Read what the command line itself says."""
     settings = Settings()
     bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, core.KNOWN_ACTIONS).split(argv[1:])
     settings.bindings = tuple(bindings)
@@ -206,10 +227,6 @@ def _read(argv: Sequence[str]) -> Settings:
         from flagman import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
 
         parser.parse(rest, settings)
-    if settings.config:
-        from flagman import config  # noqa: PLC0415 - for those who have a file
-
-        config.read(settings.config, core.KNOWN_ACTIONS).add_to(settings)
     return settings
 
 

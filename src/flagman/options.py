@@ -113,6 +113,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
 def _path(text: str) -> str:
     if not text or "\0" in text:
         raise ValueError(f"{text!r} is not a path")
@@ -148,6 +154,14 @@ OPTIONS = (
     Option("-l", "--list", explanation="list known actions and exit"),
     Option("--check", explanation="check the command line, set nothing up, and exit: 0 if it is good"),
     Option("--print-config", explanation="print all settings and actions as a TOML file, and exit"),
+    Option("--print-unit", explanation="print a systemd unit for all that the command line says, and exit"),
+    Option("--user", explanation="with --print-unit: for your own systemd, not for that of the system"),
+    Option(
+        "--timer",
+        value="SPEC",
+        read=_text,
+        explanation="with --print-unit: also a timer that sends the first signal: 15m, daily, 'Mon *-*-* 06:00'",
+    ),
     Option("--dry-run", explanation="log what the actions would do instead of letting them"),
     Option(
         "--overlap",

@@ -137,6 +137,12 @@ class Settings(SimpleNamespace):
     config: str = ""
     #: Print all settings as a configuration file instead of running.
     print_config: bool = False
+    #: Print a unit for systemd instead of running.
+    print_unit: bool = False
+    #: ... for the manager of a user.
+    user: bool = False
+    #: ... and a timer that ticks at these moments; empty for none.
+    timer: str = ""
     #: For :func:`logging.config.dictConfig`, as the file says it.
     logging: dict[str, object] | None = None
 
@@ -151,6 +157,10 @@ class Settings(SimpleNamespace):
             if binding.source.signum is not None:
                 flags.setdefault(binding.source.signum, {})[binding.flag] = None
         return {signum: tuple(names) for signum, names in flags.items()}
+
+    def reloads(self) -> tuple[Binding, ...]:
+        """Give the bindings that make the file be read again."""
+        return tuple(binding for binding in self.bindings if binding.name == "reload")
 
     def everything(self) -> dict[str, object]:
         """Give all options, also those that nobody has set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sysconfig
 import textwrap
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon import run
 from user_manager import MANAGER, Manager
 
 if TYPE_CHECKING:
@@ -313,6 +315,83 @@ def test_children_do_not_see_the_manager(service: Service) -> None:
     assert service.systemctl("start") == (0, "")
     service.systemctl("kill --kill-who=main --signal=USR1")
     service.wait_for("\\[\\]")
+
+
+def units(text: str) -> dict[str, str]:
+    """Take apart what --print-unit has printed."""
+    parts = re.split(r"^# (?:/etc/systemd/system|~/\.config/systemd/user)/(\S+)\n", text, flags=re.MULTILINE)
+    assert not parts[0]
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+# What systemd, or a shell, might take for something else.
+ODD = [
+    "",
+    " ",
+    "a b",
+    "%n %%",
+    "$HOME ${HOME} $$",
+    'say "hi"',
+    "it's",
+    "back\\slash \\n",
+    "line\nbreak",
+    ";",
+    "ünï",
+    "--",
+    "-v",
+]
+
+
+@pytest.mark.parametrize("kind", ["system", "user"])
+def test_printed_units_are_verified(manager: Manager, tmp_path: Path, kind: str) -> None:
+    """Systemd finds nothing to complain about, whatever the command line is."""
+    config = tmp_path / "site check.toml"
+    config.write_text("", encoding="utf-8")
+    user = ["--user"] if kind == "user" else []
+    for arguments in (
+        ["--usr1", "print", "hello"],
+        ["--usr1", "print", "hello", "--timeout", "10s", "--timer", "90s"],
+        ["-c", str(config), "--hup", "reload", "--signal", "RTMIN+3", "print", "hello", "--timer", "Mon *-*-* 06:00"],
+        ["--every", "5m", f"--usr1={shlex.join(['acts:Words', *ODD])}", "--timer", "daily"][2:],
+    ):
+        done = run(*arguments, "--print-unit", *user)
+        assert (done.returncode, done.stderr) == (0, "")
+        folder = tmp_path / "units"
+        folder.mkdir(exist_ok=True)
+        written = units(done.stdout)
+        assert len(written) == (3 if "--timer" in arguments else 1)
+        for name, text in written.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        paths = " ".join(str(folder / name) for name in written)
+        assert manager.run(f"systemd-analyze --{kind} verify {paths}") == (0, "")
+
+
+def test_a_printed_unit_runs(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every word as it was given; it reloads, and the timer's service reaches it."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent / "lib"))
+    config, output = tmp_path / "printed.toml", tmp_path / "output"
+    config.write_text(binding("HUP", "reload"), encoding="utf-8")
+    done = run(
+        "-c", str(config), f"--usr1={shlex.join(['acts:Words', *ODD])}", "--print-unit", "--user", "--timer", "1h"
+    )
+    written = units(done.stdout)
+    assert list(written) == ["printed.service", "printed-usr1.service", "printed-usr1.timer"]
+    more = f"[Service]\nStandardOutput=append:{output}\nStandardError=append:{output}\n"
+    for name, text in written.items():
+        manager.install(name, text.replace("[Service]\n", more) if name == "printed.service" else text)
+    try:
+        manager.check("systemctl --user start printed.service")
+        assert manager.show("printed.service", "StatusText") == "Ready: hup runs 1 action, usr1 runs 1 action"
+        manager.check("systemctl --user start printed-usr1.service")
+        manager.check(f'timeout 60 sh -c "tail -n +1 -F {output} 2>&- | grep -q -m 1 -x -e \\"\'-v\'\\""')
+        assert output.read_text(encoding="utf-8").splitlines()[-len(ODD) :] == [repr(word) for word in ODD]
+        manager.check("systemctl --user reload printed.service")
+        config.write_text("wrong", encoding="utf-8")
+        assert manager.run("systemctl --user reload printed.service")[0] != 0
+        assert manager.show("printed.service", "ActiveState") == "active"
+    finally:
+        manager.check("systemctl --user stop printed.service")
+    assert manager.show("printed.service", "Result") == "success"
 
 
 def test_the_documented_units(manager: Manager, tmp_path: Path, flagman: str) -> None:

@@ -1,0 +1,285 @@
+"""Units for systemd that run exactly what a command line says, for ``--print-unit``."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from flagman.exceptions import UsageError
+from flagman.options import OPTIONS
+from flagman.signames import name_of
+from flagman.spans import format_span, parse_span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flagman.options import Option
+    from flagman.settings import Binding, Settings
+    from flagman.types import SignalNumber
+
+# Options that are not for the daemon.
+_OURS = frozenset(("print_unit", "user", "timer"))
+# Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
+_GRACE = 5.0
+_MARGIN = 15.0
+# Seconds.
+_SHORTEST_WATCHDOG = 30
+_MINUTE = 60
+# The last seven-bit character that is printed.
+_TILDE = "~"
+
+
+def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> Iterator[str]:
+    """Give the lines of all units, each file after a comment with its path.
+
+    :param settings: all that holds
+    :param given: the options of the command line alone
+    :param bindings: those of the command line alone
+    :raises UsageError: if there is no unit for that
+    """
+    writer = _Writer(settings, _command(given, bindings))
+    yield from writer.service()
+    if settings.timer:
+        yield from writer.timer(settings.timer)
+
+
+class _Writer:
+    """Writes units.
+
+    :param settings: all that holds
+    :param command: the daemon's command line
+    """
+
+    def __init__(self, settings: Settings, command: list[str]) -> None:
+        self._settings = settings
+        self._command = command
+        self._name = re.sub(r"[^\w.-]", "-", Path(settings.config).stem, flags=re.ASCII) or "flagman"
+        self._systemctl = "systemctl --user" if settings.user else "systemctl"
+
+    def _path(self, unit: str) -> str:
+        folder = "~/.config/systemd/user" if self._settings.user else "/etc/systemd/system"
+        return f"# {folder}/{unit}"
+
+    def _enable(self, unit: str) -> str:
+        return f"# When it is there: {self._systemctl} daemon-reload && {self._systemctl} enable --now {unit}"
+
+    def service(self) -> Iterator[str]:
+        """Write the unit of the daemon."""
+        from flagman.service import summary  # noqa: PLC0415 - it knows how to say it
+
+        settings = self._settings
+        yield self._path(f"{self._name}.service")
+        yield self._enable(f"{self._name}.service")
+        yield ""
+        yield "[Unit]"
+        yield f"Description=flagman ({summary(binding.flag for binding in settings.bindings)})"
+        yield ""
+        yield "[Service]"
+        yield "# A start takes until all actions are set up. Their commands cannot speak for flagman."
+        yield "Type=notify"
+        yield "NotifyAccess=main"
+        if path := os.environ.get("PYTHONPATH"):
+            yield f"Environment={_quoted(f'PYTHONPATH={path}')}"
+        yield f"ExecStart={_line(self._command)}"
+        yield from self._reload()
+        yield "# TERM goes to flagman alone: the running action, and its commands, may finish within the stop timeout."
+        yield "KillMode=mixed"
+        yield f"TimeoutStopSec={math.ceil(2 * settings.stop_timeout + _MARGIN)}"
+        yield "# Status 2 is a mistake in the command line or in the file, which another start does not mend."
+        yield "Restart=on-failure"
+        yield "RestartSec=1"
+        yield "RestartPreventExitStatus=2"
+        yield from self._watchdog()
+        yield from self._hardening()
+        yield ""
+        yield "[Install]"
+        yield f"WantedBy={'default' if settings.user else 'multi-user'}.target"
+
+    def _reload(self) -> Iterator[str]:
+        settings = self._settings
+        reloads = [binding.source.signum for binding in settings.reloads() if binding.source.signum is not None]
+        if reloads:
+            yield "# The second command makes a reload fail if the file is wrong; the daemon goes on as it was."
+            yield "# From systemd 253 on, Type=notify-reload can stand for both, if it is HUP that reloads."
+            yield f"ExecReload={_kill(reloads[0])}"
+            check = [*self._command, "--check"]
+            yield f"ExecReload={_line(check)}"
+        elif any(binding.source.signum == signal.SIGHUP for binding in settings.bindings):
+            yield "# It returns when the signal has been sent, not when the actions have run."
+            yield f"ExecReload={_kill(signal.SIGHUP)}"
+
+    def _watchdog(self) -> Iterator[str]:
+        longest = self._longest_turn()
+        if longest is None:
+            yield "# Give every action a --timeout, and a daemon that hangs can be told from one that is busy:"
+            yield "# WatchdogSec=1min"
+            return
+        yield "# No action may take as long: whoever does hangs, and is killed and started again."
+        # It is fed at a third of this, unless a bundle runs.
+        yield f"WatchdogSec={max(math.ceil(1.5 * longest + _MARGIN), _SHORTEST_WATCHDOG)}"
+
+    def _longest_turn(self) -> float | None:
+        """Give the seconds that the slowest bundle may take; None if it may take any time."""
+        turns: dict[str, float] = {}
+        for binding in self._settings.bindings:
+            timeout = self._settings.of(binding).timeout
+            timeout = binding.action.default_timeout if timeout is None else timeout
+            if timeout is None:
+                return None
+            turns[binding.flag] = turns.get(binding.flag, 0) + timeout + _GRACE
+        return max(turns.values())
+
+    def _hardening(self) -> Iterator[str]:
+        yield "# All that actions run lives under these, too: take away what is in their way; sudo needs the first."
+        yield "NoNewPrivileges=yes"
+        yield "LockPersonality=yes"
+        yield "RestrictRealtime=yes"
+        yield "RestrictSUIDSGID=yes"
+        yield "SystemCallArchitectures=native"
+        if not self._settings.user:
+            for name in ("Clock", "ControlGroups", "Hostname", "KernelLogs", "KernelModules", "KernelTunables"):
+                yield f"Protect{name}=yes"
+            yield "# Worth a try, if the actions write only to a few places:"
+            yield "# ProtectSystem=strict"
+            yield "# ReadWritePaths="
+            yield "# ProtectHome=yes"
+            yield "# PrivateTmp=yes"
+
+    def timer(self, spec: str) -> Iterator[str]:
+        """Write a timer, and the service that it starts, which sends the signal of the first action that has one."""
+        bound = [binding for binding in self._settings.bindings if binding.source.signum is not None]
+        ordinary = [binding for binding in bound if binding.name not in ("reload", "stop")]
+        if not bound:
+            raise UsageError("--timer needs an action that a signal starts, such as --usr1 print hello")
+        signum = (ordinary or bound)[0].source.signum
+        name = name_of(signum) if signum is not None else ""
+        unit = f"{self._name}-{name.lower().replace('+', '-')}"
+        yield ""
+        yield self._path(f"{unit}.service")
+        yield ""
+        yield "[Unit]"
+        yield f"Description=Send {name} to {self._name}.service"
+        yield "# It waits until the daemon is ready, and does nothing where there is none."
+        yield f"Requisite={self._name}.service"
+        yield f"After={self._name}.service"
+        yield ""
+        yield "[Service]"
+        yield "Type=oneshot"
+        yield "# The main process alone: USR1 would end the commands that it runs. Before systemd 252: --kill-who=main."
+        systemctl = [shutil.which("systemctl") or "/usr/bin/systemctl", *(["--user"] if self._settings.user else [])]
+        kill = [*systemctl, "kill", "--kill-whom=main", f"--signal={name}", f"{self._name}.service"]
+        yield f"ExecStart={_line(kill)}"
+        yield ""
+        yield self._path(f"{unit}.timer")
+        yield self._enable(f"{unit}.timer")
+        yield ""
+        yield "[Unit]"
+        yield f"Description=Send {name} to {self._name}.service again and again"
+        yield f"BindsTo={self._name}.service"
+        yield ""
+        yield "[Timer]"
+        yield from _moments(spec)
+        yield ""
+        yield "[Install]"
+        yield f"WantedBy={self._name}.service"
+
+
+def _moments(spec: str) -> Iterator[str]:
+    """Read when a timer ticks: every so long, or as a calendar says, see :manpage:`systemd.time(7)`."""
+    try:
+        seconds = parse_span(spec)
+    except ValueError:
+        yield f"OnCalendar={_calendar(spec)}"
+        return
+    if not seconds:
+        raise UsageError(f"--timer: {spec!r} is too short")
+    span = format_span(seconds)
+    yield f"OnActiveSec={span}"
+    yield f"OnUnitActiveSec={span}"
+    if seconds < _MINUTE:
+        yield "AccuracySec=100ms"
+
+
+def _calendar(spec: str) -> str:
+    analyze = shutil.which("systemd-analyze")
+    good = bool(spec.strip()) and spec.isprintable()
+    if good and analyze:
+        command = [analyze, "calendar", "--", spec]
+        good = subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - no shell
+    if not good:
+        raise UsageError(
+            f"--timer: {spec!r} is neither a span, such as 15m, nor a calendar's, such as 'Mon *-*-* 06:00'"
+        )
+    return spec
+
+
+def _command(given: Settings, bindings: Sequence[Binding]) -> list[str]:
+    """Give the command line that says the same, without what is not for the daemon: options first."""
+    words = [sys.executable, "-m", "flagman"]
+    for option in OPTIONS:
+        if option.setting in vars(given) and option.setting not in _OURS:
+            words += _option(option, vars(given)[option.setting])
+    for binding in bindings:
+        words += _binding(binding)
+    return words
+
+
+def _option(option: Option, value: object) -> list[str]:
+    name = option.names[-1]
+    if isinstance(value, int) and option.kind == "count":
+        return [name] * value
+    if not option.takes_value:
+        return [name]
+    if option.value == "SPAN" and isinstance(value, int | float):
+        return [name, format_span(value)]
+    return [name, str(Path(str(value)).absolute() if option.value == "FILE" else value)]
+
+
+def _binding(binding: Binding) -> list[str]:
+    source = binding.source
+    words = [binding.name, *binding.arguments]
+    if source.every is not None:
+        option, words = "--every", [format_span(source.every), *words]
+    elif source.after is not None:
+        option, words = "--after", [format_span(source.after), *words]
+    elif source.flag in ("hup", "usr1", "usr2"):
+        option = f"--{source.flag}"
+    else:
+        option, words = "--signal", [source.flag.upper(), *words]
+    if any(word.startswith(("-", ";")) or not word for word in words):
+        return [f"{option}={shlex.join(words)}"]  # or the argument would be taken for the end of the arguments
+    return [option, *words]
+
+
+def _kill(signum: SignalNumber) -> str:
+    return f"{shutil.which('kill') or '/bin/kill'} -{name_of(signum)} $MAINPID"
+
+
+def _line(words: Sequence[str]) -> str:
+    """Write a command line, see :manpage:`systemd.service(5)`."""
+    return " ".join(_quoted(word).replace("$", "$$") for word in words)
+
+
+def _quoted(word: str) -> str:
+    """Write one word, see :manpage:`systemd.syntax(7)`."""
+    if re.fullmatch(r"[\w@+=:,./-]+", word, flags=re.ASCII):
+        return word
+    return f'"{"".join(map(_escaped, word))}"'
+
+
+def _escaped(character: str) -> str:
+    if character == "%":
+        return "%%"
+    if character in '"\\':
+        return f"\\{character}"
+    if " " <= character <= _TILDE:
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))

@@ -1,0 +1,113 @@
+"""Printed units: what they say about which command line. That systemd takes them is tested with systemd."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def unit(line: str, **environment: str) -> list[str]:
+    """Give the lines of the units for a command line."""
+    done = run(*shlex.split(line), "--print-unit", **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
+    """Short options are long, paths are absolute, and what is not for the daemon is not there."""
+    config = tmp_path / "c.toml"
+    config.write_text('[flagman]\noutput = "log"\n', encoding="utf-8")
+    line = f"--usr1 print a -vv -c {config} --every 90 exec x y --user --timer 1h --log-file l --no-systemd"
+    line += " --hup='log info -a'"
+    command = f"ExecStart={sys.executable} -m flagman --config {config} --no-systemd --log-file "
+    (found,) = [line for line in unit(line, PYTHONPATH="") if line.startswith("ExecStart") and "flagman" in line][:1]
+    assert found.startswith(command)
+    assert found.endswith('/l --verbose --verbose --usr1 print a --every 1m30s exec x y "--hup=log info -a"')
+
+
+RELOADS = {
+    "--usr1 print a": [],
+    "--hup print a": ["-HUP $MAINPID"],
+    "--usr2 reload -c /dev/null": ["-USR2 $MAINPID", "--config /dev/null --usr2 reload --check"],
+}
+
+
+@pytest.mark.parametrize("line", RELOADS)
+def test_reload(line: str) -> None:
+    """Where it means something."""
+    found = [line.partition("=")[2] for line in unit(line) if line.startswith("ExecReload=")]
+    assert [command.endswith(end) for command, end in zip(found, RELOADS[line], strict=True)] == [True] * len(found)
+
+
+WATCHDOGS = {
+    "--usr1 print a": None,
+    "--usr1 print a --timeout 1s": 30,
+    # A minute each and five seconds for ending it, and half of that again between two pings, and a margin.
+    "--usr1 print a --usr1 print b --usr2 print c --timeout 1m": 210,
+    "--usr1 http GET http://localhost/": 68,
+}
+
+
+@pytest.mark.parametrize("line", WATCHDOGS)
+def test_the_watchdog_waits_longer_than_any_turn(line: str) -> None:
+    """Where a turn has an end."""
+    found = [line for line in unit(line) if "WatchdogSec" in line]
+    assert found == ["# WatchdogSec=1min" if WATCHDOGS[line] is None else f"WatchdogSec={WATCHDOGS[line]}"]
+
+
+def test_the_stop_timeout_is_within_that_of_systemd() -> None:
+    """With time for what is torn down."""
+    assert "TimeoutStopSec=75" in unit("--usr1 print a")
+    assert "TimeoutStopSec=255" in unit("--usr1 print a --stop-timeout 2m")
+
+
+MOMENTS = {
+    "90s": ["OnActiveSec=1m30s", "OnUnitActiveSec=1m30s"],
+    "5s": ["OnActiveSec=5s", "OnUnitActiveSec=5s", "AccuracySec=100ms"],
+    "daily": ["OnCalendar=daily"],
+    "'Mon *-*-* 06:00'": ["OnCalendar=Mon *-*-* 06:00"],
+}
+
+
+@pytest.mark.parametrize("spec", MOMENTS)
+def test_timers(spec: str) -> None:
+    """Every so long, or as a calendar says; they send the first signal that has work to do."""
+    lines = unit(f"-c /dev/null --hup reload --every 1s print x --signal winch print y --timer {spec}")
+    assert lines[lines.index("[Timer]") + 1 : -3] == MOMENTS[spec]
+    assert "# /etc/systemd/system/null-winch.timer" in lines
+    assert [line for line in lines if "--kill-whom=main --signal=WINCH null.service" in line]
+
+
+MISTAKES = {
+    "--usr1 print a --print-unit --timer banana": "--timer: 'banana' is neither a span",
+    "--usr1 print a --print-unit --timer ''": "argument --timer: it is empty",
+    "--usr1 print a --print-unit --timer 0s": "--timer: '0s' is too short",
+    "--usr1 print a --print-unit --timer '1h\nX=Y'": "--timer: '1h\\nX=Y' is neither",
+    "--every 1h print a --print-unit --timer 1h": "--timer needs an action that a signal starts",
+    "--usr1 print a --timer 1h": "--timer goes with --print-unit alone",
+    "--usr1 print a --user": "--user goes with --print-unit alone",
+    "--print-unit": "no actions are configured",
+    "--usr1 prnt --print-unit": "unknown action 'prnt'",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_mistakes(line: str) -> None:
+    """One line, and nothing is printed."""
+    done = run(*shlex.split(line))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert MISTAKES[line] in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_nothing_is_set_up() -> None:
+    """As with --check."""
+    assert not [line for line in unit("--usr1 print a") if line == "init"]
+    assert run("--usr1", "acts:FailSetUp", "--print-unit").returncode == 0
