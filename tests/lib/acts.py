@@ -240,6 +240,22 @@ class Exhaust(Action):
         self._held.clear()
 
 
+class Recurse(Action):
+    """Calls itself too often."""
+
+    def run(self) -> None:
+        """Once more."""
+        self.run()
+
+
+class TooMuch(Action):
+    """Wants more memory than anybody has."""
+
+    def run(self) -> None:
+        """Ask for it."""
+        bytearray(1 << 62)
+
+
 class NotAnAction:
     """Is no action at all."""
 

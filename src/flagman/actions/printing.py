@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from flagman.actions.action import Action
 from flagman.exceptions import ActionClosed
 
+logger = logging.getLogger(__name__)
+
 # Seconds, about 31 years: time.sleep() overflows at nine times that.
 _LONGEST_DELAY = 1e9
+
+
+def _mention(stage: str) -> None:
+    """Print which stage an action has come to. That nobody can read it is no reason not to work."""
+    try:
+        print(stage)
+    except OSError as error:
+        logger.warning("Cannot print `%s`: %s", stage, error.strerror or error)
 
 
 class PrintAction(Action):
@@ -20,7 +31,7 @@ class PrintAction(Action):
         :param message: what every run prints
         """
         self._message = message
-        print("init")
+        _mention("init")
 
     def run(self) -> None:
         """Print the message."""
@@ -28,7 +39,7 @@ class PrintAction(Action):
 
     def tear_down(self) -> None:
         """Print that the action has ended."""
-        print("cleanup")
+        _mention("cleanup")
 
 
 class PrintOnceAction(PrintAction):
@@ -61,7 +72,7 @@ class DelayedPrintAction(Action):
             raise ValueError(f"the delay {delay!r} is not a number of seconds") from None
         if not 0 <= self._delay <= _LONGEST_DELAY:
             raise ValueError(f"the delay {delay!r} is not between 0 and {_LONGEST_DELAY:.0f} seconds")
-        print("init")
+        _mention("init")
 
     def run(self) -> None:
         """Print the message, sleep, and say so."""
@@ -71,4 +82,4 @@ class DelayedPrintAction(Action):
 
     def tear_down(self) -> None:
         """Print that the action has ended."""
-        print("cleanup")
+        _mention("cleanup")

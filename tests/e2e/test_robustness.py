@@ -1,0 +1,172 @@
+"""Whatever the surroundings are: the daemon starts, lives, and says what it can."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import MODULE, SCRIPT, run, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon import Daemon
+
+    Start = Callable[..., Daemon]
+
+USR1, USR2, TERM, QUIT, HUP = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP
+
+STREAMS = {
+    "closed": 'exec "$@" {stream}>&-',
+    "full": 'exec "$@" {stream}>/dev/full',
+    "left": 'exec "$@" {stream}> >(exit)',
+    "both closed": 'exec "$@" >&- 2>&-',
+    "both full": 'exec "$@" >/dev/full 2>&1',
+    "both left": 'exec "$@" > >(exit) 2>&1',
+    "all closed": 'exec "$@" <&- >&- 2>&-',
+}
+
+
+@pytest.mark.parametrize("log", ["plain", "json", "journal"])
+@pytest.mark.parametrize("stream", [1, 2])
+@pytest.mark.parametrize("how", STREAMS)
+def test_streams_that_take_nothing(start: Start, tmp_path: Path, how: str, stream: int, log: str) -> None:
+    """Actions that print fail, those that do not work, and the stop is graceful."""
+    mark = tmp_path / "mark"
+    path = tmp_path / "flagman.toml"
+    path.write_text("", encoding="utf-8")
+    daemon: Daemon = start(
+        *("-c", str(path), "-vv", "--log-format", log, "--overlap", "rerun", "--hup", "reload"),
+        *("--usr1", "print", "x", "--usr1", "log", "error", "y", "--usr1", "acts:TooMuch"),
+        *("--usr1", "sh", f"echo out; echo err >&2; echo done >> {mark}", "--usr1", "sh", f"echo end >> {mark}"),
+        prefix=["bash", "-c", STREAMS[how].format(stream=stream), "bash"],
+    )
+    while "READY=1" not in daemon.notified():
+        pass
+    daemon.signal(USR1)
+    while not daemon.notified().startswith("STATUS="):
+        pass
+    assert mark.read_text(encoding="utf-8") == "done\nend\n"
+    daemon.signal(QUIT, HUP)
+    while "READY=1" not in daemon.notified():
+        pass
+    daemon.signal(USR1)
+    while "last: usr1" not in daemon.notified():
+        pass
+    assert mark.read_text(encoding="utf-8") == "done\nend\n" * 2
+    daemon.signal(TERM)
+    assert daemon.status() == 0
+    left = daemon.err.rest() + daemon.out.rest()
+    assert not [line for line in left if "Logging error" in line or "Exception ignored" in line], left
+
+
+def test_a_print_that_fails_is_logged(start: Start) -> None:
+    """The next action runs, and the daemon lives."""
+    prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
+    daemon: Daemon = start("--usr1", "print", "x", "--usr1", "log", "warning", "next", prefix=prefix)
+    daemon.ready().expect_error("WARNING:flagman.actions.printing:Cannot print `init`: No space left on device")
+    daemon.signal(USR1).expect_error("Action `PrintAction` failed")
+    daemon.expect_error("OSError: [Errno 28] No space left on device")
+    daemon.expect_error("WARNING:flagman.log:next")
+    daemon.signal(TERM)
+    assert daemon.status() == 0
+
+
+EXHAUSTED = {
+    "descriptors": ("acts:Exhaust",),
+    "memory": ("acts:Fail", "MemoryError"),
+    "recursion": ("acts:Recurse",),
+    "real memory": ("acts:TooMuch",),
+}
+
+
+@pytest.mark.parametrize("what", EXHAUSTED)
+def test_exhaustion_is_a_failure_of_actions(start: Start, tmp_path: Path, what: str) -> None:
+    """Of those that need what is not there; the others run, and when it is there again, all do."""
+    commands = ("--usr2", "exec", "true", "--usr2", "touch", str(tmp_path / "touched"), "--usr2", "print", "end")
+    daemon: Daemon = start("--overlap", "rerun", "--usr1", *EXHAUSTED[what], "--usr1", "print", "begun", *commands)
+    while "READY=1" not in daemon.notified():
+        pass
+    daemon.signal(USR1)
+    while daemon.out.next() != "begun":
+        pass
+    daemon.signal(USR2).expect("end")
+    if what == "descriptors":
+        daemon.expect_error("Action `ExecAction` failed: `true` cannot be started: Too many open files")
+        daemon.expect_error("Action `TouchAction` failed")
+        assert not (tmp_path / "touched").exists()
+    elif what != "memory":
+        daemon.expect_error("MemoryError" if what == "real memory" else "RecursionError")
+    daemon.signal(USR1).expect("begun").signal(USR2).expect("end")
+    assert (tmp_path / "touched").exists()
+    daemon.signal(TERM)
+    assert daemon.status() == 0
+
+
+ENVIRONMENTS: dict[str, dict[str, str | None]] = {
+    "no HOME": {"HOME": None},
+    "no such HOME": {"HOME": "/no/such"},
+    "no LANG": {"LANG": None, "LC_ALL": None, "LC_CTYPE": None, "PYTHONIOENCODING": None, "PYTHONUTF8": None},
+    "an unknown locale": {"LC_ALL": "xx_YY.EBCDIC"},
+    "an ASCII locale": {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    "no PATH": {"PATH": None},
+    "no terminal": {"TERM": None},
+    "an empty time zone": {"TZ": ""},
+    "an odd time zone": {"TZ": "No/Such\udcff"},
+    "bad numbers": {"WATCHDOG_USEC": "-1", "WATCHDOG_PID": "x", "COLUMNS": "-3", "LINES": "x"},
+    "huge numbers": {"WATCHDOG_USEC": "9" * 30, "WATCHDOG_PID": "9" * 30, "COLUMNS": "9" * 30},
+    "an odd journal": {"JOURNAL_STREAM": "\udcff:::"},
+    "bytes": {"X\udcff": "\udcfe"},
+}
+
+
+@pytest.mark.parametrize("what", ENVIRONMENTS)
+def test_any_environment(start: Start, what: str) -> None:
+    """It starts and prints all characters, as escapes if the words on the command line were none in that locale."""
+    daemon: Daemon = start("--usr1", "print", "ünï ☃", "--usr2", "sh", "echo hello", environment=ENVIRONMENTS[what])
+    daemon.ready().expect("init").signal(USR1)
+    assert daemon.out.next() in ("ünï ☃", r"\udcc3\udcbcn\udcc3\udcaf \udce2\udc98\udc83")
+    daemon.signal(USR2).expect("hello").stop("cleanup")
+
+
+def test_nothing_in_the_environment() -> None:
+    """Not even a PATH."""
+    for command in (SCRIPT, MODULE):
+        done = run("--usr1", "print", "x", "--check", command=["env", "-i", *command])
+        assert (done.returncode, done.stdout, done.stderr) == (0, "good: usr1 runs 1 action\n", "")
+
+
+def test_a_directory_that_is_gone(start: Start, tmp_path: Path) -> None:
+    """The current one; commands fail as the system says, or work."""
+    place = tmp_path / "place"
+    place.mkdir()
+    daemon: Daemon = start(
+        *("--usr1", "sh", "echo hello"),
+        prefix=["sh", "-c", f'cd {place} && rmdir {place} && exec "$@"', "sh"],
+    ).ready()
+    daemon.signal(USR1).expect("hello").stop()
+
+
+def test_a_low_limit_of_descriptors(start: Start) -> None:
+    """Enough for a signal and a command."""
+    daemon: Daemon = start("--usr1", "exec", "echo", "hi", prefix=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh"])
+    daemon.ready().signal(USR1).expect("hi").stop()
+
+
+def test_a_manager_that_has_gone(start: Start, tmp_path: Path) -> None:
+    """Or never was there: nobody hears, and nothing else changes."""
+    for address in ("/no/such", "@nobody", str(tmp_path), "x", "/" + "a" * 200, "vsock:1:1", "vsock:x", "\udcff"):
+        daemon: Daemon = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": address}).expect("init")
+        settle(daemon.process.pid)
+        daemon.signal(USR1).expect("x").stop("cleanup")
+
+
+def test_unwritable_is_not_unreadable() -> None:
+    """What only prints says that it could not."""
+    for arguments in (["--list"], ["--print-config", "--usr1", "print", "x"], ["--print-unit", "--usr1", "print", "x"]):
+        done = run(*arguments, command=["sh", "-c", 'exec "$@" >/dev/full', "sh", *SCRIPT])
+        assert done.returncode == 1
+        assert done.stderr == f"flagman: error: [Errno 28] {os.strerror(28)}\n"
