@@ -13,6 +13,7 @@ from flagman.engine.interrupt import Interrupter
 from flagman.engine.loop import Loop
 from flagman.engine.member import Limits, Turn
 from flagman.engine.outcome import Outcome
+from flagman.engine.overlap import Overlaps
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
 from flagman.exceptions import TearDownError
@@ -83,8 +84,7 @@ class Engine:
         self._roster = Roster(self.flags, self.interrupter, contained)
         #: Those of actions without any of their own.
         self.limits = Limits(on_error, timeout, max_failures, overlap)
-        # Flags that were raised while their own bundles ran, for those of its actions alone that want to run again.
-        self._partly: dict[FlagName, int] = {}
+        self._overlaps = Overlaps(self.flags)
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
         self._lock = allocate_lock()
@@ -141,7 +141,7 @@ class Engine:
     def replace(self, bundles: Mapping[FlagName, Iterable[Member]]) -> None:
         """Let flags have these bundles, and no others, from now on; not while one runs."""
         self._bundles = {flag: Bundle(members) for flag, members in bundles.items()}
-        self._partly.clear()
+        self._overlaps.forget()
 
     def discard(self, members: Iterable[Member]) -> None:
         """Tear down actions that are in no bundle, the last first; those that have closed are passed over."""
@@ -238,30 +238,16 @@ class Engine:
             if not raises:
                 logger.debug("Holding `%s` until it is quiet", flag)
                 return
-        # Unless it has been raised since.
-        partly = self._partly.pop(flag, 0) == raises
+        partly = self._overlaps.is_partial(flag, raises)
         whole = self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
         self._signals.keep_waking()
         if flag in self.flags:
-            self._judge(flag, bundle, whole=whole and not partly)
+            self.turn.ignored = self._overlaps.judge(flag, bundle, self.limits.overlap, whole=whole and not partly)
         if not bundle:
             del self._bundles[flag]
         if self.once:
             self.flags.add(STOP)
         self._check()
-
-    def _judge(self, flag: FlagName, bundle: Bundle, *, whole: bool) -> None:
-        """Decide what it means that a flag was raised while its own bundle ran.
-
-        :param whole: every action of the bundle has run; one that has not cannot have had the raise stand for its run
-        """
-        policies = {member.limits.overlap for member in bundle} or {self.limits.overlap}
-        if "rerun" not in policies:
-            ignored = self.flags.discard(flag)
-            self.turn.ignored = ignored
-            logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
-        elif "ignore" in policies and whole:
-            self._partly[flag] = self.flags.count(flag)
 
     def _run_bundle(
         self,
