@@ -8,7 +8,6 @@ from flagman.engine.flags import STOP
 from flagman.engine.member import Limits, trigger_of
 from flagman.exceptions import ActionInterrupted, SetUpError
 from flagman.handlers import STOPPING
-from flagman.timetable import Timetable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from flagman.engine.engine import Engine
     from flagman.engine.member import Member
     from flagman.settings import Binding, Settings, Source
+    from flagman.timetable import Timetable
     from flagman.types import ActionArgument, ActionName, FlagName
 
     #: What makes a binding of one configuration the same as one of another.
@@ -53,7 +53,7 @@ class Assembly:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._members: list[tuple[Binding, Member]] = []
-        self._timetable = Timetable(engine)
+        self._timetable: Timetable | None = None
         #: Those that hold.
         self.settings = settings
         engine.last_flags = frozenset(STOPPING.values())
@@ -67,7 +67,8 @@ class Assembly:
         for binding in settings.bindings:
             kept = spare.get(_identity(binding))
             was, member_ = kept.pop(0) if kept else (None, None)
-            self._timetable.place(binding, was)
+            if self._timetable is not None:
+                self._timetable.place(binding, was)
             steps.append((binding, member_))
         unused = {member for members in spare.values() for _, member in members}
         return Plan(settings, steps, [member for _, member in self._members if member in unused])
@@ -130,10 +131,21 @@ class Assembly:
         self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
         self._engine.output = settings.output
         self._engine.once = settings.once
-        self._timetable.follow(settings, before, pass_first=pass_first)
+        self._follow_clock(settings, before, pass_first=pass_first)
         for flag in before:
             if flag not in bundles and (raises := self._engine.flags.discard(flag)):
                 self._pass_on(sources[flag], raises, before)
+
+    def _follow_clock(self, settings: Settings, before: Container[FlagName], *, pass_first: bool) -> None:
+        """Let the clock do what the bindings want of it, if any of them wants something."""
+        if self._timetable is None:
+            timed = (binding.source.signum is None or settings.of(binding).debounce for binding in settings.bindings)
+            if not any(timed):
+                return
+            from flagman.timetable import Timetable  # noqa: PLC0415 - for those who need it
+
+            self._timetable = Timetable(self._engine)
+        self._timetable.follow(settings, before, pass_first=pass_first)
 
     def _pass_on(self, source: Source, raises: int, before: Container[FlagName]) -> None:
         """Give what a flag was raised for, whose bundle has gone, to those that have come for the same trigger."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
+from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ class MoreTime:
 
     def __init__(self, notifier: SystemdNotifier) -> None:
         self._notifier = notifier
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="flagman-more-time", daemon=True)
+        # Held until all is over; and while a message is sent, none of which may come later.
+        self._over = allocate_lock()
+        self._speaking = allocate_lock()
         self._name = ""
         self._since = 0.0
 
@@ -46,19 +47,21 @@ class MoreTime:
         # Signals are the main thread's: one that came here would not end a system call there.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         patience = _FIRST
-        while not self._over.wait(patience):
+        while not self._over.acquire(timeout=patience):
             patience = _PAUSE
-            if self._name and time.monotonic() - self._since < _LONGEST:
-                self._notifier.notify(
-                    f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\nSTATUS=Setting up the action `{self._name}`"
-                )
+            with self._speaking:
+                if self._over.locked() and self._name and time.monotonic() - self._since < _LONGEST:
+                    self._notifier.notify(
+                        f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\nSTATUS=Setting up the action `{self._name}`"
+                    )
 
     def __enter__(self) -> Self:
+        self._over.acquire()
         if self._notifier.is_open:
-            self._thread.start()
+            # Not threading's: that one waits until the thread runs, which a start has no time for.
+            start_new_thread(self._ask, ())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        with self._speaking:
+            self._over.release()
