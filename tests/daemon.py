@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,21 @@ from flagman import testing
 from flagman.testing import DEADLINE, Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["DEADLINE", "LIB", "MODULE", "SCRIPT", "Daemon", "Lines", "clean_environment", "inheriting", "run", "settle"]
+__all__ = [
+    "DEADLINE",
+    "LIB",
+    "MODULE",
+    "SCRIPT",
+    "Daemon",
+    "Lines",
+    "clean_environment",
+    "flooded",
+    "inheriting",
+    "run",
+    "settle",
+]
 
 #: Where the actions for tests are.
 LIB = Path(__file__).parent / "lib"
@@ -59,6 +71,28 @@ def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> l
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     return [sys.executable, "-ISc", program]
+
+
+# Sends one signal until its receiver has gone.
+FLOOD = """
+import os, sys
+try:
+    while True:
+        os.kill(int(sys.argv[1]), int(sys.argv[2]))
+except ProcessLookupError:
+    pass
+"""
+
+
+@contextmanager
+def flooded(daemon: testing.Daemon, signum: int) -> Iterator[None]:
+    """Let a process send a signal to a daemon as often as it can."""
+    sender = subprocess.Popen([sys.executable, "-c", FLOOD, str(daemon.process.pid), str(int(signum))])
+    try:
+        yield
+    finally:
+        sender.kill()
+        sender.wait()
 
 
 def settle(pid: int) -> None:

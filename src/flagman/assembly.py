@@ -60,6 +60,7 @@ class Assembly:
 
     def plan(self, settings: Settings) -> Plan:
         """Find out what is new in settings, what stays and what goes."""
+        self._look_at_the_clock(settings)
         spare: dict[Identity, list[tuple[Binding, Member]]] = {}
         for binding, member in self._members:
             spare.setdefault(_identity(binding), []).append((binding, member))
@@ -131,21 +132,21 @@ class Assembly:
         self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
         self._engine.output = settings.output
         self._engine.once = settings.once
-        self._follow_clock(settings, before, pass_first=pass_first)
+        if self._timetable is not None:
+            self._timetable.follow(settings, before, pass_first=pass_first)
         for flag in before:
             if flag not in bundles and (raises := self._engine.flags.discard(flag)):
                 self._pass_on(sources[flag], raises, before)
 
-    def _follow_clock(self, settings: Settings, before: Container[FlagName], *, pass_first: bool) -> None:
-        """Let the clock do what the bindings want of it, if any of them wants something."""
-        if self._timetable is None:
-            timed = (binding.source.signum is None or settings.of(binding).debounce for binding in settings.bindings)
-            if not any(timed):
-                return
+    def _look_at_the_clock(self, settings: Settings) -> None:
+        """Get ready what bindings want of the clock, now: an import can fail, and :meth:`adopt` must not."""
+        timed = (binding.source.signum is None or settings.of(binding).debounce for binding in settings.bindings)
+        if self._timetable is None and any(timed):
             from flagman.timetable import Timetable  # noqa: PLC0415 - for those who need it
 
             self._timetable = Timetable(self._engine)
-        self._timetable.follow(settings, before, pass_first=pass_first)
+        if any(settings.of(binding).jitter for binding in settings.bindings):
+            import random  # noqa: F401, PLC0415 - what jitter needs
 
     def _pass_on(self, source: Source, raises: int, before: Container[FlagName]) -> None:
         """Give what a flag was raised for, whose bundle has gone, to those that have come for the same trigger."""

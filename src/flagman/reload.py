@@ -6,7 +6,7 @@ import logging
 import time
 
 from flagman.engine.flags import STOP
-from flagman.exceptions import FlagmanError, mistakes_of, one_line
+from flagman.exceptions import ActionInterrupted, FlagmanError, mistakes_of, one_line
 from flagman.more_time import MoreTime
 
 TYPE_CHECKING = False
@@ -69,6 +69,8 @@ class Reloader:
         problems: list[str] = []
         try:
             self._change()
+        except ActionInterrupted as interruption:
+            problems = [f"it was interrupted: {interruption}"]
         except (FlagmanError, OSError) as error:
             problems = [one_line(mistake) for mistake in mistakes_of(error)]
             logger.debug("The error that ended the reload:", exc_info=True)
@@ -81,22 +83,26 @@ class Reloader:
             self._announce(f"reload failed at {time.strftime('%H:%M:%S')}: {'; '.join(problems)}" if problems else "")
 
     def _change(self) -> None:
-        settings = self._console.read()
+        # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
+        settings = self._engine.interrupter.call(self._console.read)
         plan = self._assembly.plan(settings)
-        complete = False
         try:
-            with MoreTime(self._notifier) as more_time:
-                complete = self._assembly.set_up(plan, more_time.progress)
-            if complete:
-                self._console.change_log(self._assembly.settings, settings)
+            complete = self._set_up(plan)
         except BaseException:
-            complete = False
+            self._engine.discard(plan.new)
             raise
-        finally:
-            if not complete:
-                self._engine.discard(plan.new)
         if complete:
             self._swap(plan)
+        else:
+            self._engine.discard(plan.new)
+
+    def _set_up(self, plan: Plan) -> bool:
+        """Do all that can fail; tell whether it is to go on."""
+        with MoreTime(self._notifier) as more_time:
+            complete = self._assembly.set_up(plan, more_time.progress)
+        if complete:
+            self._console.change_log(self._assembly.settings, plan.settings)
+        return complete
 
     def _swap(self, plan: Plan) -> None:
         """Let a plan hold from now on. Nothing in here can fail."""

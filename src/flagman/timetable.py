@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import flagman.engine.calls  # noqa: F401 - the engine wants it for any timer
 from flagman.engine.member import VARIANT
+from flagman.engine.timers import Every, spread
 from flagman.settings import Source
 
 TYPE_CHECKING = False
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
 
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
-    from flagman.engine.timers import Every
     from flagman.settings import Binding, Settings
     from flagman.types import FlagName
 
@@ -73,8 +74,6 @@ class Timetable:
 
     def _start(self, source: Source, jitter: float, running: Container[FlagName]) -> None:
         """Start a timer, unless it runs."""
-        from flagman.engine.timers import Every, spread  # noqa: PLC0415 - for those who need them
-
         flag = source.flag
         if source.every is not None:
             old = self._timers.get(flag)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import run, settle
+from daemon import flooded, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,6 +251,27 @@ def test_a_stop_during_the_reload(start: Start, tmp_path: Path) -> None:
     assert daemon.pending()[-1] == "STOPPING=1"
 
 
+@pytest.mark.parametrize("how", ["a second TERM", "the stop timeout"])
+def test_a_file_that_hangs(start: Start, tmp_path: Path, how: str) -> None:
+    """Opening it can be ended as an action can."""
+    timeout = "1000s" if how == "a second TERM" else "50ms"
+    configured = Configured(start, tmp_path, on("USR1", "print", "x"), arguments=("--stop-timeout", timeout))
+    daemon = configured.daemon.expect("init")
+    configured.path.unlink()
+    os.mkfifo(configured.path)
+    daemon.signal(HUP)
+    while not RELOADING.fullmatch(daemon.notified()):
+        pass
+    settle(daemon.process.pid)
+    daemon.signal(TERM)
+    if how == "a second TERM":
+        settle(daemon.process.pid)
+        daemon.signal(TERM)
+    daemon.expect_error("Reload failed, the old configuration stays: it was interrupted: ")
+    daemon.expect("cleanup", "")
+    assert daemon.status() == 0
+
+
 def test_signals_that_arrive_meanwhile_are_not_lost(start: Start, tmp_path: Path) -> None:
     """They are answered as the new file says."""
     fifo = tmp_path / "fifo"
@@ -322,35 +343,36 @@ def test_a_file_that_cannot_be_opened_any_more(start: Start, tmp_path: Path) -> 
 
 def test_a_thousand_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
     """No edge is lost, and nothing is left behind."""
-    files = [
-        "".join([on("USR1", "acts:Echo", "usr1"), on("USR2", "print", str(number)), on('every = "1h"', "exec", "true")])
-        for number in range(2)
-    ]
+    kept = [on("USR1", "acts:Counter", "usr1"), on("WINCH", "acts:Echo", "edge"), on('every = "1h"', "exec", "true")]
+    files = ["".join([*kept, on("USR2", "print", str(number))]) for number in range(2)]
     configured = Configured(start, tmp_path, files[1])
     daemon = configured.daemon.expect("init")
-    other = tmp_path / "other.toml"
-    sizes: list[int] = []
-    for number in range(1000):
-        other.write_text(files[number % 2], encoding="utf-8")
-        other.replace(configured.path)
-        daemon.signal(USR1, HUP, USR1)
-        sent = time.monotonic_ns()
-        daemon.signal(USR1)
-        seen = {"init": 0, "cleanup": 0}
-        late = False
-        while not (late and seen == {"init": 1, "cleanup": 1}):
-            word, _, moment = daemon.out.next().partition(" ")
-            if word == "usr1":
-                late = late or int(moment) >= sent
-            else:
-                seen[word] += 1
-        daemon.pending()
-        if number in (99, 999):
-            settle(daemon.process.pid)
-            sizes += [len(os.listdir(f"/proc/{daemon.process.pid}/fd")), resident(daemon)]  # noqa: PTH208
-    assert sizes[0] == sizes[2]
-    assert sizes[3] - sizes[1] < 1024, "kilobytes"
-    daemon.stop("cleanup")
+    with flooded(daemon, USR1):
+        other = tmp_path / "other.toml"
+        sizes: list[int] = []
+        for number in range(1000):
+            other.write_text(files[number % 2], encoding="utf-8")
+            other.replace(configured.path)
+            daemon.signal(signal.SIGWINCH, HUP, signal.SIGWINCH)
+            sent = time.monotonic_ns()
+            daemon.signal(signal.SIGWINCH)
+            seen = {"init": 0, "cleanup": 0}
+            late = False
+            while not (late and seen == {"init": 1, "cleanup": 1}):
+                word, _, moment = daemon.out.next().partition(" ")
+                if word == "edge":
+                    late = late or int(moment) >= sent
+                else:
+                    seen[word] += 1
+            daemon.pending()
+            if number in (99, 999):
+                sizes += [len(os.listdir(f"/proc/{daemon.process.pid}/fd")), resident(daemon)]  # noqa: PTH208
+        assert sizes[0] == sizes[2]
+        assert sizes[3] - sizes[1] < 1024, "kilobytes"
+        daemon.signal(TERM)
+        daemon.expect("cleanup")
+        assert int(daemon.out.next().removeprefix("usr1: ")) > 1000
+        assert daemon.status() == 0
 
 
 def resident(daemon: Daemon) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import settle
+from daemon import flooded, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,16 +28,6 @@ for _ in range(count - 1):
     os.kill(pid, signum)
 print(time.monotonic_ns(), flush=True)
 os.kill(pid, signum)
-"""
-
-# Sends one signal until its receiver has gone.
-FLOOD = """
-import os, sys
-try:
-    while True:
-        os.kill(int(sys.argv[1]), int(sys.argv[2]))
-except ProcessLookupError:
-    pass
 """
 
 
@@ -93,15 +83,11 @@ def test_ping_pong(start: Start) -> None:
 def test_the_stop_wins_in_a_flood(start: Start) -> None:
     """TERM is obeyed while another signal floods, and the flood neither kills nor delays the end."""
     daemon: Daemon = start("--usr1", "acts:Counter", "usr1", "--usr1", "print_once", "begun").ready()
-    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(daemon.process.pid), str(int(signal.SIGUSR1))])
-    try:
+    with flooded(daemon, signal.SIGUSR1):
         daemon.expect("init", "begun", "cleanup")
         daemon.signal(signal.SIGTERM)
         assert int(daemon.out.next().removeprefix("usr1: ")) > 0
         assert daemon.status() == 0
-    finally:
-        flood.kill()
-        flood.wait()
 
 
 def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
