@@ -13,6 +13,7 @@ from io import TextIOWrapper
 
 from flagman import core, service
 from flagman.command_line import CommandLine
+from flagman.console import Console
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError, mistakes_of, one_line
@@ -170,7 +171,7 @@ def _serve(settings: Settings, argv: Sequence[str], signals: Signals, notifier: 
     return service.run(settings, signals, notifier, _Console(argv))
 
 
-class _Console(service.Console):
+class _Console(Console):
     """Reads the command line, and the file that it names, again."""
 
     def __init__(self, argv: Sequence[str]) -> None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flagman.assembly import Assembly, Plan
+    from flagman.console import Console
     from flagman.engine.engine import Engine
     from flagman.handlers import Handlers
     from flagman.sd_notify import SystemdNotifier
-    from flagman.service import Console
 
 logger = logging.getLogger(__name__)
 

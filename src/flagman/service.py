@@ -6,9 +6,9 @@ import logging
 from contextlib import ExitStack
 
 from flagman.assembly import Assembly
+from flagman.console import Console
 from flagman.engine.engine import Engine
 from flagman.engine.outcome import Outcome
-from flagman.exceptions import UsageError
 from flagman.handlers import Handlers
 
 TYPE_CHECKING = False
@@ -24,27 +24,6 @@ if TYPE_CHECKING:
     from flagman.types import FlagName
 
 logger = logging.getLogger(__name__)
-
-
-class Console:
-    """What only the command may do for a run: read arguments and set up the log. This one does neither."""
-
-    def watch(self, engine: Engine) -> None:
-        """Learn whose actions the log tells about."""
-
-    def read(self) -> Settings:
-        """Read the settings again.
-
-        :raises UsageError: if they are wrong
-        """
-        raise UsageError("there are no settings to be read")
-
-    def change_log(self, before: Settings, after: Settings) -> None:
-        """Write the log as other settings say.
-
-        :raises UsageError: if it cannot be written so; then nothing has changed
-        :raises OSError: likewise
-        """
 
 
 def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console: Console | None = None) -> int:
