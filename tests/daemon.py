@@ -73,21 +73,26 @@ def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> l
     return [sys.executable, "-ISc", program]
 
 
-# Sends one signal until its receiver has gone.
+# Sends one signal until its receiver has gone, perhaps with pauses that let it do other things, too.
 FLOOD = """
-import os, sys
+import os, sys, time
+pid, signum, pause = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 try:
     while True:
-        os.kill(int(sys.argv[1]), int(sys.argv[2]))
+        for _ in range(100):
+            os.kill(pid, signum)
+        if pause:
+            time.sleep(pause)
 except ProcessLookupError:
     pass
 """
 
 
 @contextmanager
-def flooded(daemon: testing.Daemon, signum: int) -> Iterator[None]:
-    """Let a process send a signal to a daemon as often as it can."""
-    sender = subprocess.Popen([sys.executable, "-c", FLOOD, str(daemon.process.pid), str(int(signum))])
+def flooded(daemon: testing.Daemon, signum: int, *, pause: float = 0.0) -> Iterator[None]:
+    """Let a process send a signal to a daemon as often as it can, with so many seconds between each hundred."""
+    words = [str(daemon.process.pid), str(int(signum)), str(pause)]
+    sender = subprocess.Popen([sys.executable, "-c", FLOOD, *words])
     try:
         yield
     finally:

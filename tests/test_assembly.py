@@ -104,6 +104,36 @@ def test_what_actions_have_added_themselves_stays() -> None:
         assert names(engine) == {"hup": ["a"], "usr1": ["own"], "usr2": ["another"]}
 
 
+def holding(*pairs: tuple[str, str]) -> Settings:
+    """Make settings with bindings of USR1: flags and names."""
+    settings = Settings()
+    settings.bindings = tuple(
+        Binding(Source(flag, signum=signal.SIGUSR1), "recorder", Recorder, (name,)) for flag, name in pairs
+    )
+    return settings
+
+
+def test_a_signal_before_the_swap_is_answered_by_all() -> None:
+    """A binding that gets another bundle takes with it what its old one was going to run for."""
+    with Engine(contained=()) as engine:
+        assembly = Assembly(engine, Settings())
+        for settings in (holding(("usr1", "a"), ("usr1", "b")), holding(("usr1", "a"), ("usr1~2s", "b"))):
+            plan = assembly.plan(settings)
+            assert assembly.set_up(plan)
+            assembly.adopt(plan)
+            engine.flags.add("usr1", 3)
+        engine.flags.discard("usr1")
+        assert engine.flags.pop() == ("usr1~2s", 3)
+        engine.debounce("usr1~2s", 3600)
+        engine._lower("usr1~2s", 2)
+        assert engine.pending("usr1~2s") == 2
+        plan = assembly.plan(holding(("usr1", "a"), ("usr1", "b"), ("usr1", "c")))
+        assert assembly.set_up(plan)
+        assembly.adopt(plan)
+        assert engine.flags.pop() == ("usr1", 2)
+        assert not engine.flags
+
+
 def test_raised_flags_of_a_bundle_that_has_gone() -> None:
     """Go to the other bundles of the trigger, or else to nobody."""
     with Engine(contained=()) as engine:

@@ -164,10 +164,23 @@ def test_mistakes(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     done = run("--log-file", f"{tmp_path}/no/log", "--usr1", "stop")
     assert done.returncode == 1
-    assert done.stderr.startswith("flagman: error: [Errno 2] No such file or directory: ")
+    assert done.stderr.endswith("/no/log': cannot be opened: No such file or directory\n")
 
 
 def test_a_full_disk_does_not_end_the_daemon(start: Callable[..., Daemon]) -> None:
     """It cannot be told, but it can be lived with."""
     daemon = start("--log-file", "/dev/full", "--usr1", "log", "error", "x", "--usr1", "print", "done").ready()
     daemon.expect("init").signal(USR1).expect("done").stop("cleanup")
+
+
+def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """The daemon lives, and logs again when it can."""
+    place = tmp_path / "logs"
+    place.mkdir()
+    line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
+    daemon = start(*line, "--log-file", f"{place}/x.log").ready().expect("init").signal(USR1).expect("done")
+    place.rename(tmp_path / "gone")
+    daemon.signal(USR1).expect("done")
+    place.mkdir()
+    daemon.signal(USR1).expect("done").stop("cleanup")
+    assert (place / "x.log").read_text(encoding="utf-8") == "WARNING:flagman.log:one\n"

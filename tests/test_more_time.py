@@ -43,7 +43,7 @@ def test_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(more_time, "_PAUSE", 0.01)
     notifier = Notifier()
     with MoreTime(notifier) as more:
-        more.progress("exec")
+        more.progress("Setting up", "exec")
         limit = time.monotonic() + DEADLINE
         while len(notifier.messages) < 3:
             assert time.monotonic() < limit
@@ -54,18 +54,15 @@ def test_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The manager may end it when its own time is over."""
     monkeypatch.setattr(more_time, "_FIRST", 0.0)
-    monkeypatch.setattr(more_time, "_PAUSE", 0.0)
-    monkeypatch.setattr(more_time, "_LONGEST", 0.05)
+    monkeypatch.setattr(more_time, "_PAUSE", 0.001)
     notifier = Notifier()
     with MoreTime(notifier) as more:
-        more.progress("exec")
-        begun = time.monotonic()
-        while time.monotonic() < begun + 0.2:
-            pass
-        told = len(notifier.messages)
-        while time.monotonic() < begun + 0.3:
-            pass
-        assert told
+        more.progress("Setting up", "exec")
+        assert notifier.told.wait(DEADLINE)
+        monkeypatch.setattr(more_time, "_LONGEST", -1.0)
+        with more._speaking:
+            told = len(notifier.messages)
+        time.sleep(0.05)  # in which it would have spoken
         assert len(notifier.messages) == told
 
 
@@ -75,3 +72,16 @@ def test_nobody_watches() -> None:
     notifier._address = ""
     with MoreTime(notifier):
         assert_alone()
+
+
+def test_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nobody asks, and the start goes on."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(more_time, "start_new_thread", fail)
+    notifier = Notifier()
+    with MoreTime(notifier) as more:
+        more.progress("Setting up", "exec")
+    assert not notifier.messages

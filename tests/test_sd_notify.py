@@ -42,6 +42,28 @@ def test_each_message_is_one_datagram_in_utf_8(manager: socket.socket) -> None:
     notifier.close()
 
 
+@pytest.mark.parametrize("character", ["x", "ü", "☃"])
+def test_a_long_message_loses_the_end_of_its_status(manager: socket.socket, character: str) -> None:
+    """Systemd reads 4096 bytes, and ignores what is longer, READY and all."""
+    with_status = SystemdNotifier(debug=True)
+    with_status.notify(f"READY=1\nSTATUS=begin {character * 5000}\nEXIT_STATUS=2")
+    message = manager.recv(10_000)
+    assert 4090 < len(message) <= 4096
+    ready, status, exit_status = message.decode().splitlines()
+    assert (ready, exit_status) == ("READY=1", "EXIT_STATUS=2")
+    assert status.startswith(f"STATUS=begin {character}")
+    assert status.endswith(f"{character}...")
+    with_status.close()
+
+
+def test_what_is_no_text_is_escaped(manager: socket.socket) -> None:
+    """Such as a file name that is not UTF-8."""
+    notifier = SystemdNotifier(debug=True)
+    notifier.notify("READY=1\nSTATUS=c\udcff.toml")
+    assert manager.recv(100) == b"READY=1\nSTATUS=c\\udcff.toml"
+    notifier.close()
+
+
 def test_the_connection_is_not_inherited(manager: socket.socket) -> None:
     """A child must not be able to speak for the daemon."""
     del manager

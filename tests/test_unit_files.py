@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon import run
+
+from flagman import unit_files
+from flagman.actions import PrintAction
+from flagman.settings import Binding, Settings, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +30,9 @@ def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
     """Short options are long, paths are absolute, and what is not for the daemon is not there."""
     config = tmp_path / "c.toml"
     config.write_text('[flagman]\noutput = "log"\n', encoding="utf-8")
-    line = f"--usr1 print a -vv -c {config} --every 90 exec x y --user --timer 1h --log-file l --no-systemd"
+    line = f"--usr1 print a -vv -c {config} --every 90 exec x y --user --timer 1h --log-file l --once --check"
     line += " --hup='log info -a'"
-    command = f"ExecStart={sys.executable} -m flagman --config {config} --no-systemd --log-file "
+    command = f"ExecStart={sys.executable} -m flagman --config {config} --once --log-file "
     (found,) = [line for line in unit(line, PYTHONPATH="") if line.startswith("ExecStart") and "flagman" in line][:1]
     assert found.startswith(command)
     assert found.endswith('/l --verbose --verbose --usr1 print a --every 1m30s exec x y "--hup=log info -a"')
@@ -66,6 +72,9 @@ def test_the_stop_timeout_is_within_that_of_systemd() -> None:
     """With time for what is torn down."""
     assert "TimeoutStopSec=75" in unit("--usr1 print a")
     assert "TimeoutStopSec=255" in unit("--usr1 print a --stop-timeout 2m")
+    # The running one, that of TERM, and two tear_downs.
+    assert "TimeoutStopSec=135" in unit("--usr1 print a --signal TERM print b")
+    assert "TimeoutStopSec=18" in unit("--every 5m print a --usr1 print b --stop-timeout 0")
 
 
 MOMENTS = {
@@ -93,6 +102,8 @@ MISTAKES = {
     "--every 1h print a --print-unit --timer 1h": "--timer needs an action that a signal starts",
     "--usr1 print a --timer 1h": "--timer goes with --print-unit alone",
     "--usr1 print a --user": "--user goes with --print-unit alone",
+    "--usr1 print a --print-unit --no-systemd": "--print-unit is not for --no-systemd",
+    "--usr1 print a --print-unit --print-config": "--print-unit and --print-config do not go together",
     "--print-unit": "no actions are configured",
     "--usr1 prnt --print-unit": "unknown action 'prnt'",
 }
@@ -111,3 +122,35 @@ def test_nothing_is_set_up() -> None:
     """As with --check."""
     assert not [line for line in unit("--usr1 print a") if line == "init"]
     assert run("--usr1", "acts:FailSetUp", "--print-unit").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("site check", "site-check"), ("é", "flagman"), ("-x", "x"), (".", "flagman"), ("a" * 240, "a" * 200)],
+)
+def test_the_name_of_the_unit(tmp_path: Path, stem: str, name: str) -> None:
+    """Is that of the file, as far as systemd takes it."""
+    config = tmp_path / f"{stem}.toml"
+    config.write_text("", encoding="utf-8")
+    lines = unit(f"--usr1 print a -c {shlex.quote(str(config))}")
+    assert lines[0] == f"# /etc/systemd/system/{name}.service"
+
+
+def test_where_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it was printed, for the sake of all that is relative."""
+    place = tmp_path / "a $b %c"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    lines = unit("--usr1 print a", PYTHONPATH=f"lib{os.pathsep}/abs")
+    assert f'WorkingDirectory="{tmp_path}/a $b %%c"' in lines
+    assert f'Environment="PYTHONPATH={tmp_path}/a $b %%c/lib:/abs"' in lines
+
+
+def test_a_dollar_in_the_path_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systemd replaces variables in arguments only, see systemd.service(5)."""
+    monkeypatch.setattr(sys, "executable", "/opt/a$b/python")
+    settings = Settings()
+    source = Source("usr1", signum=signal.SIGUSR1)
+    settings.bindings = (Binding(source, "print", PrintAction, ("$HOME",)),)
+    (line,) = [line for line in unit_files.lines(settings, Settings(), settings.bindings) if "ExecStart" in line]
+    assert line == 'ExecStart="/opt/a$b/python" -m flagman --usr1 print "$$HOME"'

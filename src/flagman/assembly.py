@@ -11,11 +11,11 @@ from flagman.handlers import STOPPING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Mapping
 
     from flagman.engine.engine import Engine
     from flagman.engine.member import Member
-    from flagman.settings import Binding, Settings, Source
+    from flagman.settings import Binding, Settings
     from flagman.timetable import Timetable
     from flagman.types import ActionArgument, ActionName, FlagName
 
@@ -31,12 +31,20 @@ class Plan:
     :param settings: those
     :param steps: every binding, with its action if there is one already
     :param old: the actions that are not needed any more, in the order in which they were set up
+    :param before: all actions that are in bundles when it begins
     """
 
-    def __init__(self, settings: Settings, steps: list[tuple[Binding, Member | None]], old: list[Member]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        steps: list[tuple[Binding, Member | None]],
+        old: list[Member],
+        before: set[Member],
+    ) -> None:
         self.settings = settings
         self.steps = steps
         self.old = old
+        self.before = before
         #: Every binding with its action.
         self.members: list[tuple[Binding, Member]] = []
         #: The actions that have been set up for it.
@@ -61,6 +69,8 @@ class Assembly:
     def plan(self, settings: Settings) -> Plan:
         """Find out what is new in settings, what stays and what goes."""
         self._look_at_the_clock(settings)
+        if self._timetable is not None:
+            self._timetable.begin()
         spare: dict[Identity, list[tuple[Binding, Member]]] = {}
         for binding, member in self._members:
             spare.setdefault(_identity(binding), []).append((binding, member))
@@ -72,7 +82,8 @@ class Assembly:
                 self._timetable.place(binding, was)
             steps.append((binding, member_))
         unused = {member for members in spare.values() for _, member in members}
-        return Plan(settings, steps, [member for _, member in self._members if member in unused])
+        before = {member for bundle in self._engine.bundles.values() for member in bundle}
+        return Plan(settings, steps, [member for _, member in self._members if member in unused], before)
 
     def set_up(self, plan: Plan, progress: Callable[[ActionName], object] = str) -> bool:
         """Set up what is new in a plan, one action after the other; what is old goes on as it is.
@@ -125,18 +136,55 @@ class Assembly:
             strangers = [member for member in bundle if member not in known]
             if strangers:
                 bundles.setdefault(flag, []).extend(strangers)
-        sources = {binding.flag: binding.source for binding, _ in self._members}
+        waiting = {flag: self._engine.pending(flag) for flag in before}
+        old, self._members = self._members, plan.members
         self._engine.replace(bundles)
-        self._members = plan.members
         self.settings = settings
         self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
         self._engine.output = settings.output
         self._engine.once = settings.once
         if self._timetable is not None:
             self._timetable.follow(settings, before, pass_first=pass_first)
-        for flag in before:
-            if flag not in bundles and (raises := self._engine.flags.discard(flag)):
-                self._pass_on(sources[flag], raises, before)
+        self._pass_on(waiting, old)
+
+    def _pass_on(self, waiting: Mapping[FlagName, int], old: list[tuple[Binding, Member]]) -> None:
+        """Let signals be answered that came before the swap, by those whose flags have other names since.
+
+        :param waiting: for how many raises the bundles of the flags were going to run
+        :param old: what the bindings were
+        """
+        flags, bundles = self._engine.flags, self._engine.bundles
+        was = {member: binding.flag for binding, member in old}
+        triggers: dict[FlagName, int] = {}
+        for flag, raises in waiting.items():
+            triggers[trigger_of(flag)] = max(raises, triggers.get(trigger_of(flag), 0))
+        for binding, member in self._members:
+            flag = binding.flag
+            if member in was:
+                raises = waiting.get(was[member], 0) if was[member] != flag else 0
+            else:
+                raises = triggers.get(trigger_of(flag), 0) if flag not in waiting else 0
+            if raises and flag in bundles and not self._engine.pending(flag):
+                flags.add(flag, raises)
+        signals = {binding.flag for binding, _ in old if binding.source.signum is not None}
+        answered = {trigger_of(flag) for flag in bundles}
+        for flag in waiting.keys() - bundles.keys():
+            raises = flags.discard(flag)
+            if raises and flag in signals and trigger_of(flag) not in answered:
+                flags.add(trigger_of(flag), raises)  # it will be found to have no actions
+
+    def undo(self, plan: Plan) -> None:
+        """Tear down what has been set up for a plan that is not adopted, and what that has added itself."""
+        strangers = [
+            member for bundle in self._engine.bundles.values() for member in bundle if member not in plan.before
+        ]
+        if strangers:
+            kept = {
+                flag: [member for member in bundle if member in plan.before]
+                for flag, bundle in self._engine.bundles.items()
+            }
+            self._engine.replace({flag: members for flag, members in kept.items() if members})
+        self._engine.discard([*plan.new, *strangers])
 
     def _look_at_the_clock(self, settings: Settings) -> None:
         """Get ready what bindings want of the clock, now: an import can fail, and :meth:`adopt` must not."""
@@ -147,16 +195,6 @@ class Assembly:
             self._timetable = Timetable(self._engine)
         if any(settings.of(binding).jitter for binding in settings.bindings):
             import random  # noqa: F401, PLC0415 - what jitter needs
-
-    def _pass_on(self, source: Source, raises: int, before: Container[FlagName]) -> None:
-        """Give what a flag was raised for, whose bundle has gone, to those that have come for the same trigger."""
-        trigger = trigger_of(source.flag)
-        same = [flag for flag in self._engine.bundles if trigger_of(flag) == trigger]
-        for flag in same:
-            if flag not in before:
-                self._engine.flags.add(flag, raises)
-        if not same and source.signum is not None:
-            self._engine.flags.add(trigger, raises)  # it will be found to have no actions
 
 
 def _limits(settings: Settings, binding: Binding) -> Limits:

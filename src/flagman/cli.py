@@ -114,6 +114,7 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> i
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
             _report(str(error))
+        _notify_failure(notifier, error)
         return 1
 
 
@@ -153,6 +154,8 @@ def _check_bindings(settings: Settings) -> None:
     """
     if not settings.bindings:
         raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
+    if settings.print_unit and settings.print_config:
+        raise UsageError("--print-unit and --print-config do not go together")
     if (settings.user or settings.timer) and not settings.print_unit:
         raise UsageError(f"--{'user' if settings.user else 'timer'} goes with --print-unit alone")
     if settings.reloads() and not settings.config:
@@ -184,6 +187,7 @@ class _Console(Console):
             log_setup.watch(engine)
 
     def read(self) -> Settings:
+        core.KNOWN_ACTIONS.look_again()
         settings = _read(self._argv)
         _check_bindings(settings)
         return settings
@@ -231,11 +235,13 @@ def _given(argv: Sequence[str]) -> Settings:
     return settings
 
 
-def _notify_failure(notifier: SystemdNotifier, error: FlagmanError) -> None:
+def _notify_failure(notifier: SystemdNotifier, error: FlagmanError | OSError) -> None:
     """Tell the manager why this process ends, see :manpage:`sd_notify(3)`."""
-    state = f"STATUS=Failed: {one_line(error)}\nEXIT_STATUS={error.exit_code}"
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno:
-        state += f"\nERRNO={error.__cause__.errno}"
+    status = error.exit_code if isinstance(error, FlagmanError) else 1
+    state = f"STATUS=Failed: {one_line(error)}\nEXIT_STATUS={status}"
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno:
+        state += f"\nERRNO={cause.errno}"
     notifier.notify(state)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flagman.actions.action import Action
     from flagman.engine.bundle import Bundle
     from flagman.engine.flags import Flags
-    from flagman.types import ActionArgument, ActionName, FlagName
+    from flagman.types import ActionArgument, FlagName
 
     #: The shared engine's own bundles, by flag.
     ACTION_BUNDLES: Mapping[FlagName, Bundle]
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     SIGNAL_FLAGS: Flags
 
 #: All known actions by name, each loaded when it is looked up.
-KNOWN_ACTIONS: Mapping[ActionName, type[Action]] = Catalog()
+KNOWN_ACTIONS = Catalog()
 
 # Created by the first function that needs it, closed by run().
 _shared: Engine | None = None

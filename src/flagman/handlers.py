@@ -52,12 +52,15 @@ class Handlers:
     def follow(self, sources: Sources) -> None:
         """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""
         before, self._sources = self._sources, sources
-        if signal.SIGQUIT in sources:
+        if signal.SIGQUIT in sources and self._dumps:
+            # Until it is armed: in between, it would end the process.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGQUIT})
             self.close()
+            self._signals.arm_for(signal.SIGQUIT, sources[signal.SIGQUIT])
         for signum, flags in sources.items():
             if signum not in (signal.SIGHUP, *STOPPING) and flags != before.get(signum):
                 self._signals.arm_for(signum, flags)
-        for signum in before.keys() - sources.keys() - STOPPING.keys() - {signal.SIGHUP}:
+        for signum in before.keys() - sources.keys() - STOPPING.keys() - {signal.SIGHUP, signal.SIGQUIT}:
             if signum in HANDLED_SIGNALS:
                 self._signals.arm([signum])
             else:

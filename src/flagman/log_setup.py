@@ -6,14 +6,18 @@ import logging
 import os
 import sys
 
-from flagman.exceptions import UsageError
+from flagman.exceptions import FlagmanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from flagman.engine.engine import Engine
     from flagman.settings import Settings
 
 _STDERR = 2
+# Of the handler that is made here.
+_NAME = "flagman"
 
 # The priorities of syslog(3), which sd-daemon(3) lets a line begin with.
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -77,7 +81,7 @@ def is_journal() -> bool:
 def set_up(settings: Settings) -> None:
     """Let the root logger write as the settings say.
 
-    :raises OSError: if the log file cannot be opened
+    :raises FlagmanError: if the log file cannot be opened
     """
     formatter: logging.Formatter
     if settings.log_format == "json":
@@ -86,19 +90,37 @@ def set_up(settings: Settings) -> None:
         formatter = JournalFormatter()
     else:
         formatter = logging.Formatter(logging.BASIC_FORMAT)
-    handler: logging.Handler
-    if settings.log_file:
-        from logging.handlers import WatchedFileHandler  # noqa: PLC0415 - 10 ms, for those who have a file
-
-        handler = WatchedFileHandler(settings.log_file, encoding="utf-8", errors="backslashreplace")
-    else:
-        handler = logging.StreamHandler(sys.stderr)
+    handler = _file(settings.log_file) if settings.log_file else logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.set_name(_NAME)
     root = logging.getLogger()
-    for other in root.handlers[:]:
+    # The one before, or that of basicConfig(); others belong to whoever has added them.
+    ours = [other for other in root.handlers if other.name == _NAME] or root.handlers[:1]
+    for other in ours:
         root.removeHandler(other)
-        other.close()
     root.addHandler(handler)
+
+
+def _file(path: str) -> logging.Handler:
+    """Open a log file.
+
+    :raises FlagmanError: if it cannot be
+    """
+    from logging.handlers import WatchedFileHandler  # noqa: PLC0415 - 10 ms, for those who have a file
+
+    class Handler(WatchedFileHandler):
+        """Opens the file again when it has been rotated away; if that fails, it is not the daemon's end."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                super().emit(record)
+            except OSError:
+                self.handleError(record)
+
+    try:
+        return Handler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise FlagmanError(f"log-file {path!r}: cannot be opened: {error.strerror}") from error
 
 
 def watch(engine: Engine) -> None:
@@ -113,21 +135,17 @@ def change(before: Settings, after: Settings, level: int) -> None:
 
     :param before: the settings so far
     :param level: of the root logger; a table [logging] may say otherwise
-    :raises UsageError: if it cannot be written so; then everything is as it was
-    :raises OSError: likewise
+    :raises FlagmanError: if it cannot be written so; then everything is as it was
     """
-    saved = _Saved()
-    try:
-        if _choices(before) != _choices(after):
-            if before.logging is not None:
-                saved.clear()
-            set_up(after)
-            logging.getLogger().setLevel(level)
-            if after.logging is not None:
-                configure(after)
-    except BaseException:
-        saved.restore()
-        raise
+    if _choices(before) == _choices(after):
+        return
+    with _Snapshot() as snapshot:
+        if before.logging is not None:
+            snapshot.clear()
+        set_up(after)
+        logging.getLogger().setLevel(level)
+        if after.logging is not None:
+            configure(after)
 
 
 def _choices(settings: Settings) -> tuple[object, ...]:
@@ -135,29 +153,52 @@ def _choices(settings: Settings) -> tuple[object, ...]:
     return log_level, settings.log_format, settings.log_file, settings.logging
 
 
-class _Saved:
-    """What is set in all loggers there are."""
+class _Snapshot:
+    """What is set in all loggers there are; a context manager, which sets it again if an error comes out of it."""
 
     def __init__(self) -> None:
-        root = logging.getLogger()
-        loggers = [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
-        self._states = [(known, known.level, known.propagate, known.disabled, known.handlers[:]) for known in loggers]
+        self._states = [
+            (known, known.level, known.propagate, known.disabled, known.handlers[:], known.filters[:])
+            for known in _loggers()
+        ]
+        # logging.config closes all handlers in this list before it looks at anything; what it does not know, it spares.
+        self._handlers = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
     def clear(self) -> None:
-        """Let no logger but the root differ from a new one."""
-        for known, *_ in self._states[1:]:
-            known.setLevel(logging.NOTSET)
-            known.propagate = True
-            known.disabled = False
+        """Let no logger differ from a new one, but for the root's level."""
+        for known in _loggers():
             known.handlers[:] = []
+            known.filters[:] = []
+            if known.parent is not None:
+                known.setLevel(logging.NOTSET)
+                known.propagate = True
+                known.disabled = False
 
-    def restore(self) -> None:
-        """Set it again; a handler for a file that was closed in the meantime opens it with the next record."""
-        for known, level, propagate, disabled, handlers in self._states:
-            known.setLevel(level)
-            known.propagate = propagate
-            known.disabled = disabled
-            known.handlers[:] = handlers
+    def __enter__(self) -> Self:
+        logging._handlerList[:] = []  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        before = [handler for reference in self._handlers if (handler := reference()) is not None]
+        new = [handler for reference in logging._handlerList if (handler := reference()) is not None]  # type: ignore[attr-defined]  # noqa: SLF001
+        if error is not None:
+            self.clear()
+            for known, level, propagate, disabled, handlers, filters in self._states:
+                known.setLevel(level)
+                known.propagate = propagate
+                known.disabled = disabled
+                known.handlers[:] = handlers
+                known.filters[:] = filters
+        in_use = {handler for known in _loggers() for handler in known.handlers}
+        logging._handlerList[:] = [*self._handlers, *logging._handlerList]  # type: ignore[attr-defined]  # noqa: SLF001
+        for handler in (*before, *new):
+            if handler not in in_use and handler is not logging.lastResort:
+                handler.close()
+
+
+def _loggers() -> list[logging.Logger]:
+    root = logging.getLogger()
+    return [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
 
 
 def configure(settings: Settings) -> None:
@@ -169,6 +210,6 @@ def configure(settings: Settings) -> None:
 
     try:
         dictConfig(settings.logging or {})
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
         raise UsageError(f"{settings.config}: [logging]: {reason}") from error

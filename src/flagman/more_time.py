@@ -1,10 +1,11 @@
-"""Time for actions that take long to set up: the manager is asked for more, before its own is over."""
+"""Time for actions that take long to set up, or to tear down: the manager is asked for more, before its own is over."""
 
 from __future__ import annotations
 
 import signal
 import time
 from _thread import allocate_lock, start_new_thread
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _LONGEST = 600.0
 
 
 class MoreTime:
-    """Tells the manager, from a thread of its own, that actions are still being set up; a context manager.
+    """Tells the manager, from a thread of its own, that actions are being set up or torn down; a context manager.
 
     See EXTEND_TIMEOUT_USEC in :manpage:`sd_notify(3)`.
 
@@ -35,13 +36,13 @@ class MoreTime:
         # Held until all is over; and while a message is sent, none of which may come later.
         self._over = allocate_lock()
         self._speaking = allocate_lock()
-        self._name = ""
+        self._doing = ""
         self._since = 0.0
 
-    def progress(self, name: ActionName) -> None:
-        """Note which action is being set up from now on."""
+    def progress(self, what: str, name: ActionName) -> None:
+        """Note what goes on from now on, and with which action."""
         self._since = time.monotonic()
-        self._name = name
+        self._doing = f"{what} the action `{name}`"
 
     def _ask(self) -> None:
         # Signals are the main thread's: one that came here would not end a system call there.
@@ -50,16 +51,15 @@ class MoreTime:
         while not self._over.acquire(timeout=patience):
             patience = _PAUSE
             with self._speaking:
-                if self._over.locked() and self._name and time.monotonic() - self._since < _LONGEST:
-                    self._notifier.notify(
-                        f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\nSTATUS=Setting up the action `{self._name}`"
-                    )
+                if self._over.locked() and self._doing and time.monotonic() - self._since < _LONGEST:
+                    self._notifier.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\nSTATUS={self._doing}")
 
     def __enter__(self) -> Self:
         self._over.acquire()
         if self._notifier.is_open:
             # Not threading's: that one waits until the thread runs, which a start has no time for.
-            start_new_thread(self._ask, ())
+            with suppress(RuntimeError):  # there can be no more threads; then nobody asks
+                start_new_thread(self._ask, ())
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -53,9 +53,11 @@ class Reloader:
 
     def ask(self) -> None:
         """Ask for a reload as soon as the bundle that runs has ended, before any other."""
-        if not self._engine.flags.count(self.flag):
-            self._say_so()
+        known = self._engine.flags.count(self.flag)
+        # First: whatever ends this here, what has been announced will come.
         self._engine.flags.put_back(self.flag, 1)
+        if not known:
+            self._say_so()
 
     def _say_so(self) -> None:
         """Tell the manager that a reload begins, see :manpage:`sd_notify(3)`."""
@@ -74,7 +76,7 @@ class Reloader:
         except (FlagmanError, OSError) as error:
             problems = [one_line(mistake) for mistake in mistakes_of(error)]
             logger.debug("The error that ended the reload:", exc_info=True)
-        except Exception as error:
+        except BaseException as error:  # sys.exit() in a plugin, too: the daemon is stopped by signals
             problems = [f"{type(error).__name__}: {one_line(error)}"]
             logger.exception("An error that nobody has foreseen")
         for problem in problems:
@@ -86,22 +88,26 @@ class Reloader:
         # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
         settings = self._engine.interrupter.call(self._console.read)
         plan = self._assembly.plan(settings)
-        try:
-            complete = self._set_up(plan)
-        except BaseException:
-            self._engine.discard(plan.new)
-            raise
-        if complete:
-            self._swap(plan)
-        else:
-            self._engine.discard(plan.new)
-
-    def _set_up(self, plan: Plan) -> bool:
-        """Do all that can fail; tell whether it is to go on."""
         with MoreTime(self._notifier) as more_time:
-            complete = self._assembly.set_up(plan, more_time.progress)
+            try:
+                complete = self._set_up(plan, more_time)
+            except BaseException:
+                self._assembly.undo(plan)
+                raise
+            if not complete:
+                self._assembly.undo(plan)
+                return
+            self._swap(plan)
+            for member in reversed(plan.old):
+                more_time.progress("Tearing down", member.name)
+                self._engine.discard([member])
+        logger.info("Reloaded: %d actions are new, %d have gone", len(plan.new), len(plan.old))
+
+    def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
+        """Do all that can fail; tell whether it is to go on."""
+        complete = self._assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
         if complete:
-            self._console.change_log(self._assembly.settings, plan.settings)
+            self._engine.interrupter.call(self._console.change_log, self._assembly.settings, plan.settings)
         return complete
 
     def _swap(self, plan: Plan) -> None:
@@ -111,5 +117,3 @@ class Reloader:
         self._assembly.adopt(plan)
         self._handlers.expected = set()
         self._handlers.stop.timeout = plan.settings.stop_timeout
-        self._engine.discard(plan.old)
-        logger.info("Reloaded: %d actions are new, %d have gone", len(plan.new), len(plan.old))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _DIGITS = 20
 # An address outside of this virtual machine.
 _VSOCK = "vsock:"
+# Bytes of a message, as many as systemd reads: of a longer one it reads nothing.
+_LONGEST = 4096
+_STATUS = "STATUS="
 # Seconds that a manager which reads nothing may hold the daemon up.
 _PATIENCE = 1.0
 
@@ -67,7 +70,7 @@ class SystemdNotifier:
         try:
             if self._socket is None:
                 self._socket = _connect(self._address)
-            self._socket.sendall(state.encode())
+            self._socket.sendall(_shortened(state))
             if self._address.startswith(_VSOCK):
                 self._disconnect()
         except (OSError, UnicodeError, NotifyError) as error:
@@ -96,6 +99,20 @@ def take_from_environment() -> SystemdNotifier:
     for name in PRIVATE:
         os.environ.pop(name, None)
     return notifier
+
+
+def _shortened(state: str) -> bytes:
+    """Encode a message; one that is too long loses the end of its STATUS."""
+    state = state.encode(errors="backslashreplace").decode()
+    message = state.encode()
+    if len(message) <= _LONGEST:
+        return message
+    lines = state.splitlines()
+    free = _LONGEST - sum(len(line.encode()) + 1 for line in lines if not line.startswith(_STATUS)) - len("...")
+    return b"\n".join(
+        line.encode()[:free].decode(errors="ignore").encode() + b"..." if line.startswith(_STATUS) else line.encode()
+        for line in lines
+    )
 
 
 def _watchdog() -> float | None:

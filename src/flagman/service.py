@@ -91,10 +91,10 @@ class _Service:
     def start(self) -> None:
         """Set everything up, let time begin, and say that all is ready, unless a stop was asked for meanwhile."""
         settings = self.assembly.settings
-        self.handlers.install()
         sources = settings.by_signal()
         self.handlers.expected = {flag for flags in sources.values() for flag in flags}
         self.handlers.follow(sources)
+        self.handlers.install()  # only now that HUP can be told from a hang-up
         self.handlers.answer_early()
         plan = self.assembly.plan(settings)
         if not self._set_up(plan):
@@ -115,7 +115,7 @@ class _Service:
         from flagman.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
 
         with MoreTime(self._notifier) as more_time:
-            return self.assembly.set_up(plan, more_time.progress)
+            return self.assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
 
     def _announce(self, trouble: str = "") -> None:
         """Say that all is ready.

@@ -32,8 +32,12 @@ class Timetable:
         self._held: dict[FlagName, float] = {}
         self._late_comers = 0
 
+    def begin(self) -> None:
+        """Begin to place the bindings of other settings."""
+        self._late_comers += 1
+
     def place(self, binding: Binding, was: Binding | None) -> None:
-        """Let a single tick that is over stay over: a binding that comes after it gets one of its own.
+        """Let a single tick be that of the bindings it was started for; those that come later get one of their own.
 
         :param binding: of the settings to come
         :param was: what it has been so far; None if it is new
@@ -42,8 +46,7 @@ class Timetable:
             return
         if was is not None:
             binding.source = was.source
-        elif binding.flag in self._ticks and self._ticks[binding.flag].code is None:
-            self._late_comers += 1
+        elif binding.flag in self._ticks:
             flag = f"{binding.flag}{VARIANT}{self._late_comers}"
             binding.source = Source(flag, after=binding.source.after)
 

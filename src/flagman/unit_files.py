@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from flagman.types import SignalNumber
 
 # Options that are not for the daemon.
-_OURS = frozenset(("print_unit", "user", "timer"))
+_OURS = frozenset(("print_unit", "user", "timer", "check"))
 # Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
 _GRACE = 5.0
 _MARGIN = 15.0
+# Characters; systemd takes no unit with a longer name than 255, and the timer's has more to it.
+_LONGEST_NAME = 200
 # Seconds.
 _SHORTEST_WATCHDOG = 30
 _MINUTE = 60
@@ -45,6 +47,8 @@ def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> I
     :param bindings: those of the command line alone
     :raises UsageError: if there is no unit for that
     """
+    if not settings.systemd:
+        raise UsageError("--print-unit is not for --no-systemd: systemd would wait for a word for ever")
     writer = _Writer(settings, _command(given, bindings))
     yield from writer.service()
     if settings.timer:
@@ -61,7 +65,8 @@ class _Writer:
     def __init__(self, settings: Settings, command: list[str]) -> None:
         self._settings = settings
         self._command = command
-        self._name = re.sub(r"[^\w.-]", "-", Path(settings.config).stem, flags=re.ASCII) or "flagman"
+        stem = re.sub(r"[^\w.-]", "-", Path(settings.config).stem, flags=re.ASCII)
+        self._name = stem.strip("-.")[:_LONGEST_NAME] or "flagman"
         self._systemctl = "systemctl --user" if settings.user else "systemctl"
 
     def _path(self, unit: str) -> str:
@@ -86,13 +91,16 @@ class _Writer:
         yield "# A start takes until all actions are set up. Their commands cannot speak for flagman."
         yield "Type=notify"
         yield "NotifyAccess=main"
+        yield "# Relative paths, in arguments and in files, mean what they mean here."
+        yield f"WorkingDirectory={_quoted(str(Path.cwd()))}"
         if path := os.environ.get("PYTHONPATH"):
-            yield f"Environment={_quoted(f'PYTHONPATH={path}')}"
+            places = os.pathsep.join(str(Path(place).absolute()) for place in path.split(os.pathsep))
+            yield f"Environment={_quoted(f'PYTHONPATH={places}')}"
         yield f"ExecStart={_line(self._command)}"
         yield from self._reload()
         yield "# TERM goes to flagman alone: the running action, and its commands, may finish within the stop timeout."
         yield "KillMode=mixed"
-        yield f"TimeoutStopSec={math.ceil(2 * settings.stop_timeout + _MARGIN)}"
+        yield f"TimeoutStopSec={math.ceil(self._longest_stop() + _MARGIN)}"
         yield "# Status 2 is a mistake in the command line or in the file, which another start does not mend."
         yield "Restart=on-failure"
         yield "RestartSec=1"
@@ -103,12 +111,18 @@ class _Writer:
         yield "[Install]"
         yield f"WantedBy={'default' if settings.user else 'multi-user'}.target"
 
+    def _longest_stop(self) -> float:
+        """Give the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
+        last = [binding for binding in self._settings.bindings if binding.source.signum == signal.SIGTERM]
+        return max(self._settings.stop_timeout, 1) * (1 + len(last) + len(self._settings.bindings))
+
     def _reload(self) -> Iterator[str]:
         settings = self._settings
         reloads = [binding.source.signum for binding in settings.reloads() if binding.source.signum is not None]
         if reloads:
             yield "# The second command makes a reload fail if the file is wrong; the daemon goes on as it was."
-            yield "# From systemd 253 on, Type=notify-reload can stand for both, if it is HUP that reloads."
+            yield "# While an action runs, the reload waits for it, and systemctl does not. From systemd 253 on,"
+            yield "# Type=notify-reload instead of these two lines makes it wait in any case, if HUP reloads."
             yield f"ExecReload={_kill(reloads[0])}"
             check = [*self._command, "--check"]
             yield f"ExecReload={_line(check)}"
@@ -265,7 +279,8 @@ def _kill(signum: SignalNumber) -> str:
 
 def _line(words: Sequence[str]) -> str:
     """Write a command line, see :manpage:`systemd.service(5)`."""
-    return " ".join(_quoted(word).replace("$", "$$") for word in words)
+    program, *arguments = words
+    return " ".join((_quoted(program), *(_quoted(word).replace("$", "$$") for word in arguments)))
 
 
 def _quoted(word: str) -> str:

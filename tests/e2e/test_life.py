@@ -451,8 +451,12 @@ def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[s
                 ),
             ],
         ),
+        (
+            ["--usr1", "stop", "--log-file", "/no/such"],
+            ["STATUS=Failed: log-file '/no/such': cannot be opened: No such file or directory\nEXIT_STATUS=1\nERRNO=2"],
+        ),
     ],
-    ids=["usage", "set_up"],
+    ids=["usage", "set_up", "log"],
 )
 def test_the_manager_hears_of_a_failure(start: Start, arguments: list[str], messages: list[str]) -> None:
     """What is shown by ``systemctl status``."""

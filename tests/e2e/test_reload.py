@@ -88,7 +88,7 @@ BROKEN = {
     "[[on]] #2: key 'signal': 'USR' is not a signal": on("USR", "print", "x"),
     "[flagman]: key 'overlap': 'yes' is none of": '[flagman]\noverlap = "yes"\n',
     "setting up the action FailSetUp failed: RuntimeError: no set-up today": on("USR2", "acts:FailSetUp"),
-    "[Errno 2] No such file or directory: '/no/such/log'": '[flagman]\nlog-file = "/no/such/log"\n',
+    "log-file '/no/such/log': cannot be opened: No such file or directory": '[flagman]\nlog-file = "/no/such/log"\n',
     "[logging]: Unable to configure handler 'bad'": (
         '[logging]\nversion = 1\nhandlers.bad.class = "x.Y"\nroot.handlers = ["bad"]\n'
     ),
@@ -347,7 +347,7 @@ def test_a_thousand_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
     files = ["".join([*kept, on("USR2", "print", str(number))]) for number in range(2)]
     configured = Configured(start, tmp_path, files[1])
     daemon = configured.daemon.expect("init")
-    with flooded(daemon, USR1):
+    with flooded(daemon, USR1, pause=0.001):
         other = tmp_path / "other.toml"
         sizes: list[int] = []
         for number in range(1000):
@@ -379,3 +379,58 @@ def resident(daemon: Daemon) -> int:
     """Give the resident memory in kilobytes."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def test_a_broken_table_for_logging_undoes_nothing(start: Start, tmp_path: Path) -> None:
+    """Handlers stay open, loggers that it made are as if they were new, filters do not pile up."""
+    log = tmp_path / "log"
+    handlers = f'handlers.f = {{class = "logging.FileHandler", filename = "{log}", mode = "w", filters = ["o"]}}'
+    table = f"""[logging]
+version = 1
+disable_existing_loggers = false
+filters.o = {{name = "flagman.log"}}
+{handlers}
+root = {{handlers = ["f"], filters = ["o"]}}
+"""
+    binding = on("USR1", "log", "warning", "message") + on("USR1", "print", "done")
+    configured = Configured(start, tmp_path, binding, table)
+    daemon = configured.daemon.expect("init").signal(USR1).expect("done")
+    broken = """[logging]
+version = 1
+loggers."flagman.log" = {propagate = false, level = "CRITICAL"}
+root.handlers = ["nobody"]
+"""
+    assert "[logging]: Unable to configure root logger" in configured.reload(binding, broken)
+    daemon.signal(USR1).expect("done")
+    assert log.read_text(encoding="utf-8").splitlines() == ["message"] * 2
+    configured.reload(binding)
+    daemon.signal(USR1).expect("done").expect_error("WARNING:flagman.log:message")
+    daemon.signal(USR2).expect_error("Received `usr2`")  # which the filter would have kept back
+    daemon.stop("cleanup")
+
+
+def test_many_mistakes_are_told_as_far_as_there_is_room(start: Start, tmp_path: Path) -> None:
+    """The manager reads no message of more than 4096 bytes."""
+    configured = Configured(start, tmp_path, on("USR1", "print", "x"))
+    status = configured.reload(on("USR3", "prnt") * 50)
+    assert "[[on]] #1: key 'signal': 'USR3'" in status
+    assert status.endswith("...")
+    configured.reload(on("USR1", "print", "x"))
+    configured.daemon.expect("init").stop("cleanup")
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit", "GeneratorExit", "MemoryError"])
+@pytest.mark.parametrize("where", ["check", "set_up"])
+def test_a_plugin_that_raises_anything(start: Start, tmp_path: Path, error: str, where: str) -> None:
+    """It is not the end of a daemon that was asked to reload."""
+    configured = Configured(start, tmp_path, on("USR1", "print", "x"))
+    assert error in configured.reload(on("USR1", "print", "x"), on("USR2", "acts:Explodes", where, error))
+    configured.daemon.expect("init").signal(USR1).expect("x").stop("cleanup")
+
+
+def test_what_a_failed_reload_has_added_is_gone(start: Start, tmp_path: Path) -> None:
+    """Also the actions that new actions have set up themselves."""
+    configured = Configured(start, tmp_path, on("USR1", "print", "x"))
+    daemon = configured.daemon.expect("init")
+    configured.reload(on("USR1", "print", "x"), on("USR2", "acts:Adds", "usr1"), on("USR2", "acts:FailSetUp"))
+    daemon.expect("init", "cleanup").signal(USR1).expect("x").stop("cleanup")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flagman import Action
+from flagman.actions import PrintAction
 
 
 class Gate(Action):
@@ -73,7 +75,7 @@ class Fail(Action):
 
     def set_up(self, name: str) -> None:
         """Remember the exception."""
-        self._error = getattr(sys.modules["builtins"], name)
+        self._error = getattr(builtins, name)
         print("init")
 
     def run(self) -> None:
@@ -275,6 +277,35 @@ class Picky(Action):
             raise ZeroDivisionError("on purpose")
         if word != "right":
             raise ValueError(f"{word!r} is not right")
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class Explodes(Action):
+    """Raises anything, at a stage of the test's choice."""
+
+    def set_up(self, where: str, name: str) -> None:
+        """Raise it, perhaps."""
+        if where == "set_up":
+            raise getattr(builtins, name)("on purpose")
+
+    @classmethod
+    def check_arguments(cls, where: str, name: str) -> None:
+        """Raise it, perhaps."""
+        if where == "check":
+            raise getattr(builtins, name)("on purpose")
+
+    def run(self) -> None:
+        """Never happens."""
+
+
+class Adds(Action):
+    """Adds another action when it is set up."""
+
+    def set_up(self, flag: str) -> None:
+        """Add it."""
+        self.engine.set_up(flag, PrintAction, "stranger")
 
     def run(self) -> None:
         """Do nothing."""

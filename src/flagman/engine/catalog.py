@@ -37,6 +37,18 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
     as ``distribution:name``.
     """
 
+    def __init__(self) -> None:
+        self._points: list[EntryPoint] | None = None
+
+    def look_again(self) -> None:
+        """Forget what is installed: something may have been added since."""
+        self._points = None
+
+    def _plugins(self) -> list[EntryPoint]:
+        if self._points is None:
+            self._points = _plugins()
+        return self._points
+
     def __getitem__(self, name: ActionName) -> type[Action]:
         """Find and load an action.
 
@@ -48,7 +60,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         direct = _named_directly(name)
         if isinstance(direct, type):
             return direct
-        offers = [point for point in _plugins() if name in (point.name, _full_name(point))]
+        offers = [point for point in self._plugins() if name in (point.name, _full_name(point))]
         if not offers:
             if direct is not None:
                 raise direct
@@ -65,7 +77,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         )
 
     def __iter__(self) -> Iterator[ActionName]:
-        plugins = sorted(_plugins(), key=_full_name)
+        plugins = sorted(self._plugins(), key=_full_name)
         names = [point.name for point in plugins]
         yield from BUILT_IN
         for point in plugins:
@@ -73,7 +85,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
             yield point.name if alone else _full_name(point)
 
     def __len__(self) -> int:
-        return len(BUILT_IN) + len(_plugins())
+        return len(BUILT_IN) + len(self._plugins())
 
     def __contains__(self, name: object) -> bool:
         return any(name == known for known in self)

@@ -170,6 +170,11 @@ class Engine:
         self.flags.add(flag)
         self._signals.wakeup.wake()
 
+    def pending(self, flag: FlagName) -> int:
+        """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
+        held = self._debounced[flag].held if flag in self._debounced else 0
+        return self.flags.count(flag) + held
+
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Let the loop call ``code`` in so many seconds, between two runs of bundles.
 
