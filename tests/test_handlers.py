@@ -1,0 +1,83 @@
+"""What the handlers mean while they are being exchanged: signals at every moment in between."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman import Engine, cli
+from flagman.engine.signals import HANDLED_SIGNALS, Signals
+from flagman.handlers import Handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def before_and_after(code: Callable[..., object], signum: int) -> Callable[..., object]:
+    """Let a signal come before and after a call."""
+
+    def changed(*arguments: object, **options: object) -> object:
+        os.kill(os.getpid(), signum)
+        result = code(*arguments, **options)
+        os.kill(os.getpid(), signum)
+        return result
+
+    return changed
+
+
+@pytest.mark.parametrize("stage", ["install", "follow", "answer_early"])
+@pytest.mark.parametrize("options", [[], ["--debounce", "1ms"]], ids=["", "debounced"])
+def test_a_hangup_during_the_start(
+    stage: str, options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is answered when all is ready, if it has an action."""
+    monkeypatch.setattr(Handlers, stage, before_and_after(getattr(Handlers, stage), signal.SIGHUP))
+    assert cli.main(["flagman", "--hup", "print", "hi", "--once", *options]) == 0
+    assert capsys.readouterr().out == "init\nhi\ncleanup\n"
+
+
+@pytest.fixture(name="handlers")
+def _handlers() -> Iterator[Handlers]:
+    """Give the handlers of an engine."""
+    signals = Signals()
+    signals.arm(HANDLED_SIGNALS)
+    with Engine(signals=signals) as engine:
+        handlers = Handlers(engine, signals, 1)
+        yield handlers
+        handlers.close()
+    signals.close()
+
+
+def test_quit_changes_its_meaning_without_a_gap(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At no moment does it end the process: it raises its flag, or stacks are shown."""
+    monkeypatch.setattr(faulthandler, "register", before_and_after(faulthandler.register, signal.SIGQUIT))
+    monkeypatch.setattr(faulthandler, "unregister", before_and_after(faulthandler.unregister, signal.SIGQUIT))
+    flags = handlers._engine.flags
+    handlers.follow({signal.SIGQUIT: ("quit",)})
+    for _ in range(3):
+        handlers.follow({})
+        assert flags.discard("quit")  # before it was registered
+        os.kill(os.getpid(), signal.SIGQUIT)
+        assert not flags.discard("quit")
+        handlers.follow({signal.SIGQUIT: ("quit",)})
+        assert flags.discard("quit")  # after it was unregistered
+        os.kill(os.getpid(), signal.SIGQUIT)
+        assert flags.discard("quit") == 1
+
+
+def test_quit_without_stderr(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ignored where there is nothing to write to."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("sys.stderr is None")
+
+    monkeypatch.setattr(faulthandler, "register", fail)
+    handlers.follow({})
+    os.kill(os.getpid(), signal.SIGQUIT)
+    handlers.follow({signal.SIGQUIT: ("quit",)})
+    os.kill(os.getpid(), signal.SIGQUIT)
+    assert handlers._engine.flags.discard("quit") == 1
