@@ -22,6 +22,7 @@ autodoc_member_order = "bysource"
 
 nitpicky = True
 nitpick_ignore = [
+    ("py:class", "os.PathLike"),
     # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
     ("py:class", "Bundle"),
     ("py:class", "Limits"),

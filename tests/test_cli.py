@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import flagman
 from flagman import cli, core
+from flagman.options import LONG_OPTIONS, TRIGGERS
 
 GOLDEN = Path(__file__).parent / "help.txt"
 
@@ -63,10 +65,20 @@ DEFAULTS: dict[str, object] = {
     "user": False,
     "timer": "",
     "logging": None,
+    "pid_file": "",
     "log_level": "warning",
     "log_format": "auto",
     "log_file": "",
 }
+
+
+def test_every_option_is_documented() -> None:
+    """In the reference, not only in the help."""
+    text = (Path(__file__).parents[1] / "docs" / "cli.rst").read_text(encoding="utf-8")
+    reference = text.partition("\nOptions\n")[2].partition("\nActions\n")[0]
+    entries = "".join(line for line in reference.splitlines(keepends=True) if line.startswith("``-"))
+    for name in (*LONG_OPTIONS, *TRIGGERS):
+        assert re.search(rf"``({name}|[^`]*\[{name}\b)", entries), name
 
 
 def test_defaults() -> None:
@@ -85,7 +97,7 @@ def test_all_options() -> None:
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
         "--check --dry-run --print-config --print-unit --user --timer daily "
-        "--log-level debug --log-format json --log-file x.log"
+        "--log-level debug --log-format json --log-file x.log --pid-file x.pid"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -116,6 +128,7 @@ def test_all_options() -> None:
         "user": True,
         "timer": "daily",
         "logging": None,
+        "pid_file": "x.pid",
         "log_level": "debug",
         "log_format": "json",
         "log_file": "x.log",

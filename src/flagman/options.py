@@ -208,6 +208,12 @@ OPTIONS = (
     Option("--successful-empty", explanation="exit with status 0, not 1, when all actions have closed"),
     Option("--no-systemd", kind="store_false", setting="systemd", explanation="do not notify systemd about status"),
     Option(
+        "--pid-file",
+        value="FILE",
+        read=_path,
+        explanation="write the process id there, and refuse to start where another process holds that file",
+    ),
+    Option(
         "--log-level",
         choices=("debug", "info", "warning", "error", "critical"),
         explanation="the least level that is logged (default warning)",

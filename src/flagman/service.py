@@ -34,9 +34,14 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
+    :raises AlreadyRunningError: if another process holds the pid file
     """
     console = console or Console()
     with ExitStack() as stack:
+        if settings.pid_file:
+            from flagman.daemon.pid_file import PidLockFile  # noqa: PLC0415 - for those who have one
+
+            stack.enter_context(PidLockFile(settings.pid_file))
         engine = Engine(
             signals=signals,
             unmapped=lambda flag: service.on_unmapped(flag),  # noqa: PLW0108 - it is made of this engine

@@ -117,6 +117,8 @@ class Settings(SimpleNamespace):
     successful_empty: bool = False
     #: Tell systemd about this process.
     systemd: bool = True
+    #: The file with the process id, which nobody else may hold; empty for none.
+    pid_file: str = ""
     #: The least level that is logged.
     log_level: str = "warning"
     #: How records are written, see :mod:`flagman.log_setup`.
