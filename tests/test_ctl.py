@@ -179,3 +179,58 @@ def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
         verify = ["systemd-analyze", "verify", str(package / "acme-purge.service")]
         done = subprocess.run(verify, capture_output=True, encoding="utf-8", check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a daemon that runs, has been killed, and is not there."""
+    path = tmp_path / "daemon.pid"
+
+    def flagmanctl(*words: str) -> tuple[int, str]:
+        status = ctl.main(["flagmanctl", *words, "--pid-file", str(path)])
+        return status, "".join(capsys.readouterr())
+
+    with Daemon("--pid-file", str(path), "--usr1", "print", "hi") as daemon:
+        daemon.ready().expect("init")
+        assert flagmanctl("status") == (0, f"running, pid {daemon.process.pid}\n")
+        assert flagmanctl("signal", "usr1") == (0, "")
+        daemon.expect("hi")
+        daemon.process.kill()
+        daemon.status()
+        assert flagmanctl("status") == (1, f"dead, and its pid file is there ({path})\n")
+        assert flagmanctl("signal", "USR1") == (3, f"flagmanctl: error: not running ({path})\n")
+    path.unlink()
+    assert flagmanctl("status") == (3, f"not running ({path})\n")
+    assert flagmanctl("signal", "10") == (3, f"flagmanctl: error: not running ({path})\n")
+    assert flagmanctl("signal", "USR3")[0] == 2
+    path.symlink_to("/etc/passwd")
+    status, said = flagmanctl("status")
+    assert (status, said) == (4, f"flagmanctl: error: cannot tell: Too many levels of symbolic links ({path})\n")
+    assert flagmanctl("signal", "USR1")[0] == 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_daemon_of_another_user(tmp_path: Path) -> None:
+    """Its status can be told; it cannot be sent a signal."""
+    path = tmp_path / "daemon.pid"
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    with Daemon("--pid-file", str(path), "--usr1", "print", "hi") as daemon:
+        daemon.ready()
+        # It is called once before, for its imports: the other user may not read where this interpreter is.
+        program = """
+import contextlib, io, os, sys
+from flagman import ctl
+with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    ctl.main([*sys.argv[:-1], "/no/such"])
+os.setuid(65534)
+sys.exit(ctl.main(sys.argv))
+"""
+
+        def flagmanctl(*words: str) -> tuple[int, str]:
+            command = [sys.executable, "-c", program, *words, "--pid-file", str(path)]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            return done.returncode, done.stdout + done.stderr
+
+        assert flagmanctl("status") == (0, f"running, pid {daemon.process.pid}\n")
+        message = f"flagmanctl: error: cannot send USR1: Operation not permitted ({path})\n"
+        assert flagmanctl("signal", "USR1") == (4, message)

@@ -1,4 +1,7 @@
-"""The command ``flagmanctl``: what surrounds a daemon."""
+"""The command ``flagmanctl``: what surrounds a daemon.
+
+The statuses of its verbs are those of the Linux Standard Base for init scripts, as far as there are any.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import flagman
-from flagman.exceptions import FlagmanError, one_line
+from flagman.exceptions import FlagmanError, UsageError, one_line
 from flagman.parser import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+# See https://refspecs.linuxbase.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/iniscrptact.html.
+_DEAD = 1
+_NOT_RUNNING = 3
+_UNKNOWN = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv if argv is None else argv
     try:
         arguments = _parser().parse_args(argv[1:])
-        return _new(arguments)
+        verb: Callable[[Namespace], int] = arguments.verb
+        return verb(arguments)
     except SystemExit as exit_:  # of the parser
         return int(exit_.code or 0)
     except (FlagmanError, OSError) as error:
@@ -39,19 +48,76 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = Parser(
-        prog="flagmanctl", description="Make what flagman runs.", allow_abbrev=False, usage="flagmanctl [-h] VERB ..."
+        prog="flagmanctl",
+        description="Make what flagman runs, and speak to a flagman that runs.",
+        allow_abbrev=False,
+        usage="flagmanctl [-h] VERB ...",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {flagman.__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    new = verbs.add_parser(
-        "new",
-        help="write a new plugin package: an action, its tests, its metadata, a unit and a README",
-        description="Write a new plugin package: an action, its tests, its metadata, a unit and a README.",
-        allow_abbrev=False,
-    )
+
+    def add(verb: Callable[[Namespace], int], name: str, explanation: str, *, epilog: str = "") -> ArgumentParser:
+        description = f"{explanation[0].upper()}{explanation[1:]}."
+        parser = verbs.add_parser(name, help=explanation, description=description, epilog=epilog, allow_abbrev=False)
+        parser.set_defaults(verb=verb)
+        return parser
+
+    new = add(_new, "new", "write a new plugin package: an action, its tests, its metadata, a unit and a README")
     new.add_argument("name", metavar="NAME", help="of the package and of its action, such as acme-purge")
     new.add_argument("--directory", type=Path, metavar="DIR", help="where to write it (default: NAME, here)")
+    send = add(
+        _signal,
+        "signal",
+        "send a signal to a running daemon",
+        epilog="exit status: 0 it was sent, 3 no daemon runs, 4 it may not be sent",
+    )
+    send.add_argument("name", metavar="NAME", help="of the signal, with or without SIG, or its number")
+    status = add(
+        _status,
+        "status",
+        "tell whether a daemon runs",
+        epilog="exit status: 0 it runs, 1 it is dead and its pid file is there, 3 it does not run, 4 unknown",
+    )
+    for verb in (send, status):
+        verb.add_argument("--pid-file", metavar="PATH", required=True, help="of the daemon")
     return parser
+
+
+def _signal(arguments: Namespace) -> int:
+    from flagman.daemon import signal_holder  # noqa: PLC0415 - for this verb alone, as all others
+    from flagman.signames import number_of  # noqa: PLC0415
+
+    try:
+        signum = number_of(arguments.name)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    try:
+        if signal_holder(arguments.pid_file, signum) is None:
+            return _say(_NOT_RUNNING, f"not running ({arguments.pid_file})")
+    except OSError as error:
+        return _say(_UNKNOWN, f"cannot send {arguments.name}: {error.strerror} ({arguments.pid_file})")
+    return 0
+
+
+def _status(arguments: Namespace) -> int:
+    from flagman.daemon import read_pid  # noqa: PLC0415 - for this verb alone
+
+    path = Path(arguments.pid_file)
+    try:
+        pid = read_pid(path)
+        if pid is not None:
+            print(f"running, pid {pid}")
+            return 0
+        dead = path.exists()
+    except OSError as error:
+        return _say(_UNKNOWN, f"cannot tell: {error.strerror} ({path})")
+    print(f"dead, and its pid file is there ({path})" if dead else f"not running ({path})")
+    return _DEAD if dead else _NOT_RUNNING
+
+
+def _say(status: int, message: str) -> int:
+    print(f"flagmanctl: error: {one_line(message)}", file=sys.stderr)
+    return status
 
 
 def _new(arguments: Namespace) -> int:
