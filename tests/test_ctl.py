@@ -228,7 +228,7 @@ sys.exit(ctl.main(sys.argv))
 
         def flagmanctl(*words: str) -> tuple[int, str]:
             command = [sys.executable, "-c", program, *words, "--pid-file", str(path)]
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            done = subprocess.run(command, env=clean_environment(), capture_output=True, encoding="utf-8", check=False)
             return done.returncode, done.stdout + done.stderr
 
         assert flagmanctl("status") == (0, f"running, pid {daemon.process.pid}\n")
