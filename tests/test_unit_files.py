@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from daemon import run
@@ -14,9 +14,6 @@ from daemon import run
 from flagman import unit_files
 from flagman.actions import PrintAction
 from flagman.settings import Binding, Settings, Source
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def unit(line: str, **environment: str) -> list[str]:
@@ -32,9 +29,11 @@ def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
     config.write_text('[flagman]\noutput = "log"\n', encoding="utf-8")
     line = f"--usr1 print a -vv -c {config} --every 90 exec x y --user --timer 1h --log-file l --once --check"
     line += " --hup='log info -a'"
-    command = f"ExecStart={sys.executable} -m flagman --config {config} --once --log-file "
+    command = f" -m flagman --config {config} --once --log-file "
     (found,) = [line for line in unit(line, PYTHONPATH="") if line.startswith("ExecStart") and "flagman" in line][:1]
-    assert found.startswith(command)
+    python, command_, _ = found.removeprefix("ExecStart=").partition(command)
+    assert command_
+    assert Path(python).samefile(sys.executable)
     assert found.endswith('/l --verbose --verbose --usr1 print a --every 1m30s exec x y "--hup=log info -a"')
 
 

@@ -114,8 +114,8 @@ def test_each_later_call_has_the_whole_time() -> None:
     signal.setitimer(signal.ITIMER_REAL, 10)  # as if most of it had passed
     left, interval = interrupter.call(signal.getitimer, signal.ITIMER_REAL)
     interrupter.bound(5000)  # only the first request counts
-    assert 500 < left <= 1000
-    assert interval == 1000
+    assert 500 < left < 1001
+    assert 999 < interval < 1001  # what is left of a thousand seconds is a difference of large numbers
     interrupter.close()
 
 
