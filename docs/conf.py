@@ -25,6 +25,10 @@ nitpick_ignore = [
     ("py:class", "os.PathLike"),
     # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
     ("py:class", "Bundle"),
+    ("py:class", "FrameType"),
+    ("py:class", "PidLockFile"),
+    ("py:class", "SignalHandler"),
+    ("py:class", "Stream"),
     ("py:class", "Limits"),
     ("py:class", "OnError"),
     ("py:class", "Output"),

@@ -108,7 +108,7 @@ def _status(arguments: Namespace) -> int:
         if pid is not None:
             print(f"running, pid {pid}")
             return 0
-        dead = path.exists()
+        dead = path.exists() and path.read_bytes() != b"\n"  # which a daemon leaves that has ended in good order
     except OSError as error:
         return _say(_UNKNOWN, f"cannot tell: {error.strerror} ({path})")
     print(f"dead, and its pid file is there ({path})" if dead else f"not running ({path})")

@@ -10,6 +10,7 @@
         ├── SetUpError        status 1: an action's set_up failed
         ├── TearDownError     status 1: an action's tear_down failed
         ├── NotifyError       the service manager could not be told (only with debug=True)
+        ├── DaemonError       status 1: a step on the way into the background failed
         └── UsageError        status 2: the user asked for something that cannot be
             ├── ConfigError         ... in a configuration file
             ├── PluginError         an action exists but cannot be loaded
@@ -78,6 +79,10 @@ class TearDownError(FlagmanError):
 
 class NotifyError(FlagmanError):
     """A message could not be handed to the service manager."""
+
+
+class DaemonError(FlagmanError):
+    """A process could not become the daemon that it was meant to become; the message names the step."""
 
 
 class ActionClosed(Exception):  # noqa: N818 - the documented name; it is news, not an error

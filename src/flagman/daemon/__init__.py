@@ -5,4 +5,17 @@ from __future__ import annotations
 from flagman.daemon.holder import signal_holder
 from flagman.daemon.pid_file import AlreadyRunningError, PidLockFile, read_pid
 
-__all__ = ["AlreadyRunningError", "PidLockFile", "read_pid", "signal_holder"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.daemon.daemon import Daemon
+
+__all__ = ["AlreadyRunningError", "Daemon", "PidLockFile", "read_pid", "signal_holder"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the daemon when it is looked for: who has a pid file only needs less."""
+    if name == "Daemon":
+        from flagman.daemon import daemon  # noqa: PLC0415 - see above
+
+        return daemon.Daemon
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

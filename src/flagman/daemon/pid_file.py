@@ -3,7 +3,7 @@
 What decides is a lock on the file, see :manpage:`flock(2)`, which its owner holds as long as it lives, and which ends
 with it, however that comes about. The number in the file is for those who read it.
 
-The file is never changed in place. A new one is written and locked under another name and then put in its place, so
+The file is not changed in place. A new one is written and locked under another name and then put in its place, so
 that whoever opens it finds a whole one, which is locked if its owner lives. The lock that somebody may have got on the
 old one does not count: after locking, everybody looks whether the file still is the one behind the name.
 """
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 # Bytes: a number and the end of the line; whatever is longer is something else.
 _LONGEST = 32
 _LARGEST = 2**31 - 1
+# What a daemon leaves that has ended and may not remove the file.
+_ENDED = b"\n"
 _MODE = 0o644
 # Seconds between two looks at a file that somebody holds.
 _PAUSE = 0.01
@@ -115,12 +117,30 @@ class PidLockFile:
         method = WeakMethod(self._abandon)
         os.register_at_fork(after_in_child=lambda: (abandon := method()) and abandon())
 
+    @property
+    def descriptors(self) -> set[int]:
+        """What it holds open."""
+        return {descriptor for descriptor in (self._descriptor, self._directory) if descriptor >= 0}
+
+    def forget_directory(self) -> None:
+        """Close the directory, since a descriptor of one outside leads out of every :manpage:`chroot(2)`."""
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
     def release(self) -> None:
-        """Remove the file, if it is ours, and let go of the lock; a process that is not the owner only lets go."""
+        """Remove the file, if it is ours, and let go of the lock; a process that is not the owner only lets go.
+
+        Whoever may not remove it any more, since it has given up its privileges, leaves an empty line in it.
+        """
         if self._descriptor >= 0 and self._owner == os.getpid():
-            with suppress(OSError):
+            try:
                 if self._is_in_place(self._descriptor):
                     os.unlink(self._name, dir_fd=self._directory)
+            except OSError:
+                with suppress(OSError):
+                    os.pwrite(self._descriptor, b"\n", 0)
+                    os.ftruncate(self._descriptor, 1)
         self._close()
 
     def __enter__(self) -> Self:
@@ -169,7 +189,8 @@ class PidLockFile:
                 if self._is_in_place(old):
                     before = os.read(old, _LONGEST)
                     self._descriptor = self._write()
-                    logger.warning("Took the pid file %s over: %s", self.path, _describe(before))
+                    level = logging.INFO if before == _ENDED else logging.WARNING
+                    logger.log(level, "Took the pid file %s over: %s", self.path, _describe(before))
                     return True
             finally:
                 os.close(old)
@@ -274,4 +295,6 @@ def _describe(text: bytes) -> str:
     number = _number(text)
     if number is not None:
         return f"the process {number}, which wrote it, does not hold it any more"
+    if text == _ENDED:
+        return "the process that wrote it has ended"
     return f"it holds no pid but {text!r}" if text else "it is empty"

@@ -1,0 +1,89 @@
+"""The last words of a daemon: in its log, or in a file of their own where nobody would read the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import time
+import traceback
+from contextlib import suppress
+
+from flagman.daemon.descriptors import is_null
+
+logger = logging.getLogger(__name__)
+
+_SYSTEM = "/var/log"
+
+
+def record(name: str, error: BaseException) -> None:
+    """Write down an error that nobody has handled.
+
+    It goes to the log. If that leads nowhere, it is appended to ``/var/log/NAME.errors`` or, if this process may not
+    write there, to a file of that name in the user's state directory, ``~/.local/state`` or XDG_STATE_HOME. Neither is
+    used if others may write in the directory.
+
+    :param name: of the daemon
+    """
+    if _has_log():
+        logger.critical("The daemon ends: an error that nobody has handled", exc_info=error)
+        return
+    text = "".join(traceback.format_exception(error))
+    entry = (
+        f"{time.strftime('%Y-%m-%d %H:%M:%S %z')} {name}[{os.getpid()}] ends: an error that nobody has handled\n{text}"
+    )
+    with suppress(OSError):
+        descriptor = _open(f"{name.replace('/', '-').lstrip('.')}.errors")
+        if descriptor is not None:
+            try:
+                os.write(descriptor, entry.encode(errors="backslashreplace"))
+            finally:
+                os.close(descriptor)
+
+
+def _has_log() -> bool:
+    """Tell whether a record of the root logger reaches anybody."""
+    for handler in logging.getLogger().handlers:
+        stream = getattr(handler, "stream", None)
+        try:
+            if stream is None or not is_null(stream.fileno()):
+                return True
+        except (OSError, ValueError, AttributeError):  # closed, or no file at all: then it may be anything
+            return not getattr(stream, "closed", False)
+    return False
+
+
+def _open(name: str) -> int | None:
+    """Open the file, in the first directory where that is possible and safe."""
+    for folder in (_SYSTEM, _state_directory()):
+        with suppress(OSError):
+            if folder != _SYSTEM:
+                os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103 - os, as all here
+            directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                descriptor = _open_in(directory, name)
+            finally:
+                os.close(directory)
+            if descriptor is not None:
+                return descriptor
+    return None
+
+
+def _open_in(directory: int, name: str) -> int | None:
+    status = os.fstat(directory)
+    if status.st_mode & stat.S_IWOTH or status.st_uid not in (0, os.geteuid()):
+        return None
+    # Non-blocking for a FIFO that somebody has put there.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(name, flags, 0o600, dir_fd=directory)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _state_directory() -> str:
+    """Give the directory of :manpage:`file-hierarchy(7)` for a user's logs."""
+    configured = os.environ.get("XDG_STATE_HOME", "")
+    return configured if os.path.isabs(configured) else os.path.expanduser("~/.local/state")  # noqa: PTH111, PTH117

@@ -1,0 +1,112 @@
+"""File descriptors: which there are, what they lead to, and how a standard stream comes to lead elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from flagman.exceptions import DaemonError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+    #: What a standard stream can be given: a path, an open file, or its descriptor.
+    Stream = str | os.PathLike[str] | IO[str] | IO[bytes] | int
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+# Where a process finds its own descriptors: Linux, and the others.
+_LISTINGS = ("/proc/self/fd", "/dev/fd")
+_MODE = 0o666
+
+
+def pipe() -> tuple[int, int]:
+    """Make a pipe of which no end is taken for a standard stream, even if one of those is closed."""
+    import fcntl  # noqa: PLC0415 - with the pipe
+
+    ends = []
+    for end in os.pipe():
+        ends.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, STDERR + 1))
+        os.close(end)
+    return ends[0], ends[1]
+
+
+def inheritance() -> dict[int, tuple[int, int]] | None:
+    """Give the descriptors above the standard ones, each with what it leads to; None if the system does not list them.
+
+    They are read from a list of the open ones: the limit of descriptors may be a billion.
+    """
+    for listing in _LISTINGS:
+        try:
+            names = os.listdir(listing)  # noqa: PTH208 - pathlib costs 5 ms at a start
+        except OSError:
+            continue
+        found = {}
+        for number in map(int, filter(str.isdigit, names)):
+            if number > STDERR:
+                with suppress(OSError):  # that of the listing itself
+                    found[number] = _target(number)
+        return found
+    return None
+
+
+def close(inherited: dict[int, tuple[int, int]], spared: set[int]) -> None:
+    """Close descriptors, unless they lead to something else by now."""
+    for number, target in inherited.items():
+        if number not in spared:
+            with suppress(OSError):
+                if _target(number) == target:
+                    os.close(number)
+
+
+def _target(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def number_of(stream: IO[str] | IO[bytes] | int) -> int:
+    """Give the descriptor of an open file, or of itself."""
+    return stream if isinstance(stream, int) else stream.fileno()
+
+
+def open_stream(stream: Stream, descriptor: int) -> int:
+    """Give the descriptor that is to become a standard stream.
+
+    :param stream: a path is opened: to be read for standard input, and to be appended to for the others
+    :raises DaemonError: if it cannot be
+    """
+    if not isinstance(stream, str | os.PathLike):
+        return number_of(stream)
+    flags = os.O_RDONLY if descriptor == STDIN else os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    try:
+        return os.open(stream, flags | os.O_NOCTTY | os.O_CLOEXEC, _MODE)
+    except (OSError, ValueError) as error:
+        name = ("stdin", "stdout", "stderr")[descriptor]
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DaemonError(f"{name} {os.fspath(stream)!r}: cannot be opened: {reason}") from error
+
+
+def flush() -> None:
+    """Let what has been printed go where the standard streams lead now."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            with suppress(OSError):
+                stream.flush()
+
+
+def lead(descriptor: int, source: int) -> None:
+    """Let a standard stream lead to where another descriptor does."""
+    if descriptor != source:
+        os.dup2(source, descriptor)
+    else:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - the only parameter there is
+
+
+def is_null(descriptor: int) -> bool:
+    """Tell whether what is written there is lost."""
+    try:
+        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116 - pathlib costs 5 ms
+    except OSError:
+        return True

@@ -1,0 +1,40 @@
+"""Who has started this process: whoever watches it wants it to stay where it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+
+_INIT = 1
+
+
+def is_watched() -> bool:
+    """Tell whether init, a service manager or a super server has started this process.
+
+    Those are: a parent with the number 1, or being number 1 oneself; NOTIFY_SOCKET; LISTEN_PID and LISTEN_FDS, see
+    :manpage:`sd_listen_fds(3)`; and a standard input that is a connection or listens for some, as inetd hands it over.
+    """
+    if _INIT in (os.getpid(), os.getppid()) or "NOTIFY_SOCKET" in os.environ:
+        return True
+    return bool(activation()) or _is_connection(0)
+
+
+def activation() -> set[int]:
+    """Give the descriptors that a socket-activating manager has opened for this process."""
+    count = os.environ.get("LISTEN_FDS", "")
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not (count.isascii() and count.isdigit() and len(count) < 6):  # noqa: PLR2004 - digits
+        return set()
+    return set(range(3, 3 + int(count)))
+
+
+def _is_connection(descriptor: int) -> bool:
+    """Tell a socket of a super server from the pair of local ones that some programs give their children."""
+    with suppress(OSError):
+        found = socket.socket(fileno=os.dup(descriptor))
+        try:
+            listens = bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+            return listens or found.family in (socket.AF_INET, socket.AF_INET6)
+        finally:
+            found.close()
+    return False

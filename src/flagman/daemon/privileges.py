@@ -1,0 +1,109 @@
+"""Another user and another group: found by name, taken on for good, and verified."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from contextlib import suppress
+
+from flagman.exceptions import DaemonError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Identity:
+    """Who a process becomes; what is to be known about that is found out now, since a new root may not know it.
+
+    :param user: a name or a uid; None keeps the user
+    :param group: a name or a gid; by default that of the user
+    :raises DaemonError: if there is none
+    """
+
+    def __init__(self, user: str | int | None, group: str | int | None = None) -> None:
+        entry = None if user is None else _user(user)
+        self.uid = os.geteuid() if user is None else entry.pw_uid if entry else int(user)
+        if group is not None:
+            self.gid = _group(group)
+        elif entry is not None:
+            self.gid = entry.pw_gid
+        else:
+            raise DaemonError(f"user {user!r}: has no name, and so no group; give a group, too")
+        #: All supplementary groups, as initgroups(3) would set them.
+        self.groups = {self.gid} if entry is None else {self.gid, *os.getgrouplist(entry.pw_name, self.gid)}
+        #: What programs look for in the environment.
+        self.environment = (
+            {} if entry is None else {"HOME": entry.pw_dir, "LOGNAME": entry.pw_name, "USER": entry.pw_name}
+        )
+        self._name = f"user {user!r}" if user is not None else f"group {group!r}"
+
+    def take_on(self) -> None:
+        """Become this user, with no way back, see :manpage:`credentials(7)`.
+
+        :raises DaemonError: if that is not permitted, or not what has come of it
+        """
+        ours = self._is_taken_on()
+        if ours and os.geteuid() != 0:
+            return  # supplementary groups are root's to change
+        try:
+            os.setgroups(sorted(self.groups))
+            _set_all(self.gid, getattr(os, "setresgid", None), os.setgid)
+            _set_all(self.uid, getattr(os, "setresuid", None), os.setuid)
+        except OSError as error:
+            raise DaemonError(f"{self._name}: cannot become that: {error.strerror}") from error
+        # Linux may tell the effective group among the supplementary ones, and so may we.
+        if not self._is_taken_on() or set(os.getgroups()) | {self.gid} != self.groups:
+            raise DaemonError(f"{self._name}: the system does not say that this process has become that")
+        if self.uid != 0:
+            self._try_to_go_back()
+        os.environ.update(self.environment)
+
+    def _is_taken_on(self) -> bool:
+        if hasattr(os, "getresuid"):
+            return os.getresuid() == (self.uid,) * 3 and os.getresgid() == (self.gid,) * 3
+        return {os.getuid(), os.geteuid()} == {self.uid} and {os.getgid(), os.getegid()} == {self.gid}
+
+    def _try_to_go_back(self) -> None:
+        for way in (os.setuid, os.seteuid):
+            with suppress(OSError):
+                way(0)
+                raise DaemonError(f"{self._name}: this process could still become root again")
+
+
+def _set_all(
+    number: int, real_effective_saved: Callable[[int, int, int], None] | None, one: Callable[[int], None]
+) -> None:
+    if real_effective_saved is not None:
+        real_effective_saved(number, number, number)
+    else:
+        one(number)
+
+
+def _user(user: str | int) -> pwd.struct_passwd | None:
+    """Find a user; a number need not have a name."""
+    try:
+        return pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
+    except (KeyError, ValueError, OverflowError):
+        if isinstance(user, str) and not _is_number(user):
+            raise DaemonError(f"user {user!r}: there is none of this name") from None
+    with suppress(KeyError):
+        return pwd.getpwuid(int(user))
+    return None
+
+
+def _group(group: str | int) -> int:
+    if isinstance(group, int):
+        return group
+    try:
+        return grp.getgrnam(group).gr_gid
+    except (KeyError, ValueError):
+        if _is_number(group):
+            return int(group)
+        raise DaemonError(f"group {group!r}: there is none of this name") from None
+
+
+def _is_number(text: str) -> bool:
+    # The largest number stands for "as it is" in setresuid(2).
+    return text.isascii() and text.isdigit() and len(text) <= len(str(2**32)) and int(text) < 2**32 - 1

@@ -1,0 +1,65 @@
+"""Steps that a class takes in a fixed order, each of them once, whoever calls or overrides them."""
+
+from __future__ import annotations
+
+from functools import wraps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+
+class Staged:
+    """Has stages: methods without arguments, which a subclass may override, and whose order it may not change."""
+
+    #: Their names, in their order.
+    STAGES: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls.STAGES:
+            if name in vars(cls):
+                setattr(cls, name, _once(name, vars(cls)[name]))
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._running = ""
+        self._broken = ""
+
+    def advance(self, last: str = "") -> None:
+        """Run all stages up to this one that have not run yet; all that there are by default.
+
+        :raises ValueError: if there is no such stage
+        """
+        if last and last not in self.STAGES:
+            raise ValueError(f"{last!r} is no stage; there are {', '.join(self.STAGES)}")
+        end = self.STAGES.index(last) + 1 if last else len(self.STAGES)
+        for name in self.STAGES[self._done : end]:
+            getattr(self, name)()
+
+    def _run_stage(self, name: str, method: Callable[[Staged], None]) -> None:
+        if self._running == name:  # an override calls what it overrides
+            method(self)
+            return
+        if self._broken:
+            raise RuntimeError(f"{name}() cannot run: {self._broken}() has failed")
+        if self.STAGES.index(name) < self._done:
+            raise RuntimeError(f"{name}() has run already")
+        expected = self.STAGES[self._done]
+        if name != expected:
+            raise RuntimeError(f"{name}() cannot run before {expected}()")
+        if self._running:
+            raise RuntimeError(f"{name}() cannot run while {self._running}() does")
+        self._running, self._broken = name, name
+        method(self)
+        self._running, self._broken = "", ""
+        self._done += 1
+
+
+def _once(name: str, method: Callable[[Staged], None]) -> Callable[[Staged], None]:
+    @wraps(method)
+    def run(self: Staged) -> None:
+        self._run_stage(name, method)
+
+    return run

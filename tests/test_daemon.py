@@ -1,0 +1,562 @@
+"""The daemon of the library: its stages, what the parent learns, and what is left of who has started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import resource
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE, Lines, clean_environment
+
+from flagman.daemon import Daemon, read_pid
+from flagman.daemon.privileges import Identity
+from flagman.exceptions import DaemonError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+# What the programs of these tests begin with. A daemon waits for somebody to read what it says, and to be killed.
+PROLOGUE = """
+import json, os, resource, signal, sys, time
+from flagman.daemon import Daemon, PidLockFile
+where = sys.argv[1]
+def tell():
+    status = dict(line.split(":\\t") for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
+    stat = open("/proc/self/stat").read().rpartition(")")[2].split()
+    mask = os.umask(0o77)
+    os.umask(mask)
+    numbers = list(map(int, os.listdir("/proc/self/fd")))
+    found = {}
+    for number in numbers:
+        try:
+            found[number] = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            pass
+    fifo = os.open(where + "/said", os.O_WRONLY) if "fifo" not in globals() else fifo_number
+    os.write(fifo, (json.dumps({
+        "pid": os.getpid(), "session": int(stat[3]), "tty": int(stat[4]), "umask": mask, "cwd": os.getcwd(),
+        "uids": status["Uid"].split(), "gids": status["Gid"].split(), "groups": os.getgroups(),
+        "core": resource.getrlimit(resource.RLIMIT_CORE), "found": found, "home": os.environ.get("HOME"),
+        "root": os.readlink("/proc/self/root") if os.path.exists("/proc/self") else None,
+    }) + "\\n").encode())
+    signal.pause()
+"""
+
+
+class Starter:
+    """Runs programs that start daemons, and ends these."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        os.mkfifo(directory / "said")
+        (directory / "said").chmod(0o666)
+        # Both ends, so that nobody waits for another to open it.
+        self._fifo = os.open(directory / "said", os.O_RDWR)
+        self._lines = Lines(self._fifo)
+        self._pids: list[int] = []
+
+    def run(self, program: str, *prefix: str) -> subprocess.CompletedProcess[str]:
+        """Run the process that starts the daemon to its end."""
+        return subprocess.run(
+            [*prefix, sys.executable, "-W", "error", "-c", PROLOGUE + program, str(self.directory)],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=DEADLINE,
+            check=False,
+            env=clean_environment(),
+        )
+
+    def told(self) -> dict[str, object]:
+        """Wait for what the daemon tells about itself."""
+        facts: dict[str, object] = json.loads(self._lines.next())
+        pid = facts["pid"]
+        assert isinstance(pid, int)
+        self._pids.append(pid)
+        return facts
+
+    def close(self) -> None:
+        """End all daemons."""
+        for pid in self._pids:
+            os.kill(pid, signal.SIGKILL)
+        os.close(self._fifo)
+
+
+@pytest.fixture(name="starter")
+def _starter(tmp_path: Path) -> Iterator[Starter]:
+    """Give a starter, in a directory that everybody may enter."""
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+def test_what_is_read_back(starter: Starter) -> None:
+    """A session without a terminal, nothing open, no core dumps, a mask, the root directory."""
+    done = starter.run("""
+inherited = [os.dup(0) for _ in range(5)]
+kept = os.open(where + "/kept", os.O_CREAT)
+d = Daemon(tell, detach=True, inherit_files=[kept], stderr=where + "/err")
+d.start()
+print(d.exitcode, d.pid)
+d.report()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = starter.told()
+    assert done.stdout == f"0 {facts['pid']}\n"
+    assert facts["session"] != facts["pid"]  # it cannot get a terminal
+    assert facts["session"] != os.getsid(0)
+    assert (facts["tty"], facts["umask"], facts["cwd"], facts["core"]) == (0, 0o077, "/", [0, 0])
+    found = facts["found"]
+    assert isinstance(found, dict)
+    kept = [name for name in found if found[name].endswith("/kept")]
+    assert len(kept) == 1
+    found.pop(kept[0])
+    where = str(starter.directory)
+    said = [name for name in found if found[name] == f"{where}/said"]
+    assert {found[name] for name in ("0", "1")} == {"/dev/null"}
+    assert found["2"] == f"{where}/err"
+    assert set(found) == {"0", "1", "2", *said}
+
+
+@needs_root
+def test_the_privileges_are_gone(starter: Starter) -> None:
+    """The ids, the supplementary groups, the way back; the pid file is root's, and tells when it has ended."""
+    done = starter.run("""
+os.setgroups([0, 1, 2, 3])
+os.mkdir(where + "/run")
+def target():
+    for way in (os.setuid, os.seteuid, os.setgid):
+        try:
+            way(0)
+        except PermissionError:
+            continue
+        os._exit(1)
+    tell()
+d = Daemon(target, detach=True, user="nobody", pid_file=where + "/run/d.pid")
+d.start()
+d.report()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = starter.told()
+    entry = pwd.getpwnam("nobody")
+    assert facts["uids"] == [str(entry.pw_uid)] * 4
+    assert facts["gids"] == [str(entry.pw_gid)] * 4
+    assert facts["groups"] == sorted(set(os.getgrouplist("nobody", entry.pw_gid)))
+    assert facts["home"] == entry.pw_dir
+    path = starter.directory / "run" / "d.pid"
+    assert path.stat().st_uid == 0
+    assert read_pid(path) == facts["pid"]
+    assert isinstance(facts["pid"], int)
+    os.kill(facts["pid"], signal.SIGTERM)
+    starter._pids.clear()
+    while read_pid(path) is not None:
+        pass
+    assert path.read_bytes() == b"\n"
+
+
+@needs_root
+def test_another_root(starter: Starter) -> None:
+    """Nothing open leads out of it, also not the directory of the pid file."""
+    done = starter.run("""
+os.makedirs(where + "/jail/in")
+fifo_number = os.open(where + "/said", os.O_WRONLY)
+fifo = True
+outside = os.open("/", os.O_RDONLY)
+def target():
+    import stat
+    tellers = [n for n in range(3, 100) if n != fifo_number]
+    directories = 0
+    for n in tellers:
+        try:
+            directories += stat.S_ISDIR(os.fstat(n).st_mode)
+        except OSError:
+            pass
+    here = os.listdir("/")
+    os.write(fifo_number, (json.dumps({"pid": os.getpid(), "directories": directories, "here": here,
+                                       "cwd": os.getcwd()}) + "\\n").encode())
+    signal.pause()
+os.open("/dev/null", os.O_RDONLY)
+d = Daemon(target, detach=True, chroot=where + "/jail", working_directory="in", user="nobody",
+           pid_file=where + "/d.pid", inherit_files=[fifo_number], stdin=0, stdout=1, stderr=2)
+d.start()
+d.report()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = starter.told()
+    assert facts["directories"] == 0
+    assert facts["here"] == ["in"]
+    assert facts["cwd"] == "/in"
+    assert read_pid(starter.directory / "d.pid") == facts["pid"]
+
+
+@pytest.mark.parametrize("stage", Daemon.STAGES)
+def test_killed_at_any_stage(starter: Starter, stage: str) -> None:
+    """The parent says so; then the next start works."""
+    done = starter.run(f"""
+class Fails(Daemon):
+    def {stage}(self):
+        super().{stage}()
+        os.kill(os.getpid(), signal.SIGKILL)
+d = Fails(detach=True, pid_file=where + "/d.pid")
+d.start()
+print(d.output)
+d.report()
+""")
+    assert done.returncode == 128 + signal.SIGKILL
+    assert done.stderr == "the daemon was killed by signal 9 before it was ready\n"
+    again = starter.run('d = Daemon(tell, detach=True, pid_file=where + "/d.pid"); d.start(); d.report()')
+    assert again.returncode == 0
+    assert read_pid(starter.directory / "d.pid") == starter.told()["pid"]
+    assert not list(starter.directory.glob(".d.pid.*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ('user="no such user"', "user 'no such user': there is none of this name"),
+        ('group="no such group"', "group 'no such group': there is none of this name"),
+        ("user=12345", "user 12345: has no name, and so no group; give a group, too"),
+        ('working_directory="/no/such"', "working directory '/no/such': cannot be entered: No such file or directory"),
+        ('chroot="/no/such"', "chroot '/no/such': cannot be entered: No such file or directory"),
+        ('stdout="/no/such"', "stdout '/no/such': cannot be opened: No such file or directory"),
+        ('pid_file="/no/such/x"', "pid file '/no/such/x': cannot be written: No such file or directory"),
+        (
+            'stdout=__import__("pathlib").Path("/no/such")',
+            "stdout '/no/such': cannot be opened: No such file or directory",
+        ),
+    ],
+)
+def test_stages_that_fail(starter: Starter, arguments: str, message: str) -> None:
+    """The parent gets one line and a status; nothing is left."""
+    pid_file = "" if "pid_file" in arguments else 'pid_file=where + "/d.pid", '
+    done = starter.run(f"d = Daemon(tell, detach=True, {pid_file}{arguments}); d.start(); d.report()")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{message}\n"
+    assert [path.name for path in starter.directory.iterdir()] == ["said"]
+
+
+@needs_root
+@pytest.mark.parametrize("arguments", ['user="root"', 'group="root"', "group=54321"])
+def test_without_permission(starter: Starter, arguments: str) -> None:
+    """Only root becomes somebody else."""
+    done = starter.run(f"""
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+d = Daemon(tell, detach=True, {arguments}); d.start(); d.report()
+""")
+    assert done.returncode == 1
+    assert "cannot become that: Operation not permitted" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@needs_root
+def test_a_drop_that_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is noticed, whatever the system calls have said."""
+    for name in ("setgroups", "setresgid", "setresuid"):
+        monkeypatch.setattr(os, name, lambda *_: None)
+    with pytest.raises(DaemonError, match="does not say that this process has become that"):
+        Identity("nobody").take_on()
+    monkeypatch.setattr(Identity, "_is_taken_on", lambda _: os.geteuid() == 0)
+    monkeypatch.setattr(os, "getgroups", lambda: sorted(Identity("nobody").groups))
+    monkeypatch.setattr(os, "setuid", lambda _: None)
+    with pytest.raises(DaemonError, match="could still become root again"):
+        Identity("nobody").take_on()
+
+
+def test_what_it_says_until_it_is_ready(starter: Starter) -> None:
+    """More than a pipe holds, and also what its death says; after that nobody hears it."""
+    done = starter.run("""
+class Says(Daemon):
+    def set_umask(self):
+        super().set_umask()
+        print("x" * 200_000)
+        print("err", file=sys.stderr)
+        if len(sys.argv) > 2:
+            raise KeyError("why")
+d = Says(lambda: (print("unheard"), tell()), detach=True)
+d.start()
+print(len(d.output), repr(d.error), d.exitcode)
+sys.argv.append("fail")
+d = Says(detach=True)
+d.start()
+print(len(d.output), d.error.startswith("err\\nTraceback"), d.error.endswith("KeyError: 'why'\\n"), d.exitcode)
+sys.argv.pop()
+class Exits(Daemon):
+    def set_umask(self):
+        sys.exit(int(where_status))
+for where_status in ("3", "0"):
+    d = Exits(detach=True)
+    d.start()
+    print(d.exitcode, repr(d.error))
+""")
+    starter.told()
+    assert done.stdout.splitlines() == [
+        "200001 'err\\n' 0",
+        "200001 True True 1",
+        "3 ''",
+        "1 'the daemon ended before it was ready\\n'",
+    ]
+    assert done.stderr == ""
+
+
+def test_stages_by_hand(starter: Starter) -> None:
+    """A program may stop between two, and go on; what it opens there stays open."""
+    done = starter.run("""
+d = Daemon(tell, detach=True, stderr=2)
+d.advance("set_umask")
+own = open(where + "/own", "w")
+for wrong in (d.set_umask, d.redirect_streams):
+    try:
+        wrong()
+    except RuntimeError as error:
+        print(error)
+try:
+    d.advance("nonsense")
+except ValueError as error:
+    print(str(error)[:24])
+d.change_directory()
+d.start()
+""")
+    assert done.stdout.splitlines() == [
+        "set_umask() has run already",
+        "redirect_streams() cannot run before change_directory()",
+        "'nonsense' is no stage; ",
+    ]
+    assert done.returncode == 0
+    found = starter.told()["found"]
+    assert isinstance(found, dict)
+    assert f"{starter.directory}/own" in found.values()
+
+
+def test_misuse() -> None:
+    """A daemon starts once; a stage that has failed is the last; one does not call another."""
+
+    class Wrong(Daemon):
+        def detach(self) -> None:
+            self.set_umask()
+
+    daemon = Wrong(detach=False)
+    with pytest.raises(RuntimeError, match=r"set_umask\(\) cannot run before|cannot run: detach"):
+        daemon.advance()
+    with pytest.raises(RuntimeError, match=r"cannot run: detach\(\) has failed"):
+        daemon.advance()
+    done: list[str] = []
+    still = Daemon(
+        done.append,
+        ("x",),
+        detach=False,
+        prevent_core=False,
+        umask=None,
+        working_directory=None,
+        signal_map={"SIGTERM": signal.SIG_DFL},
+    )
+    still.start()
+    assert done == ["x"]
+    with pytest.raises(RuntimeError, match="daemons can only be started once"):
+        still.start()
+
+
+def test_threads_do_not_survive(starter: Starter) -> None:
+    """So nobody loses one unawares, and CPython has nothing to warn of."""
+    done = starter.run("""
+import threading
+event = threading.Event()
+thread = threading.Thread(target=event.wait)
+thread.start()
+try:
+    Daemon(detach=True).start()
+except Exception as error:
+    print(error)
+event.set()
+thread.join()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "detach: other threads run, which would not survive the fork\n"
+
+
+def test_signals(starter: Starter) -> None:
+    """By number or by name, to a function or a method; None ignores it; TERM ends it and removes the pid file."""
+    done = starter.run("""
+class Asked(Daemon):
+    def hear(self, signum, frame):
+        os.write(fifo_number, b'{"pid": %d, "heard": %d}\\n' % (os.getpid(), signum))
+fifo_number = os.open(where + "/said", os.O_WRONLY)
+fifo = True
+def wait():
+    os.kill(os.getpid(), signal.SIGUSR2)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    while True:
+        signal.pause()
+d = Asked(wait, detach=True, signal_map={"usr1": "hear", signal.SIGUSR2: None}, inherit_files=[fifo_number],
+          pid_file=where + "/d.pid")
+d.start()
+d.report()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = starter.told()
+    assert facts["heard"] == signal.SIGUSR1
+    starter._pids.clear()
+    assert isinstance(facts["pid"], int)
+    os.kill(facts["pid"], signal.SIGTERM)
+    while read_pid(starter.directory / "d.pid") is not None:
+        pass
+    assert not (starter.directory / "d.pid").exists()
+
+
+def test_a_limit_of_a_billion_descriptors(starter: Starter) -> None:
+    """Makes nothing slower: only what is open is closed. A loop would take longer than the deadline."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.prlimit(0, resource.RLIMIT_NOFILE, (limit, 10**9))
+    except (OSError, ValueError):
+        pytest.skip("this limit cannot be raised here")
+    done = starter.run("""
+resource.setrlimit(resource.RLIMIT_NOFILE, (10**9, 10**9))
+d = Daemon(tell, detach=True); d.start(); d.report()
+""")
+    assert done.returncode == 0
+    starter.told()
+
+
+@pytest.mark.parametrize(
+    ("environment", "detaches"),
+    [({}, True), ({"NOTIFY_SOCKET": "/x"}, False), ({"LISTEN_FDS": "1", "LISTEN_PID": "ours"}, False)],
+)
+def test_who_has_started_it(environment: dict[str, str], detaches: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    """Whoever watches the process wants it to stay."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr(os, "getppid", lambda: 4711)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(os.getpid()) if value == "ours" else value)
+    assert Daemon().detached is detaches
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert not Daemon().detached
+    assert Daemon(detach=True).detached
+
+
+def test_a_super_server(starter: Starter) -> None:
+    """Hands over a connection, or a socket that listens, as standard input."""
+    done = starter.run("""
+import socket
+os.environ.pop("NOTIFY_SOCKET", None)
+os.getppid = lambda: 4711
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(where + "/socket")
+listener.listen()
+pair = socket.socketpair()
+for given in (listener, pair[0], socket.socket(socket.AF_INET)):
+    os.dup2(given.fileno(), 0)
+    print(Daemon().detached)
+    given.close()
+pair[1].close()
+""")
+    assert (done.stdout, done.stderr) == ("False\nTrue\nFalse\n", "")
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_last_words(starter: Starter, log: bool) -> None:  # noqa: FBT001
+    """Go to the log, or else to a file that nobody else can have put there."""
+    state = starter.directory / "state"
+    done = starter.run(f"""
+import logging
+from flagman.daemon import crash
+crash._SYSTEM = "/no/such"
+os.environ["XDG_STATE_HOME"] = where + "/state"
+kept = []
+if {log}:
+    logging.basicConfig(filename=where + "/log")
+    kept = [logging.getLogger().handlers[0].stream]
+class Named(Daemon):
+    def let_go(self):
+        os.write(fifo_number, b'{{"pid": %d}}\\n' % os.getpid())
+fifo_number = os.open(where + "/said", os.O_WRONLY)
+fifo = True
+def fails():
+    raise KeyError("last words")
+d = Named(fails, detach=True, inherit_files=[fifo_number, *kept])
+d.name = "named"
+d.start()
+while True:
+    try:
+        os.kill(d.pid, 0)
+    except ProcessLookupError:
+        break
+d.report()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    starter.told()
+    starter._pids.clear()
+    path = starter.directory / "log" if log else state / "named.errors"
+    text = path.read_text(encoding="utf-8")
+    assert text.rstrip().endswith("KeyError: 'last words'")
+    assert "an error that nobody has handled\nTraceback" in text
+    if not log:
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert state.stat().st_mode & 0o777 == 0o700
+
+
+def test_no_last_words_where_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in a world-writable directory, nor through a link, nor to a second name of another file."""
+    from flagman.daemon import crash  # noqa: PLC0415 - a part that nobody else imports here
+
+    monkeypatch.setattr(crash, "_SYSTEM", str(tmp_path))
+    monkeypatch.setattr(crash, "_has_log", lambda: False)
+    monkeypatch.setenv("XDG_STATE_HOME", "/no/such" if os.geteuid() else "/dev/null/x")
+    path = tmp_path / "d.errors"
+    tmp_path.chmod(0o1777)
+    crash.record("d", KeyError("x"))
+    assert not path.exists()
+    tmp_path.chmod(0o755)
+    victim = tmp_path / "victim"
+    victim.touch()
+    path.symlink_to(victim)
+    crash.record("d", KeyError("x"))
+    path.unlink()
+    path.hardlink_to(victim)
+    crash.record("d", KeyError("x"))
+    assert victim.read_bytes() == b""
+    path.unlink()
+    crash.record("../d", KeyError("x"))
+    crash.record("d", KeyError("x"))
+    assert "KeyError" in path.read_text(encoding="utf-8")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["-d.errors", "d.errors", "victim"]
+
+
+def test_whoever_gives_up_waiting(starter: Starter) -> None:
+    """Takes the daemon with it: nothing starts behind the back of who has pressed Ctrl-C."""
+    done = starter.run("""
+fifo_number = os.open(where + "/said", os.O_WRONLY)
+fifo = True
+parent = os.getpid()
+class Slow(Daemon):
+    def set_umask(self):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(parent, signal.SIGINT)
+        signal.pause()
+d = Slow(detach=True)
+try:
+    d.start()
+except KeyboardInterrupt:
+    print(d.exitcode, d.error.strip())
+""")
+    assert done.stdout == "143 the daemon was killed by signal 15 before it was ready\n"
+
+
+def test_the_package_offers_it() -> None:
+    """Under its own name, and nothing else."""
+    from flagman import daemon  # noqa: PLC0415 - as a name
+
+    assert daemon.Daemon is Daemon
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        daemon.nonsense  # noqa: B018
