@@ -339,7 +339,7 @@ d.start()
     assert f"{starter.directory}/own" in found.values()
 
 
-def test_misuse() -> None:
+def test_misuse(starter: Starter) -> None:
     """A daemon starts once; a stage that has failed is the last; one does not call another."""
 
     class Wrong(Daemon):
@@ -351,20 +351,16 @@ def test_misuse() -> None:
         daemon.advance()
     with pytest.raises(RuntimeError, match=r"cannot run: detach\(\) has failed"):
         daemon.advance()
-    done: list[str] = []
-    still = Daemon(
-        done.append,
-        ("x",),
-        detach=False,
-        prevent_core=False,
-        umask=None,
-        working_directory=None,
-        signal_map={"SIGTERM": signal.SIG_DFL},
-    )
-    still.start()
-    assert done == ["x"]
-    with pytest.raises(RuntimeError, match="daemons can only be started once"):
-        still.start()
+    done = starter.run("""
+d = Daemon(print, ("x",), detach=False, prevent_core=False, umask=None, working_directory=None,
+           signal_map={"SIGTERM": signal.SIG_DFL})
+d.start()
+try:
+    d.start()
+except RuntimeError as error:
+    print(error)
+""")
+    assert (done.stdout, done.stderr) == ("x\ndaemons can only be started once\n", "")
 
 
 def test_threads_do_not_survive(starter: Starter) -> None:

@@ -39,9 +39,10 @@ class _InParent(BaseException):
 class Daemon(Staged):
     """A daemon: give it a target, or override :meth:`run`; then :meth:`start` it.
 
-    The stages between the two run in the order of :attr:`~flagman.daemon.daemon.Daemon.STAGES`. Each is a method that a subclass may override, runs
-    exactly once, and cannot be skipped: called too early or again it raises :exc:`RuntimeError`, and after one that has
-    failed none runs. :meth:`advance` runs them up to one of them, so that a program can do its own work in between.
+    The stages between the two run in the order of :attr:`~flagman.daemon.daemon.Daemon.STAGES`. Each is a method that a
+    subclass may override, runs exactly once, and cannot be skipped: called too early or again it raises
+    :exc:`RuntimeError`, and after one that has failed none runs. :meth:`advance` runs them up to one of them, so that a
+    program can do its own work in between.
 
     Two of them come earlier than tradition has it. The pid file is taken before the privileges go, since its directory
     must not be one in which the daemon's user may write; signals of ``signal_map`` that come meanwhile wait for their

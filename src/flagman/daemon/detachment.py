@@ -46,6 +46,7 @@ class Detachment:
         self._streams: list[int] = []
         self._news = -1
         self._readiness = -1
+        self._mask: set[signal.Signals | int] = set()
 
     def fork(self) -> bool:
         """Make the watcher and the daemon; tell whether this process is the daemon.
@@ -57,13 +58,17 @@ class Detachment:
             raise DaemonError("detach: other threads run, which would not survive the fork")
         descriptors.flush()
         pipes = [descriptors.pipe() for _ in range(3)]
+        # The watcher is not to miss it while it gets ready.
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
             self._watcher = os.fork()
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             for end in (end for pipe in pipes for end in pipe):
                 os.close(end)
             raise DaemonError(f"detach: cannot fork: {error.strerror}") from error
         if self._watcher:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             for _, writer in pipes:
                 os.close(writer)
             *self._streams, self._news = (reader for reader, _ in pipes)
@@ -93,11 +98,7 @@ class Detachment:
         os.close(reader)
         os.close(news)
         self.pid = os.getpid()
-
-    @property
-    def descriptor(self) -> int:
-        """The one over which the daemon says that it is ready; negative if it has."""
-        return self._readiness
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def ready(self) -> None:
         """Say, in the daemon, that it is ready."""
