@@ -62,7 +62,14 @@ DEFAULTS: dict[str, object] = {
     "config": "",
     "print_config": False,
     "print_unit": False,
-    "user": False,
+    "daemon": False,
+    "user": None,
+    "group": None,
+    "umask": None,
+    "chdir": None,
+    "chroot": None,
+    "stdout": None,
+    "stderr": None,
     "timer": "",
     "logging": None,
     "pid_file": "",
@@ -97,7 +104,8 @@ def test_all_options() -> None:
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
         "--check --dry-run --print-config --print-unit --user --timer daily "
-        "--log-level debug --log-format json --log-file x.log --pid-file x.pid"
+        "--log-level debug --log-format json --log-file x.log --pid-file x.pid "
+        "-d --group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -125,7 +133,14 @@ def test_all_options() -> None:
         "config": "",
         "print_config": True,
         "print_unit": True,
-        "user": True,
+        "daemon": True,
+        "user": "",
+        "group": "g",
+        "umask": 0o027,
+        "chdir": "c",
+        "chroot": "r",
+        "stdout": "o",
+        "stderr": "e",
         "timer": "daily",
         "logging": None,
         "pid_file": "x.pid",
@@ -154,6 +169,9 @@ def test_all_options() -> None:
         ("--hu print x", "unknown option '--hu'; did you mean '--hup'?"),
         ("--verb", "unknown option '--verb'; did you mean '--verbose'?"),
         ("-x", "unknown option '-x'; see flagman --help"),
+        ("--umask 8 --usr1 print x", "argument --umask: '8' is not an octal number, such as 027"),
+        ("--umask 0 --usr1 print x", "argument --umask: '0' would let everybody write; take 022, 027 or 077"),
+        ("--check --user nobodyx --usr1 print x", "user 'nobodyx': there is none of this name"),
         ("print x", "'print' belongs to no option; an action follows the signal that runs it: --usr1 print hello"),
         ("--usr1 print", "--usr1 print: takes 1 argument (message: str), got none"),
         ("--usr1 prnt hi", "--usr1: unknown action 'prnt'; did you mean 'print'?"),

@@ -100,7 +100,7 @@ MISTAKES = {
     "--usr1 print a --print-unit --timer '1h\nX=Y'": "--timer: '1h\\nX=Y' is neither",
     "--every 1h print a --print-unit --timer 1h": "--timer needs an action that a signal starts",
     "--usr1 print a --timer 1h": "--timer goes with --print-unit alone",
-    "--usr1 print a --user": "--user goes with --print-unit alone",
+    "--usr1 print a --user": "--user takes a NAME, except with --print-unit",
     "--usr1 print a --print-unit --no-systemd": "--print-unit is not for --no-systemd",
     "--usr1 print a --print-unit --print-config": "--print-unit and --print-config do not go together",
     "--print-unit": "no actions are configured",

@@ -12,6 +12,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 
 from flagman import core, service
+from flagman.checks import check_bindings, check_identity
 from flagman.command_line import CommandLine
 from flagman.console import Console
 from flagman.core import create_action_bundles, run, set_handlers
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
 
     from flagman.engine.engine import Engine
     from flagman.sd_notify import SystemdNotifier
+    from flagman.surroundings import Surroundings
 
 # Those of flagman.core are here for programs that have always imported them from this module.
 __all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "parse_args", "run", "set_handlers"]
 
 logger = logging.getLogger(__name__)
+
+# With these, --daemon has nothing to do.
+_ANSWERED = frozenset(("-h", "--help", "--version", "-l", "--list", "--check", "--print-config", "--print-unit"))
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
@@ -83,9 +88,10 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
             signals.close()
     _prepare_streams()
     logging.basicConfig()  # before a plugin can, at its import
+    managed = "NOTIFY_SOCKET" in os.environ
     notifier = take_from_environment()
     try:
-        return _main(sys.argv if argv is None else argv, signals, notifier)
+        return _main(sys.argv if argv is None else argv, signals, notifier, managed=managed)
     finally:
         notifier.close()
         _flush_streams()
@@ -99,10 +105,9 @@ def main_wrapper() -> int:
     return main()
 
 
-def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
+def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, managed: bool) -> int:
     try:
-        settings = _read(argv)
-        return 0 if _is_answered(settings, argv) else _serve(settings, argv, signals, notifier)
+        return _run(argv, signals, notifier, managed=managed)
     except SystemExit as exit_:  # of the parser
         return int(exit_.code or 0)
     except FlagmanError as error:
@@ -118,6 +123,26 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> i
         return 1
 
 
+def _run(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, managed: bool) -> int:
+    surroundings = None
+    if "--daemon" in argv and not managed and _ANSWERED.isdisjoint(argv):
+        # Now that no action has been looked for: what a plugin opens and starts, it opens and starts in the daemon.
+        surroundings = _surroundings(signals, detach=True)
+    settings = _read(argv)
+    if _is_answered(settings, argv):
+        return 0
+    if surroundings is None and (settings.daemon or settings.shape_the_process()):
+        if settings.daemon and managed:
+            logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
+        surroundings = _surroundings(signals, detach=settings.daemon and not managed)
+    if surroundings is None:
+        return _serve(settings, signals, notifier, _Console(argv))
+    with surroundings:
+        logging.getLogger().setLevel(_log_level(settings))
+        surroundings.enter(settings)
+        return _serve(settings, signals, notifier, _Console(argv, surroundings))
+
+
 def _is_answered(settings: Settings, argv: Sequence[str]) -> bool:
     """Do what only prints something; tell whether that was all.
 
@@ -126,7 +151,7 @@ def _is_answered(settings: Settings, argv: Sequence[str]) -> bool:
     if settings.list:
         list_actions()
         return True
-    _check_bindings(settings)
+    check_bindings(settings)
     if settings.print_config:
         from flagman import config_writer  # noqa: PLC0415 - for this option alone
 
@@ -134,6 +159,7 @@ def _is_answered(settings: Settings, argv: Sequence[str]) -> bool:
     elif settings.print_unit:
         _print_units(settings, argv)
     elif settings.check:
+        check_identity(settings)
         print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
     else:
         return False
@@ -147,22 +173,13 @@ def _print_units(settings: Settings, argv: Sequence[str]) -> None:
     print("\n".join(unit_files.lines(settings, given, given.bindings)))
 
 
-def _check_bindings(settings: Settings) -> None:
-    """Refuse what cannot be served.
+def _surroundings(signals: Signals, *, detach: bool) -> Surroundings:
+    from flagman.surroundings import Surroundings  # noqa: PLC0415 - for those who shape the process
 
-    :raises UsageError: if there is nothing to do, or nothing to read again for those who want that
-    """
-    if not settings.bindings:
-        raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
-    if settings.print_unit and settings.print_config:
-        raise UsageError("--print-unit and --print-config do not go together")
-    if (settings.user or settings.timer) and not settings.print_unit:
-        raise UsageError(f"--{'user' if settings.user else 'timer'} goes with --print-unit alone")
-    if settings.reloads() and not settings.config:
-        raise UsageError("the action 'reload' reads the file of --config again, but there is none")
+    return Surroundings(signals, detach=detach)
 
 
-def _serve(settings: Settings, argv: Sequence[str], signals: Signals, notifier: SystemdNotifier) -> int:
+def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier, console: _Console) -> int:
     _set_up_log(settings)
     _set_log_level(settings)
     if settings.logging is not None:
@@ -171,14 +188,19 @@ def _serve(settings: Settings, argv: Sequence[str], signals: Signals, notifier: 
         log_setup.configure(settings)
     if not settings.systemd:
         notifier.close()
-    return service.run(settings, signals, notifier, _Console(argv))
+    return service.run(settings, signals, notifier, console)
 
 
 class _Console(Console):
     """Reads the command line, and the file that it names, again."""
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], surroundings: Surroundings | None = None) -> None:
         self._argv = argv
+        self._surroundings = surroundings
+
+    def ready(self) -> None:
+        if self._surroundings is not None:
+            self._surroundings.ready()
 
     def watch(self, engine: Engine) -> None:
         self._engine = engine
@@ -188,8 +210,11 @@ class _Console(Console):
 
     def read(self) -> Settings:
         core.KNOWN_ACTIONS.look_again()
-        settings = _read(self._argv)
-        _check_bindings(settings)
+        around = self._surroundings
+        settings = _read(self._argv, around.config if around else "")
+        if around and settings.log_file:
+            settings.log_file = os.path.join(around.directory, settings.log_file)  # noqa: PTH118 - as elsewhere
+        check_bindings(settings)
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:
@@ -209,9 +234,10 @@ def _set_up_log(settings: Settings) -> None:
     log_setup.set_up(settings)
 
 
-def _read(argv: Sequence[str]) -> Settings:
+def _read(argv: Sequence[str], file: str = "") -> Settings:
     """Read a command line.
 
+    :param file: where the configuration file is, if it is no longer where the command line says
     :raises UsageError: if an action or its arguments are wrong
     :raises SystemExit: of the parser
     """
@@ -219,7 +245,7 @@ def _read(argv: Sequence[str]) -> Settings:
     if settings.config:
         from flagman import config  # noqa: PLC0415 - for those who have a file
 
-        config.read(settings.config, core.KNOWN_ACTIONS).add_to(settings)
+        config.read(file or settings.config, core.KNOWN_ACTIONS).add_to(settings)
     return settings
 
 

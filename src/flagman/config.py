@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flagman.types import ActionName
 
 # Options that belong to one call of the command and not to a configuration.
-_NOT_IN_FILES = frozenset(("list", "check", "dry-run", "config", "print-config", "print-unit", "user", "timer"))
+_NOT_IN_FILES = frozenset(("list", "check", "dry-run", "config", "print-config", "print-unit", "timer"))
 # Options that a binding may have for itself.
 _OF_BINDINGS = ("overlap", "on-error", "timeout", "jitter", "debounce", "max-failures")
 

@@ -71,6 +71,8 @@ def _option(option: Option, value: object) -> str:
         return _value(not value)
     if option.value == "SPAN" and isinstance(value, int | float):
         return _string(format_span(value))
+    if option.value == "MODE":
+        return _string(f"{value:03o}")
     return _value(value)
 
 

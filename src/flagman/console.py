@@ -16,6 +16,12 @@ class Console:
     def watch(self, engine: Engine) -> None:
         """Learn whose actions the log tells about."""
 
+    def ready(self) -> None:
+        """Learn that all is ready.
+
+        :raises FlagmanError: if it is not, though
+        """
+
     def read(self) -> Settings:
         """Read the settings again.
 

@@ -25,10 +25,11 @@ class Option:
     :param choices: all values that there are; empty for others
     :param read: reads the value
     :param kind: for a switch, what it does: argparse's name for that
+    :param optional: the value may be left out, and is empty then
     :param setting: the attribute of :class:`flagman.settings.Settings`; that of the long name by default
     """
 
-    __slots__ = ("choices", "explanation", "kind", "names", "read", "setting", "value")
+    __slots__ = ("choices", "explanation", "kind", "names", "optional", "read", "setting", "value")
 
     def __init__(  # noqa: PLR0913 - as many as an option has
         self,
@@ -39,6 +40,7 @@ class Option:
         read: Callable[[str], object] = str,
         kind: str = "store_true",
         setting: str = "",
+        optional: bool = False,
     ) -> None:
         self.names = names
         self.explanation = explanation
@@ -46,6 +48,7 @@ class Option:
         self.choices = choices
         self.read = read
         self.kind = kind
+        self.optional = optional
         self.setting = setting or names[-1].removeprefix("--").replace("-", "_")
 
     @property
@@ -125,6 +128,18 @@ def _path(text: str) -> str:
     return text
 
 
+def _mode(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and set(text) <= set("01234567")):
+        raise ValueError(f"{text!r} is not an octal number, such as 027")
+    mode = int(text, 8)
+    if mode > _ALL or not mode & _OTHERS_WRITE:
+        raise ValueError(f"{text!r} would let everybody write; take 022, 027 or 077")
+    return mode
+
+
+# Of a file mode.
+_ALL = 0o777
+_OTHERS_WRITE = 0o002
 # Seconds: what the loop can tell from nothing.
 _SHORTEST = 0.001
 _DIGITS = 10
@@ -155,7 +170,6 @@ OPTIONS = (
     Option("--check", explanation="check the command line, set nothing up, and exit: 0 if it is good"),
     Option("--print-config", explanation="print all settings and actions as a TOML file, and exit"),
     Option("--print-unit", explanation="print a systemd unit for all that the command line says, and exit"),
-    Option("--user", explanation="with --print-unit: for your own systemd, not for that of the system"),
     Option(
         "--timer",
         value="SPEC",
@@ -213,6 +227,20 @@ OPTIONS = (
         read=_path,
         explanation="write the process id there, and refuse to start where another process holds that file",
     ),
+    Option("-d", "--daemon", explanation="go into the background; exit when the daemon is ready"),
+    Option(
+        "--user",
+        value="NAME",
+        read=_text,
+        optional=True,
+        explanation="become this user; without NAME, with --print-unit: for your own systemd, not the system's",
+    ),
+    Option("--group", value="NAME", read=_text, explanation="become this group (default: that of the user)"),
+    Option("--umask", value="MODE", read=_mode, explanation="the file mode creation mask (default with -d: 077)"),
+    Option("--chdir", value="DIR", read=_path, explanation="the working directory (default with -d: /)"),
+    Option("--chroot", value="DIR", read=_path, explanation="the root directory"),
+    Option("--stdout", value="FILE", read=_path, explanation="append standard output to a file when ready"),
+    Option("--stderr", value="FILE", read=_path, explanation="append standard error to a file when ready"),
     Option(
         "--log-level",
         choices=("debug", "info", "warning", "error", "critical"),

@@ -82,6 +82,8 @@ def _parser() -> ArgumentParser:
                 type=_reader(option),
                 choices=option.choices or None,
                 metavar=option.value or None,
+                nargs="?" if option.optional else None,
+                const="" if option.optional else None,
                 help=option.explanation,
             )
         else:
@@ -91,6 +93,8 @@ def _parser() -> ArgumentParser:
 
 def _reader(option: Option) -> Callable[[str], object]:
     def read(text: str) -> object:
+        if option.optional and not text:
+            return text  # left out: argparse hands over what stands for that
         try:
             return option.read(text)
         except ValueError as error:

@@ -34,14 +34,9 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
-    :raises AlreadyRunningError: if another process holds the pid file
     """
     console = console or Console()
     with ExitStack() as stack:
-        if settings.pid_file:
-            from flagman.daemon.pid_file import PidLockFile  # noqa: PLC0415 - for those who have one
-
-            stack.enter_context(PidLockFile(settings.pid_file))
         engine = Engine(
             signals=signals,
             unmapped=lambda flag: service.on_unmapped(flag),  # noqa: PLW0108 - it is made of this engine
@@ -58,7 +53,8 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
         stack.callback(notifier.notify, "STOPPING=1")
         if settings.config:
             service.let_reload(console)
-        service.start()
+        if service.start():
+            console.ready()
         outcome = engine.run()
         if outcome is Outcome.STOPPED:
             logger.info("Stopping as asked")
@@ -93,8 +89,11 @@ class _Service:
         self._reloader = Reloader(self._engine, self.assembly, self.handlers, console, self._notifier, self._announce)
         self._engine.reload = self._reloader.ask
 
-    def start(self) -> None:
-        """Set everything up, let time begin, and say that all is ready, unless a stop was asked for meanwhile."""
+    def start(self) -> bool:
+        """Set everything up, let time begin, and say that all is ready, unless a stop was asked for meanwhile.
+
+        :returns: whether it has said so
+        """
         settings = self.assembly.settings
         sources = settings.by_signal()
         self.handlers.expected = {flag for flags in sources.values() for flag in flags}
@@ -103,7 +102,7 @@ class _Service:
         self.handlers.answer_early()
         plan = self.assembly.plan(settings)
         if not self._set_up(plan):
-            return
+            return False
         self.assembly.adopt(plan, pass_first=settings.run_at_start)
         self.handlers.expected = set()
         if settings.run_at_start:
@@ -113,6 +112,7 @@ class _Service:
         self._announce()
         if settings.systemd and self._notifier.watchdog is not None:
             self._feed_watchdog(self._notifier.watchdog / 3)
+        return True
 
     def _set_up(self, plan: Plan) -> bool:
         if not self._notifier.is_open:

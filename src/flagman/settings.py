@@ -119,6 +119,22 @@ class Settings(SimpleNamespace):
     systemd: bool = True
     #: The file with the process id, which nobody else may hold; empty for none.
     pid_file: str = ""
+    #: Go into the background.
+    daemon: bool = False
+    #: The user to become; None for none, and empty for a unit of the user's own manager.
+    user: str | None = None
+    #: The group to become.
+    group: str | None = None
+    #: The file mode creation mask.
+    umask: int | None = None
+    #: The working directory, within the root.
+    chdir: str | None = None
+    #: The root directory.
+    chroot: str | None = None
+    #: Where standard output goes when all is ready.
+    stdout: str | None = None
+    #: Where standard error goes.
+    stderr: str | None = None
     #: The least level that is logged.
     log_level: str = "warning"
     #: How records are written, see :mod:`flagman.log_setup`.
@@ -141,8 +157,6 @@ class Settings(SimpleNamespace):
     print_config: bool = False
     #: Print a unit for systemd instead of running.
     print_unit: bool = False
-    #: ... for the manager of a user.
-    user: bool = False
     #: ... and a timer that ticks at these moments; empty for none.
     timer: str = ""
     #: For :func:`logging.config.dictConfig`, as the file says it.
@@ -163,6 +177,11 @@ class Settings(SimpleNamespace):
     def reloads(self) -> tuple[Binding, ...]:
         """Give the bindings that make the file be read again."""
         return tuple(binding for binding in self.bindings if binding.name == "reload")
+
+    def shape_the_process(self) -> bool:
+        """Tell whether they say anything about the process itself."""
+        choices = (self.user, self.group, self.umask, self.chdir, self.chroot, self.stdout, self.stderr)
+        return bool(self.pid_file) or any(choice is not None for choice in choices)
 
     def everything(self) -> dict[str, object]:
         """Give all options, also those that nobody has set."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flagman.types import SignalNumber
 
 # Options that are not for the daemon.
-_OURS = frozenset(("print_unit", "user", "timer", "check"))
+_OURS = frozenset(("print_unit", "timer", "check", "daemon"))
 # Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
 _GRACE = 5.0
 _MARGIN = 15.0
@@ -67,10 +67,11 @@ class _Writer:
         self._command = command
         stem = re.sub(r"[^\w.-]", "-", Path(settings.config).stem, flags=re.ASCII)
         self._name = stem.strip("-.")[:_LONGEST_NAME] or "flagman"
-        self._systemctl = "systemctl --user" if settings.user else "systemctl"
+        self._is_users = settings.user == ""
+        self._systemctl = "systemctl --user" if self._is_users else "systemctl"
 
     def _path(self, unit: str) -> str:
-        folder = "~/.config/systemd/user" if self._settings.user else "/etc/systemd/system"
+        folder = "~/.config/systemd/user" if self._is_users else "/etc/systemd/system"
         return f"# {folder}/{unit}"
 
     def _enable(self, unit: str) -> str:
@@ -109,7 +110,7 @@ class _Writer:
         yield from self._hardening()
         yield ""
         yield "[Install]"
-        yield f"WantedBy={'default' if settings.user else 'multi-user'}.target"
+        yield f"WantedBy={'default' if self._is_users else 'multi-user'}.target"
 
     def _longest_stop(self) -> float:
         """Give the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
@@ -158,7 +159,7 @@ class _Writer:
         yield "RestrictRealtime=yes"
         yield "RestrictSUIDSGID=yes"
         yield "SystemCallArchitectures=native"
-        if not self._settings.user:
+        if not self._is_users:
             for name in ("Clock", "ControlGroups", "Hostname", "KernelLogs", "KernelModules", "KernelTunables"):
                 yield f"Protect{name}=yes"
             yield "# Worth a try, if the actions write only to a few places:"
@@ -188,7 +189,7 @@ class _Writer:
         yield "[Service]"
         yield "Type=oneshot"
         yield "# The main process alone: USR1 would end the commands that it runs. Before systemd 252: --kill-who=main."
-        systemctl = [shutil.which("systemctl") or "/usr/bin/systemctl", *(["--user"] if self._settings.user else [])]
+        systemctl = [shutil.which("systemctl") or "/usr/bin/systemctl", *(["--user"] if self._is_users else [])]
         kill = [*systemctl, "kill", "--kill-whom=main", f"--signal={name}", f"{self._name}.service"]
         yield f"ExecStart={_line(kill)}"
         yield ""
@@ -239,7 +240,7 @@ def _command(given: Settings, bindings: Sequence[Binding]) -> list[str]:
     """Give the command line that says the same, without what is not for the daemon: options first."""
     words = [sys.executable, "-m", "flagman"]
     for option in OPTIONS:
-        if option.setting in vars(given) and option.setting not in _OURS:
+        if vars(given).get(option.setting, "") != "" and option.setting not in _OURS:
             words += _option(option, vars(given)[option.setting])
     for binding in bindings:
         words += _binding(binding)
@@ -254,7 +255,9 @@ def _option(option: Option, value: object) -> list[str]:
         return [name]
     if option.value == "SPAN" and isinstance(value, int | float):
         return [name, format_span(value)]
-    return [name, str(Path(str(value)).absolute() if option.value == "FILE" else value)]
+    if option.value == "MODE":
+        return [name, f"{value:03o}"]
+    return [name, str(Path(str(value)).absolute() if option.value in ("FILE", "DIR") else value)]
 
 
 def _binding(binding: Binding) -> list[str]:

@@ -128,6 +128,7 @@ class Daemon(Staged):
         self._identity: Identity | None = None
         self._lock: PidLockFile | None = None
         self._starting = self._is_ready = False
+        self._null = -1
 
     @property
     def pid(self) -> int | None:
@@ -241,6 +242,7 @@ class Daemon(Staged):
         if self.chroot is None:
             return
         try:
+            self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # there may be none
             os.chroot(self.chroot)
             os.chdir("/")
         except OSError as error:
@@ -293,17 +295,22 @@ class Daemon(Staged):
         try:
             for descriptor, stream in enumerate((self.stdin, self.stdout, self.stderr)):
                 if stream is not None or self.detached:
-                    source = descriptors.open_stream(os.devnull if stream is None else stream, descriptor)
-                    opened.append((descriptor, source, stream is None or isinstance(stream, str | os.PathLike)))
+                    null = os.devnull if self._null < 0 else self._null
+                    source = descriptors.open_stream(null if stream is None else stream, descriptor)
+                    opened.append(
+                        (descriptor, source, isinstance(null if stream is None else stream, str | os.PathLike))
+                    )
             descriptors.flush()
             for descriptor, source, _ in opened:
                 descriptors.lead(descriptor, source)
         except OSError as error:
             raise DaemonError(f"the standard streams cannot be redirected: {error.strerror}") from error
         finally:
-            for _, source, is_ours in opened:
-                if is_ours and source > descriptors.STDERR:
+            ours = {source for _, source, is_ours in opened if is_ours} | {self._null}
+            for source in ours:
+                if source > descriptors.STDERR:
                     os.close(source)
+            self._null = -1
 
     def let_go(self) -> None:
         """Remove the pid file, at the end."""

@@ -123,6 +123,13 @@ class Signals:
         for signum in self._previous:
             signal.signal(signum, signal.SIG_DFL)
 
+    def renew(self) -> None:
+        """Go on in a child that was forked, and has been abandoned, as the one daemon there is."""
+        self.wakeup.close()
+        self.wakeup = Wakeup()
+        for signum in self._names:
+            signal.signal(signum, self._raise_flags)
+
     def was_ignored(self, signum: SignalNumber) -> bool:
         """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
         return self._previous.get(signum) == signal.SIG_IGN

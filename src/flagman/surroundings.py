@@ -1,0 +1,176 @@
+"""The process around a run: in the background or not, its user, its root, its directory, its streams, its pid file."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+
+from flagman.daemon import crash, descriptors
+from flagman.daemon.daemon import Daemon
+from flagman.exceptions import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Self
+
+    from flagman.engine.signals import Signals
+    from flagman.settings import Settings
+
+_UMASK = 0o077
+# What parts of flagman and of Python import when they need it; in another root it could not be found any more.
+_LATE = (
+    "datetime",
+    "difflib",
+    "encodings.idna",
+    "inspect",
+    "json",
+    "linecache",
+    "logging.config",
+    "logging.handlers",
+    "random",
+    "shlex",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "tomllib",
+    "traceback",
+    "urllib.request",
+)
+# Parts that are not for a daemon.
+_NOT_OURS = ("__main__", "ctl", "scaffold", "templates", "testing", "unit_files")
+
+
+class _Process(Daemon):
+    """The stages, where they differ from those of other daemons."""
+
+    def __init__(self, *, detach: bool) -> None:
+        super().__init__(detach=detach, umask=None, working_directory=None, prevent_core=detach)
+        self.signal_map = {}  # the engine's business
+
+    def monitor(self) -> None:
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, _give_up)
+        super().monitor()
+
+    def close_descriptors(self) -> None:
+        """Close what came from whoever has started this command; what a plugin has opened is its own."""
+        if self.detached:
+            self.inherit_files = tuple(number for number in self._inheritance or () if _is_own(number))
+            super().close_descriptors()
+
+
+class Surroundings:
+    """What settings say about the process; a context manager, which cleans up at the end.
+
+    :param detach: go into the background, at once: this returns in the daemon; its parent ends when that is ready
+    :param signals: armed in this process
+    :raises DaemonError: if it cannot
+    """
+
+    def __init__(self, signals: Signals, *, detach: bool) -> None:
+        self._process = _Process(detach=detach)
+        self._opened: list[int] = []
+        self._is_ready = False
+        #: Where relative paths of options begin, once this has been entered.
+        self.directory = os.getcwd()  # noqa: PTH109 - pathlib costs 5 ms at a start
+        #: Where the configuration file is then.
+        self.config = ""
+        self._process.advance("detach")
+        if detach:
+            signals.renew()
+
+    def enter(self, settings: Settings) -> None:
+        """Run all stages but the last; the standard streams stay until all is ready.
+
+        :raises UsageError: if the file could not be read again
+        :raises FlagmanError: if a stage fails
+        :raises OSError: likewise
+        """
+        process = self._process
+        self.config = os.path.abspath(settings.config) if settings.config else ""  # noqa: PTH100 - as above
+        if settings.chroot is not None:
+            self._move(settings, settings.chroot)
+        if settings.chroot is not None or settings.user is not None:
+            _import_all()  # another user may not be able to read the interpreter's files either
+        for name in ("log_file", "stdout", "stderr", "chdir"):
+            path = getattr(settings, name)
+            if path and settings.chroot is None:
+                setattr(settings, name, os.path.join(self.directory, path))  # noqa: PTH118 - as above
+        if settings.pid_file:
+            process.pid_file = settings.pid_file
+            process.name = os.path.splitext(os.path.basename(settings.pid_file))[0]  # noqa: PTH119, PTH122 - as above
+        else:
+            process.name = "flagman"
+        process.user = settings.user
+        process.group = settings.group
+        process.chroot = settings.chroot
+        process.umask = _UMASK if settings.umask is None and process.detached else settings.umask
+        process.working_directory = settings.chdir or ("/" if process.detached else None)
+        process.advance("close_descriptors")
+        if settings.stdout is not None:
+            process.stdout = self._open(settings.stdout, descriptors.STDOUT)
+        if settings.stderr is not None:
+            process.stderr = self._open(settings.stderr, descriptors.STDERR)
+
+    def _move(self, settings: Settings, root: str) -> None:
+        """Get ready for another root."""
+        root = os.path.realpath(root).rstrip("/")
+        self.directory = "/"
+        path = os.path.realpath(settings.config) if settings.config else ""
+        if path.startswith(f"{root}/"):
+            self.config = path.removeprefix(root)
+        elif settings.reloads():
+            raise UsageError(
+                f"the action 'reload' cannot read {settings.config} again: it is outside of --chroot {root}"
+            )
+
+    def _open(self, path: str, descriptor: int) -> int:
+        self._opened.append(descriptors.open_stream(path, descriptor))
+        return self._opened[-1]
+
+    def ready(self) -> None:
+        """Redirect the standard streams, and let whoever waits know that all is well."""
+        if self._is_ready:
+            return
+        self._is_ready = True
+        self._process.advance()
+        for descriptor in self._opened:
+            os.close(descriptor)
+        self._process.ready()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._process.let_go()
+        if error is not None and self._is_ready and self._process.detached:
+            crash.record(self._process.name, error)
+
+
+def _give_up(signum: int, _frame: FrameType | None) -> None:
+    """Leave the wait for the daemon, which ends it."""
+    raise SystemExit(128 + signum)
+
+
+def _is_own(descriptor: int) -> bool:
+    """Tell a descriptor that was opened in this process: what an exec(2) has left open has not this flag."""
+    with suppress(OSError):
+        return not os.get_inheritable(descriptor)
+    return False
+
+
+def _import_all() -> None:
+    import pkgutil  # noqa: PLC0415 - for another root alone, as all here
+    from importlib import import_module  # noqa: PLC0415
+
+    import flagman  # noqa: PLC0415
+
+    for name in _LATE:
+        import_module(name)
+    for module in pkgutil.walk_packages(flagman.__path__, "flagman."):
+        if module.name.split(".")[1] not in _NOT_OURS and not module.ispkg:
+            with suppress(ImportError):
+                import_module(module.name)
