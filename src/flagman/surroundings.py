@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
-from flagman.daemon import crash, descriptors
+from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError
 
@@ -147,6 +147,8 @@ class Surroundings:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._process.let_go()
         if error is not None and self._is_ready and self._process.detached:
+            from flagman.daemon import crash  # noqa: PLC0415 - for this end alone
+
             crash.record(self._process.name, error)
 
 

@@ -6,7 +6,6 @@ import logging
 import os
 import stat
 import time
-import traceback
 from contextlib import suppress
 
 from flagman.daemon.descriptors import is_null
@@ -28,6 +27,8 @@ def record(name: str, error: BaseException) -> None:
     if _has_log():
         logger.critical("The daemon ends: an error that nobody has handled", exc_info=error)
         return
+    import traceback  # noqa: PLC0415 - for this end alone
+
     text = "".join(traceback.format_exception(error))
     entry = (
         f"{time.strftime('%Y-%m-%d %H:%M:%S %z')} {name}[{os.getpid()}] ends: an error that nobody has handled\n{text}"

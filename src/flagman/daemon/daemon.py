@@ -10,10 +10,8 @@ import os
 import resource
 import signal
 import sys
-import traceback
-from pathlib import Path
 
-from flagman.daemon import crash, descriptors, origin
+from flagman.daemon import descriptors, origin
 from flagman.daemon.detachment import Detachment
 from flagman.daemon.pid_file import PidLockFile
 from flagman.daemon.privileges import Identity
@@ -122,7 +120,7 @@ class Daemon(Staged):
         self.stdout = stdout
         self.stderr = stderr
         #: Names the file of its last words.
-        self.name = Path(sys.argv[0]).stem or "daemon"
+        self.name = os.path.splitext(os.path.basename(sys.argv[0]))[0] or "daemon"  # noqa: PTH119, PTH122 - pathlib: 5 ms
         self._detachment = Detachment()
         self._inheritance: dict[int, tuple[int, int]] | None = {}
         self._identity: Identity | None = None
@@ -353,10 +351,14 @@ class Daemon(Staged):
     def _bury(self, error: BaseException) -> None:
         """Tell what the daemon has died of: the parent, or who reads its log."""
         if self._is_ready:
+            from flagman.daemon import crash  # noqa: PLC0415 - for this end alone
+
             crash.record(self.name, error)
         elif isinstance(error, FlagmanError):
             sys.stderr.write(f"{error}\n")
         else:
+            import traceback  # noqa: PLC0415 - on this way alone
+
             sys.stderr.write("".join(traceback.format_exception(error)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 
 _INIT = 1
@@ -30,6 +29,8 @@ def activation() -> set[int]:
 
 def _is_connection(descriptor: int) -> bool:
     """Tell a socket of a super server from the pair of local ones that some programs give their children."""
+    import socket  # noqa: PLC0415 - 3 ms, for those who ask
+
     with suppress(OSError):
         found = socket.socket(fileno=os.dup(descriptor))
         try:
