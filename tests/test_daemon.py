@@ -72,7 +72,8 @@ class Starter:
             encoding="utf-8",
             timeout=DEADLINE,
             check=False,
-            env=clean_environment(),
+            # The programs are short, and strict about everything but encodings.
+            env={k: v for k, v in clean_environment().items() if k != "PYTHONWARNDEFAULTENCODING"},
         )
 
     def told(self) -> dict[str, object]:
