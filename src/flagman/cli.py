@@ -9,9 +9,8 @@ import logging
 import os
 import sys
 from contextlib import suppress
-from io import TextIOWrapper
 
-from flagman import core, service
+from flagman import core, service, streams
 from flagman.checks import check_bindings, check_identity
 from flagman.command_line import CommandLine
 from flagman.console import Console
@@ -86,7 +85,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
             return main(argv, signals=signals)
         finally:
             signals.close()
-    _prepare_streams()
+    streams.prepare()
     logging.basicConfig()  # before a plugin can, at its import
     managed = "NOTIFY_SOCKET" in os.environ
     notifier = take_from_environment()
@@ -94,7 +93,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
         return _main(sys.argv if argv is None else argv, signals, notifier, managed=managed)
     finally:
         notifier.close()
-        _flush_streams()
+        streams.flush()
 
 
 def main_wrapper() -> int:
@@ -212,8 +211,8 @@ class _Console(Console):
         core.KNOWN_ACTIONS.look_again()
         around = self._surroundings
         settings = _read(self._argv, around.config if around else "")
-        if around and settings.log_file:
-            settings.log_file = os.path.join(around.directory, settings.log_file)  # noqa: PTH118 - as elsewhere
+        if around:
+            around.place(settings)
         check_bindings(settings)
         return settings
 
@@ -302,24 +301,3 @@ def _log_level(settings: Settings) -> int:
     # A rehearsal that nobody sees would be none.
     verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
     return min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
-
-
-def _prepare_streams() -> None:
-    """Write whole lines at once, also to a pipe or a file, and never fail for a character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-
-def _flush_streams() -> None:
-    """Flush now: if the interpreter failed to, at its end, it would change the exit status to 120."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        if stream.closed:
-            continue
-        try:
-            stream.flush()
-        except OSError:
-            # What cannot be written has been reported where it was printed, if it could be; let it go.
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)

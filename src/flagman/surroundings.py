@@ -13,7 +13,7 @@ from flagman.exceptions import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Self
+    from typing import NoReturn, Self
 
     from flagman.engine.signals import Signals
     from flagman.settings import Settings
@@ -55,6 +55,13 @@ class _Process(Daemon):
             signal.signal(signum, _give_up)
         super().monitor()
 
+    def report(self) -> NoReturn:
+        """Print and exit; what plugins want to be done at an exit is the daemon's business."""
+        try:
+            super().report()
+        except SystemExit as exit_:
+            os._exit(int(exit_.code or 0))
+
     def close_descriptors(self) -> None:
         """Close what came from whoever has started this command; what a plugin has opened is its own."""
         if self.detached:
@@ -93,12 +100,9 @@ class Surroundings:
         self.config = os.path.abspath(settings.config) if settings.config else ""  # noqa: PTH100 - as above
         if settings.chroot is not None:
             self._move(settings, settings.chroot)
+        self.place(settings)
         if settings.chroot is not None or settings.user is not None:
             _import_all()  # another user may not be able to read the interpreter's files either
-        for name in ("log_file", "stdout", "stderr", "chdir"):
-            path = getattr(settings, name)
-            if path and settings.chroot is None:
-                setattr(settings, name, os.path.join(self.directory, path))  # noqa: PTH118 - as above
         if settings.pid_file:
             process.pid_file = settings.pid_file
             process.name = os.path.splitext(os.path.basename(settings.pid_file))[0]  # noqa: PTH119, PTH122 - as above
@@ -114,6 +118,13 @@ class Surroundings:
             process.stdout = self._open(settings.stdout, descriptors.STDOUT)
         if settings.stderr is not None:
             process.stderr = self._open(settings.stderr, descriptors.STDERR)
+
+    def place(self, settings: Settings) -> None:
+        """Let the paths of options mean what they meant where the command was started, wherever it is by then."""
+        for name in ("log_file", "stdout", "stderr", "chdir"):
+            path = getattr(settings, name)
+            if path:
+                setattr(settings, name, os.path.join(self.directory, path))  # noqa: PTH118 - as above
 
     def _move(self, settings: Settings, root: str) -> None:
         """Get ready for another root."""

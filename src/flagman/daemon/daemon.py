@@ -7,11 +7,10 @@ The steps are those of W. R. Stevens and M. Kerrisk (The Linux Programming Inter
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 
-from flagman.daemon import descriptors, origin
+from flagman.daemon import descriptors, origin, steps
 from flagman.daemon.detachment import Detachment
 from flagman.daemon.pid_file import PidLockFile
 from flagman.daemon.privileges import Identity
@@ -212,10 +211,7 @@ class Daemon(Staged):
     def prevent_core_dumps(self) -> None:
         """Let neither this process nor its children write core dumps."""
         if self.prevent_core:
-            try:
-                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            except (OSError, ValueError) as error:
-                raise DaemonError(f"core dumps: cannot be prevented: {error}") from error
+            steps.prevent_core_dumps()
 
     def take_pid_file(self) -> None:
         """Take the pid file, as who this process still is."""
@@ -237,16 +233,11 @@ class Daemon(Staged):
 
     def change_root(self) -> None:
         """Let paths begin at another directory; nothing that is open leads out of it."""
-        if self.chroot is None:
-            return
-        try:
+        if self.chroot is not None:
             self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # there may be none
-            os.chroot(self.chroot)
-            os.chdir("/")
-        except OSError as error:
-            raise DaemonError(f"chroot {os.fspath(self.chroot)!r}: cannot be entered: {error.strerror}") from error
-        if self._lock is not None:
-            self._lock.forget_directory()
+            steps.change_root(self.chroot)
+            if self._lock is not None:
+                self._lock.forget_directory()
 
     def drop_privileges(self) -> None:
         """Become the user and the group, for good; see :manpage:`credentials(7)`."""
@@ -261,19 +252,14 @@ class Daemon(Staged):
     def change_directory(self) -> None:
         """Leave the directory of the caller, which would else be in use for ever."""
         if self.working_directory is not None:
-            try:
-                os.chdir(self.working_directory)
-            except OSError as error:
-                where = os.fspath(self.working_directory)
-                raise DaemonError(f"working directory {where!r}: cannot be entered: {error.strerror}") from error
+            steps.change_directory(self.working_directory)
 
     def handle_signals(self) -> None:
         """Install the handlers of the signal map; what has come meanwhile arrives now."""
         handlers = self._signals()
         for signum, handler in handlers.items():
-            if handler is None:
-                handler = signal.SIG_IGN  # noqa: PLW2901 - what None means
-            signal.signal(signum, getattr(self, handler) if isinstance(handler, str) else handler)
+            found = getattr(self, handler) if isinstance(handler, str) else handler
+            signal.signal(signum, signal.SIG_IGN if found is None else found)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers.keys())
 
     def close_descriptors(self) -> None:
@@ -289,25 +275,12 @@ class Daemon(Staged):
 
     def redirect_streams(self) -> None:
         """Let the standard streams lead where they shall, all or none of them."""
-        opened = []
-        try:
-            for descriptor, stream in enumerate((self.stdin, self.stdout, self.stderr)):
-                if stream is not None or self.detached:
-                    null = os.devnull if self._null < 0 else self._null
-                    source = descriptors.open_stream(null if stream is None else stream, descriptor)
-                    opened.append(
-                        (descriptor, source, isinstance(null if stream is None else stream, str | os.PathLike))
-                    )
-            descriptors.flush()
-            for descriptor, source, _ in opened:
-                descriptors.lead(descriptor, source)
-        except OSError as error:
-            raise DaemonError(f"the standard streams cannot be redirected: {error.strerror}") from error
-        finally:
-            ours = {source for _, source, is_ours in opened if is_ours} | {self._null}
-            for source in ours:
-                if source > descriptors.STDERR:
-                    os.close(source)
+        null: Stream | None = None
+        if self.detached:
+            null = os.devnull if self._null < 0 else self._null
+        steps.redirect(*(null if stream is None else stream for stream in (self.stdin, self.stdout, self.stderr)))
+        if self._null >= 0:
+            os.close(self._null)
             self._null = -1
 
     def let_go(self) -> None:

@@ -81,11 +81,14 @@ def open_stream(stream: Stream, descriptor: int) -> int:
         return number_of(stream)
     flags = os.O_RDONLY if descriptor == STDIN else os.O_WRONLY | os.O_APPEND | os.O_CREAT
     try:
-        return os.open(stream, flags | os.O_NOCTTY | os.O_CLOEXEC, _MODE)
+        # Non-blocking, or a FIFO at whose other end is nobody would hold the start up for ever.
+        opened = os.open(stream, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, _MODE)
+        os.set_blocking(opened, True)
     except (OSError, ValueError) as error:
         name = ("stdin", "stdout", "stderr")[descriptor]
         reason = error.strerror if isinstance(error, OSError) else error
         raise DaemonError(f"{name} {os.fspath(stream)!r}: cannot be opened: {reason}") from error
+    return opened
 
 
 def flush() -> None:

@@ -285,6 +285,21 @@ def read_pid(path: str | os.PathLike[str]) -> int | None:
     return None
 
 
+def is_left_behind(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a pid file that nobody holds is there because its daemon has died, and not ended in good order.
+
+    :raises OSError: if it cannot be read
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError:
+        return False
+    try:
+        return os.read(descriptor, _LONGEST) != _ENDED
+    finally:
+        os.close(descriptor)
+
+
 def _number(text: bytes) -> int | None:
     line = text.strip()
     return int(line) if line.isdigit() and len(text) < _LONGEST and 0 < int(line) <= _LARGEST else None
