@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, Lines, clean_environment
+from daemon import DEADLINE, Lines
 
 from flagman.daemon import Daemon, read_pid
 from flagman.daemon.privileges import Identity
@@ -73,7 +73,7 @@ class Starter:
             timeout=DEADLINE,
             check=False,
             # The programs are short, and strict about everything but encodings.
-            env={k: v for k, v in clean_environment().items() if k != "PYTHONWARNDEFAULTENCODING"},
+            env={k: v for k, v in os.environ.items() if k != "PYTHONWARNDEFAULTENCODING"},
         )
 
     def told(self) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, LIB, SCRIPT, clean_environment
+from daemon import DEADLINE, LIB, SCRIPT
 
 from flagman.daemon import read_pid
 
@@ -33,7 +33,7 @@ class Background:
 
     def run(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
         """Run the command to the end of what started it."""
-        environment = {**clean_environment(), "PYTHONPATH": str(LIB), **options}
+        environment = {**os.environ, "PYTHONPATH": str(LIB), **options}
         environment.pop("NOTIFY_SOCKET", None) if not options.get("NOTIFY_SOCKET") else None
         return subprocess.run(
             arguments, cwd=self.directory, env=environment, capture_output=True, encoding="utf-8",
