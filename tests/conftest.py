@@ -7,7 +7,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from background import Background
 from daemon import Daemon
+
+from flagman.daemon import read_pid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,3 +49,14 @@ def _fifo(tmp_path: Path) -> Path:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
+
+
+@pytest.fixture(name="background")
+def _background(tmp_path: Path) -> Iterator[Background]:
+    """Give a place for daemons, which do not outlive the test."""
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    background = Background(tmp_path)
+    yield background
+    if (pid := read_pid(background.pid_file)) is not None:
+        os.kill(pid, signal.SIGKILL)

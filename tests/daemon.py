@@ -115,9 +115,16 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
-def run(*arguments: str, command: Sequence[str] = SCRIPT, **options: str) -> subprocess.CompletedProcess[str]:
-    """Run flagman to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(LIB), **options}
+def run(
+    *arguments: str, command: Sequence[str] = SCRIPT, directory: str = ".", **options: str
+) -> subprocess.CompletedProcess[str]:
+    """Run flagman, or another command, to its end."""
     return subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, encoding="utf-8", timeout=DEADLINE, check=False
+        [*command, *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(LIB), **options},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=DEADLINE,
+        check=False,
     )

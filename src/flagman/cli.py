@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
             signals.close()
     streams.prepare()
     logging.basicConfig()  # before a plugin can, at its import
-    managed = "NOTIFY_SOCKET" in os.environ
+    managed = bool(os.environ.get("NOTIFY_SOCKET"))
     notifier = take_from_environment()
     try:
         return _main(sys.argv if argv is None else argv, signals, notifier, managed=managed)

@@ -156,11 +156,11 @@ class Surroundings:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._process.let_go()
         if error is not None and self._is_ready and self._process.detached:
             from flagman.daemon import crash  # noqa: PLC0415 - for this end alone
 
             crash.record(self._process.name, error)
+        self._process.let_go()
 
 
 def _give_up(signum: int, _frame: FrameType | None) -> None:

@@ -6,77 +6,20 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, LIB, SCRIPT
+from background import Background, status_of
+from daemon import SCRIPT
 
 from flagman.daemon import read_pid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 INIT = Path(__file__).parents[2] / "docs" / "init"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-class Background:
-    """Starts daemons in a directory, each with its pid file there."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.pid_file = directory / "run" / "d.pid"
-        self.pid_file.parent.mkdir(mode=0o755)
-
-    def run(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
-        """Run the command to the end of what started it."""
-        environment = {**os.environ, "PYTHONPATH": str(LIB), **options}
-        environment.pop("NOTIFY_SOCKET", None) if not options.get("NOTIFY_SOCKET") else None
-        return subprocess.run(
-            arguments, cwd=self.directory, env=environment, capture_output=True, encoding="utf-8",
-            timeout=DEADLINE, check=False,
-        )  # fmt: skip
-
-    def start(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
-        """Start a daemon."""
-        return self.run(*SCRIPT, "--daemon", "--pid-file", str(self.pid_file), *arguments, **options)
-
-    def pid(self) -> int:
-        """Give the daemon's number."""
-        pid = read_pid(self.pid_file)
-        assert pid
-        return pid
-
-    def wait_for(self, condition: Callable[[], object]) -> None:
-        """Wait until something holds."""
-        limit = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < limit
-            time.sleep(0.002)
-
-    def stop(self) -> None:
-        """Let the daemon end."""
-        os.kill(self.pid(), signal.SIGTERM)
-        self.wait_for(lambda: read_pid(self.pid_file) is None)
-
-
-@pytest.fixture(name="background")
-def _background(tmp_path: Path) -> Iterator[Background]:
-    """Give a place for daemons, which do not outlive the test."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    background = Background(tmp_path)
-    yield background
-    if (pid := read_pid(background.pid_file)) is not None:
-        os.kill(pid, signal.SIGKILL)
-
-
-def _status(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def test_a_life(background: Background) -> None:
@@ -88,7 +31,7 @@ def test_a_life(background: Background) -> None:
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     assert int(stat[3]) not in (pid, os.getsid(0))
     assert stat[4] == "0"
-    assert _status(pid)["Umask"] == "0077"
+    assert status_of(pid)["Umask"] == "0077"
     assert str(Path(f"/proc/{pid}/cwd").readlink()) == "/"
     assert "Max core file size        0                    0" in Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
     links = [str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in range(3)]
@@ -172,7 +115,7 @@ def test_from_a_file(background: Background) -> None:
     )
     assert background.run(*SCRIPT, "-c", "d.toml", "--chdir", "/").returncode == 0
     pid = background.pid()
-    assert _status(pid)["Umask"] == "0027"
+    assert status_of(pid)["Umask"] == "0027"
     text = (background.directory / "d.toml").read_text(encoding="utf-8")
     (background.directory / "d.toml").write_text(text.replace("one", "two"), encoding="utf-8")
     os.kill(pid, signal.SIGHUP)
@@ -199,9 +142,9 @@ def test_another_user(background: Background, start: Callable[..., object], deta
         environment: dict[str, str | None] = dict.fromkeys((n for n in os.environ if n.startswith("COVERAGE")), None)
         start("--pid-file", str(background.pid_file), *words, environment=environment).ready()  # type: ignore[attr-defined]
     pid = background.pid()
-    assert _status(pid)["Uid"].split() == [str(entry.pw_uid)] * 4
-    assert _status(pid)["Gid"].split() == [str(entry.pw_gid)] * 4
-    assert set(map(int, _status(pid)["Groups"].split())) <= set(os.getgrouplist("nobody", entry.pw_gid))
+    assert status_of(pid)["Uid"].split() == [str(entry.pw_uid)] * 4
+    assert status_of(pid)["Gid"].split() == [str(entry.pw_gid)] * 4
+    assert set(map(int, status_of(pid)["Groups"].split())) <= set(os.getgrouplist("nobody", entry.pw_gid))
     os.kill(pid, signal.SIGUSR1)
     background.wait_for((own / "stamp").exists)
     assert (own / "stamp").stat().st_uid == entry.pw_uid

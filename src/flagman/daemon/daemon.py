@@ -165,7 +165,10 @@ class Daemon(Staged):
             except _InParent:
                 return
             os._exit(self._live())
-        self._serve()
+        try:
+            self._serve()
+        finally:
+            self.let_go()
 
     def report(self) -> NoReturn:
         """Print what the daemon has said, and exit with its status."""
@@ -296,12 +299,9 @@ class Daemon(Staged):
         }
 
     def _serve(self) -> None:
-        try:
-            self.advance()
-            self.ready()
-            self.run()
-        finally:
-            self.let_go()
+        self.advance()
+        self.ready()
+        self.run()
 
     def _live(self) -> int:
         """Be the daemon; give its exit status."""
@@ -316,6 +316,7 @@ class Daemon(Staged):
             self._bury(error)
             return 1
         finally:
+            self.let_go()
             if "logging" in sys.modules:
                 sys.modules["logging"].shutdown()
             descriptors.flush()

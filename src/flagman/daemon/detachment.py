@@ -114,8 +114,12 @@ class Detachment:
         try:
             self._gather(said)
         except BaseException:
-            os.kill(self._watcher, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(self._watcher, signal.SIGTERM)
             self._gather(said)
+            number, _, verdict = said[self._news].partition(b"\n")
+            if verdict == _READY:  # at the same moment, and the watcher has gone
+                os.kill(int(number), signal.SIGTERM)
             raise
         finally:
             for descriptor in said:

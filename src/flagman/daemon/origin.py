@@ -14,7 +14,7 @@ def is_watched() -> bool:
     Those are: a parent with the number 1, or being number 1 oneself; NOTIFY_SOCKET; LISTEN_PID and LISTEN_FDS, see
     :manpage:`sd_listen_fds(3)`; and a standard input that is a connection or listens for some, as inetd hands it over.
     """
-    if _INIT in (os.getpid(), os.getppid()) or "NOTIFY_SOCKET" in os.environ:
+    if _INIT in (os.getpid(), os.getppid()) or os.environ.get("NOTIFY_SOCKET"):
         return True
     return bool(activation()) or _is_connection(0)
 

@@ -299,8 +299,8 @@ class Engine:
                 stack.callback(self._signals.close)
             stack.callback(self._bundles.clear)
             stack.callback(self._roster.close_all)
-        if self._roster.torn_down_badly:
-            raise TearDownError("a tear_down failed; the log tells which")
+        if self._roster.torn_down_badly is not None:
+            raise TearDownError("a tear_down failed; the log tells which") from self._roster.torn_down_badly
 
     def __enter__(self) -> Self:
         return self

@@ -55,8 +55,8 @@ class Roster:
         self._open: dict[Member, None] = {}
         #: An action has failed and that is to end the daemon.
         self.failed = False
-        #: A tear_down has failed.
-        self.torn_down_badly = False
+        #: Why the first tear_down that has failed did so.
+        self.torn_down_badly: BaseException | None = None
 
     def set_up(
         self, engine: Engine, name: ActionName, limits: Limits, action: type[Action], arguments: tuple[str, ...]
@@ -154,10 +154,10 @@ class Roster:
             self._call(action.tear_down)
         except ActionInterrupted as interruption:
             logger.warning("Interrupted tear_down of action `%s`: %s", type(action).__name__, interruption)
-            self.torn_down_badly = True
-        except self._contained:
+            self.torn_down_badly = self.torn_down_badly or interruption
+        except self._contained as error:
             logger.exception("tear_down of action `%s` failed", type(action).__name__)
-            self.torn_down_badly = True
+            self.torn_down_badly = self.torn_down_badly or error
 
     def close_all(self) -> None:
         """Tear down what is still open, the youngest first."""

@@ -1,0 +1,58 @@
+"""Daemons in the background, for the tests of the command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon import DEADLINE, SCRIPT, run
+
+from flagman.daemon import read_pid
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+
+class Background:
+    """Starts daemons in a directory, each with its pid file there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.pid_file = directory / "run" / "d.pid"
+        self.pid_file.parent.mkdir(mode=0o755)
+
+    def run(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to the end of what started it."""
+        return run(command=arguments, directory=str(self.directory), **{"NOTIFY_SOCKET": "", **options})
+
+    def start(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+        """Start a daemon."""
+        return self.run(*SCRIPT, "--daemon", "--pid-file", str(self.pid_file), *arguments, **options)
+
+    def pid(self) -> int:
+        """Give the daemon's number."""
+        pid = read_pid(self.pid_file)
+        assert pid
+        return pid
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait until something holds."""
+        limit = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < limit
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        """Let the daemon end."""
+        os.kill(self.pid(), signal.SIGTERM)
+        self.wait_for(lambda: read_pid(self.pid_file) is None)
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Read what the kernel tells of a process, see :manpage:`proc_pid_status(5)`."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
