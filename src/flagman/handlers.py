@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import signal
+from contextlib import suppress
 
 from flagman.engine.engine import warn_unmapped
 from flagman.engine.interrupt import StopRequest
@@ -36,7 +37,6 @@ class Handlers:
         self._engine = engine
         self._signals = signals
         self._sources: Sources = {}
-        self._dumps = False
         #: Asks for the stop.
         self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
         #: Flags whose bundles will be there when they have been set up.
@@ -52,11 +52,6 @@ class Handlers:
     def follow(self, sources: Sources) -> None:
         """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""
         before, self._sources = self._sources, sources
-        if signal.SIGQUIT in sources and self._dumps:
-            # Until it is armed: in between, it would end the process.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGQUIT})
-            self.close()
-            self._signals.arm_for(signal.SIGQUIT, sources[signal.SIGQUIT])
         for signum, flags in sources.items():
             if signum not in (signal.SIGHUP, *STOPPING) and flags != before.get(signum):
                 self._signals.arm_for(signum, flags)
@@ -66,24 +61,7 @@ class Handlers:
             else:
                 self._signals.disarm(signum)
         if signal.SIGQUIT not in sources:
-            self._dump_stacks_on_quit()
-
-    def _dump_stacks_on_quit(self) -> None:
-        """Let QUIT write the stacks of all threads to stderr, and nothing else: what an action hangs in can be seen."""
-        if self._dumps:
-            return
-        try:
-            faulthandler.register(signal.SIGQUIT, chain=False)
-        except (OSError, ValueError, AttributeError, RuntimeError):  # there is no stderr
-            self._signals.handle(signal.SIGQUIT, signal.SIG_IGN)
-        else:
-            self._dumps = True
-
-    def close(self) -> None:
-        """Let QUIT mean again what it did before."""
-        if self._dumps:
-            self._dumps = False
-            faulthandler.unregister(signal.SIGQUIT)
+            self._signals.handle(signal.SIGQUIT, self.on_quit)
 
     def on_stop(self, signum: int, frame: FrameType | None) -> None:
         """Handle TERM or INT: ask for the stop, and for their own actions."""
@@ -100,6 +78,16 @@ class Handlers:
             self._engine.flags.add(flag)
         if not flags and not self._signals.was_ignored(signal.SIGHUP):
             self.stop.on_hangup(signum, frame)
+
+    def on_quit(self, _signum: int, _frame: FrameType | None) -> None:
+        """Handle QUIT: write the stacks of all threads to stderr, so that it can be seen what an action hangs in.
+
+        :func:`faulthandler.register` would do that for one that hangs within C, too. But with it Python runs every
+        handler on a stack of some 11 KiB, and the frames of five signals that arrive at once overflow it: they kill
+        the process, or spoil its memory first (python/cpython issue 124001).
+        """
+        with suppress(OSError, ValueError, AttributeError, RuntimeError):  # there is no stderr
+            faulthandler.dump_traceback()
 
     def answer_early(self) -> None:
         """Deal with signals that came when nobody knew which flags they raise."""

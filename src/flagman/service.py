@@ -45,7 +45,6 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
         )
         console.watch(engine)
         service = _Service(engine, signals, notifier, settings)
-        stack.callback(service.handlers.close)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
         # Each tear_down has its time, whatever it is that ends this run.

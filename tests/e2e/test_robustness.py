@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon import DEADLINE, MODULE, SCRIPT, run, settle
 
+from flagman.signames import number_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from daemon import Daemon
 
@@ -177,3 +179,18 @@ def test_unwritable_is_not_unreadable() -> None:
         done = run(*arguments, command=["sh", "-c", 'exec "$@" >/dev/full', "sh", *SCRIPT])
         assert done.returncode == 1
         assert done.stderr == f"flagman: error: [Errno 28] {os.strerror(28)}\n"
+
+
+def test_all_signals_at_once(start: Start) -> None:
+    """As many as there are, after a time in which it could not run: their frames are all on one stack."""
+    names = [f"RTMIN+{number}" for number in range(1, 31)]
+    words = [word for name in names for word in ("--signal", name, "print", name)]
+    daemon: Daemon = start(*words).ready().expect(*["init"] * len(names))
+    pid = daemon.process.pid
+    for _ in range(10):
+        daemon.signal(signal.SIGSTOP)
+        while "State:\tT" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+            pass
+        daemon.signal(*(number_of(name) for name in names), signal.SIGQUIT, signal.SIGCONT)
+        assert sorted(daemon.out.next() for _ in names) == sorted(names)
+    daemon.stop(*["cleanup"] * len(names))
