@@ -196,13 +196,10 @@ def test_init_scripts(background: Background, script: str) -> None:
         text = text.replace("CONFIG=/etc/flagman/$NAME.toml", f"CONFIG={config}")
         text = text.replace("/var/log/$NAME.log", f"{directory}/log")
     else:
-        text = text.replace("/run/${RC_SVCNAME}.pid", str(background.pid_file)).replace("/usr/bin/", f"{binaries}/")
+        text = text.replace("/run/${RC_SVCNAME}.pid", str(background.pid_file))
         text = f"""ebegin() {{ echo "$@"; }}; eend() {{ return "$1"; }}
         RC_SVCNAME=web; flagman_config={config}; flagman_log={directory}/log
         {text}
-        start() {{ start_pre && $command $command_args; }}
-        stop() {{ kill "$(cat "$pidfile")"; }}
-        status() {{ flagmanctl status --pid-file "$pidfile"; }}
         "$1"
         """
     path = directory / "script"
@@ -219,8 +216,12 @@ def test_init_scripts(background: Background, script: str) -> None:
     assert call("reload") == 0
     background.wait_for((directory / "stamp").exists)
     assert call("stop") == 0
-    background.wait_for(lambda: read_pid(background.pid_file) is None)
     assert call("status") == 3
+    assert call("start") == 0
+    os.kill(background.pid(), signal.SIGKILL)
+    background.wait_for(lambda: read_pid(background.pid_file) is None)
+    assert call("status") == 1
+    assert call("stop") == 0
     if script == "lsb":
         assert call("stop") == 0
         assert call("start") == 0
