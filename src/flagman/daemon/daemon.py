@@ -114,7 +114,10 @@ class Daemon(Staged):
         self.group = group
         self.pid_file = pid_file
         self.inherit_files = tuple(inherit_files)
-        self.signal_map = {"TERM": "terminate", **(signal_map or {})} if _spares_term(signal_map) else signal_map or {}
+        #: By number.
+        self.signal_map: dict[int, SignalHandler] = {signal.SIGTERM: "terminate"}
+        for signum, handler in (signal_map or {}).items():
+            self.signal_map[number_of(signum) if isinstance(signum, str) else signum] = handler
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
@@ -226,7 +229,7 @@ class Daemon(Staged):
         if not isinstance(lock, PidLockFile):
             lock = PidLockFile(lock, user=self._identity.uid if self._identity else None)
         # From here on somebody may send them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals().keys())
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
         try:
             lock.acquire()
             self._lock = lock
@@ -259,11 +262,10 @@ class Daemon(Staged):
 
     def handle_signals(self) -> None:
         """Install the handlers of the signal map; what has come meanwhile arrives now."""
-        handlers = self._signals()
-        for signum, handler in handlers.items():
+        for signum, handler in self.signal_map.items():
             found = getattr(self, handler) if isinstance(handler, str) else handler
             signal.signal(signum, signal.SIG_IGN if found is None else found)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers.keys())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.signal_map)
 
     def close_descriptors(self) -> None:
         """Close what was open at the beginning, but no file that is to be inherited or has been opened since."""
@@ -291,12 +293,6 @@ class Daemon(Staged):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-    def _signals(self) -> dict[int, SignalHandler]:
-        return {
-            number_of(signum) if isinstance(signum, str) else signum: handler
-            for signum, handler in self.signal_map.items()
-        }
 
     def _serve(self) -> None:
         self.advance()
@@ -334,8 +330,3 @@ class Daemon(Staged):
             import traceback  # noqa: PLC0415 - on this way alone
 
             sys.stderr.write("".join(traceback.format_exception(error)))
-
-
-def _spares_term(signal_map: Mapping[int | str, SignalHandler] | None) -> bool:
-    names = signal_map or {}
-    return signal.SIGTERM not in {number_of(name) if isinstance(name, str) else name for name in names}
