@@ -100,7 +100,7 @@ def _signal(arguments: Namespace) -> int:
 
 
 def _status(arguments: Namespace) -> int:
-    from flagman.daemon.pid_file import is_left_behind, read_pid  # noqa: PLC0415 - for this verb alone
+    from flagman.daemon.holder import is_left_behind, read_pid  # noqa: PLC0415 - for this verb alone
 
     path = Path(arguments.pid_file)
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flagman.daemon.holder import signal_holder
-from flagman.daemon.pid_file import AlreadyRunningError, PidLockFile, read_pid
+from flagman.daemon.holder import read_pid, signal_holder
+from flagman.daemon.pid_file import AlreadyRunningError, PidLockFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

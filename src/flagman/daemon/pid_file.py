@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 from weakref import WeakMethod
 
+from flagman.daemon.holder import ENDED, LONGEST, READ_ONLY, number_in
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Bytes: a number and the end of the line; whatever is longer is something else.
-_LONGEST = 32
-_LARGEST = 2**31 - 1
-# What a daemon leaves that has ended and may not remove the file.
-_ENDED = b"\n"
 _MODE = 0o644
 # Seconds between two looks at a file that somebody holds.
 _PAUSE = 0.01
@@ -139,8 +135,8 @@ class PidLockFile:
                     os.unlink(self._name, dir_fd=self._directory)
             except OSError:
                 with suppress(OSError):
-                    os.pwrite(self._descriptor, b"\n", 0)
-                    os.ftruncate(self._descriptor, 1)
+                    os.pwrite(self._descriptor, ENDED, 0)
+                    os.ftruncate(self._descriptor, len(ENDED))
         self._close()
 
     def __enter__(self) -> Self:
@@ -187,9 +183,9 @@ class PidLockFile:
             try:
                 fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_in_place(old):
-                    before = os.read(old, _LONGEST)
+                    before = os.read(old, LONGEST)
                     self._descriptor = self._write()
-                    level = logging.INFO if before == _ENDED else logging.WARNING
+                    level = logging.INFO if before == ENDED else logging.WARNING
                     logger.log(level, "Took the pid file %s over: %s", self.path, _describe(before))
                     return True
             finally:
@@ -198,11 +194,10 @@ class PidLockFile:
 
     def _open(self) -> int:
         """Open the file that is there."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         try:
             if not stat.S_ISREG(os.stat(self._name, dir_fd=self._directory, follow_symlinks=False).st_mode):
                 raise FlagmanError(f"pid file {self.path!r}: there is something that is not a regular file")
-            return os.open(self._name, flags, dir_fd=self._directory)
+            return os.open(self._name, READ_ONLY, dir_fd=self._directory)
         except PermissionError as error:
             raise FlagmanError(f"pid file {self.path!r}: cannot be opened: {error.strerror}") from error
 
@@ -249,7 +244,7 @@ class PidLockFile:
         except (OSError, FlagmanError):
             return None
         try:
-            return _number(os.read(descriptor, _LONGEST))
+            return number_in(os.read(descriptor, LONGEST))
         finally:
             os.close(descriptor)
 
@@ -266,50 +261,11 @@ class PidLockFile:
                         os.close(descriptor)
 
 
-def read_pid(path: str | os.PathLike[str]) -> int | None:
-    """Tell which process holds a pid file; None if there is none, or nobody does.
-
-    :raises OSError: if the file cannot be read
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-    try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _number(os.read(descriptor, _LONGEST))
-    finally:
-        os.close(descriptor)
-    return None
-
-
-def is_left_behind(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a pid file that nobody holds is there because its daemon has died, and not ended in good order.
-
-    :raises OSError: if it cannot be read
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except FileNotFoundError:
-        return False
-    try:
-        return os.read(descriptor, _LONGEST) != _ENDED
-    finally:
-        os.close(descriptor)
-
-
-def _number(text: bytes) -> int | None:
-    line = text.strip()
-    return int(line) if line.isdigit() and len(text) < _LONGEST and 0 < int(line) <= _LARGEST else None
-
-
 def _describe(text: bytes) -> str:
     """Say what was in a file that nobody holds."""
-    number = _number(text)
+    number = number_in(text)
     if number is not None:
         return f"the process {number}, which wrote it, does not hold it any more"
-    if text == _ENDED:
+    if text == ENDED:
         return "the process that wrote it has ended"
     return f"it holds no pid but {text!r}" if text else "it is empty"
