@@ -185,7 +185,7 @@ def test_all_signals_at_once(start: Start) -> None:
     """As many as there are, after a time in which it could not run: their frames are all on one stack."""
     names = [f"RTMIN+{number}" for number in range(1, 31)]
     words = [word for name in names for word in ("--signal", name, "print", name)]
-    daemon: Daemon = start(*words).ready().expect(*["init"] * len(names))
+    daemon: Daemon = start(*words, "--overlap", "rerun").ready().expect(*["init"] * len(names))
     pid = daemon.process.pid
     for _ in range(10):
         daemon.signal(signal.SIGSTOP)
