@@ -10,6 +10,7 @@ from flagman.exceptions import FlagmanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import TextIOWrapper
     from typing import Self
 
     from flagman.engine.engine import Engine
@@ -111,6 +112,9 @@ def _file(path: str) -> logging.Handler:
     class Handler(WatchedFileHandler):
         """Opens the file again when it has been rotated away; if that fails, it is not the daemon's end."""
 
+        def _open(self) -> TextIOWrapper:
+            return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=_open_now)
+
         def emit(self, record: logging.LogRecord) -> None:
             try:
                 super().emit(record)
@@ -121,6 +125,13 @@ def _file(path: str) -> logging.Handler:
         return Handler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise FlagmanError(f"log-file {path!r}: cannot be opened: {error.strerror}") from error
+
+
+def _open_now(path: str, flags: int) -> int:
+    """Open a file without waiting: for a FIFO at whose other end is nobody that could be for ever."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def watch(engine: Engine) -> None:
