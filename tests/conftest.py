@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from background import Background
 from daemon import Daemon
+from starter import Starter
 
 from flagman.daemon import read_pid
 
@@ -54,9 +55,22 @@ def _fifo(tmp_path: Path) -> Path:
 @pytest.fixture(name="background")
 def _background(tmp_path: Path) -> Iterator[Background]:
     """Give a place for daemons, which do not outlive the test."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    _let_everybody_in(tmp_path)
     background = Background(tmp_path)
     yield background
     if (pid := read_pid(background.pid_file)) is not None:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(name="starter")
+def _starter(tmp_path: Path) -> Iterator[Starter]:
+    """Give a starter, whose daemons do not outlive the test."""
+    _let_everybody_in(tmp_path)
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+def _let_everybody_in(path: Path) -> None:
+    for folder in (path, path.parent, path.parent.parent):
+        folder.chmod(0o755)

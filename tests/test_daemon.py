@@ -2,100 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, Lines, run
+from daemon import DEADLINE
+from starter import UNMEASURED, Starter
 
-from flagman.daemon import Daemon, read_pid
+from flagman.daemon import Daemon, descriptors, read_pid
 from flagman.daemon.privileges import Identity
 from flagman.exceptions import DaemonError
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-# What the programs of these tests begin with. A daemon waits for somebody to read what it says, and to be killed.
-PROLOGUE = """
-import json, os, resource, signal, sys, time
-from flagman.daemon import Daemon, PidLockFile
-where = sys.argv[1]
-def tell():
-    status = dict(line.split(":\\t") for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
-    stat = open("/proc/self/stat").read().rpartition(")")[2].split()
-    mask = os.umask(0o77)
-    os.umask(mask)
-    numbers = list(map(int, os.listdir("/proc/self/fd")))
-    found = {}
-    for number in numbers:
-        try:
-            found[number] = os.readlink(f"/proc/self/fd/{number}")
-        except OSError:
-            pass
-    fifo = os.open(where + "/said", os.O_WRONLY) if "fifo" not in globals() else fifo_number
-    os.write(fifo, (json.dumps({
-        "pid": os.getpid(), "session": int(stat[3]), "tty": int(stat[4]), "umask": mask, "cwd": os.getcwd(),
-        "uids": status["Uid"].split(), "gids": status["Gid"].split(), "groups": os.getgroups(),
-        "core": resource.getrlimit(resource.RLIMIT_CORE), "found": found, "home": os.environ.get("HOME"),
-        "root": os.readlink("/proc/self/root") if os.path.exists("/proc/self") else None,
-    }) + "\\n").encode())
-    signal.pause()
-"""
-
-# This user may not write where the coverage goes.
-UNMEASURED = ("env", "-u", "COVERAGE_PROCESS_CONFIG")
-
-
-class Starter:
-    """Runs programs that start daemons, and ends these."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        os.mkfifo(directory / "said")
-        (directory / "said").chmod(0o666)
-        # Both ends, so that nobody waits for another to open it.
-        self._fifo = os.open(directory / "said", os.O_RDWR)
-        self._lines = Lines(self._fifo)
-        self._pids: list[int] = []
-
-    def run(self, program: str, *prefix: str) -> subprocess.CompletedProcess[str]:
-        """Run the process that starts the daemon to its end."""
-        words = [*prefix, sys.executable, "-W", "error", "-c", PROLOGUE + program, str(self.directory)]
-        # The programs are short, and strict about everything but encodings.
-        return run(command=words, PYTHONWARNDEFAULTENCODING="")
-
-    def told(self) -> dict[str, object]:
-        """Wait for what the daemon tells about itself."""
-        facts: dict[str, object] = json.loads(self._lines.next())
-        pid = facts["pid"]
-        assert isinstance(pid, int)
-        self._pids.append(pid)
-        return facts
-
-    def close(self) -> None:
-        """End all daemons."""
-        for pid in self._pids:
-            os.kill(pid, signal.SIGKILL)
-        os.close(self._fifo)
-
-
-@pytest.fixture(name="starter")
-def _starter(tmp_path: Path) -> Iterator[Starter]:
-    """Give a starter, in a directory that everybody may enter."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 def test_what_is_read_back(starter: Starter) -> None:
@@ -140,6 +64,7 @@ def target():
             continue
         os._exit(1)
     tell()
+inherited = [os.dup(0), os.open("/", os.O_RDONLY)]
 d = Daemon(target, detach=True, user="nobody", pid_file=where + "/run/d.pid")
 d.start()
 d.report()
@@ -154,12 +79,20 @@ d.report()
     path = starter.directory / "run" / "d.pid"
     assert path.stat().st_uid == 0
     assert read_pid(path) == facts["pid"]
+    found = facts["found"]
+    assert isinstance(found, dict)
+    left = {number for number, target in found.items() if target != "/dev/null" and not target.endswith("/said")}
+    assert len(left) == 1  # no descriptor that leads anywhere but to the pid file, and that cannot be written
+    number = left.pop()
+    assert found[number] == str(path)
+    assert isinstance(facts["access"], dict)
+    assert facts["access"][number] == os.O_RDONLY
     assert isinstance(facts["pid"], int)
     os.kill(facts["pid"], signal.SIGTERM)
     starter._pids.clear()
     while read_pid(path) is not None:
         pass
-    assert path.read_bytes() == b"\n"
+    assert path.exists()
 
 
 @needs_root
@@ -185,7 +118,7 @@ def target():
     signal.pause()
 os.open("/dev/null", os.O_RDONLY)
 d = Daemon(target, detach=True, chroot=where + "/jail", working_directory="in", user="nobody",
-           pid_file=where + "/d.pid", inherit_files=[fifo_number], stdin=0, stdout=1, stderr=2)
+           pid_file=where + "/d.pid", inherit_files=[fifo_number])
 d.start()
 d.report()
 """)
@@ -316,7 +249,7 @@ for where_status in ("3", "0"):
 def test_stages_by_hand(starter: Starter) -> None:
     """A program may stop between two, and go on; what it opens there stays open."""
     done = starter.run("""
-d = Daemon(tell, detach=True, stderr=2)
+d = Daemon(tell, detach=True, stderr=where + "/err")
 d.advance("set_umask")
 own = open(where + "/own", "w")
 for wrong in (d.set_umask, d.redirect_streams):
@@ -330,6 +263,7 @@ except ValueError as error:
     print(str(error)[:24])
 d.change_directory()
 d.start()
+print("it never comes here")
 """)
     assert done.stdout.splitlines() == [
         "set_umask() has run already",
@@ -397,12 +331,19 @@ def wait():
     os.kill(os.getpid(), signal.SIGUSR1)
     while True:
         signal.pause()
+class Asked(Asked):
+    def change_root(self):
+        super().change_root()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os.write(fifo_number, b'{"pid": %d, "heard": 0}\\n' % os.getpid())
 d = Asked(wait, detach=True, signal_map={"usr1": "hear", signal.SIGUSR2: None}, inherit_files=[fifo_number],
           pid_file=where + "/d.pid")
 d.start()
 d.report()
 """)
     assert (done.returncode, done.stderr) == (0, "")
+    assert starter.told()["heard"] == 0  # it waits for its handler
+    assert starter.told()["heard"] == signal.SIGUSR1
     facts = starter.told()
     assert facts["heard"] == signal.SIGUSR1
     starter._pids.clear()
@@ -447,6 +388,17 @@ d = Counts(tell, detach=True); d.start(); d.report()
     assert 10 <= int(calls) < 100
     assert left == "[]\n"
     starter.told()
+
+
+@pytest.mark.parametrize("listings", [("/proc/self/fd",), ("/no/such", "/etc"), ()])
+def test_descriptors_without_a_list(listings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are found all the same."""
+    monkeypatch.setattr(descriptors, "_LISTINGS", listings)
+    own = os.dup(0)
+    found = descriptors.inheritance()
+    assert found[own] == (os.fstat(own).st_dev, os.fstat(own).st_ino)
+    descriptors.close({own: found[own]}, set())
+    assert own not in descriptors.inheritance()
 
 
 @pytest.mark.parametrize(

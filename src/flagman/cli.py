@@ -36,7 +36,9 @@ __all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "par
 logger = logging.getLogger(__name__)
 
 # With these, --daemon has nothing to do.
-_ANSWERED = frozenset(("-h", "--help", "--version", "-l", "--list", "--check", "--print-config", "--print-unit"))
+_ANSWERED = frozenset(("--help", "--version", "--list", "--check", "--print-config", "--print-unit"))
+# So also with these letters after a dash. Those of an action's argument only mean that the fork comes later.
+_ANSWERED_LETTERS = frozenset("hl")
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
@@ -124,12 +126,13 @@ def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, m
 
 def _run(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, managed: bool) -> int:
     surroundings = None
-    if "--daemon" in argv and not managed and _ANSWERED.isdisjoint(argv):
+    if "--daemon" in argv and not managed and not any(map(_may_be_answered, argv)):
         # Now that no action has been looked for: what a plugin opens and starts, it opens and starts in the daemon.
         surroundings = _surroundings(signals, detach=True)
     settings = _read(argv)
     if _is_answered(settings, argv):
         return 0
+    logging.getLogger().setLevel(_log_level(settings))
     if surroundings is None and (settings.daemon or settings.shape_the_process()):
         if settings.daemon and managed:
             logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
@@ -137,9 +140,13 @@ def _run(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, ma
     if surroundings is None:
         return _serve(settings, signals, notifier, _Console(argv))
     with surroundings:
-        logging.getLogger().setLevel(_log_level(settings))
         surroundings.enter(settings)
         return _serve(settings, signals, notifier, _Console(argv, surroundings))
+
+
+def _may_be_answered(word: str) -> bool:
+    is_short = word.startswith("-") and not word.startswith("--")
+    return word in _ANSWERED or (is_short and not _ANSWERED_LETTERS.isdisjoint(word))
 
 
 def _is_answered(settings: Settings, argv: Sequence[str]) -> bool:

@@ -100,7 +100,7 @@ def _signal(arguments: Namespace) -> int:
 
 
 def _status(arguments: Namespace) -> int:
-    from flagman.daemon.holder import is_left_behind, read_pid  # noqa: PLC0415 - for this verb alone
+    from flagman.daemon.holder import read_pid  # noqa: PLC0415 - for this verb alone
 
     path = Path(arguments.pid_file)
     try:
@@ -108,7 +108,7 @@ def _status(arguments: Namespace) -> int:
         if pid is not None:
             print(f"running, pid {pid}")
             return 0
-        dead = is_left_behind(path)
+        dead = path.exists()
     except OSError as error:
         return _say(_UNKNOWN, f"cannot tell: {error.strerror} ({path})")
     print(f"dead, and its pid file is there ({path})" if dead else f"not running ({path})")

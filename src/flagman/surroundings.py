@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flagman.settings import Settings
 
 _UMASK = 0o077
+# The signals of who does not want to wait for the daemon any longer.
+_IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # What parts of flagman and of Python import when they need it; in another root it could not be found any more.
 _LATE = (
     "datetime",
@@ -46,14 +48,19 @@ _NOT_OURS = ("__main__", "ctl", "scaffold", "templates", "testing", "unit_files"
 class _Process(Daemon):
     """The stages, where they differ from those of other daemons."""
 
+    _PREFIX = "flagman: error: "
+
     def __init__(self, *, detach: bool) -> None:
         super().__init__(detach=detach, umask=None, working_directory=None, prevent_core=detach)
-        self.signal_map = {}  # the engine's business
+        # Until the engine has its own: the pid file is to be removed.
+        self.signal_map = dict.fromkeys((signal.SIGINT, signal.SIGTERM), _give_up)
 
     def monitor(self) -> None:
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for signum in _IMPATIENCE:
             signal.signal(signum, _give_up)
         super().monitor()
+        for signum in _IMPATIENCE:
+            signal.signal(signum, signal.SIG_IGN)  # it is over, and only remains to be told
 
     def report(self) -> NoReturn:
         """Print and exit; what plugins want to be done at an exit is the daemon's business."""
@@ -65,7 +72,7 @@ class _Process(Daemon):
     def close_descriptors(self) -> None:
         """Close what came from whoever has started this command; what a plugin has opened is its own."""
         if self.detached:
-            self.inherit_files = tuple(number for number in self._inheritance or () if _is_own(number))
+            self.inherit_files = tuple(number for number in self._inheritance if _is_own(number))
             super().close_descriptors()
 
 
@@ -82,7 +89,9 @@ class Surroundings:
         self._opened: list[int] = []
         self._is_ready = False
         #: Where relative paths of options begin, once this has been entered.
-        self.directory = os.getcwd()  # noqa: PTH109 - pathlib costs 5 ms at a start
+        self.directory = ""
+        with suppress(OSError):  # it may have been deleted
+            self.directory = os.getcwd()  # noqa: PTH109 - pathlib costs 5 ms at a start
         #: Where the configuration file is then.
         self.config = ""
         self._process.advance("detach")
@@ -97,7 +106,7 @@ class Surroundings:
         :raises OSError: likewise
         """
         process = self._process
-        self.config = os.path.abspath(settings.config) if settings.config else ""  # noqa: PTH100 - as above
+        self.config = self._absolute(settings.config)
         if settings.chroot is not None:
             self._move(settings, settings.chroot)
         self.place(settings)
@@ -124,7 +133,12 @@ class Surroundings:
         for name in ("log_file", "stdout", "stderr", "chdir"):
             path = getattr(settings, name)
             if path:
-                setattr(settings, name, os.path.join(self.directory, path))  # noqa: PTH118 - as above
+                setattr(settings, name, self._absolute(path))
+
+    def _absolute(self, path: str) -> str:
+        if path and not self.directory and not os.path.isabs(path):  # noqa: PTH117 - as above
+            raise UsageError(f"{path!r} is not an absolute path, and the current directory does not exist any more")
+        return os.path.join(self.directory, path) if path else ""  # noqa: PTH118 - as above
 
     def _move(self, settings: Settings, root: str) -> None:
         """Get ready for another root."""
@@ -146,11 +160,11 @@ class Surroundings:
         """Redirect the standard streams, and let whoever waits know that all is well."""
         if self._is_ready:
             return
-        self._is_ready = True
         self._process.advance()
         for descriptor in self._opened:
             os.close(descriptor)
         self._process.ready()
+        self._is_ready = True
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +178,7 @@ class Surroundings:
 
 
 def _give_up(signum: int, _frame: FrameType | None) -> None:
-    """Leave the wait for the daemon, which ends it."""
+    """Leave what this process is doing, so that all is cleaned up: the wait for the daemon, or its start."""
     raise SystemExit(128 + signum)
 
 
@@ -182,7 +196,8 @@ def _import_all() -> None:
     import flagman  # noqa: PLC0415
 
     for name in _LATE:
-        import_module(name)
+        with suppress(ImportError):  # a part of Python that this one has not
+            import_module(name)
     for module in pkgutil.walk_packages(flagman.__path__, "flagman."):
         if module.name.split(".")[1] not in _NOT_OURS and not module.ispkg:
             with suppress(ImportError):

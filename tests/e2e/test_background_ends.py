@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from background import Background, status_of
 from daemon import DEADLINE, LIB, SCRIPT
 
 from flagman.daemon import Daemon
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -200,3 +199,118 @@ def test_a_plugin_with_a_thread(background: Background) -> None:
     assert late.stderr == "flagman: error: detach: other threads run, which would not survive the fork\n"
     assert background.run(*SCRIPT, *words, "--daemon", PYTHONPATH=path, PYTHONWARNINGS="error").returncode == 0
     assert int(status_of(background.pid())["Threads"]) == 2
+
+
+def test_a_terminal_that_takes_nothing(background: Background) -> None:
+    """The daemon runs, so its start has not failed."""
+    words = [*SCRIPT, "--daemon", "--pid-file", str(background.pid_file), "--usr1", "print", "x"]
+    assert background.run("sh", "-c", '"$@" >/dev/full', "sh", *words).returncode == 0
+    assert background.pid()
+
+
+@pytest.mark.parametrize("option", ["-vh", "-hv", "-ql", "--list"])
+def test_what_needs_no_daemon(background: Background, option: str) -> None:
+    """It is answered at once, also if an option stands in a group."""
+    done = background.start(option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_a_directory_that_is_gone(background: Background) -> None:
+    """It is only missed where a path begins there."""
+    script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+    words = ["sh", "-c", script, "sh", *SCRIPT, "--daemon", "--pid-file", str(background.pid_file)]
+    relative = background.run(*words, "--usr1", "print", "x", "--stdout", "out")
+    assert relative.returncode == 2
+    assert "'out' is not an absolute path, and the current directory does not exist any more" in relative.stderr
+    assert background.run(*words, "--usr1", "print", "x").returncode == 0
+    assert background.pid()
+
+
+def test_a_log_that_nobody_reads(background: Background) -> None:
+    """A FIFO without a reader is no place for a log, in the background or not."""
+    path = background.directory / "log"
+    os.mkfifo(path)
+    words = ["--usr1", "print", "x", "--log-file", str(path)]
+    for done in (background.start(*words), background.run(*SCRIPT, *words)):
+        assert done.returncode == 1
+        assert f"flagman: error: log-file {str(path)!r}: cannot be opened: No such device or address\n" in done.stderr
+    assert not list(background.pid_file.parent.iterdir())
+
+
+@needs_root
+def test_what_is_left_to_root(background: Background) -> None:
+    """Whoever has become another user cannot remove the pid file; its watcher does if the start fails."""
+    done = background.start("--user", "nobody", "--chdir", "/no/such", "--usr1", "print", "x")
+    assert done.returncode == 1
+    assert not list(background.pid_file.parent.iterdir())
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_before_the_engine_runs(background: Background, signum: signal.Signals) -> None:
+    """Nothing is left of a start in the foreground either."""
+    program = DIES.replace("SIGKILL", signum.name)
+    words = ["--pid-file", str(background.pid_file), "--usr1", "print", "x"]
+    done = background.run(sys.executable, "-c", program, "take_pid_file", *words)
+    assert done.returncode == 128 + signum
+    assert "Traceback" not in done.stderr
+    assert not list(background.pid_file.parent.iterdir())
+
+
+def test_a_hang_up_in_the_background(background: Background) -> None:
+    """There is no terminal that could do that: without actions it means nothing, and ends nothing."""
+    assert background.start("--usr1", "print", "x", "--stdout", "out").returncode == 0
+    os.kill(background.pid(), signal.SIGHUP)
+    os.kill(background.pid(), signal.SIGUSR1)
+    out = background.directory / "out"
+    background.wait_for(lambda: out.read_text(encoding="utf-8") == "x\n")
+
+
+@needs_root
+def test_keys_of_the_file(background: Background) -> None:
+    """They mean what the options do."""
+    jail = background.directory / "jail"
+    jail.mkdir(mode=0o755)
+    (background.directory / "d.toml").write_text(
+        f"""
+        [flagman]
+        daemon = true
+        user = "nobody"
+        group = "daemon"
+        chroot = "{jail}"
+        umask = "027"
+        stderr = "/err"
+        pid-file = "{background.pid_file}"
+        [[on]]
+        signal = "USR1"
+        action = "print"
+        args = ["x"]
+        """,
+        encoding="utf-8",
+    )
+    (jail / "err").touch()
+    (jail / "err").chmod(0o666)
+    done = background.run(*SCRIPT, "-c", "d.toml")
+    assert (done.returncode, done.stderr.count("error")) == (0, 0)
+    pid = background.pid()
+    status = status_of(pid)
+    assert status["Uid"].split() == [str(pwd.getpwnam("nobody").pw_uid)] * 4
+    assert status["Gid"].split() == [str(grp.getgrnam("daemon").gr_gid)] * 4
+    assert status["Umask"] == "0027"
+    assert os.readlink(f"/proc/{pid}/root") == str(jail)  # noqa: PTH115 - as it is
+    assert os.readlink(f"/proc/{pid}/fd/2") == str(jail / "err")  # noqa: PTH115
+
+
+@needs_root
+def test_last_words_of_the_system(background: Background) -> None:
+    """Are where the system's logs are."""
+    name = f"flagman-test-{os.getpid()}"
+    path = Path("/var/log") / f"{name}.errors"
+    background.pid_file = background.pid_file.with_name(f"{name}.pid")
+    try:
+        assert background.start("--usr1", "acts:FailTearDown").returncode == 0
+        background.stop()
+        background.wait_for(path.exists)
+        assert "no tear-down today" in path.read_text(encoding="utf-8")
+    finally:
+        path.unlink(missing_ok=True)

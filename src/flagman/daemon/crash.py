@@ -45,6 +45,8 @@ def record(name: str, error: BaseException) -> None:
 def _has_log() -> bool:
     """Tell whether a record of the root logger reaches anybody."""
     for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.NullHandler):
+            continue
         stream = getattr(handler, "stream", None)
         try:
             if stream is None or not is_null(stream.fileno()):

@@ -1,39 +1,28 @@
-"""A process that becomes a daemon, step by step; modelled on :class:`threading.Thread`.
-
-The steps are those of W. R. Stevens and M. Kerrisk (The Linux Programming Interface, chapter 37), see also
-:manpage:`daemon(7)`.
-"""
+"""A process that becomes a daemon, runs, and ends; modelled on :class:`threading.Thread`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from contextlib import suppress
 
-from flagman.daemon import descriptors, origin, steps
-from flagman.daemon.detachment import Detachment
-from flagman.daemon.pid_file import PidLockFile
-from flagman.daemon.privileges import Identity
-from flagman.daemon.stages import Staged
-from flagman.exceptions import DaemonError, FlagmanError
+from flagman.daemon import descriptors, endings, origin
+from flagman.daemon.becoming import Becoming, InParent
 from flagman.signames import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import FrameType
-    from typing import IO, ClassVar, NoReturn
+    from typing import IO
 
+    from flagman.daemon.becoming import SignalHandler
     from flagman.daemon.descriptors import Stream
-
-    SignalHandler = Callable[[int, FrameType | None], object] | signal.Handlers | str | None
-
-
-class _InParent(BaseException):
-    """Leads out of the stages in the process that does not become the daemon."""
+    from flagman.daemon.pid_file import PidLockFile
 
 
-class Daemon(Staged):
+class Daemon(Becoming):
     """A daemon: give it a target, or override :meth:`run`; then :meth:`start` it.
 
     The stages between the two run in the order of :attr:`~flagman.daemon.daemon.Daemon.STAGES`. Each is a method that a
@@ -66,19 +55,8 @@ class Daemon(Staged):
     :param stderr: likewise
     """
 
-    #: The names of the stages, in their order.
-    STAGES: ClassVar[tuple[str, ...]] = (
-        "detach",
-        "prevent_core_dumps",
-        "take_pid_file",
-        "change_root",
-        "drop_privileges",
-        "set_umask",
-        "change_directory",
-        "handle_signals",
-        "close_descriptors",
-        "redirect_streams",
-    )
+    # Until __init__() has been called.
+    _is_made = False
 
     def __init__(  # type: ignore[explicit-any]  # noqa: PLR0913 - any target, and as many as there are choices
         self,
@@ -104,7 +82,6 @@ class Daemon(Staged):
         self._target = target
         self._args = tuple(args)
         self._kwargs = dict(kwargs or {})
-        #: Whether it goes, or has gone, into the background.
         self.detached = not origin.is_watched() if detach is None else detach
         self.working_directory = working_directory
         self.chroot = chroot
@@ -113,9 +90,8 @@ class Daemon(Staged):
         self.user = user
         self.group = group
         self.pid_file = pid_file
-        self.inherit_files = tuple(inherit_files)
-        #: By number.
-        self.signal_map: dict[int, SignalHandler] = {signal.SIGTERM: "terminate"}
+        self.inherit_files = tuple(map(descriptors.number_of, inherit_files))
+        self.signal_map = {signal.SIGTERM: "terminate"}
         for signum, handler in (signal_map or {}).items():
             self.signal_map[number_of(signum) if isinstance(signum, str) else signum] = handler
         self.stdin = stdin
@@ -123,32 +99,8 @@ class Daemon(Staged):
         self.stderr = stderr
         #: Names the file of its last words.
         self.name = os.path.splitext(os.path.basename(sys.argv[0]))[0] or "daemon"  # noqa: PTH119, PTH122 - pathlib: 5 ms
-        self._detachment = Detachment()
-        self._inheritance: dict[int, tuple[int, int]] | None = {}
-        self._identity: Identity | None = None
-        self._lock: PidLockFile | None = None
-        self._starting = self._is_ready = False
-        self._null = -1
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the daemon's process; None if it is not known."""
-        return self._detachment.pid
-
-    @property
-    def output(self) -> str:
-        """What the daemon has printed until it was ready."""
-        return self._detachment.output
-
-    @property
-    def error(self) -> str:
-        """What it has said on standard error until it was ready, or ended."""
-        return self._detachment.error
-
-    @property
-    def exitcode(self) -> int | None:
-        """0 if it is ready; the status with which it has ended otherwise, 128 and more after a signal; never 0 then."""
-        return self._detachment.exitcode
+        self._is_ready = False
+        self._is_made = True
 
     def start(self) -> None:
         """Become a daemon, and run.
@@ -159,27 +111,33 @@ class Daemon(Staged):
         :raises RuntimeError: if it has been started before
         :raises DaemonError: without detaching, if a stage fails
         """
+        if not self._is_made:
+            raise RuntimeError("Daemon.__init__() has not been called")
         if self._starting:
             raise RuntimeError("daemons can only be started once")
         self._starting = True
         if self.detached:
+            self._start_elsewhere()
+        else:
             try:
-                self.advance("detach")
-            except _InParent:
-                return
-            os._exit(self._live())
-        try:
-            self._serve()
-        finally:
-            self.let_go()
+                self._serve()
+            finally:
+                self.let_go()
 
-    def report(self) -> NoReturn:
-        """Print what the daemon has said, and exit with its status."""
-        for text, stream in ((self.output, sys.stdout), (self.error, sys.stderr)):
-            if stream is not None:
-                stream.write(text)
-        descriptors.flush()
-        raise SystemExit(self.exitcode or 0)
+    def _start_elsewhere(self) -> None:
+        """Return in the parent, whatever happens; the daemon ends here."""
+        status = 1
+        try:
+            with suppress(InParent):
+                self.advance("detach")
+                status = self._live()
+        except BaseException as error:
+            if self.pid != os.getpid():
+                raise
+            self._bury(error)
+        finally:
+            if self.pid == os.getpid():
+                os._exit(status)
 
     def run(self) -> None:
         """Do what the daemon is for: by default, call its target."""
@@ -187,112 +145,15 @@ class Daemon(Staged):
             self._target(*self._args, **self._kwargs)
 
     def terminate(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler to override
-        """Handle TERM: leave :meth:`run`, so that all is cleaned up."""
+        """Handle TERM: leave :meth:`run`, so that all is cleaned up; another one does not disturb that."""
+        signal.signal(signum, signal.SIG_IGN)
         raise SystemExit(0)
-
-    def monitor(self) -> None:
-        """Wait, in the parent, until the daemon is ready or has ended; an exception stops the daemon."""
-        self._detachment.wait()
 
     def ready(self) -> None:
         """Let the parent go, since all is well: what :meth:`start` does when all stages have run."""
         descriptors.flush()
-        self._is_ready = True
         self._detachment.ready()
-
-    def detach(self) -> None:
-        """Go into a new session, by two forks: this returns in the daemon.
-
-        In the parent :meth:`start` returns when the daemon is ready; a caller that runs stages itself has nothing more
-        to do there, so :meth:`report` ends it.
-        """
-        self._inheritance = descriptors.inheritance()
-        if not self.detached or self._detachment.fork():
-            return
-        self.monitor()
-        if self._starting:
-            raise _InParent
-        self.report()
-
-    def prevent_core_dumps(self) -> None:
-        """Let neither this process nor its children write core dumps."""
-        if self.prevent_core:
-            steps.prevent_core_dumps()
-
-    def take_pid_file(self) -> None:
-        """Take the pid file, as who this process still is."""
-        if self.user is not None or self.group is not None:
-            self._identity = Identity(self.user, self.group)
-        if self.pid_file is None:
-            return
-        lock = self.pid_file
-        if not isinstance(lock, PidLockFile):
-            lock = PidLockFile(lock, user=self._identity.uid if self._identity else None)
-        # From here on somebody may send them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
-        try:
-            lock.acquire()
-            self._lock = lock
-            lock.seal()
-        except OSError as error:
-            raise DaemonError(f"pid file {lock.path!r}: cannot be written: {error.strerror}") from error
-
-    def change_root(self) -> None:
-        """Let paths begin at another directory; nothing that is open leads out of it."""
-        if self.chroot is not None:
-            self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # there may be none
-            steps.change_root(self.chroot)
-            if self._lock is not None:
-                self._lock.forget_directory()
-
-    def drop_privileges(self) -> None:
-        """Become the user and the group, for good; see :manpage:`credentials(7)`."""
-        if self._identity is not None:
-            self._identity.take_on()
-
-    def set_umask(self) -> None:
-        """Say what others may not do with new files."""
-        if self.umask is not None:
-            os.umask(self.umask)
-
-    def change_directory(self) -> None:
-        """Leave the directory of the caller, which would else be in use for ever."""
-        if self.working_directory is not None:
-            steps.change_directory(self.working_directory)
-
-    def handle_signals(self) -> None:
-        """Install the handlers of the signal map; what has come meanwhile arrives now."""
-        for signum, handler in self.signal_map.items():
-            found = getattr(self, handler) if isinstance(handler, str) else handler
-            signal.signal(signum, signal.SIG_IGN if found is None else found)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.signal_map)
-
-    def close_descriptors(self) -> None:
-        """Close what was open at the beginning, but no file that is to be inherited or has been opened since."""
-        spared = {descriptors.number_of(file) for file in self.inherit_files} | origin.activation()
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None and not isinstance(stream, str | os.PathLike):
-                spared.add(descriptors.number_of(stream))
-        if self._lock is not None:
-            spared |= self._lock.descriptors
-        descriptors.close(self._inheritance or {}, spared)
-        self._inheritance = {}
-
-    def redirect_streams(self) -> None:
-        """Let the standard streams lead where they shall, all or none of them."""
-        null: Stream | None = None
-        if self.detached:
-            null = os.devnull if self._null < 0 else self._null
-        steps.redirect(*(null if stream is None else stream for stream in (self.stdin, self.stdout, self.stderr)))
-        if self._null >= 0:
-            os.close(self._null)
-            self._null = -1
-
-    def let_go(self) -> None:
-        """Remove the pid file, at the end."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._is_ready = True
 
     def _serve(self) -> None:
         self.advance()
@@ -303,30 +164,18 @@ class Daemon(Staged):
         """Be the daemon; give its exit status."""
         try:
             self._serve()
+            status = 0
         except SystemExit as exit_:
-            if isinstance(exit_.code, str):
-                sys.stderr.write(f"{exit_.code}\n")
-                return 1
-            return exit_.code or 0
+            status = endings.status_of(exit_)
         except BaseException as error:  # noqa: BLE001 - the process ends here
             self._bury(error)
-            return 1
-        finally:
-            self.let_go()
-            if "logging" in sys.modules:
-                sys.modules["logging"].shutdown()
-            descriptors.flush()
-        return 0
+            status = 1
+        endings.join_threads()
+        self.let_go()
+        if "logging" in sys.modules:
+            sys.modules["logging"].shutdown()
+        descriptors.flush()
+        return status
 
     def _bury(self, error: BaseException) -> None:
-        """Tell what the daemon has died of: the parent, or who reads its log."""
-        if self._is_ready:
-            from flagman.daemon import crash  # noqa: PLC0415 - for this end alone
-
-            crash.record(self.name, error)
-        elif isinstance(error, FlagmanError):
-            sys.stderr.write(f"{error}\n")
-        else:
-            import traceback  # noqa: PLC0415 - on this way alone
-
-            sys.stderr.write("".join(traceback.format_exception(error)))
+        endings.bury(error, name=self.name, to_log=self._is_ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from contextlib import suppress
@@ -10,6 +11,7 @@ from flagman.exceptions import DaemonError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import IO
 
     #: What a standard stream can be given: a path, an open file, or its descriptor.
@@ -19,37 +21,42 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 # Where a process finds its own descriptors: Linux, and the others.
 _LISTINGS = ("/proc/self/fd", "/dev/fd")
+# Numbers that are tried where there is no list.
+_PROBED = 4096
 _MODE = 0o666
 
 
 def pipe() -> tuple[int, int]:
     """Make a pipe of which no end is taken for a standard stream, even if one of those is closed."""
-    import fcntl  # noqa: PLC0415 - with the pipe
-
-    ends = []
-    for end in os.pipe():
-        ends.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, STDERR + 1))
-        os.close(end)
-    return ends[0], ends[1]
+    reader, writer = os.pipe()
+    return above_standard(reader), above_standard(writer)
 
 
-def inheritance() -> dict[int, tuple[int, int]] | None:
-    """Give the descriptors above the standard ones, each with what it leads to; None if the system does not list them.
+def inheritance() -> dict[int, tuple[int, int]]:
+    """Give the descriptors above the standard ones, each with what it leads to.
 
-    They are read from a list of the open ones: the limit of descriptors may be a billion.
+    They are read from a list of the open ones: the limit of descriptors may be a billion. Where there is no such list,
+    as on FreeBSD without :manpage:`fdescfs(5)`, they are looked for among the lowest numbers, which are given first.
     """
-    for listing in _LISTINGS:
-        try:
-            names = os.listdir(listing)  # noqa: PTH208 - pathlib costs 5 ms at a start
-        except OSError:
-            continue
-        found = {}
-        for number in map(int, filter(str.isdigit, names)):
-            if number > STDERR:
-                with suppress(OSError):  # that of the listing itself
-                    found[number] = _target(number)
-        return found
-    return None
+    found = {}
+    for number in _listed():
+        if number > STDERR:
+            with suppress(OSError):  # that of the listing itself
+                found[number] = _target(number)
+    return found
+
+
+def _listed() -> Iterable[int]:
+    probe = above_standard(os.open("/", os.O_RDONLY | os.O_CLOEXEC))
+    try:
+        for listing in _LISTINGS:
+            with suppress(OSError):
+                numbers = set(map(int, filter(str.isdigit, os.listdir(listing))))  # noqa: PTH208 - pathlib costs 5 ms
+                if probe in numbers:  # and not only the standard streams
+                    return numbers - {probe}
+    finally:
+        os.close(probe)
+    return range(_PROBED)
 
 
 def close(inherited: dict[int, tuple[int, int]], spared: set[int]) -> None:
@@ -91,11 +98,33 @@ def open_stream(stream: Stream, descriptor: int) -> int:
     return opened
 
 
+def above_standard(descriptor: int) -> int:
+    """Move a descriptor out of the way of the standard streams, if one of these was closed."""
+    if descriptor > STDERR:
+        return descriptor
+    moved = copy(descriptor)
+    os.close(descriptor)
+    return moved
+
+
+def copy(descriptor: int) -> int:
+    """Make another one that leads to the same, above the standard streams."""
+    return int(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STDERR + 1))
+
+
+def say(descriptor: int, text: str) -> None:
+    """Write all of a text, if anybody reads it."""
+    data = text.encode(errors="backslashreplace")
+    with suppress(OSError):
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+
 def flush() -> None:
     """Let what has been printed go where the standard streams lead now."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not stream.closed:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 stream.flush()
 
 

@@ -7,6 +7,7 @@
                 session      when it is ready, or how it has ended
 
 The watcher is the daemon's parent until it is ready, and so the only one that can tell how it has ended if it never is.
+If its own parent does not wait any longer, however that comes about, it stops the daemon.
 """
 
 from __future__ import annotations
@@ -18,23 +19,21 @@ import sys
 from contextlib import suppress
 
 from flagman.daemon import descriptors
+from flagman.daemon.watcher import READY, watch
 from flagman.exceptions import DaemonError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
-    from typing import NoReturn
-
-_READY = b"ready\n"
 _CHUNK = 65536
 # As a shell tells a death by signal.
 _SIGNALLED = 128
 
 
 class Detachment:
-    """The way of one process into the background."""
+    """The way of one process into the background.
 
-    def __init__(self) -> None:
+    :param prefix: of what it says itself among the daemon's errors
+    """
+
+    def __init__(self, prefix: str = "") -> None:
         #: What the daemon has said on standard output and standard error, as far as it is known.
         self.output = ""
         self.error = ""
@@ -42,14 +41,20 @@ class Detachment:
         self.exitcode: int | None = None
         #: Of the daemon.
         self.pid: int | None = None
+        self._prefix = prefix
         self._watcher = 0
         self._streams: list[int] = []
         self._news = -1
+        # The parent's end of the pipe whose end tells the watcher that nobody waits.
+        self._interest = -1
         self._readiness = -1
         self._mask: set[signal.Signals | int] = set()
 
     def fork(self) -> bool:
         """Make the watcher and the daemon; tell whether this process is the daemon.
+
+        In the parent all signals are blocked from here to :meth:`close`: between this and :meth:`wait` there is nobody
+        who would stop the daemon.
 
         :raises DaemonError: if that is impossible, or other threads run, which would not be there any more
         """
@@ -57,79 +62,115 @@ class Detachment:
         if threading is not None and threading.active_count() > 1:
             raise DaemonError("detach: other threads run, which would not survive the fork")
         descriptors.flush()
-        pipes = [descriptors.pipe() for _ in range(3)]
-        # The watcher is not to miss it while it gets ready.
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        pipes: list[tuple[int, int]] = []
         try:
+            while len(pipes) < 4:  # noqa: PLR2004 - one for interest, three for reports
+                pipes.append(descriptors.pipe())
             self._watcher = os.fork()
         except OSError as error:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             for end in (end for pipe in pipes for end in pipe):
                 os.close(end)
-            raise DaemonError(f"detach: cannot fork: {error.strerror}") from error
-        if self._watcher:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-            for _, writer in pipes:
+            raise DaemonError(f"detach: {error.strerror}") from error
+        if self._watcher:
+            (interest, self._interest), *reports = pipes
+            os.close(interest)
+            for _, writer in reports:
                 os.close(writer)
-            *self._streams, self._news = (reader for reader, _ in pipes)
+            *self._streams, self._news = (reader for reader, _ in reports)
             return False
         try:
             self._fork_again(pipes)
         except BaseException as error:  # noqa: BLE001 - the caller's code must not run in the watcher
-            os.write(descriptors.STDERR, f"detach: {error}\n".encode())
+            reason = error.strerror if isinstance(error, OSError) else error
+            descriptors.say(descriptors.STDERR, f"{self._prefix}detach: {reason}\n")
             os._exit(1)
         return True
 
     def _fork_again(self, pipes: list[tuple[int, int]]) -> None:
         with suppress(ValueError):  # the parent's, or not the main thread
             signal.set_wakeup_fd(-1)
-        for reader, _ in pipes:
+        (interest, interest_writer), *reports = pipes
+        os.close(interest_writer)
+        for reader, _ in reports:
             os.close(reader)
-        (_, out), (_, err), (_, news) = pipes
+        (_, out), (_, err), (_, news) = reports
         for descriptor, writer in ((descriptors.STDOUT, out), (descriptors.STDERR, err)):
             os.dup2(writer, descriptor)
             os.close(writer)
         os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored nobody learns how a child has ended
         reader, self._readiness = descriptors.pipe()
         self.pid = os.fork()
         if self.pid:
             os.close(self._readiness)
-            _watch(self.pid, reader, news)
-        os.close(reader)
-        os.close(news)
+            watch(self.pid, reader, interest, news)
+        for descriptor in (reader, interest, news):
+            os.close(descriptor)
         self.pid = os.getpid()
+        # A child of the daemon is not to keep the watcher from seeing that the daemon has ended.
+        os.register_at_fork(after_in_child=self._hush)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def ready(self) -> None:
-        """Say, in the daemon, that it is ready."""
+    def tell(self, path: str) -> None:
+        """Let the watcher know, in the daemon, of a pid file that is to be removed if this start fails."""
         if self._readiness >= 0:
-            with suppress(BrokenPipeError):  # who has started it waits no more
-                os.write(self._readiness, _READY)
+            with suppress(BrokenPipeError):
+                os.write(self._readiness, os.fsencode(path) + b"\0")
+
+    def ready(self) -> None:
+        """Say, in the daemon, that it is ready.
+
+        :raises DaemonError: if the watcher has gone, so that whoever has started this has been told that it failed
+        """
+        if self._readiness >= 0:
+            try:
+                os.write(self._readiness, READY)
+            except BrokenPipeError as error:
+                raise DaemonError("detach: nobody waits for this daemon any more") from error
+            finally:
+                self._hush()
+
+    def _hush(self) -> None:
+        if self._readiness >= 0:
             os.close(self._readiness)
             self._readiness = -1
 
     def wait(self) -> None:
-        """Wait, in the parent, until the daemon is ready or has ended, and gather what it says meanwhile."""
+        """Wait, in the parent, until the daemon is ready or has ended, and gather what it says meanwhile.
+
+        Signals arrive here. If one of their handlers raises, the daemon is stopped, and this waits for its end.
+        """
         said: dict[int, bytearray] = {descriptor: bytearray() for descriptor in (*self._streams, self._news)}
         try:
-            self._gather(said)
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.kill(self._watcher, signal.SIGTERM)
-            self._gather(said)
-            number, _, verdict = said[self._news].partition(b"\n")
-            if verdict == _READY:  # at the same moment, and the watcher has gone
-                os.kill(int(number), signal.SIGTERM)
-            raise
+            try:
+                self._gather(said)
+                self._poll(select.poll(), 0)  # for a signal that has come meanwhile
+            except BaseException:
+                os.close(self._interest)
+                self._interest = -1
+                self._gather(said)
+                number, _, verdict = said[self._news].partition(b"\n")
+                if verdict == READY:  # at the same moment, and the watcher has gone
+                    os.kill(int(number), signal.SIGTERM)
+                raise
         finally:
-            for descriptor in said:
-                os.close(descriptor)
-            with suppress(ChildProcessError):  # the caller ignores SIGCHLD
-                os.waitpid(self._watcher, 0)
             output, error, news = said.values()
             self.output = output.decode(errors="replace")
             self.error = error.decode(errors="replace")
-            self._understand(news.decode())
+            self._understand(bytes(news))
+
+    def close(self) -> None:
+        """Let signals arrive again, in the parent."""
+        for descriptor in (*self._streams, self._news, self._interest):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._streams = []
+        self._news = self._interest = -1
+        with suppress(ChildProcessError):  # the caller ignores SIGCHLD
+            os.waitpid(self._watcher, 0 if self.exitcode is not None else os.WNOHANG)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def _gather(self, said: dict[int, bytearray]) -> None:
         poll = select.poll()
@@ -137,7 +178,7 @@ class Detachment:
             os.set_blocking(descriptor, False)
             poll.register(descriptor, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
+            for descriptor, _ in self._poll(poll):
                 data = os.read(descriptor, _CHUNK)
                 said[descriptor] += data
                 if data:
@@ -148,25 +189,34 @@ class Detachment:
                         _drain(stream, said[stream])
                     return
 
-    def _understand(self, news: str) -> None:
+    def _poll(self, poll: select.poll, timeout: int | None = None) -> list[tuple[int, int]]:
+        """Wait, and let signals arrive meanwhile and at no other time, so that nothing that has been read is lost."""
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            return poll.poll(timeout)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+    def _understand(self, news: bytes) -> None:
         """Read what the watcher has said: the daemon's number, and then what has become of it."""
-        number, _, verdict = news.partition("\n")
-        self.pid = int(number) if number else None
-        if verdict == "ready\n":
+        number, _, verdict = news.partition(b"\n")
+        if not number:  # there is none, and the reason has been said
+            self.exitcode = 1
+            return
+        self.pid = int(number)
+        if verdict == READY:
             self.exitcode = 0
             return
         status = int(verdict) if verdict else None
         if status is None:
             self.exitcode, reason = 1, "it is not known what has become of the daemon"
         elif status < 0:
-            self.exitcode, reason = (
-                _SIGNALLED - status,
-                f"the daemon was killed by signal {-status} before it was ready",
-            )
+            self.exitcode = _SIGNALLED - status
+            reason = f"the daemon was killed by signal {-status} before it was ready"
         else:
             self.exitcode, reason = status or 1, "" if status else "the daemon ended before it was ready"
         if reason:
-            self.error += f"{reason}\n"
+            self.error += f"{self._prefix}{reason}\n"
 
 
 def _drain(descriptor: int, said: bytearray) -> None:
@@ -174,22 +224,3 @@ def _drain(descriptor: int, said: bytearray) -> None:
     with suppress(BlockingIOError):
         while data := os.read(descriptor, _CHUNK):
             said += data
-
-
-def _watch(pid: int, readiness: int, news: int) -> NoReturn:
-    """Be the watcher: tell what becomes of the daemon until it is ready, and stop it if the parent wants that."""
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - {signal.SIGTERM})
-    with suppress(OSError):
-        os.write(news, b"%d\n" % pid)
-        if os.read(readiness, len(_READY)):
-            os.write(news, _READY)
-        else:
-            _, status = os.waitpid(pid, 0)
-            os.write(news, b"%d" % os.waitstatus_to_exitcode(status))
-    os._exit(0)

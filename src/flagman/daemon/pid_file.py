@@ -4,34 +4,43 @@ What decides is a lock on the file, see :manpage:`flock(2)`, which its owner hol
 with it, however that comes about. The number in the file is for those who read it.
 
 The file is not changed in place. A new one is written and locked under another name and then put in its place, so
-that whoever opens it finds a whole one, which is locked if its owner lives. The lock that somebody may have got on the
-old one does not count: after locking, everybody looks whether the file still is the one behind the name.
+that whoever opens it finds a whole one, which is locked if its owner lives. Whoever does that has the turn: a lock on
+another file, which exists that long and which other users cannot open, so that they cannot keep it.
+
+The owner has the file open only to be read. So a daemon that has given up its privileges cannot change the number,
+and make root send a signal to a process of its choice.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import stat
 import time
-from contextlib import suppress
-from weakref import WeakMethod
+from contextlib import contextmanager, suppress
 
-from flagman.daemon.holder import ENDED, LONGEST, READ_ONLY, number_in
+from flagman.daemon import directory
+from flagman.daemon.descriptors import above_standard
+from flagman.daemon.holder import LONGEST, READ_ONLY, holder_of, number_in, read_pid
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
 logger = logging.getLogger(__name__)
 
 _MODE = 0o644
-# Seconds between two looks at a file that somebody holds.
-_PAUSE = 0.01
-# Seconds that a lock may seem to be held, because somebody just looks whether it is.
-_GLANCE = 0.1
+# Of what only this user may open, and so only this user lock.
+_PRIVATE = 0o600
+_CREATE = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+# Seconds between two looks at a file that somebody holds, and at whose turn it is.
+_PAUSE, _SHORT_PAUSE = 0.01, 0.001
+# Seconds to wait for the turn, which takes a millisecond.
+_TURN = 5.0
 
 
 class AlreadyRunningError(FlagmanError):
@@ -52,19 +61,16 @@ class PidLockFile:
 
     :param path: where it is; the directory must exist
     :param timeout: seconds to wait for another process that holds it; not at all if negative
-    :param user: the uid that this process is going to take on: the directory must not be that user's, or whoever takes
-        over the daemon could let the pid file lead a signal astray
-    :param shared: accept a directory in which others may write, too
+    :param shared: accept a directory in which others may write, or that they may replace
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], timeout: float = -1, *, user: int | None = None, shared: bool = False
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], timeout: float = -1, *, shared: bool = False) -> None:
         self.path = os.path.abspath(path)  # noqa: PTH100 - pathlib costs 5 ms at a start
         self.timeout = timeout
-        self._user = user
         self._shared = shared
         self._folder, self._name = os.path.split(self.path)
+        if not self._name:
+            raise FlagmanError(f"pid file {self.path!r}: this is a directory")
         self._directory = -1
         self._descriptor = -1
         # The process that has written its number.
@@ -83,35 +89,31 @@ class PidLockFile:
         if self._descriptor >= 0:
             return
         patience = self.timeout if timeout is None else timeout
-        limit = time.monotonic() + max(patience, _GLANCE)
-        self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        limit = time.monotonic() + patience
+        self._open_directory()
         try:
-            self._check_directory()
             while not self._take():
-                self._wait(limit)
+                if time.monotonic() >= limit:
+                    raise AlreadyRunningError(self._holder(), self.path)  # noqa: TRY301 - what is left is to be closed
+                time.sleep(_PAUSE)
         except BaseException:
             self._close()
             raise
-        self._clean()
-
-    def _wait(self, limit: float) -> None:
-        if time.monotonic() >= limit:
-            raise AlreadyRunningError(self._read(), self.path)
-        time.sleep(_PAUSE)
 
     def seal(self) -> None:
         """Write the number of this process, which is the one that stays.
 
+        :raises AlreadyRunningError: if somebody has removed the file, and another process has taken its place
         :raises OSError: if it cannot be written; the file is as it was then
         """
         if self._descriptor < 0:
             raise RuntimeError("seal() comes after acquire()")
         if self._owner != os.getpid():
-            descriptor = self._write()
-            os.close(self._descriptor)
-            self._descriptor = descriptor
-        method = WeakMethod(self._abandon)
-        os.register_at_fork(after_in_child=lambda: (abandon := method()) and abandon())
+            with self._turn():
+                if not self._is_in_place(self._descriptor) and self._left_behind() is None:
+                    raise AlreadyRunningError(self._holder(), self.path)
+                self._write()
+        _SEALED.add(self)
 
     @property
     def descriptors(self) -> set[int]:
@@ -119,25 +121,35 @@ class PidLockFile:
         return {descriptor for descriptor in (self._descriptor, self._directory) if descriptor >= 0}
 
     def forget_directory(self) -> None:
-        """Close the directory, since a descriptor of one outside leads out of every :manpage:`chroot(2)`."""
+        """Close the directory: a descriptor leads to where another user, or one in another root, may not go.
+
+        The file is left behind at the end then, as by anybody who may not remove it.
+        """
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
 
     def release(self) -> None:
-        """Remove the file, if it is ours, and let go of the lock; a process that is not the owner only lets go.
-
-        Whoever may not remove it any more, since it has given up its privileges, leaves an empty line in it.
-        """
-        if self._descriptor >= 0 and self._owner == os.getpid():
-            try:
+        """Remove the file, if it is ours, and let go of the lock; a process that is not the owner only lets go."""
+        if self._directory >= 0 and self._descriptor >= 0 and self._owner == os.getpid():
+            with suppress(OSError):
                 if self._is_in_place(self._descriptor):
                     os.unlink(self._name, dir_fd=self._directory)
-            except OSError:
-                with suppress(OSError):
-                    os.pwrite(self._descriptor, ENDED, 0)
-                    os.ftruncate(self._descriptor, len(ENDED))
         self._close()
+
+    def remove_after(self, pid: int) -> None:
+        """Remove what a process has left that has died; nothing happens if the file tells another number, or is held.
+
+        :raises FlagmanError: if the file must not be where it is, or is none
+        :raises OSError: if it cannot be removed
+        """
+        self._open_directory()
+        try:
+            with self._turn():
+                if number_in(self._left_behind() or b"") == pid:
+                    os.unlink(self._name, dir_fd=self._directory)
+        finally:
+            self._close()
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -151,46 +163,83 @@ class PidLockFile:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _abandon(self) -> None:
-        """Let a forked child not hold what is its parent's."""
-        if self._descriptor >= 0:
-            self._close()
-
     def _close(self) -> None:
-        for descriptor in (self._descriptor, self._directory):
-            if descriptor >= 0:
-                os.close(descriptor)
+        for descriptor in self.descriptors:
+            os.close(descriptor)
         self._descriptor = self._directory = -1
+        _SEALED.discard(self)
 
-    def _check_directory(self) -> None:
-        """Make sure that only those can replace the file who may."""
-        status = os.fstat(self._directory)
-        if status.st_uid not in (0, os.geteuid()):
-            raise FlagmanError(f"pid file {self.path!r}: the directory belongs to another user (uid {status.st_uid})")
-        if self._user and status.st_uid == self._user and not self._shared:
-            raise FlagmanError(f"pid file {self.path!r}: the directory belongs to the user that the daemon becomes")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not self._shared:
-            raise FlagmanError(f"pid file {self.path!r}: others may write in the directory; take one such as /run")
+    def _open_directory(self) -> None:
+        try:
+            self._directory = directory.open_safely(self._folder, shared=self._shared)
+        except FlagmanError as error:
+            raise FlagmanError(f"pid file {self.path!r}: {error}") from None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one that looks who holds the file, and puts one in place.
+
+        :raises FlagmanError: if another process has the turn, and does not end it
+        """
+        name = f".{self._name}.lock"
+        limit = time.monotonic() + _TURN
+        while (descriptor := self._lock(name)) < 0:
+            if time.monotonic() >= limit:
+                raise FlagmanError(f"pid file {self.path!r}: another start is under way, and does not go on")
+            time.sleep(_SHORT_PAUSE)
+        try:
+            yield
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._directory)
+            os.close(descriptor)
+
+    def _lock(self, name: str) -> int:
+        """Make and lock a file; give its descriptor, or a negative number if somebody else was faster."""
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _CREATE, _PRIVATE, dir_fd=self._directory)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._is_in_place(descriptor, name):
+                return descriptor
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.unlink(name, dir_fd=self._directory)
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return -1
 
     def _take(self) -> bool:
-        """Put a file of ours in place, unless somebody holds the one that is there, or comes in between."""
-        with suppress(BlockingIOError, FileExistsError, FileNotFoundError):
+        """Put a file of ours in place, unless somebody holds the one that is there."""
+        with self._turn():
             try:
-                old = self._open()
+                before = self._left_behind()
             except FileNotFoundError:
-                self._descriptor = self._write(new=True)
+                self._write()
                 return True
-            try:
-                fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._is_in_place(old):
-                    before = os.read(old, LONGEST)
-                    self._descriptor = self._write()
-                    level = logging.INFO if before == ENDED else logging.WARNING
-                    logger.log(level, "Took the pid file %s over: %s", self.path, _describe(before))
-                    return True
-            finally:
-                os.close(old)
+            if before is None:
+                return False
+            self._write()
+        logger.warning("Took the pid file %s over: %s", self.path, _describe(before))
+        return True
+
+    def _is_lost(self) -> bool:
+        """Tell whether another process holds the file by now, since somebody has removed ours."""
+        with suppress(FileNotFoundError):
+            return not self._is_in_place(self._descriptor) and self._left_behind() is None
         return False
+
+    def _left_behind(self) -> bytes | None:
+        """Read the file that is there; None if somebody holds it.
+
+        :raises FileNotFoundError: if there is none
+        """
+        descriptor = self._open()
+        try:
+            return os.pread(descriptor, LONGEST, 0) if holder_of(descriptor) is None else None
+        finally:
+            os.close(descriptor)
 
     def _open(self) -> int:
         """Open the file that is there."""
@@ -201,64 +250,48 @@ class PidLockFile:
         except PermissionError as error:
             raise FlagmanError(f"pid file {self.path!r}: cannot be opened: {error.strerror}") from error
 
-    def _write(self, *, new: bool = False) -> int:
-        """Put a file with the number of this process in place; give its descriptor, which holds the lock.
-
-        :param new: there is none yet
-        :raises FileExistsError: if there was, though
-        """
+    def _write(self) -> None:
+        """Put a file with the number of this process in place; the lock is on that from then on."""
         pid = os.getpid()
-        name = f".{self._name}.{pid}"
+        name = f".{self._name}.new"
         with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._directory)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, _MODE, dir_fd=self._directory)
+            os.unlink(name, dir_fd=self._directory)  # of somebody who was killed in his turn
+        descriptor = above_standard(os.open(name, os.O_RDONLY | os.O_EXCL | _CREATE, _PRIVATE, dir_fd=self._directory))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fill(name, b"%d\n" % pid)
             os.fchmod(descriptor, _MODE)  # whatever the umask
-            os.write(descriptor, b"%d\n" % pid)
-            if new:
-                os.link(name, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
-                os.unlink(name, dir_fd=self._directory)
-            else:
-                os.rename(name, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            os.rename(name, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         except BaseException:
             with suppress(OSError):
                 os.unlink(name, dir_fd=self._directory)
             os.close(descriptor)
             raise
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = descriptor
         self._owner = pid
-        return descriptor
 
-    def _is_in_place(self, descriptor: int) -> bool:
+    def _fill(self, name: str, text: bytes) -> None:
+        writer = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
+        try:
+            if os.write(writer, text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(writer)
+
+    def _is_in_place(self, descriptor: int, name: str = "") -> bool:
         """Tell whether an open file is the one behind the name."""
         try:
-            there = os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
+            there = os.stat(name or self._name, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return os.path.samestat(os.fstat(descriptor), there)
 
-    def _read(self) -> int | None:
-        try:
-            descriptor = self._open()
-        except (OSError, FlagmanError):
-            return None
-        try:
-            return number_in(os.read(descriptor, LONGEST))
-        finally:
-            os.close(descriptor)
-
-    def _clean(self) -> None:
-        """Remove what processes have left that were killed while they wrote."""
-        for name in os.listdir(self._directory):  # noqa: PTH208 - by descriptor
-            if name.startswith(f".{self._name}.") and name.rpartition(".")[2].isdigit():
-                with suppress(OSError):
-                    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
-                    try:
-                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or its owner lives
-                        os.unlink(name, dir_fd=self._directory)
-                    finally:
-                        os.close(descriptor)
+    def _holder(self) -> int | None:
+        with suppress(OSError):
+            return read_pid(self.path)
+        return None
 
 
 def _describe(text: bytes) -> str:
@@ -266,6 +299,17 @@ def _describe(text: bytes) -> str:
     number = number_in(text)
     if number is not None:
         return f"the process {number}, which wrote it, does not hold it any more"
-    if text == ENDED:
-        return "the process that wrote it has ended"
     return f"it holds no pid but {text!r}" if text else "it is empty"
+
+
+# Not weak: nobody needs to remember an object that is to do nothing but last.
+_SEALED: set[PidLockFile] = set()
+
+
+def _abandon() -> None:
+    """Let a forked child not hold what is its parent's."""
+    while _SEALED:
+        _SEALED.pop()._close()  # noqa: SLF001 - it has no reason to be public
+
+
+os.register_at_fork(after_in_child=_abandon)

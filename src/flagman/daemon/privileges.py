@@ -13,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Where the files of the user are who has started this process, see the XDG Base Directory Specification.
+_HOMES = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+
 
 class Identity:
     """Who a process becomes; what is to be known about that is found out now, since a new root may not know it.
@@ -48,16 +51,20 @@ class Identity:
         if ours and os.geteuid() != 0:
             return  # supplementary groups are root's to change
         try:
-            os.setgroups(sorted(self.groups))
+            os.setgroups([self.gid, *sorted(self.groups - {self.gid})])  # where the first is the effective one
             _set_all(self.gid, getattr(os, "setresgid", None), os.setgid)
             _set_all(self.uid, getattr(os, "setresuid", None), os.setuid)
-        except OSError as error:
-            raise DaemonError(f"{self._name}: cannot become that: {error.strerror}") from error
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DaemonError(f"{self._name}: cannot become that: {reason}") from error
         # Linux may tell the effective group among the supplementary ones, and so may we.
         if not self._is_taken_on() or set(os.getgroups()) | {self.gid} != self.groups:
             raise DaemonError(f"{self._name}: the system does not say that this process has become that")
         if self.uid != 0:
             self._try_to_go_back()
+        if self.environment:
+            for name in _HOMES:
+                os.environ.pop(name, None)
         os.environ.update(self.environment)
 
     def _is_taken_on(self) -> bool:

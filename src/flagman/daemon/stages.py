@@ -26,6 +26,8 @@ class Staged:
         self._done = 0
         self._running = ""
         self._broken = ""
+        # What has run of the stage that does: its overrides, and what they call.
+        self._called: set[Callable[[Staged], None]] = set()
 
     def advance(self, last: str = "") -> None:
         """Run all stages up to this one that have not run yet; all that there are by default.
@@ -35,11 +37,17 @@ class Staged:
         if last and last not in self.STAGES:
             raise ValueError(f"{last!r} is no stage; there are {', '.join(self.STAGES)}")
         end = self.STAGES.index(last) + 1 if last else len(self.STAGES)
-        for name in self.STAGES[self._done : end]:
-            getattr(self, name)()
+        for position, name in enumerate(self.STAGES[:end]):
+            if position >= self._done:
+                getattr(self, name)()
+            if position >= self._done:
+                raise RuntimeError(f"{name}() has been replaced by something that does not run it")
 
     def _run_stage(self, name: str, method: Callable[[Staged], None]) -> None:
         if self._running == name:  # an override calls what it overrides
+            if method in self._called:
+                raise RuntimeError(f"{name}() has run already")
+            self._called.add(method)
             method(self)
             return
         if self._broken:
@@ -52,8 +60,12 @@ class Staged:
         if self._running:
             raise RuntimeError(f"{name}() cannot run while {self._running}() does")
         self._running, self._broken = name, name
-        method(self)
-        self._running, self._broken = "", ""
+        self._called = {method}
+        try:
+            method(self)
+        finally:
+            self._running = ""
+        self._broken = ""
         self._done += 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import ExitStack
 
 from flagman.daemon import descriptors
@@ -10,11 +11,32 @@ from flagman.exceptions import DaemonError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
     from flagman.daemon.descriptors import Stream
 
 
+def import_late() -> None:
+    """Import what only the end needs: in another root, or for another user, it may not be there any more."""
+    import traceback  # noqa: F401, PLC0415
+
+    from flagman.daemon import crash  # noqa: F401, PLC0415
+
+
+def handle(signum: int, handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    """Give a signal its handler."""
+    try:
+        signal.signal(signum, handler)
+    except (OSError, ValueError, TypeError) as error:
+        raise DaemonError(f"signal {signum}: cannot be handled: {error}") from error
+
+
 def prevent_core_dumps() -> None:
-    """Set the limit of their size to 0, for good, see :manpage:`setrlimit(2)`."""
+    """Set the limit of their size to 0, for good, see :manpage:`core(5)`.
+
+    It does not hold for a program to which the kernel has been told to pipe them.
+    """
     import resource  # noqa: PLC0415 - for this step alone
 
     try:
@@ -28,16 +50,20 @@ def change_root(path: str | os.PathLike[str]) -> None:
     try:
         os.chroot(path)
         os.chdir("/")
-    except OSError as error:
-        raise DaemonError(f"chroot {os.fspath(path)!r}: cannot be entered: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise DaemonError(f"chroot {os.fspath(path)!r}: cannot be entered: {_reason(error)}") from error
 
 
 def change_directory(path: str | os.PathLike[str]) -> None:
     """Make it the working directory."""
     try:
         os.chdir(path)
-    except OSError as error:
-        raise DaemonError(f"working directory {os.fspath(path)!r}: cannot be entered: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise DaemonError(f"working directory {os.fspath(path)!r}: cannot be entered: {_reason(error)}") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str((isinstance(error, OSError) and error.strerror) or error)
 
 
 def redirect(*streams: Stream | None) -> None:

@@ -124,11 +124,13 @@ class Signals:
             signal.signal(signum, signal.SIG_DFL)
 
     def renew(self) -> None:
-        """Go on in a child that was forked, and has been abandoned, as the one daemon there is."""
+        """Go on in a child that was forked, and has been abandoned, as the one daemon there is, without a terminal."""
         self.wakeup.close()
         self.wakeup = Wakeup()
         for signum in self._names:
             signal.signal(signum, self._raise_flags)
+        # Nothing hangs up there: what comes is meant for actions, which may not be there yet, or any more.
+        self._previous[signal.SIGHUP] = signal.SIG_IGN
 
     def was_ignored(self, signum: SignalNumber) -> bool:
         """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
