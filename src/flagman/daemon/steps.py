@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from flagman.daemon import descriptors
 from flagman.exceptions import DaemonError
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def import_late() -> None:
     """Import what only the end needs: in another root, or for another user, it may not be there any more."""
-    import traceback  # noqa: F401, PLC0415
+    with suppress(ImportError):  # this user never could
+        import traceback  # noqa: F401, PLC0415
 
-    from flagman.daemon import crash  # noqa: F401, PLC0415
+        from flagman.daemon import crash  # noqa: F401, PLC0415
 
 
 def handle(signum: int, handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
