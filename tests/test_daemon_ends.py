@@ -326,3 +326,72 @@ def test_a_class_that_forgets_its_base() -> None:
 
     with pytest.raises(RuntimeError, match=r"Daemon.__init__\(\) has not been called"):
         Forgets().start()
+
+
+@pytest.mark.parametrize("way", ["sys.exit(3)", "1 / 0", "return"])
+def test_children_of_the_target(starter: Starter, way: str) -> None:
+    """They do not come back either; what they die of is theirs, and the pid file is not."""
+    done = starter.run(f"""
+def target():
+    child = os.fork()
+    if child == 0:
+        {way}
+        return
+    _, status = os.waitpid(child, 0)
+    with open(where + "/status", "w") as file:
+        file.write(str(os.waitstatus_to_exitcode(status)))
+    assert os.path.exists(where + "/d.pid")
+d = Daemon(target, detach=True, pid_file=where + "/d.pid")
+d.start()
+print("here")
+""")
+    assert done.stdout == "here\n"
+    while read_pid(starter.directory / "d.pid") is not None:
+        pass
+    expected = {"sys.exit(3)": "3", "1 / 0": "1", "return": "0"}[way]
+    assert (starter.directory / "status").read_text(encoding="ascii") == expected
+    assert not (starter.directory / "d.pid").exists()
+
+
+def test_a_daemon_that_ignores_the_stop(starter: Starter) -> None:
+    """It learns, when it is ready, that nobody waits any longer, and ends."""
+    done = starter.run("""
+import select
+parent = os.getpid()
+class Deaf(Daemon):
+    def redirect_streams(self):
+        super().redirect_streams()
+        os.kill(parent, signal.SIGINT)
+        poll = select.poll()
+        poll.register(self._detachment._readiness, 0)
+        poll.poll()
+d = Deaf(signal.pause, detach=True, signal_map={"TERM": None}, stderr=where + "/err", pid_file=where + "/d.pid")
+try:
+    d.start()
+except KeyboardInterrupt:
+    print(d.exitcode)
+""")
+    assert done.stdout == "1\n"
+    assert "nobody waits for this daemon any more" in (starter.directory / "err").read_text(encoding="utf-8")
+    assert not (starter.directory / "d.pid").exists()
+
+
+@needs_root
+def test_a_daemon_that_has_been_taken_over(starter: Starter) -> None:
+    """The watcher, who is still root, does not take its word for what is to be removed."""
+    done = starter.run("""
+os.mkdir(where + "/secret", 0o700)
+class Evil(Daemon):
+    def set_umask(self):
+        os.write(self._detachment._readiness, b"=" + os.fsencode(where) + b"/secret/victim")
+        sys.exit(5)
+    def take_pid_file(self):
+        super().take_pid_file()
+        with open(where + "/secret/victim", "w") as file:
+            print(os.getpid(), file=file)
+d = Evil(detach=True, user="nobody")
+d.start()
+d.report()
+""")
+    assert done.returncode == 5
+    assert (starter.directory / "secret" / "victim").exists()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import Lines, run
 
-from flagman.daemon import AlreadyRunningError, PidLockFile, read_pid, signal_holder
+from flagman.daemon import AlreadyRunningError, PidLockFile, holder, pid_file, read_pid, signal_holder
 from flagman.exceptions import FlagmanError
 
 if TYPE_CHECKING:
@@ -142,14 +142,14 @@ def test_starts_of_whole_processes(path: Path) -> None:
     """The same with interpreters of their own; when the winner is killed, the next one wins."""
     for _ in range(2):
         holders = [Holder(path) for _ in range(10)]
-        answers = [holder.lines.next() for holder in holders]
+        answers = [one.lines.next() for one in holders]
         assert answers.count("yes") == 1
         winner = holders[answers.index("yes")].process
         assert read_pid(path) == winner.pid
         assert {answer for answer in answers if answer != "yes"} <= {f"no {winner.pid}", "no None"}
         winner.kill()
-        for holder in holders:
-            holder.end()
+        for one in holders:
+            one.end()
         assert read_pid(path) is None
         assert path.read_text(encoding="ascii") == f"{winner.pid}\n"
 
@@ -284,6 +284,82 @@ def test_threads(path: Path) -> None:
             thread.join()
         assert len(winners) == 1
         winners.pop().release()
+
+
+def test_a_holder_that_cannot_be_seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one in another container: it runs, but nobody knows under which number."""
+    path.write_text("1\n", encoding="ascii")
+    stranger = run_stranger(path)
+    try:
+        assert read_pid(path) is None
+        monkeypatch.setattr(os, "major", lambda _: 0xFFF)
+        with pytest.raises(FlagmanError, match="a process that cannot be seen from here holds"):
+            read_pid(path)
+        with pytest.raises(AlreadyRunningError, match="pid unknown"):
+            PidLockFile(path).acquire()
+        with pytest.raises(FlagmanError, match="cannot be seen"):
+            signal_holder(path, signal.SIGTERM)
+        monkeypatch.setattr(os, "readlink", lambda _: "1")
+        monkeypatch.setattr(holder, "_numbers", lambda _: {1})
+        assert read_pid(path) == 1  # its number here, where /proc tells those of another namespace
+    finally:
+        stranger.kill()
+        stranger.communicate()
+
+
+def test_a_file_that_is_replaced_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by the seal: there is a holder all the time."""
+    path.write_text("1\n", encoding="ascii")
+    lock = PidLockFile(path)
+    real = holder.holder_of
+
+    def late(descriptor: int) -> int | None:
+        monkeypatch.setattr(holder, "holder_of", real)
+        lock.acquire()
+        return real(descriptor)
+
+    monkeypatch.setattr(holder, "holder_of", late)
+    assert read_pid(path) == os.getpid()
+    lock.release()
+
+
+def test_an_interrupted_start_leaves_another_ones_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has not got it yet."""
+    first = PidLockFile(path)
+    first._open_directory()
+    with first._turn():
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(fcntl, "flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            PidLockFile(path).acquire()
+        monkeypatch.undo()
+        assert (path.parent / f".{path.name}.lock").exists()
+    first.release()
+    assert not list(path.parent.iterdir())
+
+
+def test_a_start_that_does_not_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever until it is his turn."""
+    monkeypatch.setattr(pid_file, "_TURN", 0.05)
+    first = PidLockFile(path)
+    first._open_directory()
+    with first._turn(), pytest.raises(FlagmanError, match="another start is under way, and does not go on"):
+        PidLockFile(path).acquire()
+    first.release()
+
+
+def test_a_file_that_is_gone_before_the_seal(path: Path) -> None:
+    """It is written anew."""
+    lock = PidLockFile(path)
+    lock.acquire()
+    path.unlink()
+    lock._owner = 0  # as in a child
+    lock.seal()
+    assert read_pid(path) == os.getpid()
+    lock.release()
 
 
 def test_children_do_not_inherit_it(path: Path) -> None:
@@ -428,7 +504,9 @@ def test_whoever_waits_gets_it(path: Path) -> None:
 def test_what_the_dead_have_left(path: Path) -> None:
     """It is removed for them, but nothing of anybody else."""
     path.write_text("4711\n", encoding="ascii")
+    (path.parent / f".{path.name}.new").touch()
     PidLockFile(path).remove_after(4712)
+    assert list(path.parent.iterdir()) == [path]
     assert path.exists()
     PidLockFile(path).remove_after(4711)
     assert not path.exists()

@@ -96,6 +96,8 @@ def _signal(arguments: Namespace) -> int:
             return _say(_NOT_RUNNING, f"not running ({arguments.pid_file})")
     except OSError as error:
         return _say(_UNKNOWN, f"cannot send {arguments.name}: {error.strerror} ({arguments.pid_file})")
+    except FlagmanError as error:
+        return _say(_UNKNOWN, f"cannot send {arguments.name}: {error}")
     return 0
 
 
@@ -111,6 +113,8 @@ def _status(arguments: Namespace) -> int:
         dead = path.exists()
     except OSError as error:
         return _say(_UNKNOWN, f"cannot tell: {error.strerror} ({path})")
+    except FlagmanError as error:
+        return _say(_UNKNOWN, f"cannot tell: {error}")
     print(f"dead, and its pid file is there ({path})" if dead else f"not running ({path})")
     return _DEAD if dead else _NOT_RUNNING
 

@@ -52,12 +52,15 @@ class _Process(Daemon):
 
     def __init__(self, *, detach: bool) -> None:
         super().__init__(detach=detach, umask=None, working_directory=None, prevent_core=detach)
+        #: What whoever has started this command has let it ignore.
+        self.ignored: set[int] = set()
         # Until the engine has its own: the pid file is to be removed.
         self.signal_map = dict.fromkeys((signal.SIGINT, signal.SIGTERM), _give_up)
 
     def monitor(self) -> None:
         for signum in _IMPATIENCE:
-            signal.signal(signum, _give_up)
+            if signum not in self.ignored:  # as under nohup(1)
+                signal.signal(signum, _give_up)
         super().monitor()
         for signum in _IMPATIENCE:
             signal.signal(signum, signal.SIG_IGN)  # it is over, and only remains to be told
@@ -86,6 +89,7 @@ class Surroundings:
 
     def __init__(self, signals: Signals, *, detach: bool) -> None:
         self._process = _Process(detach=detach)
+        self._process.ignored = set(filter(signals.was_ignored, (signal.SIGHUP, signal.SIGQUIT)))
         self._opened: list[int] = []
         self._is_ready = False
         #: Where relative paths of options begin, once this has been entered.

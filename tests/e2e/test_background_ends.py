@@ -64,10 +64,10 @@ def test_killed_after_any_stage(background: Background, stage: str) -> None:
 class SlowStart:
     """A daemon that waits in the set_up of its action, and the process that waits for it."""
 
-    def __init__(self, background: Background, fifo: Path) -> None:
+    def __init__(self, background: Background, fifo: Path, *prefix: str) -> None:
         words = ["-q", "--pid-file", str(background.pid_file), "--usr1", "acts:SlowSetUp", "a", str(fifo)]
         self.parent = subprocess.Popen(
-            [*SCRIPT, "--daemon", *words],
+            [*prefix, *SCRIPT, "--daemon", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -115,6 +115,31 @@ def test_whoever_gives_up_waiting(background: Background, fifo: Path, signum: si
     slow.end()
     assert slow.parent.returncode == 128 + signum
     background.wait_for(lambda: not background.pid_file.exists())
+
+
+def test_whoever_insists(background: Background, fifo: Path) -> None:
+    """Is let go at the second time, whatever the daemon does."""
+    slow = SlowStart(background, fifo)
+    os.kill(slow.pid, signal.SIGSTOP)
+    slow.parent.send_signal(signal.SIGINT)
+    # The watcher has passed it on.
+    background.wait_for(lambda: int(status_of(slow.pid)["ShdPnd"], 16) & 1 << signal.SIGTERM - 1)
+    slow.parent.send_signal(signal.SIGINT)
+    slow.end()
+    assert slow.parent.returncode == 128 + signal.SIGINT
+    os.kill(slow.pid, signal.SIGCONT)
+    background.wait_for(lambda: not background.pid_file.exists())
+
+
+def test_hang_ups_that_are_ignored(background: Background, fifo: Path) -> None:
+    """As under nohup(1): then they stop no start."""
+    slow = SlowStart(background, fifo, "sh", "-c", 'trap "" HUP QUIT; exec "$@"', "sh")
+    slow.parent.send_signal(signal.SIGHUP)
+    slow.parent.send_signal(signal.SIGQUIT)
+    slow.go()
+    slow.end()
+    assert slow.parent.returncode == 0
+    assert background.pid() == slow.pid
 
 
 def test_stopped_before_it_was_ready(background: Background, fifo: Path) -> None:

@@ -159,6 +159,7 @@ class Becoming(Staged):
         if self.chroot is not None or self.user is not None:
             steps.import_late()
         if self.pid_file is None:
+            self._detachment.tell("")
             return
         lock = self.pid_file if isinstance(self.pid_file, PidLockFile) else PidLockFile(self.pid_file)
         self._lock = lock

@@ -132,11 +132,11 @@ class Daemon(Becoming):
                 self.advance("detach")
                 status = self._live()
         except BaseException as error:
-            if self.pid != os.getpid():
+            if not self._detachment.is_elsewhere:
                 raise
             self._bury(error)
         finally:
-            if self.pid == os.getpid():
+            if self._detachment.is_elsewhere:
                 os._exit(status)
 
     def run(self) -> None:
@@ -178,4 +178,5 @@ class Daemon(Becoming):
         return status
 
     def _bury(self, error: BaseException) -> None:
-        endings.bury(error, name=self.name, to_log=self._is_ready)
+        # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
+        endings.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())

@@ -19,7 +19,7 @@ import sys
 from contextlib import suppress
 
 from flagman.daemon import descriptors
-from flagman.daemon.watcher import READY, watch
+from flagman.daemon.watcher import NAMED, READY, watch
 from flagman.exceptions import DaemonError
 
 _CHUNK = 65536
@@ -42,7 +42,10 @@ class Detachment:
         #: Of the daemon.
         self.pid: int | None = None
         self._prefix = prefix
+        # Whoever forks, once that has happened.
+        self._caller = 0
         self._watcher = 0
+        self._is_over = False
         self._streams: list[int] = []
         self._news = -1
         # The parent's end of the pipe whose end tells the watcher that nobody waits.
@@ -58,8 +61,7 @@ class Detachment:
 
         :raises DaemonError: if that is impossible, or other threads run, which would not be there any more
         """
-        threading = sys.modules.get("threading")
-        if threading is not None and threading.active_count() > 1:
+        if _count_threads() > 1:
             raise DaemonError("detach: other threads run, which would not survive the fork")
         descriptors.flush()
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -67,12 +69,15 @@ class Detachment:
         try:
             while len(pipes) < 4:  # noqa: PLR2004 - one for interest, three for reports
                 pipes.append(descriptors.pipe())
+            self._caller = os.getpid()
             self._watcher = os.fork()
-        except OSError as error:
+        except BaseException as error:
             for end in (end for pipe in pipes for end in pipe):
                 os.close(end)
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-            raise DaemonError(f"detach: {error.strerror}") from error
+            if isinstance(error, OSError):
+                raise DaemonError(f"detach: {error.strerror}") from error
+            raise
         if self._watcher:
             (interest, self._interest), *reports = pipes
             os.close(interest)
@@ -113,11 +118,21 @@ class Detachment:
         os.register_at_fork(after_in_child=self._hush)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Tell whether this process is not the one that has forked, but the daemon, or a child of it."""
+        return self._caller not in (0, os.getpid())
+
     def tell(self, path: str) -> None:
-        """Let the watcher know, in the daemon, of a pid file that is to be removed if this start fails."""
+        """Let the watcher know, in the daemon, of a pid file that is to be removed if this start fails.
+
+        It listens to that once, so it must be told before the daemon becomes somebody who may not be trusted.
+
+        :param path: empty if there is none
+        """
         if self._readiness >= 0:
             with suppress(BrokenPipeError):
-                os.write(self._readiness, os.fsencode(path) + b"\0")
+                os.write(self._readiness, NAMED + os.fsencode(path) + READY)
 
     def ready(self) -> None:
         """Say, in the daemon, that it is ready.
@@ -169,7 +184,7 @@ class Detachment:
         self._streams = []
         self._news = self._interest = -1
         with suppress(ChildProcessError):  # the caller ignores SIGCHLD
-            os.waitpid(self._watcher, 0 if self.exitcode is not None else os.WNOHANG)
+            os.waitpid(self._watcher, 0 if self._is_over else os.WNOHANG)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def _gather(self, said: dict[int, bytearray]) -> None:
@@ -185,6 +200,7 @@ class Detachment:
                     continue
                 poll.unregister(descriptor)
                 if descriptor == self._news:
+                    self._is_over = True
                     for stream in self._streams:
                         _drain(stream, said[stream])
                     return
@@ -217,6 +233,14 @@ class Detachment:
             self.exitcode, reason = status or 1, "" if status else "the daemon ended before it was ready"
         if reason:
             self.error += f"{self._prefix}{reason}\n"
+
+
+def _count_threads() -> int:
+    """Count the threads of this process, those included that Python does not know."""
+    with suppress(OSError):
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - pathlib costs 5 ms at a start
+    threading = sys.modules.get("threading")
+    return 1 if threading is None else threading.active_count()
 
 
 def _drain(descriptor: int, said: bytearray) -> None:

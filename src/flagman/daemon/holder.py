@@ -10,11 +10,14 @@ import stat
 from contextlib import suppress
 
 from flagman.actions.pidfd import open_pidfd
+from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.types import SignalNumber
 
+#: Stands for a process that there is, and whose number cannot be told.
+UNKNOWN = 0
 # Bytes: a number and the end of the line; whatever is longer is something else.
 LONGEST = 32
 _LARGEST = 2**31 - 1
@@ -25,53 +28,81 @@ READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NO
 def read_pid(path: str | os.PathLike[str]) -> int | None:
     """Tell which process holds a pid file; None if there is none, or nobody does.
 
+    :raises FlagmanError: if somebody does who cannot be seen from here, such as one in another container
     :raises OSError: if the file cannot be read, or is none
     """
+    while True:
+        try:
+            descriptor = os.open(path, READ_ONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            pid = holder_of(descriptor)
+            if pid is None and not _is_there(status, path):
+                continue  # another one has just taken its place
+        finally:
+            os.close(descriptor)
+        if pid == UNKNOWN:
+            raise FlagmanError(f"a process that cannot be seen from here holds {os.fspath(path)!r}")
+        return pid
+
+
+def _is_there(status: os.stat_result, path: str | os.PathLike[str]) -> bool:
     try:
-        descriptor = os.open(path, READ_ONLY)
+        return os.path.samestat(status, os.stat(path, follow_symlinks=False))  # noqa: PTH116 - pathlib costs 5 ms
     except FileNotFoundError:
-        return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        return holder_of(descriptor) or None
-    finally:
-        os.close(descriptor)
+        return True
 
 
 def holder_of(descriptor: int) -> int | None:
     """Tell which process holds an open pid file: the one whose number is in it, as this process sees it.
 
-    Everybody who may read a file may lock it. So a lock alone tells nothing if the kernel says whose it is, and that is
-    not the process that the file names. Linux says so, but not of processes that this one cannot see.
+    Everybody who may read a file may lock it. So on Linux, which tells whose a lock is, nobody counts but the process
+    that the file names.
 
-    :returns: its pid; 0 if that cannot be told, and None if nobody holds the file
+    :returns: its pid; :data:`UNKNOWN` if that cannot be told, and None if nobody holds the file, or a stranger
     """
-    try:
-        # Shared: not in the way of anybody else who looks.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        number = number_in(os.pread(descriptor, LONGEST, 0))
-        owners = _owners(os.fstat(descriptor).st_ino)
-        if not owners:
-            return number or 0
-        return next((owner for owner in owners if number in _numbers(owner)), None)
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return None
+    for _ in range(2):  # it may let go between the two looks
+        try:
+            # Shared: not in the way of anybody else who looks.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            number = number_in(os.pread(descriptor, LONGEST, 0))
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            return None
+        try:
+            pid = _named(number, os.fstat(descriptor))
+        except OSError:  # another system
+            return number or UNKNOWN
+        if pid != UNKNOWN:
+            return pid
+    return UNKNOWN
 
 
-def _owners(inode: int) -> set[int]:
-    """Tell which processes the kernel knows to have a lock on a file, see :manpage:`proc_locks(5)`.
+def _named(number: int | None, status: os.stat_result) -> int | None:
+    """Find the process with this number among those that the kernel knows to have locked a file.
 
-    By the number of the file alone, since there are file systems that have another device number in there.
+    See :manpage:`proc_locks(5)`. There are file systems that have another device number in there.
+
+    :raises OSError: if the kernel does not tell
     """
-    owners = set()
-    with suppress(OSError), open("/proc/locks", "rb") as locks:  # noqa: PTH123 - pathlib costs 5 ms at a start
+    is_ours = os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - pathlib costs 5 ms at a start
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}".encode()
+    is_stranger = False
+    with open("/proc/locks", "rb") as locks:  # noqa: PTH123 - as above
         for line in locks:
-            words = line.split()
-            if words[1] == b"FLOCK" and words[3] == b"WRITE" and words[5].rpartition(b":")[2] == b"%d" % inode:
-                owners.add(int(words[4]))
-    return owners
+            _, kind, _, access, owner, place, *_ = line.split()
+            where, _, inode = place.rpartition(b":")
+            if (kind, access, inode) == (b"FLOCK", b"WRITE", b"%d" % status.st_ino):
+                if number in _numbers(int(owner)):
+                    return int(owner) if is_ours else number
+                is_stranger = is_stranger or where == device
+    # Whoever is not listed is in another pid namespace.
+    return None if is_stranger else UNKNOWN
 
 
 def _numbers(pid: int) -> set[int]:
@@ -94,6 +125,7 @@ def signal_holder(path: str | os.PathLike[str], signum: SignalNumber) -> int | N
     """Send a signal to the process that holds a pid file, and to no other that has got its number.
 
     :returns: the pid; None if nobody holds the file
+    :raises FlagmanError: if somebody does who cannot be seen from here
     :raises OSError: if the file cannot be read, or the signal not be sent
     """
     with suppress(ProcessLookupError):  # it has just ended

@@ -60,7 +60,8 @@ class PidLockFile:
     """A pid file with a lock; a context manager, which acquires, seals and releases it.
 
     :param path: where it is; the directory must exist
-    :param timeout: seconds to wait for another process that holds it; not at all if negative
+    :param timeout: seconds to wait for another process that holds it; if negative only for one that starts at the same
+        moment, and has not decided yet
     :param shared: accept a directory in which others may write, or that they may replace
     """
 
@@ -89,11 +90,11 @@ class PidLockFile:
         if self._descriptor >= 0:
             return
         patience = self.timeout if timeout is None else timeout
-        limit = time.monotonic() + patience
+        start = time.monotonic()
         self._open_directory()
         try:
-            while not self._take():
-                if time.monotonic() >= limit:
+            while not self._take(start + max(patience, _TURN)):
+                if time.monotonic() >= start + patience:
                     raise AlreadyRunningError(self._holder(), self.path)  # noqa: TRY301 - what is left is to be closed
                 time.sleep(_PAUSE)
         except BaseException:
@@ -110,7 +111,7 @@ class PidLockFile:
             raise RuntimeError("seal() comes after acquire()")
         if self._owner != os.getpid():
             with self._turn():
-                if not self._is_in_place(self._descriptor) and self._left_behind() is None:
+                if self._is_lost():
                     raise AlreadyRunningError(self._holder(), self.path)
                 self._write()
         _SEALED.add(self)
@@ -146,6 +147,8 @@ class PidLockFile:
         self._open_directory()
         try:
             with self._turn():
+                with suppress(FileNotFoundError):
+                    os.unlink(f".{self._name}.new", dir_fd=self._directory)
                 if number_in(self._left_behind() or b"") == pid:
                     os.unlink(self._name, dir_fd=self._directory)
         finally:
@@ -176,13 +179,14 @@ class PidLockFile:
             raise FlagmanError(f"pid file {self.path!r}: {error}") from None
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, limit: float = 0) -> Iterator[None]:
         """Be the only one that looks who holds the file, and puts one in place.
 
+        :param limit: until when to wait for the turn
         :raises FlagmanError: if another process has the turn, and does not end it
         """
         name = f".{self._name}.lock"
-        limit = time.monotonic() + _TURN
+        limit = limit or time.monotonic() + _TURN
         while (descriptor := self._lock(name)) < 0:
             if time.monotonic() >= limit:
                 raise FlagmanError(f"pid file {self.path!r}: another start is under way, and does not go on")
@@ -203,16 +207,17 @@ class PidLockFile:
                 return descriptor
         except BlockingIOError:
             pass
-        except BaseException:
-            os.unlink(name, dir_fd=self._directory)
+        except BaseException as error:
             os.close(descriptor)
+            if isinstance(error, OSError):  # nobody can lock it; otherwise it may be somebody else's
+                os.unlink(name, dir_fd=self._directory)
             raise
         os.close(descriptor)
         return -1
 
-    def _take(self) -> bool:
+    def _take(self, limit: float) -> bool:
         """Put a file of ours in place, unless somebody holds the one that is there."""
-        with self._turn():
+        with self._turn(limit):
             try:
                 before = self._left_behind()
             except FileNotFoundError:
@@ -289,7 +294,7 @@ class PidLockFile:
         return os.path.samestat(os.fstat(descriptor), there)
 
     def _holder(self) -> int | None:
-        with suppress(OSError):
+        with suppress(OSError, FlagmanError):
             return read_pid(self.path)
         return None
 

@@ -14,8 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-#: What the daemon says, and then the watcher. It also ends the path of a pid file that the daemon has named before.
+#: What the daemon says when it is ready, and then the watcher. It also ends what the daemon has said before:
 READY = b"\0"
+#: what begins with this, the path of its pid file.
+NAMED = b"="
 _CHUNK = 65536
 
 
@@ -32,42 +34,48 @@ def watch(pid: int, readiness: int, interest: int, news: int) -> NoReturn:
     try:
         with suppress(BrokenPipeError):  # told to nobody
             os.write(news, b"%d\n" % pid)
-        paths, is_ready = _listen(pid, readiness, interest)
+        path, is_ready = _listen(pid, readiness, interest)
         if is_ready:
             os.write(news, READY)
         else:
             _, status = os.waitpid(pid, 0)
-            _clean(pid, paths)
+            if path:
+                _clean(pid, path)
             os.write(news, b"%d" % os.waitstatus_to_exitcode(status))
     finally:
         os._exit(0)
 
 
-def _listen(pid: int, readiness: int, interest: int) -> tuple[list[bytes], bool]:
-    """Give the paths that the daemon has named, and whether it is ready and has not been stopped."""
+def _listen(pid: int, readiness: int, interest: int) -> tuple[bytes, bool]:
+    """Give the path of the pid file, if there is one, and whether the daemon is ready and was not to be stopped."""
     poll = select.poll()
     for descriptor in (readiness, interest):
         poll.register(descriptor, select.POLLIN)
     said = b""
-    is_stopped = False
     while True:
         if readiness in [descriptor for descriptor, _ in poll.poll()]:
             data = os.read(readiness, _CHUNK)
             said += data
-            words = said.split(READY)[:-1]
-            is_ready = b"" in words and not is_stopped
+            path, rest = _split(said)
+            is_ready = READY in rest
             if is_ready or not data:
-                return list(filter(None, words)), is_ready
+                return path, is_ready
         else:
-            # Once: a daemon may take the second one for a sign of impatience.
-            is_stopped = True
-            poll.unregister(interest)
             with suppress(OSError):
                 os.kill(pid, signal.SIGTERM)
+            os.close(readiness)  # if it does not mind, it will when it says that it is ready
+            return _split(said)[0], False
 
 
-def _clean(pid: int, paths: list[bytes]) -> None:
+def _split(said: bytes) -> tuple[bytes, bytes]:
+    """Tell the path, which comes first or not at all, from what follows: who says that may have lost its privileges."""
+    if not said.startswith(NAMED):
+        return b"", said
+    path, _, rest = said.removeprefix(NAMED).partition(READY)
+    return path, rest
+
+
+def _clean(pid: int, path: bytes) -> None:
     """Remove the pid file that the daemon could not, since it was killed, or had given up its privileges."""
-    for path in paths:
-        with suppress(FlagmanError, OSError):
-            PidLockFile(os.fsdecode(path), shared=True).remove_after(pid)
+    with suppress(FlagmanError, OSError):
+        PidLockFile(os.fsdecode(path), shared=True).remove_after(pid)

@@ -134,7 +134,7 @@ class Signals:
 
     def was_ignored(self, signum: SignalNumber) -> bool:
         """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
-        return self._previous.get(signum) == signal.SIG_IGN
+        return self._previous.get(signum, signal.getsignal(signum)) == signal.SIG_IGN
 
     def _raise_flags(self, signum: int, _frame: FrameType | None) -> None:
         for flag in self._names[signum]:
