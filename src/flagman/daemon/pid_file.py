@@ -217,6 +217,9 @@ class PidLockFile:
 
     def _take(self, limit: float) -> bool:
         """Put a file of ours in place, unless somebody holds the one that is there."""
+        with suppress(FileNotFoundError):
+            if self._left_behind() is None:
+                return False  # whosever turn it is
         with self._turn(limit):
             try:
                 before = self._left_behind()
