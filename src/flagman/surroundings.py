@@ -37,6 +37,7 @@ _LATE = (
     "ssl",
     "subprocess",
     "threading",
+    "tokenize",
     "tomllib",
     "traceback",
     "urllib.request",

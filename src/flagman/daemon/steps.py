@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def import_late() -> None:
     """Import what only the end needs: in another root, or for another user, it may not be there any more."""
     with suppress(ImportError):  # this user never could
+        import tokenize  # noqa: F401, PLC0415 - for the lines of a traceback, from Python 3.13 on
         import traceback  # noqa: F401, PLC0415
 
         from flagman.daemon import crash  # noqa: F401, PLC0415
