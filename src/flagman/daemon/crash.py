@@ -27,9 +27,12 @@ def record(name: str, error: BaseException) -> None:
     if _has_log():
         logger.critical("The daemon ends: an error that nobody has handled", exc_info=error)
         return
-    import traceback  # noqa: PLC0415 - for this end alone
+    try:
+        import traceback  # noqa: PLC0415 - for this end alone
 
-    text = "".join(traceback.format_exception(error))
+        text = "".join(traceback.format_exception(error))
+    except ImportError:  # in another root
+        text = f"{type(error).__name__}: {error}\n"
     entry = (
         f"{time.strftime('%Y-%m-%d %H:%M:%S %z')} {name}[{os.getpid()}] ends: an error that nobody has handled\n{text}"
     )

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 def import_late() -> None:
     """Import what only the end needs: in another root, or for another user, it may not be there any more."""
     with suppress(ImportError):  # this user never could
-        import tokenize  # noqa: F401, PLC0415 - for the lines of a traceback, from Python 3.13 on
-        import traceback  # noqa: F401, PLC0415
+        import traceback  # noqa: PLC0415
 
         from flagman.daemon import crash  # noqa: F401, PLC0415
+
+        try:
+            1 / 0  # noqa: B018 - for a traceback, which imports more when it is formatted
+        except ZeroDivisionError as error:
+            traceback.format_exception(error)
 
 
 def handle(signum: int, handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
