@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from flagman.daemon import descriptors, endings, origin
 from flagman.daemon.becoming import Becoming, InParent
-from flagman.signames import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class Daemon(Becoming):
         self.inherit_files = tuple(map(descriptors.number_of, inherit_files))
         self.signal_map = {signal.SIGTERM: "terminate"}
         for signum, handler in (signal_map or {}).items():
-            self.signal_map[number_of(signum) if isinstance(signum, str) else signum] = handler
+            self.signal_map[_number_of(signum) if isinstance(signum, str) else signum] = handler
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
@@ -180,3 +179,9 @@ class Daemon(Becoming):
     def _bury(self, error: BaseException) -> None:
         # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
         endings.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
+
+
+def _number_of(name: str) -> int:
+    from flagman.signames import number_of  # noqa: PLC0415 - it takes 3 ms, for those who give names
+
+    return number_of(name)

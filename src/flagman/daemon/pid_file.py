@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import logging
 import os
 import stat
 import time
@@ -30,8 +29,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
-
-logger = logging.getLogger(__name__)
 
 _MODE = 0o644
 # Of what only this user may open, and so only this user lock.
@@ -229,7 +226,9 @@ class PidLockFile:
             if before is None:
                 return False
             self._write()
-        logger.warning("Took the pid file %s over: %s", self.path, _describe(before))
+        import logging  # noqa: PLC0415 - 10 ms, for those who have something to say
+
+        logging.getLogger(__name__).warning("Took the pid file %s over: %s", self.path, _describe(before))
         return True
 
     def _is_lost(self) -> bool:
