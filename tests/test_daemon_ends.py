@@ -233,7 +233,6 @@ class Kills(Daemon):
 d = Kills(signal.pause, detach=True, pid_file=where + "/d.pid")
 d.start()
 print(d.exitcode, d.error)
-os.kill(d.pid, 0) if os.path.exists(where + "/d.pid") else None
 """)
     assert done.stdout == "1 it is not known what has become of the daemon\n\n"
     while read_pid(starter.directory / "d.pid") is not None:

@@ -121,6 +121,7 @@ def test_whoever_insists(background: Background, fifo: Path) -> None:
     """Is let go at the second time, whatever the daemon does."""
     slow = SlowStart(background, fifo)
     os.kill(slow.pid, signal.SIGSTOP)
+    background.wait_for(lambda: status_of(slow.pid)["State"].startswith("T"))
     slow.parent.send_signal(signal.SIGINT)
     # The watcher has passed it on.
     background.wait_for(lambda: int(status_of(slow.pid)["ShdPnd"], 16) & 1 << signal.SIGTERM - 1)

@@ -216,10 +216,10 @@ class Detachment:
     def _understand(self, news: bytes) -> None:
         """Read what the watcher has said: the daemon's number, and then what has become of it."""
         number, _, verdict = news.partition(b"\n")
-        if not number:  # there is none, and the reason has been said
+        if not number and self.error:  # there is none, and the reason has been said
             self.exitcode = 1
             return
-        self.pid = int(number)
+        self.pid = int(number) if number else None
         if verdict == READY:
             self.exitcode = 0
             return
