@@ -540,7 +540,7 @@ def test_misuse(path: Path) -> None:
 
 def test_of_the_command(start: Callable[..., Daemon], path: Path) -> None:
     """It is there when the daemon is ready, and refuses a second one."""
-    daemon = start("--pid-file", str(path), "--usr1", "exec", "sleep", "1000", "--stop-timeout", "50ms").ready()
+    daemon = start("--pid-file", str(path), "--usr1", "exec", "sleep", "30", "--stop-timeout", "50ms").ready()
     assert path.read_text(encoding="ascii") == f"{daemon.process.pid}\n"
     daemon.signal(signal.SIGUSR1)
     second = run("--pid-file", str(path), "--usr1", "print", "x")
