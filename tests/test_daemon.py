@@ -184,6 +184,7 @@ def test_without_permission(starter: Starter, arguments: str) -> None:
     """Only root becomes somebody else."""
     done = starter.run(
         f"""
+import flagman.daemon.privileges  # which this user may not read
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)

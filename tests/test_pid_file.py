@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import Lines, run
 
-from flagman.daemon import AlreadyRunningError, PidLockFile, holder, pid_file, read_pid, signal_holder
+from flagman.daemon import AlreadyRunningError, PidLockFile, holder, read_pid, signal_holder, turn
 from flagman.exceptions import FlagmanError
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ def test_an_interrupted_start_leaves_another_ones_turn(path: Path, monkeypatch: 
 
 def test_a_start_that_does_not_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever until it is his turn."""
-    monkeypatch.setattr(pid_file, "_TURN", 0.05)
+    monkeypatch.setattr(turn, "_PATIENCE", 0.05)
     first = PidLockFile(path)
     first._open_directory()
     with first._turn(), pytest.raises(FlagmanError, match="another start is under way, and does not go on"):

@@ -7,6 +7,7 @@ import os
 import sys
 
 from flagman.exceptions import FlagmanError, UsageError
+from flagman.streams import open_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _file(path: str) -> logging.Handler:
         """Opens the file again when it has been rotated away; if that fails, it is not the daemon's end."""
 
         def _open(self) -> TextIOWrapper:
-            return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=_open_now)
+            return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_now)
 
         def emit(self, record: logging.LogRecord) -> None:
             try:
@@ -125,13 +126,6 @@ def _file(path: str) -> logging.Handler:
         return Handler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise FlagmanError(f"log-file {path!r}: cannot be opened: {error.strerror}") from error
-
-
-def _open_now(path: str, flags: int) -> int:
-    """Open a file without waiting: for a FIFO at whose other end is nobody that could be for ever."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
-    os.set_blocking(descriptor, True)
-    return descriptor
 
 
 def watch(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""The standard streams of the command."""
+"""Streams: the standard ones of the command, and files that are opened to take their place."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def flush() -> None:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
             os.close(null)
+
+
+def open_now(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file without waiting, as for somebody at the other end of a FIFO, which could be for ever.
+
+    :returns: its descriptor, which blocks as others do
+    :raises OSError: if it cannot be, or nobody is at the other end
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor

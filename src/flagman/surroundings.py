@@ -28,7 +28,6 @@ _LATE = (
     "encodings.idna",
     "inspect",
     "json",
-    "linecache",
     "logging.config",
     "logging.handlers",
     "random",
@@ -37,9 +36,7 @@ _LATE = (
     "ssl",
     "subprocess",
     "threading",
-    "tokenize",
     "tomllib",
-    "traceback",
     "urllib.request",
 )
 # Parts that are not for a daemon.

@@ -13,7 +13,6 @@ import sys
 from flagman.daemon import descriptors, origin, steps
 from flagman.daemon.detachment import Detachment
 from flagman.daemon.pid_file import PidLockFile
-from flagman.daemon.privileges import Identity
 from flagman.daemon.stages import Staged
 from flagman.exceptions import DaemonError
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, NoReturn
 
     from flagman.daemon.descriptors import Stream
+    from flagman.daemon.privileges import Identity
 
     SignalHandler = Callable[[int, FrameType | None], object] | signal.Handlers | str | None
 
@@ -130,11 +130,7 @@ class Becoming(Staged):
         to do there, so :meth:`report` ends it.
         """
         self._inheritance = descriptors.inheritance()
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None and not isinstance(stream, str | os.PathLike):
-                number = descriptors.number_of(stream)
-                if number <= descriptors.STDERR and number not in self._copies:
-                    self._copies[number] = descriptors.copy(number)
+        self._copies = {number: descriptors.copy(number) for number in self._given() if number <= descriptors.STDERR}
         if not self.detached or self._detachment.fork():
             return
         try:
@@ -155,6 +151,8 @@ class Becoming(Staged):
     def take_pid_file(self) -> None:
         """Take the pid file, as who this process still is."""
         if self.user is not None or self.group is not None:
+            from flagman.daemon.privileges import Identity  # noqa: PLC0415 - for those who become somebody else
+
             self._identity = Identity(self.user, self.group)
         if self.chroot is not None or self.user is not None:
             steps.import_late()
@@ -206,10 +204,7 @@ class Becoming(Staged):
 
     def close_descriptors(self) -> None:
         """Close what was open at the beginning, but no file that is to be inherited or has been opened since."""
-        spared = {*self.inherit_files, *origin.activation()}
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None and not isinstance(stream, str | os.PathLike):
-                spared.add(descriptors.number_of(stream))
+        spared = {*self.inherit_files, *origin.activation(), *self._given()}
         if self._lock is not None:
             spared |= self._lock.descriptors
         descriptors.close(self._inheritance, spared)
@@ -228,6 +223,11 @@ class Becoming(Staged):
                 os.close(descriptor)
         self._copies = {}
         self._null = -1
+
+    def _given(self) -> set[int]:
+        """Give the numbers of the streams that are to lead to something that is open already."""
+        streams = (self.stdin, self.stdout, self.stderr)
+        return {descriptors.number_of(s) for s in streams if s is not None and not isinstance(s, str | os.PathLike)}
 
     def _lasting(self, stream: Stream) -> Stream:
         """Give a stream as it was before it led elsewhere."""

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from flagman.daemon.descriptors import is_null
+from flagman.daemon.endings import format_error
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +28,8 @@ def record(name: str, error: BaseException) -> None:
     if _has_log():
         logger.critical("The daemon ends: an error that nobody has handled", exc_info=error)
         return
-    try:
-        import traceback  # noqa: PLC0415 - for this end alone
-
-        text = "".join(traceback.format_exception(error))
-    except ImportError:  # in another root
-        text = f"{type(error).__name__}: {error}\n"
-    entry = (
-        f"{time.strftime('%Y-%m-%d %H:%M:%S %z')} {name}[{os.getpid()}] ends: an error that nobody has handled\n{text}"
-    )
+    when = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    entry = f"{when} {name}[{os.getpid()}] ends: an error that nobody has handled\n{format_error(error)}"
     with suppress(OSError):
         descriptor = _open(f"{name.replace('/', '-').lstrip('.')}.errors")
         if descriptor is not None:

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 
 from flagman.exceptions import DaemonError
+from flagman.streams import open_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 _LISTINGS = ("/proc/self/fd", "/dev/fd")
 # Numbers that are tried where there is no list.
 _PROBED = 4096
-_MODE = 0o666
 
 
 def pipe() -> tuple[int, int]:
@@ -88,14 +88,11 @@ def open_stream(stream: Stream, descriptor: int) -> int:
         return number_of(stream)
     flags = os.O_RDONLY if descriptor == STDIN else os.O_WRONLY | os.O_APPEND | os.O_CREAT
     try:
-        # Non-blocking, or a FIFO at whose other end is nobody would hold the start up for ever.
-        opened = os.open(stream, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, _MODE)
-        os.set_blocking(opened, True)
+        return open_now(stream, flags | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         name = ("stdin", "stdout", "stderr")[descriptor]
         reason = error.strerror if isinstance(error, OSError) else error
         raise DaemonError(f"{name} {os.fspath(stream)!r}: cannot be opened: {reason}") from error
-    return opened
 
 
 def above_standard(descriptor: int) -> int:

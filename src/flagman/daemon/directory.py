@@ -48,3 +48,12 @@ def _check_ancestors(path: str) -> None:
         status = os.stat(folder)  # noqa: PTH116 - as above
         if status.st_uid != 0 or (_is_open(status) and not status.st_mode & stat.S_ISVTX):
             raise FlagmanError(f"others may replace the directory, since they may write in {folder}")
+
+
+def is_in_place(descriptor: int, name: str, directory: int) -> bool:
+    """Tell whether an open file is the one behind a name in a directory."""
+    try:
+        there = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)

@@ -33,9 +33,17 @@ def bury(error: BaseException, *, name: str, to_log: bool) -> None:
     elif isinstance(error, FlagmanError):
         descriptors.say(descriptors.STDERR, f"{error}\n")
     else:
-        import traceback  # noqa: PLC0415 - on this way alone
+        descriptors.say(descriptors.STDERR, format_error(error))
 
-        descriptors.say(descriptors.STDERR, "".join(traceback.format_exception(error)))
+
+def format_error(error: BaseException) -> str:
+    """Give the traceback of an error, or what there is without the files of Python, as in another root."""
+    try:
+        import traceback  # noqa: PLC0415 - for a bad end alone
+
+        return "".join(traceback.format_exception(error))
+    except ImportError:
+        return f"{type(error).__name__}: {error}\n"
 
 
 def join_threads() -> None:

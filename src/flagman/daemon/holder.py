@@ -9,7 +9,6 @@ import signal
 import stat
 from contextlib import suppress
 
-from flagman.actions.pidfd import open_pidfd
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
@@ -128,6 +127,8 @@ def signal_holder(path: str | os.PathLike[str], signum: SignalNumber) -> int | N
     :raises FlagmanError: if somebody does who cannot be seen from here
     :raises OSError: if the file cannot be read, or the signal not be sent
     """
+    from flagman.actions.pidfd import open_pidfd  # noqa: PLC0415 - those who only hold or look have no use for it
+
     with suppress(ProcessLookupError):  # it has just ended
         while (pid := read_pid(path)) is not None:
             pidfd = open_pidfd(pid)

@@ -18,26 +18,22 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
-from flagman.daemon import directory
+from flagman.daemon import directory, turn
 from flagman.daemon.descriptors import above_standard
 from flagman.daemon.holder import LONGEST, READ_ONLY, holder_of, number_in, read_pid
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Self
 
 _MODE = 0o644
-# Of what only this user may open, and so only this user lock.
-_PRIVATE = 0o600
 _CREATE = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-# Seconds between two looks at a file that somebody holds, and at whose turn it is.
-_PAUSE, _SHORT_PAUSE = 0.01, 0.001
-# Seconds to wait for the turn, which takes a millisecond.
-_TURN = 5.0
+# Seconds between two looks at a file that somebody holds.
+_PAUSE = 0.01
 
 
 class AlreadyRunningError(FlagmanError):
@@ -90,7 +86,7 @@ class PidLockFile:
         start = time.monotonic()
         self._open_directory()
         try:
-            while not self._take(start + max(patience, _TURN)):
+            while not self._take(start + patience):
                 if time.monotonic() >= start + patience:
                     raise AlreadyRunningError(self._holder(), self.path)  # noqa: TRY301 - what is left is to be closed
                 time.sleep(_PAUSE)
@@ -131,7 +127,7 @@ class PidLockFile:
         """Remove the file, if it is ours, and let go of the lock; a process that is not the owner only lets go."""
         if self._directory >= 0 and self._descriptor >= 0 and self._owner == os.getpid():
             with suppress(OSError):
-                if self._is_in_place(self._descriptor):
+                if self._is_in_place():
                     os.unlink(self._name, dir_fd=self._directory)
         self._close()
 
@@ -175,42 +171,9 @@ class PidLockFile:
         except FlagmanError as error:
             raise FlagmanError(f"pid file {self.path!r}: {error}") from None
 
-    @contextmanager
-    def _turn(self, limit: float = 0) -> Iterator[None]:
-        """Be the only one that looks who holds the file, and puts one in place.
-
-        :param limit: until when to wait for the turn
-        :raises FlagmanError: if another process has the turn, and does not end it
-        """
-        name = f".{self._name}.lock"
-        limit = limit or time.monotonic() + _TURN
-        while (descriptor := self._lock(name)) < 0:
-            if time.monotonic() >= limit:
-                raise FlagmanError(f"pid file {self.path!r}: another start is under way, and does not go on")
-            time.sleep(_SHORT_PAUSE)
-        try:
-            yield
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self._directory)
-            os.close(descriptor)
-
-    def _lock(self, name: str) -> int:
-        """Make and lock a file; give its descriptor, or a negative number if somebody else was faster."""
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _CREATE, _PRIVATE, dir_fd=self._directory)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if self._is_in_place(descriptor, name):
-                return descriptor
-        except BlockingIOError:
-            pass
-        except BaseException as error:
-            os.close(descriptor)
-            if isinstance(error, OSError):  # nobody can lock it; otherwise it may be somebody else's
-                os.unlink(name, dir_fd=self._directory)
-            raise
-        os.close(descriptor)
-        return -1
+    def _turn(self, limit: float = 0) -> AbstractContextManager[None]:
+        """Be the only one that looks who holds the file, and puts one in place; see :func:`.turn.taken`."""
+        return turn.taken(self._directory, f".{self._name}.lock", limit)
 
     def _take(self, limit: float) -> bool:
         """Put a file of ours in place, unless somebody holds the one that is there."""
@@ -234,7 +197,7 @@ class PidLockFile:
     def _is_lost(self) -> bool:
         """Tell whether another process holds the file by now, since somebody has removed ours."""
         with suppress(FileNotFoundError):
-            return not self._is_in_place(self._descriptor) and self._left_behind() is None
+            return not self._is_in_place() and self._left_behind() is None
         return False
 
     def _left_behind(self) -> bytes | None:
@@ -263,7 +226,9 @@ class PidLockFile:
         name = f".{self._name}.new"
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._directory)  # of somebody who was killed in his turn
-        descriptor = above_standard(os.open(name, os.O_RDONLY | os.O_EXCL | _CREATE, _PRIVATE, dir_fd=self._directory))
+        descriptor = above_standard(
+            os.open(name, os.O_RDONLY | os.O_EXCL | _CREATE, turn.PRIVATE, dir_fd=self._directory)
+        )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._fill(name, b"%d\n" % pid)
@@ -287,13 +252,9 @@ class PidLockFile:
         finally:
             os.close(writer)
 
-    def _is_in_place(self, descriptor: int, name: str = "") -> bool:
-        """Tell whether an open file is the one behind the name."""
-        try:
-            there = os.stat(name or self._name, dir_fd=self._directory, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(os.fstat(descriptor), there)
+    def _is_in_place(self) -> bool:
+        """Tell whether the file that is held is the one behind the name."""
+        return directory.is_in_place(self._descriptor, self._name, self._directory)
 
     def _holder(self) -> int | None:
         with suppress(OSError, FlagmanError):

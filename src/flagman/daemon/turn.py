@@ -1,0 +1,63 @@
+"""Taking turns: of all processes that start at the same moment, one at a time looks, decides and writes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+
+from flagman.daemon.directory import is_in_place
+from flagman.exceptions import FlagmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The mode of what only this user may open, and so only this user lock.
+PRIVATE = 0o600
+# Seconds between two looks whose turn it is.
+_PAUSE = 0.001
+# Seconds that everybody waits at least for a turn, which takes a millisecond.
+_PATIENCE = 5.0
+
+
+@contextmanager
+def taken(directory: int, name: str, limit: float = 0) -> Iterator[None]:
+    """Have the turn: the lock on a file that is there for that long.
+
+    :param directory: a descriptor of where the file is
+    :param limit: until when to wait for the turn, if that is later than five seconds from now
+    :raises FlagmanError: if another process has it, and does not end it
+    :raises OSError: if the file cannot be made
+    """
+    limit = max(limit, time.monotonic() + _PATIENCE)
+    while (descriptor := _lock(directory, name)) < 0:
+        if time.monotonic() >= limit:
+            raise FlagmanError(f"another start is under way, and does not go on ({name})")
+        time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        os.close(descriptor)
+
+
+def _lock(directory: int, name: str) -> int:
+    """Make and lock the file; give its descriptor, or a negative number if somebody else was faster."""
+    flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags, PRIVATE, dir_fd=directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_in_place(descriptor, name, directory):
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, OSError):  # nobody can lock it; otherwise it may be somebody else's
+            os.unlink(name, dir_fd=directory)
+        raise
+    os.close(descriptor)
+    return -1
