@@ -33,7 +33,8 @@ def tell():
             pass
     fifo = os.open(where + "/said", os.O_WRONLY) if "fifo" not in globals() else fifo_number
     os.write(fifo, (json.dumps({
-        "pid": os.getpid(), "session": int(stat[3]), "tty": int(stat[4]), "umask": mask, "cwd": os.getcwd(),
+        "pid": os.getpid(), "group": int(stat[2]), "session": int(stat[3]),
+        "tty": int(stat[4]), "umask": mask, "cwd": os.getcwd(),
         "uids": status["Uid"].split(), "gids": status["Gid"].split(), "groups": os.getgroups(),
         "access": {n: fcntl.fcntl(n, fcntl.F_GETFL) & os.O_ACCMODE for n in found},
         "core": resource.getrlimit(resource.RLIMIT_CORE), "found": found, "home": os.environ.get("HOME"),

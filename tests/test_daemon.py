@@ -37,6 +37,7 @@ d.report()
     assert done.stdout == f"0 {facts['pid']}\n"
     assert facts["session"] != facts["pid"]  # it cannot get a terminal
     assert facts["session"] != os.getsid(0)
+    assert facts["group"] == facts["session"]
     assert (facts["tty"], facts["umask"], facts["cwd"], facts["core"]) == (0, 0o077, "/", [0, 0])
     found = facts["found"]
     assert isinstance(found, dict)
@@ -275,6 +276,24 @@ print("it never comes here")
     found = starter.told()["found"]
     assert isinstance(found, dict)
     assert f"{starter.directory}/own" in found.values()
+
+
+def test_what_it_runs(starter: Starter) -> None:
+    """A target with its arguments, or a method of a subclass; here and now if it does not detach."""
+    done = starter.run("""
+options = dict(
+    detach=False, prevent_core=False, umask=None, working_directory=None, signal_map={"TERM": signal.SIG_DFL}
+)
+Daemon(print, ("a", "b"), {"sep": "-"}, **options).start()
+class Own(Daemon):
+    def run(self):
+        print("own")
+Own(**options).start()
+d = Daemon(**options)
+d.start()
+d.report()
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a-b\nown\n", "")
 
 
 def test_misuse(starter: Starter) -> None:

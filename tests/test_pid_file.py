@@ -430,10 +430,14 @@ def test_what_is_in_the_way(path: Path, tmp_path: Path) -> None:
     with pytest.raises(FlagmanError, match="not a regular file"):
         PidLockFile(path).acquire()
     path.rmdir()
-    # A name that is guessed does not lead anywhere either.
-    (tmp_path / f".{path.name}.{os.getpid()}").symlink_to(victim)
+    # The names on the way there do not lead anywhere either.
+    (tmp_path / f".{path.name}.new").symlink_to(victim)
     with PidLockFile(path):
         assert path.read_text(encoding="ascii") == f"{os.getpid()}\n"
+    (tmp_path / f".{path.name}.lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic"):
+        PidLockFile(path).acquire()
+    assert sorted(os.listdir(tmp_path)) == [f".{path.name}.lock", victim.name]  # noqa: PTH208
     assert victim.read_text(encoding="ascii") == "precious"
 
 

@@ -265,6 +265,28 @@ def test_a_log_that_nobody_reads(background: Background) -> None:
 
 
 @needs_root
+@pytest.mark.parametrize("daemon", ["--daemon", "-q"], ids=["background", "foreground"])
+def test_a_full_disk(background: Background, daemon: str) -> None:
+    """A file system without a page left, which only this test and its child see: one line, and nothing half done."""
+    folder = background.pid_file.parent
+    script = f"""
+        mount -t tmpfs -o size=4k,mode=755 none {folder} && printf 0123 > {folder}/full || exit 99
+        "$@"
+        status=$?
+        ls -A {folder}
+        exit $status
+    """
+    words = [*SCRIPT, daemon, "--pid-file", str(background.pid_file), "--usr1", "print", "x"]
+    done = background.run("unshare", "-m", "sh", "-c", script, "sh", *words)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("nothing can be mounted here")
+    assert done.returncode == 1
+    path = str(background.pid_file)
+    assert done.stderr == f"flagman: error: pid file {path!r}: cannot be written: No space left on device\n"
+    assert done.stdout == "full\n"
+
+
+@needs_root
 def test_what_is_left_to_root(background: Background) -> None:
     """Whoever has become another user cannot remove the pid file; its watcher does if the start fails."""
     done = background.start("--user", "nobody", "--chdir", "/no/such", "--usr1", "print", "x")
