@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from raised import taken
 
 import flagman
 from flagman import core
@@ -90,7 +91,7 @@ def test_the_shared_engines_containers_can_be_seen() -> None:
     flagman.create_action_bundles({"usr1": [["print", "x"], ["print", "y"]]})
     assert len(core.ACTION_BUNDLES["usr1"]) == 2
     core.SIGNAL_FLAGS.add("usr1")
-    assert core._engine().flags.pop() == ("usr1", 1)
+    assert taken(core._engine().flags) == [("usr1", 1)]
     with pytest.raises(AttributeError):
         core.bogus  # noqa: B018 - looking it up is the test
 

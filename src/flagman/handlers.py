@@ -93,11 +93,11 @@ class Handlers:
         """Deal with signals that came when nobody knew which flags they raise."""
         for signum in HANDLED_SIGNALS:
             flag = flag_of(signum)
-            raises = self._engine.flags.discard(flag)
-            if not raises:
+            raises = self._engine.flags.take(flag)
+            if raises is None:
                 continue
             for other in self._sources.get(signum, ()):
-                self._engine.flags.add(other, raises)
+                self._engine.flags.join(other, raises)
             if signum not in self._sources:
                 self.unmapped(flag)
 

@@ -55,7 +55,8 @@ class Reloader:
         """Ask for a reload as soon as the bundle that runs has ended, before any other."""
         known = self._engine.flags.count(self.flag)
         # First: whatever ends this here, what has been announced will come.
-        self._engine.flags.put_back(self.flag, 1)
+        now = self._engine.clock()
+        self._engine.flags.put_back(self.flag, (1, now, now))
         if not known:
             self._say_so()
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raised import taken
 
 from flagman.engine.flags import Flags
+
+if TYPE_CHECKING:
+    from flagman.engine.flags import Raises
 
 RAISES = st.lists(st.sampled_from(["hup", "usr1", "usr2", "every-5m", "stop"]))
 
@@ -20,7 +25,7 @@ def test_first_raise_keeps_its_place_and_repeats_are_counted(raises: list[str]) 
     for flag in raises:
         flags.add(flag)
     assert len(flags) == len(set(raises))
-    assert [flags.pop() for _ in range(len(flags))] == list(Counter(raises).items())
+    assert taken(flags) == list(Counter(raises).items())
     assert not flags
 
 
@@ -34,7 +39,25 @@ def test_discard_forgets_one_flag_and_tells_its_count(raises: list[str], discard
     assert discarded not in flags
     assert flags.discard(discarded) == 0
     rest = [flag for flag in raises if flag != discarded]
-    assert [flags.pop() for _ in range(len(flags))] == list(Counter(rest).items())
+    assert taken(flags) == list(Counter(rest).items())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["usr1", "usr2"]), st.floats(0, 10)), min_size=1), st.integers(0, 50))
+def test_the_first_and_the_last_moment_of_a_flag_are_kept(raises: list[tuple[str, float]], cut: int) -> None:
+    """Also if some of its raises were taken out meanwhile, and are joined to it again."""
+    moments = iter(sorted(moment for _, moment in raises))
+    flags = Flags(lambda: next(moments))
+    before: dict[str, Raises] = {}
+    for number, (flag, _) in enumerate(raises):
+        if number == cut:
+            before = dict(flags.pop() for _ in range(len(flags)))
+        flags.add(flag)
+    for flag, out in before.items():
+        flags.join(flag, out)
+    in_order = sorted(moment for _, moment in raises)
+    for flag in {flag for flag, _ in raises}:
+        mine = [moment for moment, (other, _) in zip(in_order, raises, strict=True) if other == flag]
+        assert flags.take(flag) == (len(mine), mine[0], mine[-1])
 
 
 def test_pop_of_nothing_is_an_error() -> None:

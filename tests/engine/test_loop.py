@@ -81,7 +81,7 @@ class History:
         loop = Loop(
             self.flags,
             [self.pipe, self.timer],
-            lambda flag, raises: self.lowered.append((flag, raises)),
+            lambda flag, raises: self.lowered.append((flag, raises[0])),
             clock=self.clock,
             wait=self.wait,
         )

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from flagman.actions.action import Action
     from flagman.engine.calls import Call, Calls
+    from flagman.engine.flags import Raises
     from flagman.engine.loop import Wait
     from flagman.engine.member import Member, OnError, Overlap
-    from flagman.engine.timers import Debounce
+    from flagman.engine.timers import Debounce, Every
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
@@ -79,6 +80,7 @@ class Engine:
         self._owns_signals = signals is None
         self._signals = Signals() if signals is None else signals
         self.flags = self._signals.flags
+        self.flags.clock = clock
         self.interrupter = Interrupter(self._signals.codes)
         self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
@@ -90,6 +92,8 @@ class Engine:
         self._lock = allocate_lock()
         self._calls: Calls | None = None
         self._debounced: dict[FlagName, Debounce] = {}
+        #: The timers that raise flags again and again.
+        self.timers: dict[FlagName, Every] = {}
         self._outcome = Outcome.STOPPED
         #: Seconds on the clock of :meth:`call_at`.
         self.clock = clock
@@ -157,7 +161,7 @@ class Engine:
 
         before = self._debounced.pop(flag, None)
         if before is not None and (held := before.cancel()):
-            self.flags.add(flag, held)
+            self.flags.join(flag, held)
         if span:
             self._debounced[flag] = Debounce(self, flag, span, pass_first=pass_first or bool(before and before.passes))
 
@@ -172,8 +176,8 @@ class Engine:
 
     def pending(self, flag: FlagName) -> int:
         """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
-        held = self._debounced[flag].held if flag in self._debounced else 0
-        return self.flags.count(flag) + held
+        held = self._debounced[flag].held if flag in self._debounced else None
+        return self.flags.count(flag) + (held[0] if held else 0)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Let the loop call ``code`` in so many seconds, between two runs of bundles.
@@ -216,14 +220,14 @@ class Engine:
             self._loop.run()
         last: list[tuple[FlagName, int]] = []
         for _ in range(len(self.flags)):  # no longer: a flood may go on
-            flag, raises = self.flags.pop()
+            flag, (raises, _, _) = self.flags.pop()
             if flag in self.last_flags and flag in self._bundles:
                 last.append((flag, raises))
             elif flag != STOP:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
         for flag, debounce in self._debounced.items():
             if debounce.held:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held)
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
         for flag, raises in last:
             # A HUP that follows TERM, as systemd may send it, does not cut these off; a second TERM does.
             self._run_bundle(flag, raises, self._bundles[flag], lambda: self.interrupter.insisted)
@@ -231,7 +235,7 @@ class Engine:
             self._outcome = Outcome.FAILED
         return self._outcome
 
-    def _lower(self, flag: FlagName, raises: int) -> None:
+    def _lower(self, flag: FlagName, raised: Raises) -> None:
         bundle = self._bundles.get(flag)
         if bundle is None:
             self._unmapped(flag)
@@ -239,13 +243,17 @@ class Engine:
             self._check()
             return
         if flag in self._debounced:
-            raises = self._debounced[flag].admit(raises)
-            if not raises:
+            admitted = self._debounced[flag].admit(raised)
+            if admitted is None:
                 logger.debug("Holding `%s` until it is quiet", flag)
                 return
+            raised = admitted
+        raises = raised[0]
         partly = self._overlaps.is_partial(flag, raises)
         whole = self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
         self._signals.keep_waking()
+        if bundle and flag in self.timers:
+            self.timers[flag].catch_up()
         if flag in self.flags:
             self.turn.ignored = self._overlaps.judge(flag, bundle, self.limits.overlap, whole=whole and not partly)
         if not bundle:

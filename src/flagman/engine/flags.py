@@ -1,55 +1,83 @@
 """The raised flags: an ordered set that signal handlers and threads may add to at any moment.
 
 Coalescing is the data structure: raising a flag twice before it is lowered leaves one flag, at the place of its first
-raise, and a count of how often it was raised. Every touch of the shared mapping is a single call into C that a handler
-cannot split, and nothing ever iterates over it: a handler that adds a flag during an iteration would end the loop with
-"dictionary changed size during iteration".
+raise, with a count of its raises and the moments of the first and the last. Every touch of the shared mapping is a
+single call into C that a handler cannot split, and nothing ever iterates over it: a handler that adds a flag during an
+iteration would end the loop with "dictionary changed size during iteration".
 """
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flagman.types import FlagName
+
+    #: How often a flag has been raised, and the moments of the first and the last raise.
+    Raises = tuple[int, float, float]
 
 #: The flag that ends the loop. It has no bundle, and is obeyed before every other flag.
 STOP = "stop"
 
 
+def joined(earlier: Raises | None, later: Raises) -> Raises:
+    """Add the raises of one flag up."""
+    return later if earlier is None else (earlier[0] + later[0], min(earlier[1], later[1]), max(earlier[2], later[2]))
+
+
 class Flags:
-    """The set of raised flags, oldest first."""
+    """The set of raised flags, oldest first.
 
-    __slots__ = ("_raised",)
+    :param clock: tells the moments
+    """
 
-    def __init__(self) -> None:
-        self._raised: OrderedDict[FlagName, int] = OrderedDict()
+    __slots__ = ("_raised", "clock")
 
-    def add(self, flag: FlagName, raises: int = 1) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._raised: OrderedDict[FlagName, Raises] = OrderedDict()
+        #: Seconds on a clock that never goes back.
+        self.clock = clock
+
+    def add(self, flag: FlagName, times: int = 1) -> None:
         """Raise a flag; safe in a signal handler and in any thread.
 
-        A handler that comes between the two steps for the same flag can make the count too low, never zero.
+        A handler that comes between the steps for the same flag can make the count too low, never zero.
 
-        :param raises: how often
+        :param times: how often
         """
-        self._raised[flag] = self._raised.get(flag, 0) + raises
+        now = self.clock()
+        before = self._raised.get(flag)
+        self._raised[flag] = (times, now, now) if before is None else (before[0] + times, before[1], now)
 
-    def put_back(self, flag: FlagName, raises: int) -> None:
+    def join(self, flag: FlagName, raises: Raises) -> None:
+        """Raise a flag by what has been taken out before."""
+        self._raised[flag] = joined(self._raised.get(flag), raises)
+
+    def put_back(self, flag: FlagName, raises: Raises) -> None:
         """Undo a :meth:`pop`: the flag is the oldest again."""
-        self.add(flag, raises)
+        self.join(flag, raises)
         self._raised.move_to_end(flag, last=False)
 
     def count(self, flag: FlagName) -> int:
         """Tell how often a flag has been raised since it was lowered."""
-        return self._raised.get(flag, 0)
+        raises = self._raised.get(flag)
+        return raises[0] if raises else 0
 
     def discard(self, flag: FlagName) -> int:
         """Forget a flag if it is raised, and tell how often it was raised."""
-        return self._raised.pop(flag, 0)
+        raises = self.take(flag)
+        return raises[0] if raises else 0
 
-    def pop(self) -> tuple[FlagName, int]:
-        """Take the flag whose first raise is the oldest, with the number of its raises.
+    def take(self, flag: FlagName) -> Raises | None:
+        """Take a flag out if it is raised."""
+        return self._raised.pop(flag, None)
+
+    def pop(self) -> tuple[FlagName, Raises]:
+        """Take the flag whose first raise is the oldest.
 
         :raises KeyError: if no flag is raised
         """

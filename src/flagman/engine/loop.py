@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flagman.engine.flags import Flags
+    from flagman.engine.flags import Flags, Raises
     from flagman.engine.trigger import Trigger
     from flagman.types import FlagName
 
@@ -31,7 +31,7 @@ class Loop:
 
     :param flags: the flags that the triggers raise
     :param triggers: all of them
-    :param lower: called with a flag and the number of its raises, for one flag at a time
+    :param lower: called with a flag and its raises, for one flag at a time
     :param clock: seconds on the clock of the triggers' deadlines
     :param wait: see :data:`Wait`; poll(2) by default
     """
@@ -40,7 +40,7 @@ class Loop:
         self,
         flags: Flags,
         triggers: Iterable[Trigger],
-        lower: Callable[[FlagName, int], None],
+        lower: Callable[[FlagName, Raises], None],
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Wait | None = None,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 
+from flagman.engine.flags import joined
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
+    from flagman.engine.flags import Raises
     from flagman.types import FlagName
 
 # The engine speaks as flagman.core, its documented face.
@@ -36,32 +39,49 @@ class Every:
         self._period = period
         self._delay = spread(min(jitter, period))
         self._origin = engine.clock()
+        engine.timers[flag] = self
         self._wait_for(1)
 
     def _wait_for(self, tick: int) -> None:
         self._tick = tick
         # How much later than its place on the grid this one is meant to be.
         self._late = self._delay()
-        self._call = self._engine.call_at(self._origin + tick * self._period + self._late, self._on_tick)
+        self._moment = self._origin + tick * self._period + self._late
+        self._call = self._engine.call_at(self._moment, self._on_tick)
 
     def cancel(self) -> None:
         """Do not raise the flag any more."""
         self._call.cancel()
+        if self._engine.timers.get(self._flag) is self:
+            del self._engine.timers[self._flag]
+
+    def catch_up(self) -> None:
+        """Raise the flag now if that is due: what came while its own bundle ran is to be judged like a signal."""
+        if self._moment <= self._engine.clock():
+            self._call.cancel()
+            self._tick_now()
 
     def _on_tick(self) -> None:
         if self._flag not in self._engine.bundles:
             return  # all of its actions have closed
+        ticks = self._tick_now()
+        if ticks > 1:
+            logger.info("`%s` comes late and stands for %d ticks", self._flag, ticks)
+
+    def _tick_now(self) -> int:
+        """Raise the flag for all ticks that are due; tell how many."""
         now = self._engine.clock() - self._late
         last = max(self._tick, int((now - self._origin) / self._period))
         ticks = last - self._tick + 1
-        if ticks > 1:
-            logger.info("`%s` comes late and stands for %d ticks", self._flag, ticks)
         self._engine.flags.add(self._flag, ticks)
         self._wait_for(last + 1)
+        return ticks
 
 
 class Debounce:
     """Holds a flag back until it has not been raised for a while, or has been held for ten times as long.
+
+    What counts is when the flag was raised, not when the loop came to look at it: other bundles may have run meanwhile.
 
     :param engine: whose flag it is
     :param flag: the flag
@@ -73,42 +93,37 @@ class Debounce:
         self._engine = engine
         self._flag = flag
         self._span = span
-        #: How many raises wait.
-        self.held = 0
-        self._first = self._last = 0.0
+        #: The raises that wait.
+        self.held: Raises | None = None
         self._call: Call | None = None
         #: It lets the flag through the next time.
         self.passes = pass_first
 
-    def admit(self, raises: int) -> int:
-        """Take a lowered flag in; tell for how many raises its bundle is to run now: 0 to wait."""
-        if self.passes:
+    def admit(self, raises: Raises) -> Raises | None:
+        """Take a lowered flag in; give the raises for which its bundle is to run now, or None while it is to wait."""
+        raises = joined(self.cancel(), raises)
+        _, first, last = raises
+        due = min(last + self._span, first + _LONGEST_HOLD * self._span)
+        if self.passes or due <= self._engine.clock():
             self.passes = False
             return raises
-        self._last = self._engine.clock()
-        if not self.held:
-            self._first = self._last
-            self._call = self._engine.call_at(self._last + self._span, self._look)
-        self.held += raises
-        return 0
+        self.held = raises
+        self._call = self._engine.call_at(due, self._look)
+        return None
 
-    def cancel(self) -> int:
-        """Hold the flag no longer; tell how many raises waited."""
+    def cancel(self) -> Raises | None:
+        """Hold the flag no longer; give the raises that waited."""
         if self._call is not None:
             self._call.cancel()
-        held, self.held = self.held, 0
+            self._call = None
+        held, self.held = self.held, None
         return held
 
     def _look(self) -> None:
-        """Let the flag pass if it is time, else look again when it may be."""
-        moment = min(self._last + self._span, self._first + _LONGEST_HOLD * self._span)
-        if self._engine.clock() < moment:
-            self._call = self._engine.call_at(moment, self._look)
-            return
-        held, self.held = self.held, 0
-        if self._flag in self._engine.bundles:  # its actions may have closed meanwhile
-            self.passes = True
-            self._engine.flags.add(self._flag, held)
+        """Let the loop lower the flag in its turn: until then it may be raised again, and then has to wait again."""
+        held = self.cancel()
+        if held is not None and self._flag in self._engine.bundles:  # its actions may have closed meanwhile
+            self._engine.flags.join(self._flag, held)
 
 
 def spread(jitter: float) -> Callable[[], float]:
