@@ -63,7 +63,9 @@ def test_what_is_none(text: str, message: str) -> None:
         number_of(text)
 
 
-@pytest.mark.parametrize("name", ["KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "CHLD", "PIPE", "ALRM", "9", "SIGCLD"])
+@pytest.mark.parametrize(
+    "name", ["KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TTOU", "CHLD", "PIPE", "ALRM", "9", "SIGCLD"]
+)
 def test_what_cannot_be_bound(name: str) -> None:
     """With the reason."""
     with pytest.raises(ValueError, match=f"'{name}' cannot be bound: .{{20}}"):
@@ -72,7 +74,7 @@ def test_what_cannot_be_bound(name: str) -> None:
 
 def test_all_others_can() -> None:
     """Every signal that a process may catch."""
-    refused = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "CHLD", "PIPE", "ALRM"}
+    refused = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TTOU", "CHLD", "PIPE", "ALRM"}
     for number in signal.valid_signals():
         if name_of(number) not in refused:
             assert bindable(name_of(number)) == number

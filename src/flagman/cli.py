@@ -96,6 +96,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
     finally:
         notifier.close()
         streams.flush()
+        streams.follow(None)
 
 
 def main_wrapper() -> int:
@@ -210,6 +211,7 @@ class _Console(Console):
 
     def watch(self, engine: Engine) -> None:
         self._engine = engine
+        streams.follow(engine.interrupter)
         log_setup = sys.modules.get("flagman.log_setup")
         if log_setup is not None:
             log_setup.watch(engine)

@@ -22,10 +22,21 @@
 
 from __future__ import annotations
 
+# Characters of a message: whatever it quotes, nobody reads more.
+_LONGEST = 1000
+
+
+def shortened(text: str, most: int) -> str:
+    """Leave out the middle of a text that is longer than so many characters."""
+    if len(text) <= most:
+        return text
+    end = most // 3
+    return f"{text[: most - end - len('...')]}...{text[-end:]}"
+
 
 def one_line(message: object) -> str:
     """Give a message, or that of an exception, as one line, whatever it is made of."""
-    return " ".join(str(message).split())
+    return shortened(" ".join(str(message).split()), _LONGEST)
 
 
 def mistakes_of(error: BaseException) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
+import sys
 from contextlib import suppress
 
+from flagman.engine import writing
 from flagman.engine.engine import warn_unmapped
-from flagman.engine.interrupt import StopRequest
+from flagman.engine.flags import STOP
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
 TYPE_CHECKING = False
@@ -16,21 +19,60 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flagman.engine.engine import Engine
+    from flagman.engine.flags import Flags
+    from flagman.engine.interrupt import Interrupter
     from flagman.engine.signals import Signals
     from flagman.types import FlagName, SignalNumber
 
     #: The flags of each signal that has actions.
     Sources = Mapping[SignalNumber, tuple[FlagName, ...]]
 
+# Seconds that a reader of the stacks has for each part of them.
+_PATIENCE = 1.0
+
 _HANGUP = flag_of(signal.SIGHUP)
 #: The signals that stop the daemon, and the flags of the actions that may run before it does.
 STOPPING: dict[int, FlagName] = {signum: flag_of(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
 
 
+class StopRequest:
+    """The first TERM or INT asks, the second insists, the third ends the process.
+
+    :param flags: where the stop flag is raised
+    :param interrupter: runs all code of actions
+    :param timeout: how many seconds the running action, and then each tear_down, may take
+    """
+
+    def __init__(self, flags: Flags, interrupter: Interrupter, timeout: float) -> None:
+        self._flags = flags
+        self._interrupter = interrupter
+        #: How many seconds these are.
+        self.timeout = timeout
+        self._requests = 0
+
+    def on_signal(self, signum: int, frame: FrameType | None) -> None:
+        """Handle TERM or INT.
+
+        What the first one does comes first in each: the second may arrive inside this very handler.
+        """
+        self.on_hangup(signum, frame)
+        self._requests += 1
+        if self._requests == 2:  # noqa: PLR2004 - the second of three steps
+            self._interrupter.interrupt("a second stop signal arrived")
+        elif self._requests > 2:  # noqa: PLR2004
+            self._interrupter.exit(128 + signum)
+
+    def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
+        """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
+        self._flags.add(STOP)
+        # Not left to the loop, which does not run while an action hangs.
+        self._interrupter.bound(self.timeout)
+
+
 class Handlers:
     """Gives signals their handlers, and other ones when the configuration changes.
 
-    :param stop_timeout: see :class:`flagman.engine.interrupt.StopRequest`
+    :param stop_timeout: see :class:`StopRequest`
     """
 
     def __init__(self, engine: Engine, signals: Signals, stop_timeout: float) -> None:
@@ -48,6 +90,10 @@ class Handlers:
         for signum in STOPPING:
             self._signals.handle(signum, self.on_stop)
         self._signals.handle(signal.SIGHUP, self.on_hangup)
+
+    def rearm(self) -> None:
+        """Let all signals mean again what they meant before a plugin was imported, or an action set up."""
+        self._signals.rearm()
 
     def follow(self, sources: Sources) -> None:
         """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""
@@ -87,7 +133,10 @@ class Handlers:
         the process, or spoil its memory first (python/cpython issue 124001).
         """
         with suppress(OSError, ValueError, AttributeError, RuntimeError):  # there is no stderr
-            faulthandler.dump_traceback()
+            if hasattr(os, "memfd_create"):
+                _show_stacks(sys.stderr.fileno())
+            else:
+                faulthandler.dump_traceback()
 
     def answer_early(self) -> None:
         """Deal with signals that came when nobody knew which flags they raise."""
@@ -107,3 +156,14 @@ class Handlers:
             self.on_hangup(signal.SIGHUP, None)
         else:
             warn_unmapped(flag)
+
+
+def _show_stacks(descriptor: int) -> None:
+    """Write the stacks to memory first: faulthandler itself would wait for a reader for ever, deaf to all signals."""
+    memory = os.memfd_create("stacks")
+    try:
+        faulthandler.dump_traceback(memory)
+        stacks = os.pread(memory, os.fstat(memory).st_size, 0)
+    finally:
+        os.close(memory)
+    writing.write(descriptor, stacks, lambda number: writing.is_ready(number, _PATIENCE))

@@ -7,14 +7,16 @@ import os
 import sys
 
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.streams import open_now
+from flagman.streams import PatientFile, open_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from io import TextIOWrapper
     from typing import Self
 
     from flagman.engine.engine import Engine
+    from flagman.engine.interrupt import Interrupter
     from flagman.settings import Settings
 
 _STDERR = 2
@@ -114,7 +116,7 @@ def _file(path: str) -> logging.Handler:
         """Opens the file again when it has been rotated away; if that fails, it is not the daemon's end."""
 
         def _open(self) -> TextIOWrapper:
-            return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_now)
+            return open_log(self.baseFilename)
 
         def emit(self, record: logging.LogRecord) -> None:
             try:
@@ -129,10 +131,31 @@ def _file(path: str) -> logging.Handler:
 
 
 def watch(engine: Engine) -> None:
-    """Let the log name the action that runs in this engine, where its format has a place for that."""
-    for handler in logging.getLogger().handlers:
+    """Let the log name the action that runs in this engine, and let no handler keep it from stopping.
+
+    Ours give up by themselves; of any other, a record that takes too long is ended by force, in the main thread.
+    """
+    for handler in {handler for known in _loggers() for handler in known.handlers}:
         if isinstance(handler.formatter, JsonFormatter):
             handler.formatter.engine = engine
+        is_ours = isinstance(getattr(getattr(handler, "stream", None), "buffer", None), PatientFile)
+        if not is_ours and not isinstance(handler.emit, _Bounded):
+            handler.emit = _Bounded(handler.emit, engine.interrupter)  # type: ignore[method-assign]
+
+
+class _Bounded:
+    """Writes a record with a handler that we do not know, as long as there is time for it.
+
+    :param emit: of the handler
+    :param interrupter: ends it
+    """
+
+    def __init__(self, emit: Callable[[logging.LogRecord], None], interrupter: Interrupter) -> None:
+        self._emit = emit
+        self._interrupter = interrupter
+
+    def __call__(self, record: logging.LogRecord) -> None:
+        self._interrupter.call_patiently(self._emit, record)
 
 
 def change(before: Settings, after: Settings, level: int) -> None:

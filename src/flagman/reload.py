@@ -87,7 +87,10 @@ class Reloader:
 
     def _change(self) -> None:
         # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
-        settings = self._engine.interrupter.call(self._console.read)
+        try:
+            settings = self._engine.interrupter.call(self._console.read)
+        finally:
+            self._handlers.rearm()
         plan = self._assembly.plan(settings)
         with MoreTime(self._notifier) as more_time:
             try:
@@ -106,7 +109,10 @@ class Reloader:
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
         """Do all that can fail; tell whether it is to go on."""
-        complete = self._assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
+        try:
+            complete = self._assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
+        finally:
+            self._handlers.rearm()
         if complete:
             self._engine.interrupter.call(self._console.change_log, self._assembly.settings, plan.settings)
         return complete

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 
+from flagman.engine import writing
 from flagman.exceptions import NotifyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket
 
 # Of a number of microseconds: a million years.
@@ -46,6 +49,8 @@ class SystemdNotifier:
     def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
         self._debug = debug
         self._socket: socket | None = None
+        #: Waits until a descriptor takes more, but not for longer than so many seconds.
+        self.wait: Callable[[int, float], bool] = writing.is_ready
         #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
         #: None if the manager does not watch.
         self.watchdog = _watchdog()
@@ -70,12 +75,22 @@ class SystemdNotifier:
         try:
             if self._socket is None:
                 self._socket = _connect(self._address)
-            self._socket.sendall(_shortened(state))
+            self._send(self._socket, _shortened(state))
             if self._address.startswith(_VSOCK):
                 self._disconnect()
         except (OSError, UnicodeError, NotifyError) as error:
             if self._debug:
                 raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
+
+    def _send(self, connection: socket, message: bytes) -> None:
+        limit = time.monotonic() + _PATIENCE
+
+        def wait(descriptor: int) -> bool:
+            left = limit - time.monotonic()
+            return left > 0 and self.wait(descriptor, left)
+
+        if writing.write(connection.fileno(), message, wait) < len(message):
+            raise TimeoutError("it does not read its messages")
 
     @property
     def is_open(self) -> bool:

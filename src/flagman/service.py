@@ -44,6 +44,7 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
             contained=(BaseException,),
         )
         console.watch(engine)
+        notifier.wait = engine.interrupter.wait_to_write
         service = _Service(engine, signals, notifier, settings)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
@@ -100,7 +101,9 @@ class _Service:
         self.handlers.install()  # only now that HUP can be told from a hang-up
         self.handlers.answer_early()
         plan = self.assembly.plan(settings)
-        if not self._set_up(plan):
+        is_complete = self._set_up(plan)
+        self.handlers.install()  # again: code of actions may have taken a signal that stops the daemon
+        if not is_complete:
             return False
         self.assembly.adopt(plan, pass_first=settings.run_at_start)
         self.handlers.expected = set()

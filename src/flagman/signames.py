@@ -20,6 +20,7 @@ _RESERVED = {
     signal.SIGBUS: _FAULT,
     signal.SIGFPE: _FAULT,
     signal.SIGILL: _FAULT,
+    signal.SIGTTOU: "a write to a terminal from the background raises it, and again for ever if it were handled",
     signal.SIGCHLD: "it tells a process about its own children, and commands that actions run would raise it",
     signal.SIGPIPE: "Python ignores it, so that a closed pipe is an error of the action that writes to it",
     signal.SIGALRM: "flagman uses it for timeouts",

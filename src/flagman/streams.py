@@ -1,17 +1,80 @@
-"""Streams: the standard ones of the command, and files that are opened to take their place."""
+"""Streams: the standard ones of the command, and files that are opened to take their place, or the log."""
 
 from __future__ import annotations
 
 import os
 import sys
-from io import TextIOWrapper
+from io import FileIO, TextIOWrapper
+
+from flagman.engine import writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+    from typing_extensions import Buffer
+
+    from flagman.engine.interrupt import Interrupter
+
+
+def _wait_for_ever(descriptor: int) -> bool:
+    return writing.is_ready(descriptor, None)
+
+
+class PatientFile(FileIO):
+    """What a stream of ours writes to: all of a line goes out, or as much as there is time for.
+
+    It waits also if something else has made its descriptor non-blocking. What does not go out before the stop timeout
+    is over is lost, so that a reader who has stopped reading cannot keep the daemon from stopping.
+    """
+
+    #: See :func:`flagman.engine.writing.write`.
+    wait: ClassVar[Callable[[int], bool]] = staticmethod(_wait_for_ever)
+    # A line has lost its end.
+    _is_cut = False
+
+    def write(self, data: Buffer, /) -> int:
+        """Write data; all of it has been dealt with afterwards."""
+        line = bytes(data)
+        if self._is_cut:
+            line = b"\n" + line
+        written = writing.write(self.fileno(), line, type(self).wait)
+        if written:
+            self._is_cut = written < len(line) and line[written - 1 : written] != b"\n"
+        return memoryview(data).nbytes
+
+
+def follow(interrupter: Interrupter | None) -> None:
+    """Let what is written to streams of ours be given up when a run has to stop; None if there is none any more."""
+    PatientFile.wait = staticmethod(interrupter.wait_to_write if interrupter is not None else _wait_for_ever)
+
+
+def _as_text(file: PatientFile) -> TextIOWrapper:
+    """Write whole lines at once, also to a pipe or a file, and never fail for a character.
+
+    There is no other buffer in between: it would keep what an interruption has left there, and try that again later.
+    """
+    return TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def prepare() -> None:
-    """Write whole lines at once, also to a pipe or a file, and never fail for a character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+    """Let the standard streams of the interpreter write as :class:`PatientFile` does; others only get its encoding."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is TextIOWrapper and stream is getattr(sys, f"__{name}__"):
+            stream.flush()
+            setattr(sys, name, _as_text(PatientFile(stream.fileno(), "w", closefd=False)))
+        elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def open_log(path: str) -> TextIOWrapper:
+    """Open a log file.
+
+    :raises OSError: if it cannot be opened
+    """
+    return _as_text(PatientFile(path, "a", opener=open_now))
 
 
 def flush() -> None:

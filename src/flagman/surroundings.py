@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
+from flagman.actions import environment
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError
@@ -114,6 +115,7 @@ class Surroundings:
         self.place(settings)
         if settings.chroot is not None or settings.user is not None:
             _import_all()  # another user may not be able to read the interpreter's files either
+            environment.remember()
         if settings.pid_file:
             process.pid_file = settings.pid_file
             process.name = os.path.splitext(os.path.basename(settings.pid_file))[0]  # noqa: PTH119, PTH122 - as above

@@ -15,7 +15,8 @@ import pytest
 from daemon import DEADLINE, inheriting, settle
 
 from flagman import ActionFailed, Engine
-from flagman.actions import ExecAction, ShellAction, command, output, process
+from flagman.actions import ExecAction, ShellAction, output, process, reaping
+from flagman.engine.interrupt import Interrupter
 from flagman.engine.outcome import Outcome
 from flagman.testing import ActionDriver
 
@@ -34,7 +35,7 @@ STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.01; done'
 def gone(group: int) -> None:
     """Wait until nobody of a process group is left."""
     limit = time.monotonic() + DEADLINE
-    while process._has_members(group):
+    while reaping.has_members(group):
         assert time.monotonic() < limit, f"the group {group} is still alive"
         time.sleep(0.001)
 
@@ -294,7 +295,7 @@ def test_odd_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
 def test_a_cut_line_gets_its_end(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Also if nothing is left of it when the command ends."""
     reader, writer = os.pipe()
-    stream = output.Stream(reader, output.PassOn(sys.stdout), output.new_tail(), command._Alone())
+    stream = output.Stream(reader, output.PassOn(sys.stdout, bool), output.new_tail(), Interrupter())
     for _ in range(2):  # together they are as long as a line may be
         os.write(writer, b"x" * 32768)
         stream.read()
@@ -357,11 +358,11 @@ def test_a_command_that_may_not_be_killed(
         engine.run()
         assert "cannot be killed, and is left behind" in caplog.text
         pid = int((tmp_path / "pid").read_text(encoding="ascii"))
-        assert action._left == [pid]
+        assert [left.pid for left in action._left] == [pid]
         monkeypatch.setattr(os, "killpg", real)
         os.kill(pid, signal.SIGKILL)
         while action._left:
-            action._left = [left for left in action._left if not command._is_reaped(left)]
+            action._left = [left for left in action._left if not left.is_reaped()]
     with pytest.raises(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 
@@ -415,13 +416,13 @@ def test_a_stolen_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else waits for all children: that is said, and nobody is killed."""
     with ActionDriver(ExecAction, "true") as driver:
         before = descriptors()
-        real = process.Process._has_ended
+        real = reaping.Child.has_ended
 
-        def steal(self: process.Process) -> bool:
+        def steal(self: reaping.Child) -> bool:
             os.waitpid(-1, 0)
             return real(self)
 
-        monkeypatch.setattr(process.Process, "_has_ended", steal)
+        monkeypatch.setattr(reaping.Child, "has_ended", steal)
         with pytest.raises(ActionFailed, match="something else has taken its exit status"):
             driver.run()
         assert descriptors() == before
@@ -431,7 +432,7 @@ def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd:
     """As on macOS: children are looked after now and then."""
     monkeypatch.delattr(os, "pidfd_open")
     monkeypatch.setattr(process, "GRACE", 0.1)
-    monkeypatch.setattr(process, "_has_members", lambda _: None)
+    monkeypatch.setattr(reaping, "_proc_is_ours", lambda: False)
     monkeypatch.setattr(process, "_DESCRIPTORS", "/no/such/directory")
     with ActionDriver(ShellAction, "echo hi; exit 7") as driver, pytest.raises(ActionFailed, match="status 7"):
         driver.run()

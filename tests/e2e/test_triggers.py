@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 USR1, USR2, HUP, TERM, INT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTERM, signal.SIGINT
 
-REFUSED = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "CHLD", "PIPE", "ALRM"}
+REFUSED = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TTOU", "CHLD", "PIPE", "ALRM"}
 BINDABLE = [number for number in sorted(signal.valid_signals()) if name_of(number) not in REFUSED]
 
 

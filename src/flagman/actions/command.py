@@ -6,19 +6,17 @@ import os
 import signal
 from contextlib import suppress
 
+from flagman.actions import environment
 from flagman.actions.action import Action
 from flagman.actions.output import show, sinks
 from flagman.actions.process import Process
+from flagman.engine.interrupt import Interrupter
 from flagman.exceptions import ActionFailed, ActionTimedOut
-from flagman.sd_notify import PRIVATE
+from flagman.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.engine import Output
-    from flagman.engine.interrupt import Interrupter
-
-# What the service manager has told this process alone.
-_PRIVATE = {name.encode() for name in PRIVATE}
 
 
 class ExecAction(Action):
@@ -31,7 +29,7 @@ class ExecAction(Action):
         :param arguments: for the program
         """
         self.check_arguments(program, *arguments)
-        self._prepare(program, (program, *arguments), " ".join((program, *arguments)))
+        self._prepare(program, (program, *arguments), shown(program, *arguments))
 
     @classmethod
     def check_arguments(cls, *words: str) -> None:
@@ -41,27 +39,26 @@ class ExecAction(Action):
         if any("\0" in word for word in words):
             raise ValueError("a command cannot contain a NUL character")
 
-    def _prepare(self, program: str, words: tuple[str, ...], shown: str) -> None:
+    def _prepare(self, program: str, words: tuple[str, ...], name: str) -> None:
         """Get ready what all runs need.
 
         :param program: what is started
         :param words: its name and its arguments, as it sees them
-        :param shown: what to call the command in the log
+        :param name: what to call the command in the log
         """
         self._program = program
         self._words = words
-        self._shown = shown
-        engine = getattr(self, "engine", None)
-        self._output: Output | None = None
-        self._interrupter: Interrupter | _Alone = engine.interrupter if engine else _Alone()
+        self._shown = name
+        # Without an engine nothing is interrupted.
+        self._interrupter = self.engine.interrupter if hasattr(self, "engine") else Interrupter()
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would throw statuses away
         # As it is now: what other actions do to theirs is not the command's business, and a copy takes 15 us.
-        self._environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE}
+        self._environment = environment.for_commands()
         self._environment[b"FLAGMAN_PID"] = b"%d" % os.getpid()
         # Processes that could not be killed.
-        self._left: list[int] = []
+        self._left: list[Process] = []
         self._null = os.open(os.devnull, os.O_RDONLY)
 
     def tear_down(self) -> None:
@@ -73,15 +70,16 @@ class ExecAction(Action):
 
         :raises ActionFailed: if it cannot be started, ends with another status than 0 or is killed by a signal
         """
-        self._left = [pid for pid in self._left if not _is_reaped(pid)]
+        self._left = [process for process in self._left if not process.is_reaped()]
         process: Process | None = None
         interrupter = self._interrupter
         # From here on interruptions come only while something is waited for.
-        interrupter.shielded = interrupter.starting = True
+        interrupter.guarded = interrupter.shielded = interrupter.starting = True
         try:
             process = self._start()
             interrupter.groups.add(process.pid)
             interrupter.started()
+            interrupter.is_done = process.has_ended
             status = process.wait()
         except ChildProcessError:
             if process is not None:
@@ -89,7 +87,7 @@ class ExecAction(Action):
             raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
         except BaseException as error:
             if process is not None and not process.end():
-                self._left.append(process.pid)
+                self._left.append(process)
             if process is not None and isinstance(error, ActionTimedOut):
                 raise ActionTimedOut(f"{error}{show(process.tail)}") from None
             raise
@@ -97,26 +95,28 @@ class ExecAction(Action):
             if process is not None:
                 interrupter.groups.discard(process.pid)
             interrupter.started()
+            interrupter.is_done = None
             interrupter.postponed = None  # too late: the run is over
-            interrupter.shielded = False
+            interrupter.guarded = interrupter.shielded = False
         if status:
             raise ActionFailed(f"`{self._shown}` {self._say(status)}{show(process.tail)}")
         if process.failure:
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
 
     def _start(self) -> Process:
-        environment = self._environment
+        output: Output = "inherit"
         if hasattr(self, "engine"):
             turn = self.engine.turn
-            environment[b"FLAGMAN_TRIGGER"] = turn.trigger.encode()
-            environment[b"FLAGMAN_ACTION"] = os.fsencode(turn.action)
-            environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
-        output = self.engine.output if hasattr(self, "engine") else "inherit"
-        if output != self._output:  # the choice may change between two runs
-            self._output = output
-            self._sinks = sinks(output, self._shown)
+            self._environment[b"FLAGMAN_TRIGGER"] = os.fsencode(turn.trigger)
+            self._environment[b"FLAGMAN_ACTION"] = os.fsencode(turn.action)
+            self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
+            output = self.engine.output
+        # Anew for each run: the choice may change between two, and so may where the streams lead.
+        takers = sinks(output, self._shown, self._interrupter)
         try:
-            return Process(self._program, self._words, environment, self._null, self._sinks, self._interrupter)
+            return Process(
+                self._program, self._words, self._environment, self._null, takers, self._interrupter, self._shown
+            )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ActionFailed(f"`{self._shown}` cannot be started: {reason}") from error
@@ -145,7 +145,8 @@ class ShellAction(ExecAction):
         :param command: the line, as it would be typed
         """
         self.check_arguments(command)
-        self._prepare("/bin/sh", ("sh", "-c", command), command)
+        # With the two dashes also a line that begins with - or + is one, see sh(1p).
+        self._prepare("/bin/sh", ("sh", "-c", "--", command), shown(command))
 
     @classmethod
     def check_arguments(cls, command: str) -> None:  # type: ignore[override]
@@ -153,25 +154,3 @@ class ShellAction(ExecAction):
         if not command.strip():
             raise ValueError("the command is empty")
         super().check_arguments(command)
-
-
-class _Alone:
-    """Stands in for an engine's interrupter where there is no engine: nothing is interrupted."""
-
-    def __init__(self) -> None:
-        self.groups: set[int] = set()
-        self.shielded = self.starting = False
-        self.postponed: BaseException | None = None
-
-    def raise_postponed(self) -> None:
-        """Do nothing."""
-
-    started = raise_postponed
-
-
-def _is_reaped(pid: int) -> bool:
-    """Take the exit status of a process that could not be waited for, if it has ended by now."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True

@@ -22,8 +22,8 @@ from urllib.request import (
 
 import flagman
 from flagman.actions.action import Action
-from flagman.actions.output import printable
 from flagman.exceptions import ActionFailed
+from flagman.shown import printable, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class HttpAction(Action):
         """
         self._method, self._url, self._body, self._headers = _parse(method, url, *body_or_header)
         self._socket = _split_unix(url)[0] if url.startswith(_UNIX) else ""
-        self._shown = f"{method} {url}"
+        self._shown = shown(method, url)
 
     @classmethod
     def check_arguments(cls, method: str, url: str, *body_or_header: str) -> None:

@@ -12,20 +12,16 @@ import sys
 import termios
 from collections import deque
 
+from flagman.engine import writing
+from flagman.shown import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol, TextIO
+    from collections.abc import Callable
+    from typing import TextIO
 
     from flagman.engine.engine import Output
-
-    class Shield(Protocol):
-        """What puts interruptions off, see :class:`flagman.engine.interrupt.Interrupter`."""
-
-        shielded: bool
-
-        def raise_postponed(self) -> None:
-            """Raise the one that has been put off, if there is one."""
-
+    from flagman.engine.interrupt import Interrupter
 
 logger = logging.getLogger(__name__)
 
@@ -54,25 +50,35 @@ class Sink:
 
     def is_ready(self) -> bool:
         """Tell whether a short line can be taken without waiting for a reader."""
-        if self._stream is None:
-            return False
-        poll = select.poll()
-        poll.register(self._stream.fileno(), select.POLLOUT)
-        return any(event & select.POLLOUT for _, event in poll.poll(0))
+        return self._stream is not None and writing.is_ready(self._stream.fileno())
 
 
 class PassOn(Sink):
-    """Writes lines to a stream of this process, byte by byte as they are."""
+    """Writes lines to a stream of this process, byte by byte as they are.
+
+    :param wait: waits until its descriptor takes more, see :func:`flagman.engine.writing.write`
+    """
+
+    def __init__(self, stream: TextIO | None, wait: Callable[[int], bool]) -> None:
+        super().__init__(stream)
+        self._wait = wait
 
     def write(self, line: bytes) -> None:
         """Write a line."""
         if self._stream is None:
             return
-        # Past its buffer: what an interruption left there would hold up whoever writes next.
-        self._stream.flush()
-        descriptor = self._stream.fileno()
-        while line:
-            line = line[os.write(descriptor, line) :]
+        # Past its buffer: what an interruption left there would hold up whatever is written next.
+        self._flush(self._stream)
+        writing.write(self._stream.fileno(), line, self._wait)
+
+    def _flush(self, stream: TextIO) -> None:
+        while True:
+            try:
+                stream.flush()
+            except BlockingIOError:
+                self._wait(stream.fileno())
+            else:
+                return
 
 
 class Log(Sink):
@@ -98,11 +104,11 @@ class Stream:
     :param reader: the descriptor, which it closes in the end
     :param sink: takes the lines
     :param tail: keeps the last of them
-    :param shield: is taken down while a line is passed on, for whoever takes it may take his time
+    :param interrupter: may end the writing of a line, which may take long
     """
 
-    def __init__(self, reader: int, sink: Sink, tail: deque[bytes], shield: Shield) -> None:
-        self._shield = shield
+    def __init__(self, reader: int, sink: Sink, tail: deque[bytes], interrupter: Interrupter) -> None:
+        self._interrupter = interrupter
         self._lines: deque[bytes] = deque()
         self._reader = reader
         self._sink = sink
@@ -144,12 +150,7 @@ class Stream:
         self._tail.append(line[:_TAIL_WIDTH].rstrip(b"\n"))
         try:
             if not self.hurries:
-                self._shield.raise_postponed()
-                self._shield.shielded = False
-                try:
-                    self._sink.write(line)
-                finally:
-                    self._shield.shielded = True
+                self._interrupter.unshielded(self._sink.write, line)
             # At least PIPE_BUF bytes fit into what is ready, see pipe(7).
             elif len(line) <= select.PIPE_BUF and self._sink.is_ready():
                 self._sink.write(line)
@@ -190,21 +191,25 @@ def show(tail: deque[bytes]) -> str:
     return "; its last output:" + "".join(f"\n  {printable(line.rstrip())}" for line in tail)
 
 
-def printable(data: bytes) -> str:
-    """Give text that does nothing to a terminal, and that cannot be mistaken for a log record of its own."""
-    text = data.decode(errors="backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+def sinks(output: Output, command: str, interrupter: Interrupter) -> tuple[Sink, ...]:
+    """Give what takes the lines of the standard output and of the standard error; a single one takes those of both.
 
-
-def sinks(output: Output, command: str) -> tuple[Sink, Sink]:
-    """Give what takes the lines of the standard output and of the standard error.
+    Only what comes through one pipe is in the order in which the command has written it.
 
     :param command: what to call the command in the log
+    :param interrupter: may end the writing of a line
     """
     if output == "inherit":
-        return PassOn(sys.stdout), PassOn(sys.stderr)
+        streams = (sys.stdout,) if _lead_to_one(sys.stdout, sys.stderr) else (sys.stdout, sys.stderr)
+        return tuple(PassOn(stream, interrupter.wait_to_write) for stream in streams)
     if output == "log":
         return Log(command, logging.INFO), Log(command, logging.WARNING)
-    return Sink(), Sink()
+    return (Sink(),)
+
+
+def _lead_to_one(out: TextIO | None, err: TextIO | None) -> bool:
+    """Tell whether two streams lead to the same file, pipe or terminal."""
+    try:
+        return out is not None and err is not None and os.path.sameopenfile(out.fileno(), err.fileno())
+    except (OSError, ValueError):  # one is closed, or no file at all
+        return False

@@ -1,4 +1,4 @@
-"""A child process in a process group of its own: started clean, waited for, and ended together with its group."""
+"""A child process in a session of its own: started clean, waited for, and ended together with its group."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from contextlib import suppress
 
 from flagman.actions.output import Stream, new_tail
 from flagman.actions.pidfd import open_pidfd
+from flagman.actions.reaping import Child
+from flagman.engine.window import Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flagman.actions.output import Shield, Sink
+    from flagman.actions.output import Sink
+    from flagman.engine.interrupt import Interrupter
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +47,16 @@ class Process:
     Its mask of blocked signals is empty and every signal does what it does by default, whatever flagman itself has
     inherited or handles. Its standard input is at its end, and it has no descriptor beyond the standard ones.
 
+    It leads a session of its own, and with it a process group of the same number: so it has no terminal, which would
+    stop it in the background when it asks a question there or changes a mode, with nobody to let it go on.
+
     :param program: a path, or a name to look for in PATH
     :param arguments: the program's name and its arguments, as the program sees them
     :param environment: all of it
     :param null: a descriptor of /dev/null
-    :param sinks: take the lines of its standard output and of its standard error
-    :param shield: is taken down while something is waited for that may take long
+    :param sinks: take the lines of its standard output and of its standard error, or one those of both
+    :param interrupter: may end what is waited for
+    :param shown: what to call it in the log
     :raises OSError: if it cannot be started
     """
 
@@ -59,27 +66,24 @@ class Process:
         arguments: tuple[str, ...],
         environment: Mapping[bytes, bytes],
         null: int,
-        sinks: tuple[Sink, Sink],
-        shield: Shield,
+        sinks: tuple[Sink, ...],
+        interrupter: Interrupter,
+        shown: str,
     ) -> None:
         pipes: list[int] = []
         try:
             for _ in sinks:
                 pipes += os.pipe()
-            self.pid = os.posix_spawnp(
-                program,
-                arguments,
-                environment,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, pipes[1], 1),
-                    (os.POSIX_SPAWN_DUP2, pipes[3], 2),
-                    *_closing(),
-                ],
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=_CATCHABLE,
-            )
+            actions = [
+                (os.POSIX_SPAWN_DUP2, null, 0),
+                (os.POSIX_SPAWN_DUP2, pipes[1], 1),
+                (os.POSIX_SPAWN_DUP2, pipes[-1], 2),
+                *_closing(),
+            ]
+            try:
+                self.pid = _spawn(program, arguments, environment, actions, session=True)
+            except NotImplementedError:  # an old C library
+                self.pid = _spawn(program, arguments, environment, actions, session=False)
         except BaseException:
             for descriptor in pipes:
                 os.close(descriptor)
@@ -89,16 +93,16 @@ class Process:
             os.close(writer)
         #: The last lines of its output.
         self.tail = new_tail()
-        self._arguments = arguments
-        self._shield = shield
-        self._status: int | None = None
-        self._is_ending = self._is_reaped = False
+        self._shown = shown
+        self._interrupter = interrupter
+        self._child = Child(self.pid)
+        self._is_ending = False
         self._pidfd = -1
         self._streams = [
-            Stream(reader, sink, self.tail, shield) for reader, sink in zip(pipes[::2], sinks, strict=True)
+            Stream(reader, sink, self.tail, interrupter) for reader, sink in zip(pipes[::2], sinks, strict=True)
         ]
         self._readable = {stream.fileno(): stream for stream in self._streams}
-        self._waiting = select.poll()
+        self._waiting = interrupter.wakeup.poll()
         for reader in self._readable:
             self._waiting.register(reader, select.POLLIN)
         with suppress(ProcessLookupError):  # somebody ignores SIGCHLD, and it has ended
@@ -111,6 +115,13 @@ class Process:
         """Why its output could not be passed on; None if it could."""
         return next((stream.failure for stream in self._streams if stream.failure), None)
 
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, or nobody can tell any more; also in a signal handler."""
+        try:
+            return self._child.has_ended()
+        except ChildProcessError:
+            return True
+
     def wait(self) -> int:
         """Pass its output on until it ends.
 
@@ -119,8 +130,7 @@ class Process:
         :returns: its exit status, or the number of the signal that killed it, negative
         :raises ChildProcessError: if somebody else has taken the exit status
         """
-        while not self._has_ended():
-            self._shield.raise_postponed()
+        while not self._child.has_ended():
             self._poll(None)
         for stream in self._streams:
             stream.finish()
@@ -131,12 +141,12 @@ class Process:
 
         :returns: whether it has ended: a process of another user may refuse
         """
-        if self._is_reaped:
+        if self._child.is_reaped:
             return True
         self._is_ending = True
-        # Before any log record: whoever reads those may have stopped reading.
+        # Before any log record: whatever reads those may have stopped reading.
         self._kill(signal.SIGTERM)
-        logger.info("Sent TERM to the process group of `%s`", " ".join(self._arguments))
+        self._kill(signal.SIGCONT)  # what is stopped would not see TERM
         for stream in self._streams:
             stream.hurries = True
         try:
@@ -144,14 +154,10 @@ class Process:
             for stream in self._streams:
                 stream.finish()
         finally:
-            # Before it is reaped: as long as it is a zombie, no other group can have its number.
-            self._kill(signal.SIGKILL)
-            ended = self._has_ended_within(_PATIENCE)
-            if ended:
-                self._reap()
+            ended = self._kill_rest()
             self._close()
         if not ended:
-            logger.error("`%s` cannot be killed, and is left behind", " ".join(self._arguments))
+            logger.error("`%s` cannot be killed, and is left behind", self._shown)
         return ended
 
     def forget(self) -> None:
@@ -160,40 +166,42 @@ class Process:
 
     def _wait_for_group(self, seconds: float) -> None:
         """Pass on output while the group is alive, but not for longer than this."""
-        limit = time.monotonic() + seconds
-        while self._group_is_alive():
-            if time.monotonic() >= limit:
-                self._kill(signal.SIGKILL)
-                logger.warning(
-                    "`%s`, or a child of it, has not ended %g s after TERM: sent KILL",
-                    " ".join(self._arguments),
-                    seconds,
-                )
-                return
+        window = Window(None, seconds)
+        logger.info("Sent TERM to the process group of `%s`", self._shown)
+        while self._child.group_is_alive():
+            late = time.monotonic() - window.timeout_due
+            if late >= 0:
+                grant = window.excuse(late, seconds, None)
+                window.timeout_due += late + grant
+                if not grant:
+                    self._kill(signal.SIGKILL)
+                    what = "`%s`, or a child of it, has not ended %g s after TERM: sent KILL"
+                    logger.warning(what, self._shown, seconds)
+                    return
             self._poll(_PAUSE)
 
-    def _has_ended_within(self, seconds: float) -> bool:
-        """Wait for the end of a process that has been killed; that of another user may not care."""
-        limit = time.monotonic() + seconds
-        try:
-            while not self._has_ended():
-                if time.monotonic() >= limit:
-                    return False
-                time.sleep(_GLANCE)
-        except ChildProcessError:
-            self._status = 0  # somebody else has taken it
+    def _kill_rest(self) -> bool:
+        """Kill what is left of it, and reap it last; tell whether it has ended.
+
+        As long as it is a zombie, or others of its group are there, no other group can have its number.
+        """
+        if not self._child.is_reaped or self._child.group_is_alive():
+            self._kill(signal.SIGKILL)
+        limit = time.monotonic() + _PATIENCE
+        while not self.has_ended():
+            if time.monotonic() >= limit:
+                return False
+            time.sleep(_GLANCE)
+        with suppress(ChildProcessError):  # somebody else has taken it
+            self._child.reap()
         return True
 
     def _poll(self, patience: float | None) -> None:
         """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
         if self._pidfd < 0 and patience is None:
             patience = _PAUSE
-        self._shield.shielded = self._is_ending
-        try:
-            events = self._waiting.poll(None if patience is None else patience * 1000)
-        finally:
-            self._shield.shielded = True
-        for descriptor, _ in events:
+        wait = self._interrupter.wakeup.wait if self._is_ending else self._interrupter.wait
+        for descriptor, _ in wait(self._waiting, patience):
             if descriptor not in self._readable or not self._readable[descriptor].read():
                 self._waiting.unregister(descriptor)  # it has nothing more to tell
 
@@ -201,36 +209,19 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):  # the latter: another user's; macOS, for a zombie
             os.killpg(self.pid, signum)
 
-    def _has_ended(self) -> bool:
-        """Tell whether it has ended, and leave it a zombie if the system can."""
-        if self._status is None and not hasattr(os, "waitid"):  # macOS, before Python 3.13
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self._status = status
-        return self._status is not None or (
-            hasattr(os, "waitid") and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-        )
-
-    def _group_is_alive(self) -> bool:
-        """Tell whether the group has a member that is not a zombie."""
-        alive = _has_members(self.pid)
-        if alive is None:
-            # It itself, and whoever else can be signalled; on Linux its own zombie can, too.
-            try:
-                os.killpg(self.pid, 0)
-            except OSError:
-                return False
+    def is_reaped(self) -> bool:
+        """Take the exit status of a process that could not be killed, if it has ended by now."""
+        if self.has_ended():
+            with suppress(ChildProcessError):
+                self._child.reap()
             return True
-        return alive
+        return False
 
     def _reap(self) -> int:
         try:
-            if self._status is None:
-                _, self._status = os.waitpid(self.pid, 0)
-            self._is_reaped = True
+            return self._child.reap()
         finally:
             self._close()
-        return os.waitstatus_to_exitcode(self._status)
 
     def _close(self) -> None:
         for stream in self._streams:
@@ -240,19 +231,49 @@ class Process:
             os.close(pidfd)
 
 
+def _spawn(
+    program: str,
+    arguments: tuple[str, ...],
+    environment: Mapping[bytes, bytes],
+    actions: list[tuple[int, ...]],
+    *,
+    session: bool,
+) -> int:
+    """Start a program.
+
+    :param session: in a session of its own, and not only in a process group of its own
+    :returns: the number of the process, its group, and its session if it has one
+    """
+    # Not both: who leads a session cannot set a process group, see setpgid(2).
+    apart = {"setsid": True} if session else {"setpgroup": 0}
+    return os.posix_spawnp(
+        program,
+        arguments,
+        environment,
+        file_actions=actions,
+        setsigmask=(),
+        setsigdef=_CATCHABLE,
+        **apart,
+    )
+
+
 def _closing() -> list[tuple[int, int]]:
     """Give the file actions that close what a child would inherit by accident.
 
-    Python's own descriptors are never inherited (:pep:`446`); these come from whoever started flagman, or from a
-    library.
+    Python's own descriptors are never inherited (:pep:`446`); these come from what started flagman, or from a library.
     """
     if _CLOSE_FROM is not None:  # Python 3.13, with a recent C library
         return [(_CLOSE_FROM, 3)]
+    most = os.sysconf("SC_OPEN_MAX")
     try:
         names = os.listdir(_DESCRIPTORS)  # noqa: PTH208 - pathlib costs 5 ms
     except OSError:  # a bare chroot
-        names = list(map(str, range(min(os.sysconf("SC_OPEN_MAX"), _MOST_STRAYS))))
-    return [(os.POSIX_SPAWN_CLOSE, int(n)) for n in names if n not in _STANDARD and _is_inheritable(int(n))]
+        names = list(map(str, range(min(most, _MOST_STRAYS))))
+    strays = [int(name) for name in names if name not in _STANDARD and _is_inheritable(int(name))]
+    for stray in strays:
+        if stray >= most >= 0:  # the limit was lowered since, and posix_spawn(3) refuses such a number
+            os.set_inheritable(stray, False)  # noqa: FBT003 - the only parameter there is
+    return [(os.POSIX_SPAWN_CLOSE, stray) for stray in strays if stray < most or most < 0]
 
 
 def _is_inheritable(descriptor: int) -> bool:
@@ -260,22 +281,3 @@ def _is_inheritable(descriptor: int) -> bool:
         return os.get_inheritable(descriptor)
     except OSError:  # it has been closed: that of listdir itself
         return False
-
-
-def _has_members(group: int) -> bool | None:
-    """Tell whether a process group has a member that is not a zombie; None where there is no /proc."""
-    try:
-        processes = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
-    except OSError:
-        processes = []
-    return any(_is_member(process, group) for process in processes) if processes else None
-
-
-def _is_member(process: str, group: int) -> bool:
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
-            # The name of the program, in brackets, may contain anything; see proc_pid_stat(5).
-            state, _parent, its_group, *_ = file.read().rpartition(b")")[2].split()
-    except (OSError, ValueError):  # it has gone
-        return False
-    return int(its_group) == group and state not in (b"Z", b"X")

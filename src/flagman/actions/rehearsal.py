@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from flagman.actions.action import Action
+from flagman.shown import shown
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ class RehearsedAction(Action):
         """
         import shlex  # noqa: PLC0415 - a rehearsal takes its time
 
-        self._line = shlex.join([name, *arguments])
+        self._line = shown(shlex.join([name, *arguments]))
 
     def run(self) -> None:
         """Log it."""

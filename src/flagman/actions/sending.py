@@ -9,6 +9,7 @@ import stat
 from flagman.actions.action import Action
 from flagman.actions.pidfd import open_pidfd
 from flagman.exceptions import ActionFailed
+from flagman.shown import shown
 from flagman.signames import number_of
 
 _PID_FILE = "pidfile:"
@@ -68,7 +69,9 @@ class SignalAction(Action):
             else:
                 os.kill(int(self._target), self._signum)
         except OSError as error:
-            raise ActionFailed(f"cannot send {self._name} to {self._target}: {error.strerror or error}") from error
+            raise ActionFailed(
+                f"cannot send {self._name} to {shown(self._target)}: {error.strerror or error}"
+            ) from error
 
     def _send_to_file(self, path: str) -> None:
         pid = _read(path)

@@ -6,6 +6,7 @@ import os
 
 from flagman.actions.action import Action
 from flagman.exceptions import ActionFailed
+from flagman.shown import shown
 
 
 class TouchAction(Action):
@@ -37,4 +38,4 @@ class TouchAction(Action):
                 # O_NONBLOCK: somebody may put a FIFO there in this very moment.
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, 0o666))
         except OSError as error:
-            raise ActionFailed(f"cannot touch {self._path}: {error.strerror}") from error
+            raise ActionFailed(f"cannot touch {shown(self._path)}: {error.strerror}") from error

@@ -23,6 +23,8 @@ from flagman.daemon.watcher import NAMED, READY, watch
 from flagman.exceptions import DaemonError
 
 _CHUNK = 65536
+# Milliseconds between two looks for a signal: one that comes right before poll(2) does not end it.
+_PAUSE = 200
 # As a shell tells a death by signal.
 _SIGNALLED = 128
 
@@ -193,7 +195,7 @@ class Detachment:
             os.set_blocking(descriptor, False)
             poll.register(descriptor, select.POLLIN)
         while True:
-            for descriptor, _ in self._poll(poll):
+            for descriptor, _ in self._poll(poll, _PAUSE):
                 data = os.read(descriptor, _CHUNK)
                 said[descriptor] += data
                 if data:

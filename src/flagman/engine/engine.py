@@ -81,7 +81,7 @@ class Engine:
         self._signals = Signals() if signals is None else signals
         self.flags = self._signals.flags
         self.flags.clock = clock
-        self.interrupter = Interrupter(self._signals.codes)
+        self.interrupter = Interrupter(self._signals.codes, self._signals.wakeup)
         self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
         #: Those of actions without any of their own.
@@ -216,8 +216,8 @@ class Engine:
         self._outcome = Outcome.STOPPED
         self._roster.failed = False
         self._check()
-        with self._signals.waking():
-            self._loop.run()
+        self._signals.keep_waking()
+        self._loop.run()
         last: list[tuple[FlagName, int]] = []
         for _ in range(len(self.flags)):  # no longer: a flood may go on
             flag, (raises, _, _) = self.flags.pop()

@@ -4,18 +4,24 @@ A trigger's handler stores a flag and returns. An action that hangs in a system 
 handler that raises, since Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
 exception is raised only while :meth:`Interrupter.call` is under way, for each reason at most once in a call, and ends
 up in its caller.
+
+Code that must not be cut in two guards itself: it sets ``guarded`` and ``shielded``, and is then interrupted only in
+:meth:`Interrupter.wait`. What comes at another moment is postponed until then; :meth:`wait` takes the shield down first
+and looks for what was postponed afterwards, so that nothing falls between the two.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import select
 import signal
 import time
 from _thread import get_ident
 from contextlib import suppress
 
-from flagman.engine.flags import STOP
+from flagman.engine.wakeup import Wakeup
+from flagman.engine.window import SHORTEST_BOUND, Window
 from flagman.exceptions import ActionInterrupted, ActionTimedOut
 
 TYPE_CHECKING = False
@@ -24,67 +30,65 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import ParamSpec, TypeVar
 
-    from flagman.engine.flags import Flags
-
     P = ParamSpec("P")
     T = TypeVar("T")
 
-# Seconds that code called after the stop request may take even if the stop timeout is shorter: each tear_down.
-_SHORTEST_BOUND = 1.0
 # Seconds; setitimer(2) takes 0 for "never".
 _AT_ONCE = 1e-6
+# Seconds that a record gets although the time for that is over.
+_LAST_WORDS = 0.2
 # Seconds until an alarm that came at a bad moment comes again.
 _SOON = 1e-3
 # Seconds by which an alarm may seem to come too early, by rounding.
 _TOLERANCE = 1e-3
-
-
-class _Window:
-    """One piece of code that is being called, and may be interrupted.
-
-    :param outer: that in which it was called, if an action makes the engine call another one
-    :param timeout: seconds that it may take
-    """
-
-    __slots__ = ("due", "insisted", "outer", "overdue", "thread", "timed_out", "timeout", "timeout_due")
-
-    def __init__(self, outer: _Window | None, timeout: float | None) -> None:
-        self.outer = outer
-        self.thread = get_ident()
-        self.timeout = timeout
-        #: The moments, on the monotonic clock, at which the timeout and the stop timeout are over.
-        self.timeout_due = math.inf if timeout is None else time.monotonic() + timeout
-        self.due = math.inf
-        #: What it has been interrupted for: by each reason once, so that it can clean up after it.
-        self.timed_out = self.overdue = self.insisted = False
+# Seconds between two looks of a thread that signals do not reach.
+_GLANCE = 0.5
 
 
 class Interrupter:
     """Runs code of an action so that a signal handler can end it.
 
     :param handlers: the code of signal handlers that no alarm may cut off
+    :param wakeup: ends the waits of code when a signal arrives; none by default, for code that runs without a loop
     """
 
     __slots__ = (
         "_bound",
         "_exit_status",
         "_handlers",
+        "_is_stuck",
+        "_stop_due",
+        "_thread",
         "_window",
         "groups",
+        "guarded",
         "insisted",
+        "is_done",
         "postponed",
         "shielded",
         "starting",
+        "wakeup",
     )
 
-    def __init__(self, handlers: Container[CodeType] = ()) -> None:
+    def __init__(self, handlers: Container[CodeType] = (), wakeup: Wakeup | None = None) -> None:
         self._handlers = handlers
-        self._window: _Window | None = None
+        #: The pipe that signals write to.
+        self.wakeup = wakeup or Wakeup(is_open=False)
+        self._window: Window | None = None
         # Seconds that all code may take, once a stop has been asked for.
         self._bound: float | None = None
+        # When such code is over that began before that.
+        self._stop_due = math.inf
+        self._thread = get_ident()
+        # A record has been given up.
+        self._is_stuck = False
+        #: The code that is being called guards itself: once it has been interrupted, it is shielded.
+        self.guarded = False
         #: Put interruptions off, for code that must not be cut in two. An attribute, since setting one is a single step
         #: that no handler can split: set it first, and take it back in a ``finally``.
         self.shielded = False
+        #: Tells, in a handler, whether what the code waits for has happened; None if nothing can tell.
+        self.is_done: Callable[[], bool] | None = None
         #: What has been put off.
         self.postponed: ActionInterrupted | None = None
         #: A command is being started whose group is not noted yet: put :meth:`exit` off.
@@ -100,17 +104,7 @@ class Interrupter:
 
         :raises ActionInterrupted: if :meth:`interrupt` was called meanwhile, or the stop timeout was over
         """
-        window = _Window(self._window, None)
-        self._window = window
-        try:
-            if self._bound is not None:
-                self._set_timer()
-            return code(*args, **kwargs)
-        finally:
-            # First, and in one step that no handler can split: from here on nothing is raised.
-            self._window = window.outer
-            if window.outer is not None:
-                self._set_timer()
+        return self._call_in(Window(self._window, None), code, *args, **kwargs)
 
     def call_within(self, timeout: float, code: Callable[[], T]) -> T:
         """Call ``code``, for so many seconds at the most.
@@ -118,14 +112,40 @@ class Interrupter:
         :raises ActionTimedOut: if they were not enough
         :raises ActionInterrupted: as :meth:`call` does
         """
-        window = _Window(self._window, timeout)
-        self._window = window
+        return self._call_in(Window(self._window, timeout), code)
+
+    def call_patiently(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call what writes a record of ours, and end it by force when :meth:`wait_to_write` would have given it up."""
+        if get_ident() != self._thread or (self._window is not None and not self.shielded):
+            code(*args, **kwargs)  # nothing can end it, or what ends the code around it does
+            return
+        patience = self._patience()
+        if not patience and self._is_stuck:
+            return
+        before = self.shielded
+        window = Window(self._window, None if patience == math.inf else max(patience, _LAST_WORDS))
         try:
-            self._set_timer()
-            return code()
+            self._call_in(window, self._expose, code, *args, **kwargs)
+        except ActionInterrupted:
+            self._is_stuck = True
         finally:
+            self.shielded = before
+
+    def _expose(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self.shielded = False
+        code(*args, **kwargs)
+
+    def _call_in(self, window: Window, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            self._window = window
+            if window.timeout is not None or self._bound is not None:
+                self._set_timer()
+            return code(*args, **kwargs)
+        finally:
+            # First, and in one step that no handler can split: from here on nothing is raised.
             self._window = window.outer
-            self._set_timer()
+            if window.timeout is not None or window.outer is not None:
+                self._set_timer()
 
     def interrupt(self, reason: str) -> None:
         """Raise :exc:`ActionInterrupted` in the code that is being called, if there is any; for signal handlers."""
@@ -139,6 +159,7 @@ class Interrupter:
         """Give the code that is being called so much time, and all code that is called later; for signal handlers."""
         if self._bound is None:
             self._bound = seconds
+            self._stop_due = time.monotonic() + seconds
             if self._window is not None:
                 self._window.due = time.monotonic() + seconds
             self._set_timer()
@@ -150,14 +171,23 @@ class Interrupter:
         if window is None or window.thread != get_ident():
             return
         if self._is_in_handler(frame):  # or a flag that it was about to raise would be lost
-            signal.setitimer(signal.ITIMER_REAL, _SOON, _SHORTEST_BOUND)
+            signal.setitimer(signal.ITIMER_REAL, _SOON, SHORTEST_BOUND)
             return
-        if window.timeout_due <= now and not window.timed_out:
-            window.timed_out = True
-            self._raise(ActionTimedOut(f"it went on for longer than the timeout of {window.timeout:g} seconds"))
-        elif window.due <= now and not window.overdue:
-            window.overdue = True
-            self._raise(ActionInterrupted(f"it went on for longer than the stop timeout of {self._bound:g} seconds"))
+        if window.timeout is not None and window.timeout_due <= now and not window.timed_out:
+            grant = window.excuse(now - window.timeout_due, window.timeout, self.is_done)
+            window.timeout_due = now + grant
+            if not grant:
+                window.timed_out = True
+                self._raise(ActionTimedOut(f"it went on for longer than the timeout of {window.timeout:g} seconds"))
+        elif (bound := self._bound) is not None and window.due <= now and not window.overdue:
+            grant = window.excuse(now - window.due, bound, self.is_done)
+            window.due = now + grant
+            if not grant:
+                window.overdue = True
+                self._raise(ActionInterrupted(f"it went on for longer than the stop timeout of {bound:g} seconds"))
+        else:
+            return
+        self._set_timer()
 
     def _is_in_handler(self, frame: FrameType | None) -> bool:
         while frame is not None:
@@ -169,8 +199,58 @@ class Interrupter:
     def _raise(self, interruption: ActionInterrupted) -> None:
         self._set_timer()
         if not self.shielded:
+            self.shielded = self.guarded  # the code cleans up now, which no other reason may cut in two
             raise interruption
         self.postponed = interruption
+
+    def wait(self, poll: select.poll, seconds: float | None) -> list[tuple[int, int]]:
+        """Wait for descriptors as :meth:`flagman.engine.wakeup.Wakeup.wait` does, without the shield.
+
+        :raises ActionInterrupted: if an interruption comes meanwhile, or has been put off
+        """
+        return self.unshielded(self.wakeup.wait, poll, seconds)
+
+    def wait_to_write(self, descriptor: int, seconds: float | None = None) -> bool:
+        """Wait until a descriptor takes more, or a signal has been handled; see :func:`flagman.engine.writing.write`.
+
+        Code that may be interrupted waits for as long as it is not. Nothing ends any other wait by force, so it ends by
+        itself when the stop timeout is over, or a second stop signal has come: what is to be written is given up then.
+
+        :param seconds: to wait at the most; None for no end but these
+        :returns: False to give it up
+        :raises ActionInterrupted: as :meth:`wait` does
+        """
+        window = self._window
+        is_elsewhere = get_ident() != self._thread
+        poll = select.poll() if is_elsewhere else self.wakeup.poll()  # that pipe is for the loop's thread
+        poll.register(descriptor, select.POLLOUT)
+        if not is_elsewhere and window is not None and not self.shielded:
+            self.wait(poll, seconds)
+            return True
+        patience = self._patience() if seconds is None else min(seconds, self._patience())
+        if is_elsewhere:
+            poll.poll(min(patience, _GLANCE) * 1000)
+        elif patience:
+            self.wakeup.wait(poll, None if patience == math.inf else patience)
+        return patience > 0
+
+    def _patience(self) -> float:
+        """Tell how many seconds a wait that nothing ends by force may take."""
+        if self.insisted or (self._window is not None and self._window.was_interrupted):
+            return 0
+        return max(0, self._stop_due - time.monotonic())
+
+    def unshielded(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a part of what is shielded that may be cut in two, or take its time.
+
+        :raises ActionInterrupted: if an interruption comes meanwhile, or has been put off
+        """
+        before, self.shielded = self.shielded, False
+        try:
+            self.raise_postponed()
+            return code(*args, **kwargs)
+        finally:
+            self.shielded = self.shielded or before
 
     def raise_postponed(self) -> None:
         """Raise the interruption that came while :attr:`shielded` was true, if there was one."""
@@ -208,42 +288,8 @@ class Interrupter:
             return
         now = time.monotonic()
         if self._bound is not None and window.due == math.inf:
-            window.due = now + max(self._bound, _SHORTEST_BOUND)
-        due = min(math.inf if window.timed_out else window.timeout_due, math.inf if window.overdue else window.due)
-        # It repeats, for code that another thread holds up when it comes.
+            window.due = now + max(self._bound, SHORTEST_BOUND)
+        due = window.next_due()
+        # It repeats, for code that another thread holds up when it comes, or that is just about to begin a wait.
         left = 0 if due == math.inf else max(due - now, _AT_ONCE)
-        signal.setitimer(signal.ITIMER_REAL, left, max(left, _SHORTEST_BOUND))
-
-
-class StopRequest:
-    """The first TERM or INT asks, the second insists, the third ends the process.
-
-    :param flags: where the stop flag is raised
-    :param interrupter: runs all code of actions
-    :param timeout: how many seconds the running action, and then each tear_down, may take
-    """
-
-    def __init__(self, flags: Flags, interrupter: Interrupter, timeout: float) -> None:
-        self._flags = flags
-        self._interrupter = interrupter
-        #: How many seconds these are.
-        self.timeout = timeout
-        self._requests = 0
-
-    def on_signal(self, signum: int, frame: FrameType | None) -> None:
-        """Handle TERM or INT.
-
-        What the first one does comes first in each: the second may arrive inside this very handler.
-        """
-        self.on_hangup(signum, frame)
-        self._requests += 1
-        if self._requests == 2:  # noqa: PLR2004 - the second of three steps
-            self._interrupter.interrupt("a second stop signal arrived")
-        elif self._requests > 2:  # noqa: PLR2004
-            self._interrupter.exit(128 + signum)
-
-    def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
-        """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
-        self._flags.add(STOP)
-        # Not left to the loop, which does not run while an action hangs.
-        self._interrupter.bound(self.timeout)
+        signal.setitimer(signal.ITIMER_REAL, left, SHORTEST_BOUND)

@@ -8,7 +8,7 @@ ran would run between two arbitrary instructions of an action. The wake-up descr
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import CodeType
 
 from flagman.engine.flags import Flags
@@ -16,7 +16,7 @@ from flagman.engine.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from types import FrameType
 
     from flagman.types import FlagName, SignalNumber
@@ -51,8 +51,10 @@ class Signals:
         #: The code of all handlers that have been installed.
         self.codes: set[CodeType] = set()
         self._previous: dict[int, Handler] = {}
+        self._handlers: dict[int, Handler] = {}
         self._previous_mask: set[signal.Signals | int] = set()
-        self._wakes = False
+        # The wake-up descriptor of what ran before; there is one in a process.
+        self._previous_writer = -1
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Let each of these signals raise its flag from now on, also if it was inherited as ignored or blocked."""
@@ -72,6 +74,9 @@ class Signals:
         if isinstance(code, CodeType):
             self.codes.add(code)
         previous = signal.signal(signum, handler)
+        self._handlers[signum] = handler
+        if not self._previous:
+            self._previous_writer = self._set_writer()
         self._previous.setdefault(signum, previous)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
 
@@ -82,6 +87,7 @@ class Signals:
         # Blocking it first lets the handler of one that has just come run to its end.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
         previous = self._previous.pop(signum)
+        del self._handlers[signum]
         if previous is not None:
             signal.signal(signum, previous)
         self._names.pop(signum, None)
@@ -94,39 +100,34 @@ class Signals:
             with suppress(ValueError):
                 self.handle(signal.SIGALRM, handler)
 
-    @contextmanager
-    def waking(self) -> Iterator[None]:
-        """Let every signal wake the loop that runs inside, and whoever ran before again afterwards.
-
-        There is one wake-up descriptor in a process, and an engine may run in an action of another.
-        """
-        if not self._previous:
-            yield  # perhaps in another thread, which may not touch it
-            return
-        # A full pipe is no news: the loop is awake.
-        before = signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
-        self._wakes = True
-        try:
-            yield
-        finally:
-            self._wakes = False
-            signal.set_wakeup_fd(before)
+    def rearm(self) -> None:
+        """Take all signals back from code of a plugin that has used them for its own purposes."""
+        for signum, handler in self._handlers.items():
+            self.handle(signum, handler)
+        self.keep_waking()
 
     def keep_waking(self) -> None:
         """Take the wake-up descriptor back from an action that has used it, as every event loop does."""
-        if self._wakes:
-            signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
+        if self._previous:  # or this may be another thread, which may not touch it
+            self._set_writer()
+
+    def _set_writer(self) -> int:
+        # A full pipe is no news: the loop is awake.
+        return signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
 
     def abandon(self) -> None:
         """Behave in a child that was forked as any process does: it shares neither handlers nor the wake-up pipe."""
+        if not self._previous:
+            return  # all has been put back
         signal.set_wakeup_fd(-1)
+        self.wakeup.close()
         for signum in self._previous:
             signal.signal(signum, signal.SIG_DFL)
 
     def renew(self) -> None:
         """Go on in a child that was forked, and has been abandoned, as the one daemon there is, without a terminal."""
-        self.wakeup.close()
-        self.wakeup = Wakeup()
+        self.wakeup.open()
+        self._set_writer()
         for signum in self._names:
             signal.signal(signum, self._raise_flags)
         # Nothing hangs up there: what comes is meant for actions, which may not be there yet, or any more.
@@ -163,6 +164,11 @@ class Signals:
             for signum, handler in handlers.items():
                 if handler is not None:
                     signal.signal(signum, handler)
+            try:
+                signal.set_wakeup_fd(self._previous_writer)
+            except (OSError, ValueError):  # it has been closed meanwhile
+                signal.set_wakeup_fd(-1)
             signal.pthread_sigmask(signal.SIG_SETMASK, self._previous_mask)
         self._previous = {}
+        self._handlers = {}
         self.wakeup.close()

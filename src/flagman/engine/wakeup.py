@@ -1,9 +1,13 @@
 """The pipe that ends every wait.
 
 A handler alone cannot wake a poll() that is about to begin: a signal that arrives after the last look at the flags and
-before the system call would sleep until the next one. So CPython's C handler, and whoever raises a flag from another
+before the system call would sleep until the next one. So CPython's C handler, and whatever raises a flag from another
 thread, also writes a byte to a pipe that the loop waits for. The bytes mean nothing but "look at the flags", which is
 why a full pipe loses nothing: it is already awake.
+
+Every other wait of ours in the loop's thread includes the pipe, too: else an alarm, or a second TERM, would go
+unnoticed until whatever is waited for happens. Any of these waits may empty the pipe. CPython calls the handlers of the
+signals that it stands for before the loop looks at the flags and the clock again, as it does before each of its waits.
 
 Rejected: blocking the signals and taking them with sigtimedwait(2). The mask is inherited by every child of every
 action, and macOS lacks the call.
@@ -12,15 +16,25 @@ action, and macOS lacks the call.
 from __future__ import annotations
 
 import os
+import select
 from contextlib import suppress
 
 
 class Wakeup:
-    """A self-pipe, as a trigger of the loop."""
+    """A self-pipe, as a trigger of the loop.
+
+    :param is_open: make the pipe; without it nothing is woken, for code that runs without a loop
+    """
 
     __slots__ = ("_reader", "writer")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_open: bool = True) -> None:
+        self._reader = self.writer = -1
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        """Make the pipe."""
         # os.pipe() and not pipe2(), which macOS lacks; either gives descriptors that children do not inherit.
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
@@ -45,8 +59,30 @@ class Wakeup:
         with suppress(BlockingIOError):
             os.read(self._reader, 4096)
 
+    def poll(self) -> select.poll:
+        """Give what waits for this pipe, and for the descriptors that are registered with it; see :meth:`wait`."""
+        poll = select.poll()
+        if self._reader >= 0:
+            poll.register(self._reader, select.POLLIN)
+        return poll
+
+    def wait(self, poll: select.poll, seconds: float | None) -> list[tuple[int, int]]:
+        """Wait for descriptors until one is ready, a signal arrives, or the time is over; in the loop's thread only.
+
+        :param poll: made by :meth:`poll`
+        :param seconds: None for no end
+        :returns: the descriptors that are ready, as poll(2) gives them, without this pipe
+        """
+        events = poll.poll(None if seconds is None else seconds * 1000)
+        if any(descriptor == self._reader for descriptor, _ in events):
+            self.drain()
+            return [event for event in events if event[0] != self._reader]
+        return events
+
     def close(self) -> None:
         """Close both ends; from then on waking does nothing, for the numbers may soon mean something else."""
-        writer, self.writer = self.writer, -1
-        os.close(writer)
-        os.close(self._reader)
+        descriptors = (self.writer, self._reader)
+        self.writer = self._reader = -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)

@@ -1,0 +1,43 @@
+"""The environment of commands: that of this process, but for what was put into it for this process alone.
+
+That is what the service manager has told it, and a locale. Where none is set, as under cron or in a container, Python
+sets LC_CTYPE in its own environment before anything of a program runs, see :pep:`538`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from flagman.sd_notify import PRIVATE
+
+_PRIVATE = frozenset(map(os.fsencode, PRIVATE))
+_LC_CTYPE = b"LC_CTYPE"
+# What Python sets it to.
+_COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
+# What it was when this process was started; None if it was not set. Empty until somebody has looked.
+_before: list[bytes | None] = []
+
+
+def for_commands() -> dict[bytes, bytes]:
+    """Give the environment as it is now, with LC_CTYPE as it was when this process was started."""
+    environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE}
+    remember()
+    if environment.get(_LC_CTYPE) in _COERCED and _before:
+        (before,) = _before
+        environment.pop(_LC_CTYPE)
+        if before is not None:
+            environment[_LC_CTYPE] = before
+    return environment
+
+
+def remember() -> None:
+    """Look what LC_CTYPE was: in another root, or as another user, that cannot be seen any more."""
+    if _before or os.environb.get(_LC_CTYPE) not in _COERCED:
+        return
+    try:
+        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - pathlib costs 5 ms
+            entries = file.read().split(b"\0")
+    except OSError:  # nobody knows: then it is left as it is
+        return
+    values = [value for name, _, value in (entry.partition(b"=") for entry in entries) if name == _LC_CTYPE]
+    _before.append(values[0] if values else None)

@@ -1,0 +1,100 @@
+"""The end of a child: whether it has come, how, and whether the rest of its process group is still there.
+
+It is asked for with :manpage:`waitid(2)`, which can leave the child a zombie: only then its number, and with it that
+of its group, cannot mean another process. ``os.waitpid`` would do for the rest, but gevent replaces it by one that
+competes with a handler of SIGCHLD for the exit status.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+
+class Child:
+    """A child process whose end nobody has asked for yet.
+
+    :param pid: its number
+    """
+
+    __slots__ = ("_status", "is_reaped", "pid")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+        #: Its number may mean another process by now.
+        self.is_reaped = False
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, and leave it a zombie if the system can.
+
+        :raises ChildProcessError: if somebody else has taken its exit status
+        """
+        if self._status is not None:
+            return True
+        if hasattr(os, "waitid"):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        pid, status = os.waitpid(self.pid, os.WNOHANG)  # macOS, before Python 3.13
+        if pid:
+            self._status = os.waitstatus_to_exitcode(status)
+            self.is_reaped = True
+        return pid != 0
+
+    def reap(self) -> int:
+        """Wait for its end.
+
+        :returns: its exit status, or the number of the signal that killed it, negative
+        :raises ChildProcessError: as above
+        """
+        if self._status is None:
+            self._status = _wait_for(self.pid)
+            self.is_reaped = True
+        return self._status
+
+    def group_is_alive(self) -> bool:
+        """Tell whether the process group that it leads has a member that is not a zombie."""
+        if _proc_is_ours():
+            return has_members(self.pid)
+        with suppress(ChildProcessError):
+            if not self.has_ended():
+                return True
+            # As a zombie it would answer for its group. While others are in that, nobody else can get its number.
+            self.reap()
+        try:
+            os.killpg(self.pid, 0)
+        except OSError:
+            return False
+        return True
+
+
+def _wait_for(pid: int) -> int:
+    """Wait for the end of a child, and reap it; give its exit status as :meth:`Child.reap` does."""
+    if not hasattr(os, "waitid"):
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    result = os.waitid(os.P_PID, pid, os.WEXITED)
+    if result is None:  # it never is without WNOHANG
+        raise ChildProcessError(f"nothing is known about the child {pid}")
+    return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+
+def _proc_is_ours() -> bool:
+    """Tell whether /proc shows the processes of the namespace that this one is in, see :manpage:`pid_namespaces(7)`."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - pathlib costs 5 ms
+    except OSError:
+        return False
+
+
+def has_members(group: int) -> bool:
+    """Look in /proc for a member of a process group that is not a zombie."""
+    return any(_is_member(name, group) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+
+
+def _is_member(process: str, group: int) -> bool:
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
+            # The name of the program, in brackets, may contain anything; see proc_pid_stat(5).
+            state, _parent, its_group, *_ = file.read().rpartition(b")")[2].split()
+    except (OSError, ValueError):  # it has gone
+        return False
+    return int(its_group) == group and state not in (b"Z", b"X")

@@ -1,0 +1,76 @@
+"""A window: one piece of an action's code that is being called, and what its time is."""
+
+from __future__ import annotations
+
+import math
+import time
+from _thread import get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds that code called after the stop request may take even if the stop timeout is shorter: each tear_down.
+SHORTEST_BOUND = 1.0
+# Seconds by which an alarm comes too late if this process was stopped, or its machine, and not just busy.
+_LATE = 0.5
+
+
+class Window:
+    """Keeps the moments at which the time of the code is over, on the monotonic clock.
+
+    :param outer: the window in which it was called, if an action makes the engine call another one
+    :param timeout: seconds that it may take; None for no end
+    """
+
+    __slots__ = (
+        "_excused",
+        "_finishing",
+        "due",
+        "insisted",
+        "outer",
+        "overdue",
+        "thread",
+        "timed_out",
+        "timeout",
+        "timeout_due",
+    )
+
+    def __init__(self, outer: Window | None, timeout: float | None) -> None:
+        self.outer = outer
+        self.thread = get_ident()
+        self.timeout = timeout
+        #: When the timeout and the stop timeout are over.
+        self.timeout_due = math.inf if timeout is None else time.monotonic() + timeout
+        self.due = math.inf
+        #: What it has been interrupted for: by each reason once, so that it can clean up after it.
+        self.timed_out = self.overdue = self.insisted = False
+        self._finishing = self._excused = False
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Tell whether it cleans up by now."""
+        return self.timed_out or self.overdue or self.insisted
+
+    def next_due(self) -> float:
+        """Give the moment at which the alarm has to come; infinity if it need not."""
+        timeout_due = math.inf if self.timed_out else self.timeout_due
+        return min(timeout_due, math.inf if self.overdue else self.due)
+
+    def excuse(self, late: float, whole: float, is_done: Callable[[], bool] | None) -> float:
+        """Tell how many seconds the code gets although its time is over; each of the two reasons counts once.
+
+        What has happened in time is still to be taken in. And if this process itself did not run, since it was stopped
+        or frozen, nothing is known about that time.
+
+        :param late: by how many seconds the alarm has missed its moment
+        :param whole: how many seconds the code had
+        :param is_done: tells whether what the code waits for has happened; None if nothing can tell
+        """
+        if not self._finishing and is_done is not None and is_done():
+            self._finishing = True
+            return SHORTEST_BOUND
+        if not self._excused and late > _LATE:
+            self._excused = True
+            return min(late, whole)
+        return 0

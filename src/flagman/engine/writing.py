@@ -1,0 +1,90 @@
+"""Writing to a descriptor without being stuck in it.
+
+Where nobody reads, write(2) waits, and neither looks at the wake-up pipe nor ends at a given time. Something else may
+have made the same pipe or terminal non-blocking, for all that share it; then write(2) fails instead. Neither will do
+for a daemon: here what can be written at once is written, whatever the descriptor is, and the caller does the waiting.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+# What pwritev2(2) says of descriptors that do not know the flag, and where there is no such call.
+_UNKNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE)
+# To open it would make a new terminal.
+_MULTIPLEXER = os.makedev(5, 2)
+# Seconds between two attempts if poll(2) promises room, and there is too little.
+_PAUSE = 0.01
+
+
+def write(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> int:
+    """Write data.
+
+    :param wait: waits until the descriptor takes more; False gives the rest of the data up
+    :returns: how many bytes have been written
+    :raises OSError: if that is not possible
+    """
+    left = memoryview(data)
+    has_waited = False
+    while left:
+        written = _attempt(descriptor, left)
+        left = left[written:]
+        if written:
+            has_waited = False
+            continue
+        if has_waited:
+            time.sleep(_PAUSE)
+        if not wait(descriptor):
+            break
+        has_waited = True
+    return len(data) - len(left)
+
+
+def is_ready(descriptor: int, seconds: float | None = 0) -> bool:
+    """Tell whether at least PIPE_BUF bytes can be written at once, see :manpage:`pipe(7)`, or it is broken.
+
+    :param seconds: how long to wait for that; None for no end
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def _attempt(descriptor: int, data: memoryview) -> int:
+    """Write what can be written at once; tell how many bytes that is."""
+    status = os.fstat(descriptor)
+    try:
+        if stat.S_ISREG(status.st_mode):  # a disk is slow, but it does not wait for anybody
+            return os.write(descriptor, data)
+        if _NO_WAIT is not None:
+            try:
+                return os.pwritev(descriptor, [data], -1, _NO_WAIT)
+            except OSError as error:
+                if error.errno not in _UNKNOWN:
+                    raise
+        if os.get_blocking(descriptor) and status.st_rdev != _MULTIPLEXER:
+            return _write_to_twin(descriptor, data)
+        return os.write(descriptor, data)
+    except BlockingIOError:
+        return 0
+
+
+def _write_to_twin(descriptor: int, data: memoryview) -> int:
+    """Write to the same terminal or pipe, opened once more: not to block is a property of what is opened."""
+    try:
+        twin = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:  # no /proc, somebody else's terminal, a socket, or nobody reads any more
+        return os.write(descriptor, data[: select.PIPE_BUF]) if is_ready(descriptor) else 0
+    try:
+        return os.write(twin, data)
+    finally:
+        os.close(twin)

@@ -1,0 +1,391 @@
+"""What surrounds a command: its session, its environment, its group, and a daemon that was stopped meanwhile."""
+
+from __future__ import annotations
+
+import os
+import pty
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, run
+
+from flagman import ActionFailed, Engine
+from flagman.actions import ExecAction, ShellAction, process, reaping
+from flagman.engine.outcome import Outcome
+from flagman.testing import ActionDriver, Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from daemon import Daemon
+
+    Start = Callable[..., Daemon]
+
+USR1, USR2, TERM = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    limit = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+
+
+def status_of(pid: int, key: str) -> str:
+    """Read a line of /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:"))
+
+
+@pytest.mark.parametrize("choice", ["--timeout", "--stop-timeout"])
+def test_a_stopped_command_sees_term(start: Start, choice: str) -> None:
+    """It is let go on, or it could not clean up, whether its own time is over or flagman stops."""
+    line = 'trap "echo cleaned; exit" TERM; echo $$; kill -STOP $$; sleep 1000 & wait'
+    daemon = start(choice, "300ms", "--usr1", "sh", line).ready().signal(USR1)
+    pid = int(daemon.out.next())
+    wait_until(lambda: status_of(pid, "State").startswith("T"))
+    daemon.signal(TERM).expect("cleaned")
+    assert daemon.status() == 0
+
+
+def test_a_command_leads_a_session_of_its_own(start: Start) -> None:
+    """Session, group and pid are one number, and there is no terminal."""
+    line = "echo $$ $(cut -d' ' -f5-7 /proc/$$/stat)"
+    daemon = start("--usr1", "sh", line).ready().signal(USR1)
+    pid, group, session, terminal = daemon.out.next().split()
+    assert pid == group == session
+    assert terminal == "0"
+    daemon.stop()
+
+
+def test_where_the_c_library_knows_no_sessions(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """There a process group has to do."""
+    real = os.posix_spawnp
+
+    def old(*arguments: object, **options: object) -> int:
+        if options.get("setsid"):
+            raise NotImplementedError
+        return real(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "posix_spawnp", old)
+    with ActionDriver(ShellAction, "echo $$ $(cut -d' ' -f5 /proc/$$/stat)") as driver:
+        driver.run()
+    pid, group = capfd.readouterr().out.split()
+    assert pid == group
+
+
+# Leads a session as a shell does, and has a command in a process group of its own, in the foreground.
+SHELL = """
+import os, signal, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+if pid := os.fork():
+    while True:
+        signal.pause()
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpid())
+signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class Terminal:
+    """A flagman in the foreground of a terminal."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.shell, self.master = pty.fork()
+        if not self.shell:
+            words = [sys.executable, "-c", SHELL, *SCRIPT, "-v", *arguments]
+            os.execve(sys.executable, words, clean_environment())
+        self.lines = Lines(self.master)
+        self.pid = int(self.expect("PID: ").rpartition(" ")[2])
+        self.expect("Ready")
+
+    def expect(self, part: str) -> str:
+        """Wait for a line with a part."""
+        while part not in (line := self.lines.next()):
+            pass
+        return line
+
+    def close(self) -> None:
+        """Kill it."""
+        for pid in (self.pid, self.shell):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(self.shell, 0)
+        os.close(self.master)
+
+
+@pytest.fixture(name="terminal")
+def _terminal() -> Iterator[Callable[..., Terminal]]:
+    """Start daemons in terminals, which do not outlive the test."""
+    terminals: list[Terminal] = []
+
+    def start_one(*arguments: str) -> Terminal:
+        terminals.append(Terminal(*arguments))
+        return terminals[-1]
+
+    yield start_one
+    for terminal in terminals:
+        terminal.close()
+
+
+def test_a_command_that_wants_the_terminal(terminal: Callable[..., Terminal]) -> None:
+    """It has none, which it can say; in the background of ours it would be stopped, and the daemon with it."""
+    line = "stty sane </dev/tty; echo status $?; head -n1 </dev/tty; echo status $?"
+    window = terminal("--usr1", "sh", line, "--usr2", "print", "alive")
+    os.kill(window.pid, USR1)
+    window.expect("status ")
+    window.expect("status ")
+    os.kill(window.pid, USR2)
+    window.expect("alive")
+
+
+def test_a_daemon_that_is_stopped_while_it_starts_commands(terminal: Callable[..., Terminal]) -> None:
+    """Ctrl-Z hits its process group, which a command that is just being started is still in."""
+    window = terminal("--overlap", "rerun", "--usr1", "exec", "true", "--usr2", "print", "alive")
+    for _ in range(100):
+        os.kill(window.pid, USR1)
+        os.killpg(window.pid, signal.SIGTSTP)
+        wait_until(lambda: status_of(window.pid, "State").startswith("T"))
+        os.killpg(window.pid, signal.SIGCONT)
+    os.kill(window.pid, USR2)
+    window.expect("alive")
+
+
+def test_what_ended_in_time_has_not_taken_too_long(start: Start) -> None:
+    """The daemon alone was stopped; its alarm comes late, and finds the work done."""
+    daemon = (
+        start("--timeout", "700ms", "--usr1", "sh", "echo $$; read x <&1; sleep 0.1; echo done").ready().signal(USR1)
+    )
+    pid = int(daemon.out.next())
+    daemon.signal(signal.SIGSTOP)
+    alarm = 1 << signal.SIGALRM - 1
+    wait_until(lambda: int(status_of(daemon.process.pid, "ShdPnd"), 16) & alarm)
+    wait_until(lambda: status_of(pid, "State").startswith("Z"))
+    daemon.signal(signal.SIGCONT).expect("done").stop()
+    assert not [line for line in daemon.err.rest() if "failed" in line]
+
+
+def environment_of(line: list[str], variables: dict[str, str]) -> dict[str, str]:
+    """Give what ``env`` prints as an action of a flagman that is started with these variables alone."""
+    done = subprocess.run(
+        [*line, "--once", "--run-at-start", "--usr1", "exec", "env"],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=DEADLINE,
+        check=True,
+    )
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    return {name: value for name, value in found.items() if not name.startswith("FLAGMAN_") and name != "PATH"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"LC_CTYPE": "C"},
+        {"LC_CTYPE": "C.UTF-8"},
+        {"LANG": "C", "HOME": "/"},
+        {"LC_ALL": "C"},
+        {"LC_CTYPE": "de_DE.UTF-8"},
+        {"LC_CTYPE": ""},
+    ],
+)
+def test_commands_get_no_locale_that_nobody_has_set(variables: dict[str, str]) -> None:
+    """Python sets one in its own environment, PEP 538."""
+    assert environment_of(MODULE, variables) == variables
+    if os.geteuid() == 0:
+        options = [["--user", "daemon", "--chdir", "/"]]
+        if shutil.which("env") == "/usr/bin/env":
+            options.append(["--chroot", "/"])
+        for option in options:
+            found = environment_of([*MODULE, *option], variables)
+            locale = {name: value for name, value in found.items() if name.startswith("L") and name != "LOGNAME"}
+            assert locale == {name: value for name, value in variables.items() if name != "HOME"}
+
+
+def test_commands_get_what_a_plugin_has_set(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment is that of the moment of set_up, also where a plugin has chosen a locale."""
+    monkeypatch.setenv("LC_CTYPE", "fr_FR.UTF-8")
+    monkeypatch.setenv("OTHER", "x")
+    with ActionDriver(ShellAction, "echo $LC_CTYPE $OTHER") as driver:
+        monkeypatch.setenv("OTHER", "y")
+        driver.run()
+    assert capfd.readouterr().out == "fr_FR.UTF-8 x\n"
+
+
+@pytest.mark.parametrize("name", ["-tool", "+tool", "--", "-c"])
+def test_a_line_of_shell_that_begins_like_an_option(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a line all the same."""
+    tool = tmp_path / name
+    tool.write_text("#!/bin/sh\necho ran $0\n", encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with ActionDriver(ShellAction, name) as driver:
+        driver.run()
+    assert capfd.readouterr().out == f"ran {tool}\n"
+
+
+def test_records_show_no_more_of_a_command_than_can_be_read(start: Start) -> None:
+    """Nor anything that does something to a terminal, wherever they name it."""
+    long = "x" * 100_000
+    odd = "false; \x1b[2J\nfalse"
+    words = ["--usr1", "exec", "false", long, "--usr1", "sh", f"{odd}; : {long}", "--usr1", "touch", f"/{long}\x1b\n"]
+    words += ["--usr1", "http", "GET", f"http://127.0.0.1:1/{long}"]
+    daemon = start("-v", *words, "--output", "log", "--usr1", "sh", f"echo hi; : {odd} {long}").ready().signal(USR1)
+    parts = ("ExecAction", "WARNING", "TouchAction", "HttpAction", ": hi")
+    records = [daemon.expect_error(part) for part in parts]
+    assert all(len(record) < 1000 for record in records)
+    assert r"\x1b[2J\nfalse" in records[1]
+    assert "\x1b" not in "".join(records)
+    daemon.stop()
+    dry = run("--dry-run", "--once", "--run-at-start", *words)
+    mistake = run("--usr1", "delay_print", "x", long + "\x1b\n")
+    slow = run("--timeout", "100ms", "--once", "--run-at-start", "-v", "--usr1", "sh", f"sleep 9; : {odd} {long}")
+    for done in (dry, mistake, slow):
+        assert done.stderr.count("\n") <= 8
+        assert max(map(len, done.stderr.splitlines())) < 1200
+        assert "\x1b" not in done.stderr
+    assert mistake.returncode == 1
+    assert mistake.stderr.endswith("seconds\n")
+
+
+@pytest.mark.parametrize("where", ["file", "pipe"])
+def test_both_streams_into_one_file_keep_their_order(tmp_path: Path, where: str) -> None:
+    """Only what comes through one pipe does."""
+    path = tmp_path / "out"
+    line = "for i in 1 2 3 4 5 6 7 8 9; do echo out $i; echo err $i >&2; done"
+    redirection = f">{path} 2>&1" if where == "file" else f"2>&1 | cat >{path}"
+    command = f'"$@" {redirection}'
+    arguments = [*SCRIPT, "-q", "--once", "--run-at-start", "--usr1", "sh", line]
+    subprocess.run(["sh", "-c", command, "sh", *arguments], check=True, timeout=DEADLINE)
+    expected = [f"{stream} {number}" for number in range(1, 10) for stream in ("out", "err")]
+    assert path.read_text(encoding="utf-8").splitlines() == expected
+
+
+def test_streams_into_two_files_stay_apart(tmp_path: Path) -> None:
+    """Though they are of one kind."""
+    arguments = [*SCRIPT, "-q", "--once", "--run-at-start", "--usr1", "sh", "echo out; echo err >&2"]
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        subprocess.run(arguments, check=True, timeout=DEADLINE, stdout=out, stderr=err)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "out\n"
+    assert (tmp_path / "err").read_text(encoding="utf-8") == "err\n"
+
+
+@ROOT
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-fp", "true"], check=False, capture_output=True).returncode != 0,
+    reason="no pid namespaces here",
+)
+@pytest.mark.parametrize("proc", [["--mount-proc"], []], ids=["with its own /proc", "with a foreign /proc"])
+def test_the_grace_in_a_pid_namespace(proc: list[str], tmp_path: Path) -> None:
+    """Processes are looked for where /proc shows them, and only there."""
+    line = f"trap 'sleep 0.5; echo tidy >{tmp_path}/mark; exit' TERM; sleep 1000 >/dev/null 2>&1 & wait"
+    words = ["-v", "--timeout", "300ms", "--once", "--run-at-start", "--usr1", "sh", line]
+    done = subprocess.run(
+        ["unshare", "-fp", *proc, "--kill-child", *SCRIPT, *words],
+        check=False,
+        timeout=DEADLINE,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (tmp_path / "mark").exists(), done.stderr
+    assert "sent KILL" not in done.stderr
+
+
+@pytest.mark.parametrize("grandchild", ["", "(trap '' TERM; exec sleep 1000) >/dev/null 2>&1 &"])
+def test_the_grace_without_proc(
+    grandchild: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It ends with the group, which a zombie is not, and which a grandchild is."""
+    monkeypatch.setattr(process, "GRACE", 0.5 if grandchild else 1000)
+    monkeypatch.setattr(reaping, "_proc_is_ours", lambda: False)
+    with Engine(timeout=0.1, max_failures=1) as engine:
+        engine.set_up("usr1", ShellAction, f"echo $$; {grandchild} trap exit TERM; sleep 1000 & wait")
+        engine.once = True
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.FAILED
+    assert ("sent KILL" in caplog.text) is bool(grandchild)
+    group = int(capfd.readouterr().out)
+    wait_until(lambda: not reaping.has_members(group))
+
+
+def test_a_group_that_is_stopped_in_its_grace(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If flagman itself did not run for a while, it grants that while once more."""
+    monkeypatch.setattr(process, "GRACE", 0.6)
+    real = process.Process._poll
+    left = [1.5]
+
+    def stall(self: process.Process, patience: float | None) -> None:
+        if self._is_ending and left:
+            time.sleep(left.pop())
+        real(self, patience)
+
+    monkeypatch.setattr(process.Process, "_poll", stall)
+    with Engine(timeout=0.1, max_failures=1) as engine:
+        engine.set_up("usr1", ShellAction, 'trap "sleep 1.8; exit" TERM; sleep 1000 & wait')
+        engine.once = True
+        engine.raise_flag("usr1")
+        engine.run()
+    assert "sent KILL" not in caplog.text
+
+
+def test_a_descriptor_above_the_limit(start: Start) -> None:
+    """A script may have its lock file there, and lower the limit later."""
+    launcher = ["bash", "-c", 'exec 200</dev/null; ulimit -n 100; exec "$@"', "bash"]
+    daemon = start("--usr1", "sh", "echo $(ls /proc/self/fd)", prefix=launcher).ready().signal(USR1)
+    daemon.expect("0 1 2 3").stop()
+
+
+def test_descriptors_without_a_limit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """As the C library says where there is none."""
+    monkeypatch.setattr(process, "_CLOSE_FROM", None)
+    monkeypatch.setattr(os, "sysconf", lambda _: -1)
+    with ActionDriver(ExecAction, "echo", "hi") as driver:
+        driver.run()
+    assert capfd.readouterr().out == "hi\n"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0
+
+
+def test_the_exit_status_is_not_asked_for_with_waitpid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which gevent replaces."""
+
+    def replaced(*_: object) -> tuple[int, int]:
+        raise AssertionError("not this one")
+
+    monkeypatch.setattr(os, "waitpid", replaced)
+    for line, message in (("exit 7", "status 7"), ("kill -9 $$", "killed by KILL")):
+        with ActionDriver(ShellAction, line) as driver, pytest.raises(ActionFailed, match=message):
+            driver.run()
+    with ActionDriver(ExecAction, "true") as other:
+        other.run()
+
+
+def test_where_there_is_no_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS with an older Python."""
+    monkeypatch.delattr(os, "waitid")
+    child = reaping.Child(os.posix_spawn(sys.executable, [sys.executable, "-c", "exit(3)"], os.environ))
+    wait_until(child.has_ended)
+    assert child.is_reaped
+    assert child.reap() == 3
+    child = reaping.Child(os.posix_spawn("/bin/sh", ["sh", "-c", "kill -9 $$"], os.environ))
+    assert child.reap() == -9
+    assert child.has_ended()
