@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import select
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +20,10 @@ from flagman.exceptions import ActionInterrupted, ActionTimedOut
 from flagman.handlers import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from _typeshed import TraceFunction
 
     from flagman.engine.signals import Handler
 
@@ -346,3 +353,200 @@ def test_the_end_of_the_process_waits_for_a_start(monkeypatch: pytest.MonkeyPatc
     interrupter.groups.add(4711)
     interrupter.started()
     assert ends == [("kill", 4711, signal.SIGKILL), ("exit", 143)]
+
+
+def inject(steps: int, code: Callable[[], object], interrupt: Callable[[], object]) -> None:
+    """Run code, with a signal handler that is called when so many instructions of the interrupter have been run."""
+    left = steps
+
+    def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        nonlocal left
+        if frame.f_globals.get("__name__") != "flagman.engine.interrupt":
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                interrupt()
+        return trace
+
+    before = sys.gettrace()  # that of a measurement of coverage
+    sys.settrace(trace)
+    try:
+        code()
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("steps", range(1, 120))
+def test_no_interruption_is_lost_around_a_wait(steps: int) -> None:
+    """Whatever instruction it comes at, it ends the wait or is there for the next one, and cleaning up is safe."""
+    interrupter = Interrupter()
+    waits: list[str] = []
+
+    class Quiet:
+        """A poll that would wait for ever."""
+
+        def poll(self, _: float | None) -> list[tuple[int, int]]:
+            # What has come before is raised by now: nothing would end this wait.
+            waits.append("lost" if interrupter.postponed else "waits")
+            return []
+
+    def command() -> None:
+        interrupter.guarded = interrupter.shielded = True
+        try:
+            while len(waits) < 3:
+                interrupter.wait(Quiet(), None)  # type: ignore[arg-type]
+        finally:
+            was_shielded, interrupter.shielded, interrupter.guarded = interrupter.shielded, False, False
+            assert was_shielded
+
+    came: list[int] = []
+
+    def signal_arrives() -> None:
+        came.append(steps)
+        interrupter.interrupt("now")
+
+    try:
+        inject(steps, lambda: interrupter.call(command), signal_arrives)
+    except ActionInterrupted:
+        assert came
+    else:
+        # It came before or after the call, or after the last wait.
+        assert not came or len(waits) == 3 or not waits
+    assert "lost" not in waits
+
+
+def test_what_was_postponed_ends_the_next_wait() -> None:
+    """Before anything is waited for."""
+    interrupter = Interrupter()
+
+    def command() -> None:
+        interrupter.guarded = interrupter.shielded = True
+        interrupter.interrupt("while it starts")
+        interrupter.wait(select.poll(), None)
+
+    with pytest.raises(ActionInterrupted, match="while it starts"):
+        interrupter.call(command)
+    assert interrupter.shielded
+
+
+def test_a_late_alarm_is_excused_once(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """By as much as it was late, and by no more than the whole timeout: the process may have been stopped for a day."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    began = time.monotonic()
+
+    def stopped() -> None:
+        window = interrupter._window
+        assert window
+        window.timeout_due -= 1000  # as if a quarter of an hour had passed meanwhile
+        interrupter.on_alarm(signal.SIGALRM, None)
+        assert 0 < window.timeout_due - time.monotonic() <= 0.302
+        time.sleep(1000)
+
+    with pytest.raises(ActionTimedOut, match="longer than the timeout"):
+        interrupter.call_within(0.3, stopped)
+    assert time.monotonic() - began >= 0.3
+
+
+@pytest.mark.parametrize("is_stop", [False, True])
+def test_an_alarm_asks_first_whether_the_work_is_done(*, is_stop: bool) -> None:
+    """Then there is a moment to take it in, once."""
+    interrupter = Interrupter()
+    interrupter.is_done = lambda: True
+
+    def work() -> str:
+        window = interrupter._window
+        assert window
+        window.timeout_due, window.due = (math.inf, 0) if is_stop else (0, math.inf)
+        interrupter.on_alarm(signal.SIGALRM, None)
+        due = window.due if is_stop else window.timeout_due
+        assert 0 < due - time.monotonic() <= 1.01
+        return "done"
+
+    if is_stop:
+        interrupter.bound(1000)
+    assert interrupter.call_within(1000, work) == "done"
+    interrupter.close()
+
+
+def test_an_alarm_that_gets_lost_comes_again(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """Within a second: code of a plugin may begin a wait in the very moment."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+
+    def unlucky() -> tuple[float, float]:
+        return signal.getitimer(signal.ITIMER_REAL)
+
+    left, interval = interrupter.call_within(1000, unlucky)
+    assert left > 900
+    assert interval == 1
+
+
+def test_our_records_are_given_up_in_time() -> None:
+    """Outside of code that may be interrupted: when the stop timeout is over, or somebody insists."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 65536)
+    interrupter = Interrupter()
+    assert interrupter.wait_to_write(writer, 0.001)  # it did not come to that: try again
+    interrupter.bound(0.01)
+    assert interrupter.wait_to_write(writer)
+    assert not interrupter.wait_to_write(writer)
+    interrupter.close()
+    other = Interrupter()
+    other.interrupt("insists")
+    assert not other.wait_to_write(writer)
+    # A thread looks again now and then; it may be the one that holds the lock of the log.
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(interrupter.wait_to_write(writer)))
+    thread.start()
+    thread.join()
+    assert answers == [False]
+    os.close(reader)
+    assert Interrupter().wait_to_write(writer)  # broken: the attempt will tell
+    os.close(writer)
+
+
+def test_the_record_of_a_foreign_handler_is_ended_by_force(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """It is lost, and so are those that follow, at once; nothing comes out of that."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    written: list[str] = []
+    interrupter.call_patiently(written.append, "before")
+    interrupter.bound(0.05)
+    interrupter.call_patiently(written.append, "in time")
+    interrupter.call_patiently(time.sleep, 1000)
+    interrupter.call_patiently(written.append, "too late")
+    assert written == ["before", "in time"]
+    interrupter.close()
+
+
+def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """It must not keep KILL from a command."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+    steps: list[str] = []
+
+    def command() -> None:
+        interrupter.guarded = interrupter.shielded = True
+        try:
+            interrupter.wait(select.poll(), None)
+        except ActionTimedOut:
+            interrupter.call_patiently(time.sleep, 1000)
+            assert interrupter.shielded
+            steps.append("cleaned up")
+            raise
+        finally:
+            interrupter.guarded = interrupter.shielded = False
+
+    with pytest.raises(ActionTimedOut):
+        interrupter.call_within(0.05, command)
+    assert steps == ["cleaned up"]
+    # In code that may be interrupted, that ends the record together with the code.
+    with pytest.raises(ActionTimedOut):
+        interrupter.call_within(0.05, lambda: interrupter.call_patiently(time.sleep, 1000))
