@@ -87,6 +87,18 @@ class Fail(Action):
         print("cleanup")
 
 
+class FailLoudly(Action):
+    """Fails with much to say."""
+
+    def set_up(self, text: str) -> None:
+        """Keep it."""
+        self._text = text
+
+    def run(self) -> None:
+        """Fail."""
+        raise RuntimeError(self._text)
+
+
 class FailSetUp(Action):
     """Cannot be set up."""
 

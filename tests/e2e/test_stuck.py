@@ -1,0 +1,283 @@
+"""Nobody reads what the daemon writes: it waits, loses nothing, and still stops within its bound."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE, LIB, SCRIPT, settle
+
+from flagman.testing import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from daemon import Daemon
+
+    Start = Callable[..., Daemon]
+
+USR1, TERM, QUIT = signal.SIGUSR1, signal.SIGTERM, signal.SIGQUIT
+
+LONG = "x" * 3000
+
+
+class Behind:
+    """A flagman that writes to one end of something of which the test has the other."""
+
+    def __init__(self, ours: int, theirs: int, *arguments: str, out: bool = False) -> None:
+        self.reader = ours
+        self.process = subprocess.Popen(
+            [*SCRIPT, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs if out else subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if out else theirs,
+            env={**os.environ, "PYTHONPATH": str(LIB)},
+        )
+        os.close(theirs)
+        self.lines = Lines(ours)
+
+    def expect(self, part: str) -> str:
+        """Wait for a line with a part."""
+        while part not in (line := self.lines.next()):
+            assert not self.lines.ended
+        return line
+
+    def fill(self, signum: int) -> None:
+        """Signal until the daemon waits for a reader, which no further signal changes."""
+        for _ in range(60):
+            self.process.send_signal(signum)
+            settle(self.process.pid)
+
+    def close(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self.reader)
+
+
+@pytest.fixture(name="behind")
+def _behind() -> Iterator[Callable[..., Behind]]:
+    """Start daemons behind something, which do not outlive the test."""
+    started: list[Behind] = []
+
+    def start_one(kind: str, *arguments: str, blocking: bool = True, out: bool = False) -> Behind:
+        if kind == "terminal":
+            ours, theirs = pty.openpty()
+        elif kind == "socket":
+            one, other = socket.socketpair()
+            ours, theirs = one.detach(), other.detach()
+        else:
+            ours, theirs = os.pipe()
+        os.set_blocking(theirs, blocking)
+        started.append(Behind(ours, theirs, *arguments, out=out))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        one.close()
+
+
+RUNS = {
+    "a record of an action": ["log", "error", LONG],
+    "a failure": ["sh", f": {LONG}; exit 1", "--usr1", "print", LONG],
+    "output that is logged": ["sh", f"echo {LONG} >&2", "--output", "log"],
+    "output that is passed on": ["sh", f"echo {LONG} >&2"],
+    "a timeout": ["sh", f"echo {LONG} >&2; sleep 1000", "--timeout", "10ms", "--output", "log"],
+    "a plugin's traceback": ["acts:FailLoudly", LONG],
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "non-blocking pipe", "terminal", "socket"])
+@pytest.mark.parametrize("run", RUNS)
+def test_term_is_obeyed_within_its_bound(behind: Callable[..., Behind], kind: str, run: str) -> None:
+    """Wherever a record is being written that nobody reads."""
+    words = ["-v", "--stop-timeout", "50ms", "--overlap", "rerun", "--usr1", *RUNS[run]]
+    daemon = behind(kind.rpartition(" ")[2], *words, blocking=not kind.startswith("non-"))
+    daemon.expect("Ready")
+    daemon.fill(USR1)
+    daemon.process.send_signal(TERM)
+    assert daemon.process.wait(DEADLINE) == 0
+
+
+def test_a_second_term_does_not_wait_for_the_bound(behind: Callable[..., Behind]) -> None:
+    """Whoever insists does not care about records."""
+    daemon = behind("pipe", "-v", "--overlap", "rerun", "--usr1", *RUNS["a record of an action"])
+    daemon.expect("Ready")
+    daemon.fill(USR1)
+    daemon.process.send_signal(TERM)
+    settle(daemon.process.pid)
+    daemon.process.send_signal(TERM)
+    assert daemon.process.wait(DEADLINE) == 0
+
+
+@pytest.fixture(name="full")
+def _full() -> Iterator[Callable[[int], tuple[int, int]]]:
+    """Make pipes of one page, of which so many bytes are free."""
+    made: list[int] = []
+
+    def make(free: int) -> tuple[int, int]:
+        reader, writer = os.pipe()
+        made.extend((reader, writer))
+        assert fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096) == 4096
+        os.write(writer, b"-" * (4096 - free))
+        return reader, writer
+
+    yield make
+    for descriptor in made:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("words", "free", "status"),
+    [
+        # It says which process it is, and waits when it wants to say that it is ready.
+        (["-v", "--usr1", "print", "x"], 90, 0),
+        # It would end by itself, but the stop is what it comes to first.
+        (["--usr1", "acts:FailLoudly", LONG, "--on-error", "exit", "--run-at-start"], 90, 0),
+        (["--usr1", "print_once", "x", "--run-at-start"], 90, 0),
+        (["--usr1", "acts:FailTearDown", "--once", "--run-at-start"], 90, 1),
+        # It does not even start.
+        (["--usr1", "acts:FailSetUp"], 90, 1),
+    ],
+    ids=["ready", "a failure that ends it", "all actions have closed", "tear_down", "set_up"],
+)
+def test_records_of_a_start_and_of_an_end(
+    full: Callable[[int], tuple[int, int]], words: list[str], free: int, status: int
+) -> None:
+    """A daemon waits for its reader; when it is asked to stop, it does so no longer than it may."""
+    _, writer = full(free)
+    with subprocess.Popen(
+        [*SCRIPT, "--stop-timeout", "50ms", *words],
+        stderr=writer,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(LIB)},
+    ) as process:
+        try:
+            handled = 1 << TERM - 1
+            limit = time.monotonic() + DEADLINE
+            while not int(status_of(process.pid, "SigCgt"), 16) & handled:
+                assert time.monotonic() < limit
+            settle(process.pid)
+            process.send_signal(TERM)
+            assert process.wait(DEADLINE) == status
+        finally:
+            process.kill()
+
+
+def status_of(pid: int, key: str) -> str:
+    """Read a line of /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:"))
+
+
+@pytest.mark.parametrize("kind", ["file", "handler"])
+def test_a_log_that_leads_elsewhere(start: Start, tmp_path: Path, fifo: Path, kind: str) -> None:
+    """A file of our own that is a FIFO, and a handler of the table [logging]."""
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    words = ["--log-file", str(fifo)]
+    if kind == "handler":
+        path = tmp_path / "flagman.toml"
+        handler = f'{{class = "logging.FileHandler", filename = "{fifo}"}}'
+        path.write_text(f"[logging]\nversion = 1\ndisable_existing_loggers = false\nhandlers.x = {handler}\nroot.handlers = ['x']\n", encoding="utf-8")
+        words = ["--config", str(path)]
+    daemon = start(
+        "-v", "--stop-timeout", "100ms", "--overlap", "rerun", *words, "--usr1", "log", "error", LONG
+    ).ready()
+    try:
+        for _ in range(40):
+            daemon.signal(USR1)
+            settle(daemon.process.pid)
+        daemon.signal(TERM)
+        assert daemon.status() == 0
+        assert os.read(reader, 65536)
+    finally:
+        os.close(reader)
+
+
+def test_stacks_that_nobody_reads(behind: Callable[..., Behind]) -> None:
+    """They are given up."""
+    daemon = behind("pipe", "-q", "--overlap", "rerun", "--stop-timeout", "50ms", "--usr1", "sh", f"echo {LONG} >&2")
+    while not (int(status_of(daemon.process.pid, "SigCgt"), 16) >> TERM - 1) & 1:
+        assert daemon.process.poll() is None
+    daemon.fill(USR1)
+    daemon.process.send_signal(QUIT)
+    settle(daemon.process.pid)
+    daemon.process.send_signal(TERM)
+    assert daemon.process.wait(DEADLINE) == 0
+
+
+@pytest.mark.parametrize("out", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "terminal", "socket"])
+def test_a_descriptor_that_something_else_has_made_non_blocking(
+    behind: Callable[..., Behind], kind: str, *, out: bool
+) -> None:
+    """Every line comes, from commands, actions and the log, and a good run is none that has failed."""
+    count = 30
+    line = f"for i in $(seq {count}); do echo $i {LONG}{' >&2' * (not out)}; done"
+    rest = ["--usr1", "print", f"end {LONG}"] if out else ["--usr1", "log", "error", f"end {LONG}"]
+    if not out:
+        rest = [*["--usr1", "log", "error", LONG] * count, *rest]
+    daemon = behind(kind, "-v", "--usr1", "sh", line, *rest, "--usr1", "print", "last", blocking=False, out=out)
+    daemon.expect("init" if out else "Ready")
+    while not (int(status_of(daemon.process.pid, "SigCgt"), 16) >> TERM - 1) & 1:
+        pass
+    daemon.process.send_signal(USR1)
+    settle(daemon.process.pid)  # everything is full, and it waits
+    for number in range(1, count + 1):
+        assert daemon.expect(f"{number} {LONG}").strip() == f"{number} {LONG}"
+    found = daemon.expect("end ") if out else [daemon.expect(f"ERROR:flagman.log:{LONG}") for _ in range(count)][-1]
+    assert found.strip().endswith(LONG)
+    if not out:
+        assert "failed" not in daemon.expect("ERROR:flagman.log:end")
+    daemon.process.send_signal(TERM)
+    assert daemon.process.wait(DEADLINE) == 0
+
+
+# Sends TERM right before the wait of a command, or of a request, begins: that is any poll(2) for more than the loop's.
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int done;
+int poll(struct pollfd *fds, nfds_t n, int timeout) {
+    static int (*real)(struct pollfd *, nfds_t, int);
+    if (!real) real = dlsym(RTLD_NEXT, "poll");
+    if (!done && n > 1 && (timeout < 0 || timeout > 1000)) { done = 1; kill(getpid(), SIGTERM); }
+    return real(fds, n, timeout);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize("what", ["command", "output", "print", "http"])
+def test_term_right_before_a_wait(start: Start, tmp_path: Path, what: str) -> None:
+    """The pipe ends it, though Python has looked for signals before."""
+    source = tmp_path / "shim.c"
+    source.write_text(SHIM, encoding="ascii")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", source, "-ldl"], check=True)
+    server = socket.create_server(("127.0.0.1", 0))
+    words = {
+        "command": ["sh", "sleep 1000"],
+        "output": ["sh", f"echo {'x' * 100_000}"],
+        "print": ["print", "x" * 100_000],
+        "http": ["http", "GET", f"http://127.0.0.1:{server.getsockname()[1]}/", "--timeout", "1d"],
+    }[what]
+    with server:
+        daemon = start(
+            "-v", "--stop-timeout", "50ms", "--usr1", *words, environment={"LD_PRELOAD": f"{tmp_path}/shim.so"}
+        )
+        daemon.ready().signal(USR1)
+        assert daemon.status() == (1 if what == "print" else 0)  # its tear_down prints, too
+        assert [line for line in daemon.err.rest() if "Interrupted action" in line]

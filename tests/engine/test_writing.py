@@ -1,0 +1,208 @@
+"""Writing without being stuck: pipes, sockets, terminals and files, blocking or not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE
+
+from flagman import streams
+from flagman.engine import writing
+from flagman.engine.interrupt import Interrupter
+from flagman.streams import PatientFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DATA = b"".join(b"%07d\n" % number for number in range(100_000))
+
+KINDS = ["pipe", "socket", "terminal"]
+# How the attempt is made where the better way is unknown.
+WAYS = ["as it is", "without RWF_NOWAIT", "without both"]
+
+
+def pair(kind: str) -> tuple[int, int]:
+    """Give a descriptor to read from, and one to write to."""
+    if kind == "pipe":
+        return os.pipe()
+    if kind == "socket":
+        ours, other = socket.socketpair()
+        return other.detach(), ours.detach()
+    master, slave = pty.openpty()
+    import tty  # noqa: PLC0415 - for this alone
+
+    tty.setraw(slave)
+    return master, slave
+
+
+@pytest.fixture(name="way", params=WAYS)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Take away what other systems do not have."""
+    way: str = request.param
+    if way != WAYS[0]:
+        monkeypatch.setattr(writing, "_NO_WAIT", None)
+    if way == WAYS[2]:
+        real = os.open
+
+        def refuse(path: str, flags: int, mode: int = 0o777) -> int:
+            if str(path).startswith("/proc/self/fd/"):
+                raise OSError(errno.ENOENT, "No such file or directory")
+            return real(path, flags, mode)
+
+        monkeypatch.setattr(os, "open", refuse)
+    return way
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("way")
+def test_all_goes_out_however_slow_the_reader_is(kind: str, *, blocking: bool) -> None:
+    """Waiting is left to the caller, and nothing is lost for it, nor doubled."""
+    reader, writer = pair(kind)
+    os.set_blocking(writer, blocking)
+    read = bytearray()
+
+    def slowly() -> None:
+        while len(read) < len(DATA):
+            read.extend(os.read(reader, 10_000))
+
+    thread = threading.Thread(target=slowly)
+    thread.start()
+    assert writing.write(writer, DATA, lambda number: writing.is_ready(number, DEADLINE)) == len(DATA)
+    thread.join()
+    assert read == DATA
+    assert os.get_blocking(writer) is blocking  # others share it
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reader_that_never_reads(kind: str, way: str, *, blocking: bool) -> None:
+    """What is written says no, and is not stuck."""
+    if kind == "terminal" and way == WAYS[2] and blocking:
+        pytest.skip("nothing tells how much a blocking terminal takes")
+    reader, writer = pair(kind)
+    os.set_blocking(writer, blocking)
+    asked: list[int] = []
+
+    def give_up(descriptor: int) -> bool:
+        asked.append(descriptor)
+        return len(asked) < 3
+
+    written = writing.write(writer, DATA * 3, give_up)
+    assert 0 < written < len(DATA) * 3
+    assert asked == [writer] * 3
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.usefixtures("way")
+def test_errors_are_told(tmp_path: Path) -> None:
+    """A broken pipe, a full disk, a closed descriptor."""
+    for kind in ("pipe", "socket"):
+        reader, writer = pair(kind)
+        os.close(reader)
+        with pytest.raises(BrokenPipeError):
+            writing.write(writer, b"x", bool)
+        os.close(writer)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            writing.write(writer, b"x", bool)
+    full = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(OSError, match="No space left"):
+        writing.write(full, b"x", bool)
+    os.close(full)
+    file = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    assert writing.write(file, DATA, bool) == len(DATA)
+    os.close(file)
+    assert (tmp_path / "file").read_bytes() == DATA
+    null = os.open(os.devnull, os.O_WRONLY)
+    assert writing.write(null, DATA, bool) == len(DATA)
+    os.close(null)
+
+
+@pytest.fixture(name="pipe")
+def _pipe() -> Iterator[tuple[int, int]]:
+    """Give a pipe that is full."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    yield reader, writer
+    streams.follow(None)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
+    """What comes after it begins a line of its own."""
+    reader, writer = pipe
+    interrupter = Interrupter()
+    streams.follow(interrupter)
+    file = streams._as_text(PatientFile(writer, "w", closefd=False))
+    interrupter.bound(0.01)
+    print("lost", file=file)
+    os.read(reader, 4096)
+    print("y" * 5000, file=file)
+    os.set_blocking(reader, False)
+    with suppress(BlockingIOError):
+        while os.read(reader, 65536):
+            pass
+    print("next", file=file)
+    assert os.read(reader, 65536) == b"\nnext\n"
+    interrupter.close()
+
+
+def test_a_thread_gives_up_too(pipe: tuple[int, int]) -> None:
+    """It may hold the lock that a record of the main thread needs."""
+    _, writer = pipe
+    interrupter = Interrupter()
+    streams.follow(interrupter)
+    file = streams._as_text(PatientFile(writer, "w", closefd=False))
+    thread = threading.Thread(target=lambda: print("lost", file=file))
+    thread.start()
+    interrupter.bound(0.05)
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    interrupter.close()
+
+
+def test_only_the_interpreters_own_streams_are_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever else a program has put there is its own."""
+    monkeypatch.setattr(sys, "stdout", object())
+    with (tmp_path / "err").open("w", encoding="ascii") as err:
+        monkeypatch.setattr(sys, "stderr", err)
+        streams.prepare()
+        assert sys.stderr is err
+        assert err.encoding == "utf-8"
+        monkeypatch.setattr(sys, "__stderr__", err)
+        streams.prepare()
+        assert isinstance(sys.stderr.buffer, PatientFile)
+        print("ü", file=sys.stderr)
+    assert (tmp_path / "err").read_text(encoding="utf-8") == "ü\n"
+
+
+def test_two_attempts_are_not_a_busy_loop(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """If poll(2) promises room where there is none, there is a pause."""
+    _, writer = pipe
+    asked: list[float] = []
+    monkeypatch.setattr(writing, "_PAUSE", 0.02)
+
+    def promise(_: int) -> bool:
+        asked.append(time.monotonic())
+        return len(asked) < 4
+
+    assert writing.write(writer, b"x", promise) == 0
+    assert asked[-1] - asked[1] >= 0.04
