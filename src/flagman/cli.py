@@ -95,6 +95,8 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
         return _main(sys.argv if argv is None else argv, signals, notifier, managed=managed)
     finally:
         notifier.close()
+        if "flagman.log_setup" in sys.modules:
+            sys.modules["flagman.log_setup"].finish()
         streams.flush()
         streams.follow(None)
 

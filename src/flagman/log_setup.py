@@ -6,12 +6,11 @@ import logging
 import os
 import sys
 
+from flagman import streams
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.streams import PatientFile, open_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from io import TextIOWrapper
     from typing import Self
 
@@ -116,7 +115,7 @@ def _file(path: str) -> logging.Handler:
         """Opens the file again when it has been rotated away; if that fails, it is not the daemon's end."""
 
         def _open(self) -> TextIOWrapper:
-            return open_log(self.baseFilename)
+            return streams.open_log(self.baseFilename)
 
         def emit(self, record: logging.LogRecord) -> None:
             try:
@@ -135,27 +134,41 @@ def watch(engine: Engine) -> None:
 
     Ours give up by themselves; of any other, a record that takes too long is ended by force, in the main thread.
     """
-    for handler in {handler for known in _loggers() for handler in known.handlers}:
+    for handler in _handlers():
         if isinstance(handler.formatter, JsonFormatter):
             handler.formatter.engine = engine
-        is_ours = isinstance(getattr(getattr(handler, "stream", None), "buffer", None), PatientFile)
+        is_ours = isinstance(getattr(getattr(handler, "stream", None), "buffer", None), streams.PatientFile)
         if not is_ours and not isinstance(handler.emit, _Bounded):
-            handler.emit = _Bounded(handler.emit, engine.interrupter)  # type: ignore[method-assign]
+            handler.emit = _Bounded(handler, engine.interrupter)  # type: ignore[method-assign]
 
 
 class _Bounded:
     """Writes a record with a handler that we do not know, as long as there is time for it.
 
-    :param emit: of the handler
+    :param handler: the handler
     :param interrupter: ends it
     """
 
-    def __init__(self, emit: Callable[[logging.LogRecord], None], interrupter: Interrupter) -> None:
-        self._emit = emit
+    def __init__(self, handler: logging.Handler, interrupter: Interrupter) -> None:
+        self._handler = handler
+        self._emit = handler.emit
         self._interrupter = interrupter
 
     def __call__(self, record: logging.LogRecord) -> None:
         self._interrupter.call_patiently(self._emit, record)
+
+    def finish(self) -> None:
+        """Flush the handler, or let go what it has not written: the interpreter would try again, without an end."""
+        self._interrupter.is_stuck = False
+        if not self._interrupter.call_patiently(self._handler.flush):
+            streams.lead_nowhere(getattr(self._handler, "stream", None))
+
+
+def finish() -> None:
+    """Let no handler hold up the end of the process."""
+    for handler in _handlers():
+        if isinstance(handler.emit, _Bounded):
+            handler.emit.finish()
 
 
 def change(before: Settings, after: Settings, level: int) -> None:
@@ -217,7 +230,7 @@ class _Snapshot:
                 known.disabled = disabled
                 known.handlers[:] = handlers
                 known.filters[:] = filters
-        in_use = {handler for known in _loggers() for handler in known.handlers}
+        in_use = _handlers()
         logging._handlerList[:] = [*self._handlers, *logging._handlerList]  # type: ignore[attr-defined]  # noqa: SLF001
         for handler in (*before, *new):
             if handler not in in_use and handler is not logging.lastResort:
@@ -227,6 +240,10 @@ class _Snapshot:
 def _loggers() -> list[logging.Logger]:
     root = logging.getLogger()
     return [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
+
+
+def _handlers() -> set[logging.Handler]:
+    return {handler for known in _loggers() for handler in known.handlers}
 
 
 def configure(settings: Settings) -> None:

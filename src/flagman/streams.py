@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from io import FileIO, TextIOWrapper
 
 from flagman.engine import writing
@@ -11,7 +12,7 @@ from flagman.engine import writing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import ClassVar
+    from typing import ClassVar, TextIO
 
     from typing_extensions import Buffer
 
@@ -85,10 +86,18 @@ def flush() -> None:
         try:
             stream.flush()
         except OSError:
-            # What cannot be written has been reported where it was printed, if it could be; let it go.
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
+            lead_nowhere(stream)  # what cannot be written has been reported where it was printed, if it could be
+
+
+def lead_nowhere(stream: TextIO | None) -> None:
+    """Let what a stream still has to write go."""
+    if stream is None:
+        return
+    with suppress(OSError, ValueError, AttributeError):  # it is closed, or is no file at all
+        number = stream.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, number)
+        os.close(null)
 
 
 def open_now(path: str | os.PathLike[str], flags: int) -> int:

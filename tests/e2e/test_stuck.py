@@ -186,8 +186,14 @@ def test_a_log_that_leads_elsewhere(start: Start, tmp_path: Path, fifo: Path, ki
     words = ["--log-file", str(fifo)]
     if kind == "handler":
         path = tmp_path / "flagman.toml"
-        handler = f'{{class = "logging.FileHandler", filename = "{fifo}"}}'
-        path.write_text(f"[logging]\nversion = 1\ndisable_existing_loggers = false\nhandlers.x = {handler}\nroot.handlers = ['x']\n", encoding="utf-8")
+        lines = (
+            "[logging]",
+            "version = 1",
+            "disable_existing_loggers = false",
+            f'handlers.x = {{class = "logging.FileHandler", filename = "{fifo}"}}',
+            "root.handlers = ['x']",
+        )
+        path.write_text("\n".join(lines), encoding="utf-8")
         words = ["--config", str(path)]
     daemon = start(
         "-v", "--stop-timeout", "100ms", "--overlap", "rerun", *words, "--usr1", "log", "error", LONG

@@ -56,7 +56,6 @@ class Interrupter:
         "_bound",
         "_exit_status",
         "_handlers",
-        "_is_stuck",
         "_stop_due",
         "_thread",
         "_window",
@@ -64,6 +63,7 @@ class Interrupter:
         "guarded",
         "insisted",
         "is_done",
+        "is_stuck",
         "postponed",
         "shielded",
         "starting",
@@ -80,8 +80,8 @@ class Interrupter:
         # When such code is over that began before that.
         self._stop_due = math.inf
         self._thread = get_ident()
-        # A record has been given up.
-        self._is_stuck = False
+        #: A record has been given up, and so will be others without a try when there is no time for them.
+        self.is_stuck = False
         #: The code that is being called guards itself: once it has been interrupted, it is shielded.
         self.guarded = False
         #: Put interruptions off, for code that must not be cut in two. An attribute, since setting one is a single step
@@ -114,22 +114,27 @@ class Interrupter:
         """
         return self._call_in(Window(self._window, timeout), code)
 
-    def call_patiently(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call what writes a record of ours, and end it by force when :meth:`wait_to_write` would have given it up."""
+    def call_patiently(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Call what writes a record of ours, and end it by force when :meth:`wait_to_write` would have given it up.
+
+        :returns: False if it was given up
+        """
         if get_ident() != self._thread or (self._window is not None and not self.shielded):
             code(*args, **kwargs)  # nothing can end it, or what ends the code around it does
-            return
+            return True
         patience = self._patience()
-        if not patience and self._is_stuck:
-            return
+        if not patience and self.is_stuck:
+            return False
         before = self.shielded
         window = Window(self._window, None if patience == math.inf else max(patience, _LAST_WORDS))
         try:
             self._call_in(window, self._expose, code, *args, **kwargs)
         except ActionInterrupted:
-            self._is_stuck = True
+            self.is_stuck = True
+            return False
         finally:
             self.shielded = before
+        return True
 
     def _expose(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         self.shielded = False
