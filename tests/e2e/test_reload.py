@@ -437,3 +437,23 @@ def test_what_a_failed_reload_has_added_is_gone(start: Start, tmp_path: Path) ->
     daemon = configured.daemon.expect("init")
     configured.reload(on("USR1", "print", "x"), on("USR2", "acts:Adds", "usr1"), on("USR2", "acts:FailSetUp"))
     daemon.expect("init", "cleanup").signal(USR1).expect("x").stop("cleanup")
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_a_plugin_that_takes_the_signals(start: Start, tmp_path: Path, *, is_good: bool) -> None:
+    """It is loaded by a reload, whether that is followed or not; from then on signals are the daemon's again."""
+    configured = Configured(start, tmp_path, on("USR1", "print", "before"))
+    bindings = [on("USR1", "print", "before"), on("USR2", "deaf:Deaf"), on("USR1", "sh", "sleep 1000", timeout="50ms")]
+    if not is_good:
+        bindings.append(on("USR1", "no-such-action"))
+    configured.reload(*bindings)
+    daemon = configured.daemon.expect("init").signal(USR1).expect("before")
+    if is_good:
+        daemon.expect_error("went on for longer than the timeout")
+    daemon.stop("cleanup")
+
+
+def test_a_plugin_that_takes_the_signals_at_the_start(start: Start) -> None:
+    """In its set_up, too; the stop works all the same."""
+    daemon = start("--timeout", "50ms", "--usr2", "deaf:Deaf", "--usr1", "sh", "sleep 1000").ready()
+    daemon.stop()
