@@ -24,10 +24,12 @@ _UMASK = 0o077
 _IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # What parts of flagman and of Python import when they need it; in another root it could not be found any more.
 _LATE = (
+    "base64",
     "datetime",
     "difflib",
     "encodings.idna",
     "inspect",
+    "ipaddress",
     "json",
     "logging.config",
     "logging.handlers",
@@ -38,7 +40,6 @@ _LATE = (
     "subprocess",
     "threading",
     "tomllib",
-    "urllib.request",
 )
 # Parts that are not for a daemon.
 _NOT_OURS = ("__main__", "ctl", "scaffold", "templates", "testing", "unit_files")

@@ -2,57 +2,48 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
-import re
-import socket
-from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin, urlsplit
-from urllib.request import (
-    BaseHandler,
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
+import time
+from contextlib import ExitStack
+from http.client import HTTPException
+from string import punctuation
+from urllib.parse import quote, urljoin
 
-import flagman
 from flagman.actions.action import Action
+from flagman.actions.answer import Answer
+from flagman.actions.channels import Stream, Tls, connect, connect_to_path
+from flagman.actions.proxies import proxy_for
+from flagman.actions.request import Request
+from flagman.actions.urls import Url
+from flagman.engine.interrupt import Interrupter
 from flagman.exceptions import ActionFailed
 from flagman.shown import printable, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from http.client import HTTPMessage
-    from typing import IO
-    from urllib.response import addinfourl
+    from ssl import SSLContext
+
+    from flagman.actions.channels import Channel
+    from flagman.actions.proxies import Proxy
 
 logger = logging.getLogger(__name__)
 
-# A token, see RFC 9110, section 5.6.2.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER = "header="
-_LAST_LATIN_1 = "\xff"
-_UNIX = "unix:"
-# The host of requests to a socket, as curl calls it.
-_LOCAL = "localhost"
-# Bytes of a response that a failure shows.
+_NOT_MODIFIED = 304
+_REDIRECTS = (301, 302, 303, 307, 308)
+_OK, _REDIRECTION, _ERROR = 200, 300, 400
+# How many redirects are followed.
+_MOST_REDIRECTS = 5
+# Bytes of a response that a failure shows, and seconds that they have to come.
 _SHOWN = 200
-# Bytes that are read at once.
-_CHUNK = 65_536
-# The header that another host may see, too.
-_AGENT = "User-agent"
+_PATIENCE = 1.0
+# Seconds by which our own waits end later than a timeout, which says more.
+_SLACK = 0.5
 
 
 class HttpAction(Action):
     """Makes an HTTP request; a status of 400 or more is a failure, and so is no answer within 30 seconds.
 
-    The URL unix:/path.sock:/request/path means a local daemon at its socket. A redirect to another protocol is not
-    followed.
+    The URL unix:/path.sock:/request/path means a local daemon at its socket.
     """
 
     # Seconds, for the whole request; --timeout takes precedence.
@@ -63,175 +54,139 @@ class HttpAction(Action):
 
         :param method: such as GET or POST
         :param url: of http or https, or unix:/path.sock:/request/path
-        :param body_or_header: at most one body, and any number of header=Name: value
+        :param body_or_header: at most one body, and any number of header=Name: value or header=Name:@FILE
         """
-        self._method, self._url, self._body, self._headers = _parse(method, url, *body_or_header)
-        self._socket = _split_unix(url)[0] if url.startswith(_UNIX) else ""
+        self.check_arguments(method, url, *body_or_header)
+        self._request = Request(method, url, *body_or_header)
+        for header in self._request.headers:
+            header.read()  # a file that is missing is a mistake now
         self._shown = shown(method, url)
+        # Without an engine nothing is interrupted.
+        self._interrupter = self.engine.interrupter if hasattr(self, "engine") else Interrupter()
 
     @classmethod
     def check_arguments(cls, method: str, url: str, *body_or_header: str) -> None:
-        """Refuse what is no request."""
-        _parse(method, url, *body_or_header)
+        """Refuse what is no request, and a proxy that is none."""
+        request = Request(method, url, *body_or_header)
+        if not request.url.path:
+            proxy_for(request.url)
 
     def run(self) -> None:
         """Make the request.
 
         :raises ActionFailed: if there is no answer, or a status of 400 or more
         """
-        request = Request(self._url, self._body, self._headers, method=self._method)  # noqa: S310 - checked
         try:
-            with self._opener().open(request, timeout=self._patience()) as response:
-                while response.read(_CHUNK):
-                    pass  # some servers work as long as somebody reads
-                if response.length:
-                    raise ActionFailed(f"{self._shown}: the answer ends {response.length} bytes too early")
-                logger.info("%s: %d %s", self._shown, response.status, _clean(response.reason))
-        except HTTPError as error:
-            quote = _quote(error)
-            error.close()
-            if error.code != http.client.NOT_MODIFIED:
-                raise ActionFailed(f"{self._shown}: {error.code} {_clean(error.msg)}{quote}") from error
-        except URLError as error:
-            raise ActionFailed(f"{self._shown}: {_clean(str(error.reason))}") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._follow(time.monotonic() + self._patience() + _SLACK)
+        except (OSError, HTTPException, ValueError) as error:
             raise ActionFailed(f"{self._shown}: {_clean(str(error)) or type(error).__name__}") from error
 
-    def _patience(self) -> float | None:
-        """Give the time that the server may be silent; no longer than the whole run may take."""
+    def _patience(self) -> float:
+        """Give the seconds that the whole run may take."""
         return (self.engine.turn.timeout if hasattr(self, "engine") else None) or self.default_timeout
 
-    def _opener(self) -> OpenerDirector:
-        """Give what speaks these protocols and no others: urllib's own default reads files, too.
+    def _follow(self, limit: float) -> None:
+        """Ask, and ask again where the answer says so."""
+        url: Url | None = self._request.url
+        redirects = 0
+        while url is not None:
+            with ExitStack() as stack:
+                answer = self._ask(url, limit, stack)
+                url = self._judge(answer, url, redirects, limit)
+            redirects += 1
 
-        A new one for every run: within a year, the certificates of this host and its proxy change.
+    def _judge(self, answer: Answer, url: Url, redirects: int, limit: float) -> Url | None:
+        """Deal with an answer.
+
+        :returns: where to ask instead
+        :raises ActionFailed: if it is a failure
         """
-        opener = OpenerDirector()
-        handlers: list[BaseHandler] = [HTTPDefaultErrorHandler(), HTTPErrorProcessor(), _Redirects(self._socket)]
-        if self._socket:
-            handlers.append(_UnixHandler(self._socket))
-        else:
-            handlers += ProxyHandler(), HTTPHandler()
-            if self._url.startswith("https:"):
-                handlers.append(HTTPSHandler())
-        for handler in handlers:
-            opener.add_handler(handler)
-        return opener
+        said = f"{answer.status} {_clean(answer.reason)}".strip()
+        if answer.status in _REDIRECTS and answer.location:
+            return self._redirect(answer, said, url, redirects)
+        if answer.status >= _REDIRECTION and answer.status != _NOT_MODIFIED:
+            words = answer.quote(_SHOWN, min(limit, time.monotonic() + _PATIENCE)).decode(errors="backslashreplace")
+            raise ActionFailed(f"{self._shown}: {said}{f': {_clean(words)}' if words.strip() else ''}")
+        answer.read_to_the_end()
+        logger.info("%s: %s", self._shown, said)
+        return None
+
+    def _redirect(self, answer: Answer, said: str, url: Url, redirects: int) -> Url:
+        """Give where a redirect leads, if it may be followed."""
+        # Servers write what has to be written as %XX, too.
+        leads = urljoin(url.absolute, quote(answer.location, safe=punctuation, encoding="latin-1"))
+        scheme = leads.partition(":")[0].lower()
+        reason = ""
+        if self._request.method not in ("GET", "HEAD"):
+            reason = f"since the method is {self._request.method}"
+        elif scheme not in ("http", "https") or (url.scheme, scheme) == ("https", "http"):
+            reason = f"it leads from {url.scheme} to {_clean(leads)}"
+        elif redirects == _MOST_REDIRECTS:
+            reason = f"it is one more than {_MOST_REDIRECTS} in a row"
+        if reason:
+            raise ActionFailed(f"{self._shown}: {said}: not followed, {reason}")
+        try:
+            new = Url(leads)
+        except ValueError as error:
+            raise ActionFailed(f"{self._shown}: {said}: not followed: {_clean(str(error))}") from error
+        if url.path and new.authority != url.authority:
+            raise ActionFailed(f"{self._shown}: {said}: not followed, it leads from the socket to {_clean(leads)}")
+        new.path = url.path
+        return new
+
+    def _ask(self, url: Url, limit: float, stack: ExitStack) -> Answer:
+        """Send the request, and read the head of the answer.
+
+        :param stack: closes the connection
+        """
+        proxy = None if url.path else proxy_for(url)
+        context = _context() if url.scheme == "https" or (proxy and proxy.is_secret) else None
+        target, extra = url.target, []
+        if proxy and url.scheme == "http":
+            target, extra = url.absolute, proxy.headers
+        head = self._request.head(url, target, extra)
+        stream = self._connect(url, proxy, limit)
+        stack.callback(stream.close)
+        stack.callback(setattr, self._interrupter, "is_done", None)
+        channel: Channel = stream
+        self._interrupter.is_done = channel.has_news
+        if proxy and context and proxy.is_secret:
+            channel = Tls(channel, context, proxy.host, limit)
+        if proxy and url.scheme == "https":
+            _open_tunnel(channel, url, proxy, limit)
+        if context and url.scheme == "https":
+            channel = Tls(channel, context, url.host, limit)
+        channel.send(head + (self._request.body or b""), lambda: True)
+        return Answer(channel, self._request.method, limit)
+
+    def _connect(self, url: Url, proxy: Proxy | None, limit: float) -> Stream:
+        if url.path:
+            return connect_to_path(url.path, self._interrupter, limit)
+        host, port = (proxy.host, proxy.port) if proxy else (url.host, url.port)
+        return connect(host, port, self._interrupter, limit)
 
 
-class _Redirects(HTTPRedirectHandler):
-    """Follows redirects that do not change the protocol.
+def _context() -> SSLContext:
+    """Give what is trusted by default: anew for every run, since within a year certificates change."""
+    import ssl  # noqa: PLC0415 - for those who need it
 
-    :param confined: the socket that they must not lead away from; empty if there is none
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _open_tunnel(channel: Channel, url: Url, proxy: Proxy, limit: float) -> None:
+    """Let a proxy pass on all that follows, see :rfc:`9110`, section 9.3.6.
+
+    :raises OSError: if it does not want to
     """
-
-    max_redirections = 5
-
-    def __init__(self, confined: str) -> None:
-        super().__init__()
-        self._confined = confined
-
-    def redirect_request(  # noqa: PLR0913, PLR0917 - urllib's signature
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        old, new = urlsplit(req.full_url), urlsplit(urljoin(req.full_url, newurl))
-        if new.scheme != old.scheme:
-            raise HTTPError(
-                req.full_url, code, f"{msg}: not followed, it leads from {old.scheme} to {newurl}", headers, fp
-            )
-        if self._confined and new.netloc != old.netloc:
-            raise HTTPError(
-                req.full_url, code, f"{msg}: not followed, it leads from the socket to {newurl}", headers, fp
-            )
-        if req.get_method() not in ("GET", "HEAD"):
-            raise HTTPError(newurl, code, f"{msg}: not followed, since the method is {req.get_method()}", headers, fp)
-        request = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if request is not None and new.netloc != old.netloc:
-            for name in [name for name in request.headers if name != _AGENT]:
-                request.remove_header(name)
-        fp.close()  # or all of its body would be read
-        return request
-
-
-class _UnixHandler(HTTPHandler):
-    """Connects to a Unix socket, whatever the host."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def http_open(self, req: Request) -> http.client.HTTPResponse:
-        path = self._path
-
-        class Connection(http.client.HTTPConnection):
-            def connect(self) -> None:
-                self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                self.sock.settimeout(self.timeout)
-                self.sock.connect(path)
-
-        return self.do_open(Connection, req)
-
-
-def _parse(method: str, url: str, *words: str) -> tuple[str, str, bytes | None, dict[str, str]]:
-    """Read the arguments.
-
-    :raises ValueError: if they are no request
-    """
-    if not _TOKEN.fullmatch(method):
-        raise ValueError(f"{method!r} is not a method such as GET or POST")
-    headers = {_AGENT: f"flagman/{flagman.__version__}"}
-    body: bytes | None = None
-    for word in words:
-        if word.startswith(_HEADER):
-            name, value = _parse_header(word)
-            headers[name] = value
-        elif body is None:
-            body = word.encode(errors="surrogateescape")
-        else:
-            raise ValueError(f"there is a body already; {word!r} is a second one (headers begin with {_HEADER})")
-    return method, _parse_url(url), body, headers
-
-
-def _parse_header(word: str) -> tuple[str, str]:
-    name, colon, value = word.removeprefix(_HEADER).partition(":")
-    if not colon or not _TOKEN.fullmatch(name):
-        raise ValueError(f"{word!r} is not of the form {_HEADER}Name: value")
-    if not value.isprintable() or max(value, default="") > _LAST_LATIN_1:
-        raise ValueError(f"{word!r} contains a character that no header can have")
-    return name.capitalize(), value.strip()
-
-
-def _parse_url(url: str) -> str:
-    if url.startswith(_UNIX):
-        path = _split_unix(url)[1]
-        url = f"http://{_LOCAL}{path}"
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError(f"{url!r} contains a character that has to be written as %XX")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{url!r} is neither http nor https nor {_UNIX}/path.sock:/request/path")
-    if not parts.hostname or parts.port == 0:  # the latter raises ValueError, too, if it is no port
-        raise ValueError(f"{url!r} has no host")
-    if parts.username is not None:
-        raise ValueError("a URL with a password in it would be logged; write header=Authorization: ...")
-    return url
-
-
-def _split_unix(url: str) -> tuple[str, str]:
-    """Split ``unix:/path.sock:/request/path`` into its paths."""
-    path, colon, request = url.removeprefix(_UNIX).partition(":/")
-    if not path.startswith("/") or not colon:
-        raise ValueError(f"{url!r} is not of the form {_UNIX}/path.sock:/request/path")
-    return path, f"/{request}"
-
-
-def _quote(response: HTTPError | addinfourl) -> str:
-    """Give the beginning of the answer's body for a log record."""
-    try:
-        text = _clean(response.read(_SHOWN).decode(errors="backslashreplace"))
-    except (OSError, http.client.HTTPException, ValueError):
-        return ""
-    return f": {text}" if text else ""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
+    lines += [f"{name}: {value}" for name, value in proxy.headers]
+    channel.send("\r\n".join([*lines, "", ""]).encode("latin-1"), lambda: True)
+    answer = Answer(channel, "CONNECT", limit)
+    if not _OK <= answer.status < _REDIRECTION:
+        raise OSError(f"the proxy refuses to connect: {answer.status} {answer.reason}")
 
 
 def _clean(text: str) -> str:

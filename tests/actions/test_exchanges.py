@@ -1,0 +1,649 @@
+"""Whole exchanges with servers that answer byte by byte as a test wants it, with TLS, with proxies, and with nginx."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from daemon import DEADLINE
+
+from flagman import ActionFailed, Engine
+from flagman.actions import HttpAction, channels
+from flagman.engine.outcome import Outcome
+from flagman.testing import ActionDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from daemon import Daemon
+
+    Start = Callable[..., Daemon]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+HEADERS = b"".join(b"X-%d: y\r\n" % number for number in range(2000))
+
+
+class Raw:
+    """A server that answers each connection with what a function does with it.
+
+    :param answer: gets the connection, and the head of the request
+    :param context: for TLS
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[socket.socket, bytes], object],
+        *,
+        path: Path | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.heads: list[bytes] = []
+        self.over = threading.Event()
+        self._answer = answer
+        self._context = context
+        self._socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self._socket.bind(str(path) if path else ("127.0.0.1", 0))
+        self._socket.listen(50)
+        self.port: int = 0 if path else self._socket.getsockname()[1]
+        self.url = f"http{'s' if context else ''}://localhost:{self.port}"
+        self._threads = [threading.Thread(target=self._serve)]
+        self._threads[0].start()
+
+    def _serve(self) -> None:
+        while True:
+            peer, _ = self._socket.accept()
+            if self.over.is_set():
+                peer.close()
+                return
+            self._threads.append(threading.Thread(target=self._one, args=(peer,)))
+            self._threads[-1].start()
+
+    def _one(self, peer: socket.socket) -> None:
+        with suppress(OSError), ExitStack() as stack:
+            stack.enter_context(peer)
+            if self._context is not None:
+                peer = stack.enter_context(self._context.wrap_socket(peer, server_side=True))
+            head = b""
+            while b"\r\n\r\n" not in head and (more := peer.recv(1)):
+                head += more
+            self.heads.append(head)
+            self._answer(peer, head)
+
+    def close(self) -> None:
+        """Let all requests end."""
+        self.over.set()
+        with socket.socket(self._socket.family) as last:
+            last.connect(self._socket.getsockname())
+        for thread in self._threads:
+            thread.join()
+        self._socket.close()
+
+
+@pytest.fixture(name="serve")
+def _serve() -> Iterator[Callable[..., Raw]]:
+    """Start servers that do not outlive the test."""
+    servers: list[Raw] = []
+
+    def start(answer: bytes | Callable[[socket.socket, bytes], object], **options: object) -> Raw:
+        code = (lambda peer, _: peer.sendall(answer)) if isinstance(answer, bytes) else answer
+        servers.append(Raw(code, **options))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def request(*arguments: str) -> None:
+    """Make one request."""
+    with ActionDriver(HttpAction, *arguments) as driver:
+        driver.run()
+
+
+def bounded(*arguments: str, timeout: float = 0.3) -> Outcome:
+    """Make one request within so many seconds."""
+    with Engine(timeout=timeout, max_failures=1) as engine:
+        engine.set_up("usr1", HttpAction, *arguments)
+        engine.once = True
+        engine.raise_flag("usr1")
+        return engine.run()
+
+
+def descriptors() -> list[str]:
+    """List what is open."""
+    return sorted(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
+
+
+def hang(peer: socket.socket, over: threading.Event, said: bytes, again: bytes = b"") -> None:
+    """Say something, and then nothing, or the same again and again."""
+    peer.sendall(said)
+    while not over.wait(0.02):
+        peer.sendall(again)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </s.css>\r\nContent-Length: 10\r\n\r\n" * 3,
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n" + HEADERS + b"\r\n",
+    ],
+    ids=["100", "102", "three of 103", "several kinds", "a long one"],
+)
+def test_what_comes_before_the_answer_is_not_the_answer(
+    serve: Callable[..., Raw], before: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither at a host nor at a socket."""
+    caplog.set_level(logging.INFO)
+    request("GET", serve(before + OK).url)
+    serve(before + OK, path=tmp_path / "socket")
+    request("GET", f"unix:{tmp_path}/socket:/")
+    assert [message.rpartition(": ")[2] for message in caplog.messages] == ["200 OK", "200 OK"]
+    with pytest.raises(ActionFailed, match=r"500 Oh: no$"):
+        request("GET", serve(before + b"HTTP/1.1 500 Oh\r\n\r\nno").url)
+
+
+def test_another_protocol_is_an_answer(serve: Callable[..., Raw], caplog: pytest.LogCaptureFixture) -> None:
+    """What follows is not HTTP."""
+    caplog.set_level(logging.INFO)
+    request("GET", serve(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nHTTP/1.1 500 no\r\n\r\n").url)
+    assert "101 Switching Protocols" in caplog.text
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_head_of_many_lines(serve: Callable[..., Raw], status: int) -> None:
+    """That is no failure, and what counts in it is found."""
+    head = b"HTTP/1.1 %d Well\r\n%sContent-Length: 3\r\n\r\nyes" % (status, HEADERS)
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        hang(peer, server.over, head)
+
+    server = serve(answer)
+    if status == 200:
+        request("GET", server.url)
+    else:
+        with pytest.raises(ActionFailed, match=r"500 Well: yes$"):
+            request("GET", server.url)
+
+
+@pytest.mark.parametrize("line", [b"X: " + b"y" * 70_000 + b"\r\n", b"X: y\r\n" * 300_000])
+def test_a_head_without_an_end(serve: Callable[..., Raw], line: bytes) -> None:
+    """Is given up."""
+    with pytest.raises(ActionFailed, match="the head of the answer is too long"):
+        request("GET", serve(b"HTTP/1.1 200 OK\r\n" + line).url)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "where", ["/next", "next", "//localhost:{port}/next", "http://me:secret@LOCALHOST:{port}/next"]
+)
+def test_a_redirect_keeps_the_method(serve: Callable[..., Raw], method: str, status: int, where: str) -> None:
+    """Wherever it leads; and a user in it is not taken for the host."""
+
+    def answer(peer: socket.socket, head: bytes) -> None:
+        location = where.format(port=server.port)
+        peer.sendall(OK if b" /next " in head else f"HTTP/1.1 {status} x\r\nLocation: {location}\r\n\r\n".encode())
+
+    server = serve(answer)
+    request(method, f"{server.url}/", "header=X-Own: yes")
+    assert [head.split()[:2] for head in server.heads] == [[method.encode(), b"/"], [method.encode(), b"/next"]]
+    assert all(b"X-Own: yes" in head for head in server.heads)
+    assert b"secret" not in server.heads[1]
+
+
+def test_five_redirects_to_the_same_url(serve: Callable[..., Raw]) -> None:
+    """A server may want to be asked again; but not for ever."""
+    left = [5]
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        again = left[0] > 0
+        left[0] -= 1
+        peer.sendall(b"HTTP/1.1 302 Again\r\nLocation: /\r\nContent-Length: 0\r\n\r\n" if again else OK)
+
+    server = serve(answer)
+    request("GET", server.url)
+    assert len(server.heads) == 6
+    left[0] = 6
+    with pytest.raises(ActionFailed, match="302 Again: not followed, it is one more than 5 in a row"):
+        request("GET", server.url)
+
+
+def test_odd_redirects(serve: Callable[..., Raw]) -> None:
+    """Without a place it is a failure; what should have been written as %XX is understood."""
+    for status in (300, 302, 304, 305):
+        server = serve(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % status)
+        with suppress(ActionFailed) if status != 304 else ExitStack():
+            request("GET", server.url)
+            assert status == 304
+
+    def answer(peer: socket.socket, head: bytes) -> None:
+        peer.sendall("HTTP/1.1 302 x\r\nLocation: /b\u00fc cher\r\n\r\n".encode() if b" / " in head else OK)
+
+    server = serve(answer)
+    request("GET", server.url)
+    assert server.heads[1].startswith(b"GET /b%C3%BC%20cher HTTP/1.1\r\n")
+
+
+ERRORS = {
+    "never ends": lambda peer, over: (peer.sendall(b"\r\nout of disk"), over.wait(DEADLINE)),
+    "trickles": lambda peer, over: hang(peer, over, b"\r\nout of disk", b"."),
+    "is shorter than announced": lambda peer, _: peer.sendall(b"Content-Length: 1000\r\n\r\nout of disk"),
+    "is announced and does not come": lambda peer, over: (
+        peer.sendall(b"Content-Length: 9\r\n\r\n"),
+        over.wait(DEADLINE),
+    ),
+    "is chunked without an end": lambda peer, over: (
+        peer.sendall(b"Transfer-Encoding: chunked\r\n\r\nb\r\nout of disk\r\n"),
+        over.wait(DEADLINE),
+    ),
+    "is badly chunked": lambda peer, _: peer.sendall(b"Transfer-Encoding: chunked\r\n\r\nout of disk"),
+    "is compressed": lambda peer, _: peer.sendall(b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08"),
+    "is reset": lambda peer, _: peer.sendall(b"Content-Length: 1000\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("timeout", [0.2, 60])
+@pytest.mark.parametrize("body", ERRORS)
+@pytest.mark.parametrize("status", [404, 503])
+def test_an_error_is_told_whatever_its_body_does(
+    serve: Callable[..., Raw], status: int, body: str, timeout: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The status is the news."""
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        peer.sendall(b"HTTP/1.1 %d Bad\r\n" % status)
+        ERRORS[body](peer, server.over)  # type: ignore[no-untyped-call]
+
+    server = serve(answer)
+    assert bounded("GET", server.url, timeout=timeout) is Outcome.FAILED
+    assert f"GET {server.url}: {status} Bad" in caplog.text
+    if body in ("never ends", "trickles", "is shorter than announced", "is chunked without an end"):
+        assert "Bad: out of disk" in caplog.text
+
+
+@pytest.fixture(name="authority", scope="session")
+def _authority() -> trustme.CA:
+    """Make somebody who is trusted."""
+    return trustme.CA()
+
+
+def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Make what a server shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture(name="trusted")
+def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """Trust that somebody, and nobody else."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    return authority
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_an_early_answer_is_the_answer(serve: Callable[..., Raw], trusted: trustme.CA, *, secret: bool) -> None:
+    """The server does not read the body, and closes the connection."""
+    early = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\nno more than 1 MB"
+    context = context_of(trusted.issue_cert("localhost")) if secret else None
+    server = serve(early, context=context)
+    with pytest.raises(ActionFailed, match=r"413 Content Too Large: no more than 1 MB$"):
+        request("POST", server.url, "x" * 30_000_000)
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_a_large_body_arrives(serve: Callable[..., Raw], trusted: trustme.CA, *, secret: bool) -> None:
+    """All of it, to a server that is slow to read."""
+    body = "".join(f"{number:07}\n" for number in range(400_000))
+    read = bytearray()
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        while len(read) < len(body):
+            read.extend(peer.recv(100_000))
+        peer.sendall(OK)
+
+    context = context_of(trusted.issue_cert("localhost")) if secret else None
+    request("PUT", serve(answer, context=context).url, body)
+    assert read == body.encode()
+
+
+def test_certificates(serve: Callable[..., Raw], trusted: trustme.CA, caplog: pytest.LogCaptureFixture) -> None:
+    """One that is good, one of somebody else, one that is too old, one for another host."""
+    caplog.set_level(logging.INFO)
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    request("GET", serve(OK, context=context_of(trusted.issue_cert("localhost"))).url)
+    assert "200 OK" in caplog.text
+    for certificate, reason in (
+        (trustme.CA().issue_cert("localhost"), "unable to get local issuer certificate"),
+        (trusted.issue_cert("localhost", not_before=past, not_after=past), "certificate has expired"),
+        (trusted.issue_cert("other.example"), "Hostname mismatch"),
+    ):
+        server = serve(OK, context=context_of(certificate))
+        with pytest.raises(ActionFailed, match=f"CERTIFICATE_VERIFY_FAILED.*{reason}"):
+            request("GET", server.url)
+        assert not server.heads
+
+
+def relay(peer: socket.socket, head: bytes) -> None:
+    """Do what a proxy does for CONNECT."""
+    port = int(head.split()[1].rpartition(b":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as other:
+        peer.sendall(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n")
+
+        def back() -> None:
+            with suppress(OSError, ValueError):
+                while data := other.recv(65536):
+                    peer.sendall(data)
+            with suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+
+        thread = threading.Thread(target=back)
+        thread.start()
+        with suppress(OSError):
+            while data := peer.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+        thread.join()
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_a_proxy(
+    serve: Callable[..., Raw],
+    trusted: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    secret: bool,
+) -> None:
+    """It is asked for all of a URL of http, and for a tunnel to one of https; also if it speaks TLS itself."""
+    caplog.set_level(logging.INFO)
+    context = context_of(trusted.issue_cert("localhost")) if secret else None
+    proxy = serve(lambda peer, head: relay(peer, head) if b"CONNECT" in head else peer.sendall(OK), context=context)
+    server = serve(OK, context=context_of(trusted.issue_cert("localhost")))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, proxy.url.replace("://", "://me:pw@"))
+    request("GET", "http://no-such-host.invalid:81/a?b")
+    assert proxy.heads[0].startswith(
+        b"GET http://no-such-host.invalid:81/a?b HTTP/1.1\r\nHost: no-such-host.invalid:81\r\n"
+    )
+    request("GET", f"{server.url}/a?b", "header=X-Own: yes")
+    assert proxy.heads[1].startswith(b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n" % ((server.port,) * 2))
+    assert all(b"Proxy-Authorization: Basic bWU6cHc=\r\n" in head for head in proxy.heads)
+    assert b"X-Own" not in proxy.heads[1]
+    assert server.heads[0].startswith(b"GET /a?b HTTP/1.1\r\nHost: localhost:%d\r\n" % server.port)
+    assert b"Proxy-" not in server.heads[0]
+    assert caplog.text.count("200 OK") == 2
+    monkeypatch.setenv("no_proxy", f"localhost:{server.port}")
+    request("GET", server.url)
+    assert len(proxy.heads) == 2
+
+
+def test_a_proxy_that_refuses(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is told."""
+    monkeypatch.setenv("https_proxy", serve(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").url)
+    with pytest.raises(ActionFailed, match="the proxy refuses to connect: 407 Proxy Authentication Required"):
+        request("GET", "https://localhost:1/")
+
+
+def test_a_host_in_another_script(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked up, and named, in ASCII."""
+    server = serve(OK)
+    looked_up: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *arguments: object, **options: object) -> object:
+        looked_up.append(host)
+        return real("127.0.0.1", *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for host in ("b\u00fccher.test", "b%C3%BCcher.test"):
+        request("GET", f"http://{host}:{server.port}/")
+    assert looked_up == ["xn--bcher-kva.test"] * 2
+    assert all(f"Host: xn--bcher-kva.test:{server.port}\r\n".encode() in head for head in server.heads)
+
+
+@pytest.fixture(name="silent")
+def _silent() -> Iterator[int]:
+    """Give a port at which nobody answers, neither yes nor no: the queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # noqa: FBT003 - the only parameter there is
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def leading_to(*ports: int) -> Callable[..., list[object]]:
+    """Give a look-up that finds several addresses."""
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+
+    return look_up
+
+
+def test_the_first_address_is_silent(serve: Callable[..., Raw], silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried after a while, and the first that answers is taken."""
+    server = serve(OK)
+    monkeypatch.setattr(channels, "_STAGGER", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", leading_to(silent, silent, server.port, silent))
+    before = descriptors()
+    request("GET", "http://many.example/")
+    assert len(server.heads) == 1
+    server.close()
+    server.close = lambda: None  # type: ignore[method-assign]
+    assert len(descriptors()) < len(before)
+
+
+def test_an_address_that_refuses_costs_no_time(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And if all do, that is said."""
+    server = serve(OK)
+    monkeypatch.setattr(channels, "_STAGGER", 1000)
+    monkeypatch.setattr(socket, "getaddrinfo", leading_to(1, 1, server.port))
+    request("GET", "http://many.example/")
+    monkeypatch.setattr(socket, "getaddrinfo", leading_to(1, 1))
+    with pytest.raises(ActionFailed, match="Connection refused"):
+        request("GET", "http://many.example/")
+    monkeypatch.setattr(socket, "getaddrinfo", leading_to())
+    with pytest.raises(ActionFailed, match="the host has no address"):
+        request("GET", "http://many.example/")
+
+
+STEPS = ["connect", "socket", "TLS", "proxy", "head", "line by line", "body", "trickle", "chunks", "sending"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_timeout_ends_every_step(  # noqa: PLR0917 - what servers need
+    serve: Callable[..., Raw],
+    silent: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+    *,
+    alone: bool,
+) -> None:
+    """A server that does not go on; with an engine, whose alarm ends the run, and without one."""
+    said = {
+        "head": (b"", b""),
+        "line by line": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        "body": (b"HTTP/1.1 200 OK\r\n\r\nx", b""),
+        "trickle": (b"HTTP/1.1 200 OK\r\n\r\nx", b"x"),
+        "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    }.get(step, (b"", b""))
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        hang(peer, server.over, *said)
+
+    server = serve(answer)
+    words = ["GET", server.url]
+    full, first = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    if step == "connect":
+        words = ["GET", f"http://127.0.0.1:{silent}/"]
+    elif step == "socket":
+        full.bind(str(tmp_path / "socket"))
+        full.listen(0)
+        first.connect(str(tmp_path / "socket"))
+        words = ["GET", f"unix:{tmp_path}/socket:/"]
+    elif step == "TLS":
+        words = ["GET", server.url.replace("http:", "https:")]
+    elif step == "proxy":
+        monkeypatch.setenv("https_proxy", server.url)
+        words = ["GET", "https://x.example/"]
+    elif step == "sending":
+        words = ["POST", server.url, "x" * 30_000_000]
+    before = descriptors()
+    if alone:
+        monkeypatch.setattr(HttpAction, "default_timeout", 0.2)
+        monkeypatch.setattr("flagman.actions.http._SLACK", 0)
+        action = HttpAction(*words)
+        with pytest.raises(ActionFailed, match="timed out"):
+            action.run()
+        action._close()
+    else:
+        assert bounded(*words, timeout=0.2) is Outcome.FAILED
+        assert "it went on for longer than the timeout of 0.2 seconds" in caplog.text
+    full.close()
+    first.close()
+    server.close()
+    server.close = lambda: None  # type: ignore[method-assign]
+    assert len(descriptors()) < len(before)
+
+
+def test_an_answer_that_came_in_time_is_not_late(start: Start, serve: Callable[..., Raw]) -> None:
+    """The daemon alone was stopped meanwhile."""
+    go_on = threading.Event()
+    server = serve(lambda peer, _: (go_on.wait(DEADLINE), peer.sendall(OK)))
+    daemon = start("-v", "--timeout", "500ms", "--usr1", "http", "GET", server.url).ready().signal(signal.SIGUSR1)
+    while not server.heads:
+        time.sleep(0.001)
+    daemon.signal(signal.SIGSTOP)
+    go_on.set()
+    pending = 1 << signal.SIGALRM - 1
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    while not int(status.read_text(encoding="utf-8").partition("ShdPnd:")[2].split()[0], 16) & pending:
+        time.sleep(0.001)
+    daemon.signal(signal.SIGCONT).expect_error("200 OK")
+    daemon.stop()
+
+
+def test_a_header_from_a_file(serve: Callable[..., Raw], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is read for every request, for secrets change; and it is no word of the command line, nor of the log."""
+    path = tmp_path / "token"
+    path.write_text("Bearer one\n", encoding="ascii")
+    server = serve(OK)
+    with ActionDriver(HttpAction, "GET", server.url, f"header=Authorization:@{path}", "header=X: @me") as driver:
+        driver.run()
+        path.write_text("Bearer two", encoding="ascii")
+        driver.run()
+        for wrong in ("a\nb", "x" * 70_000, "\x1b"):
+            path.write_text(wrong, encoding="ascii")
+            with pytest.raises(ActionFailed, match="cannot be the header Authorization"):
+                driver.run()
+        path.unlink()
+        with pytest.raises(ActionFailed, match="No such file"):
+            driver.run()
+    assert [head.partition(b"Bearer ")[2][:3] for head in server.heads] == [b"one", b"two"]
+    assert all(b"\r\nX: @me\r\n" in head for head in server.heads)
+    assert "Bearer" not in caplog.text
+    with Engine() as engine, pytest.raises(Exception, match="No such file"):
+        engine.set_up("usr1", HttpAction, "GET", server.url, f"header=Authorization:@{path}")
+    for word in ("header=A:@", "header=A:@\0", "header=Content-Length: 3", "header=Transfer-Encoding: chunked"):
+        with pytest.raises(ValueError, match="header"):
+            HttpAction.check_arguments("GET", server.url, word)
+
+
+@pytest.fixture(name="nginx")
+def _nginx(tmp_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
+    """Start nginx, and give where it serves http and https."""
+    binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if binary is None:
+        pytest.skip("nginx is not installed")
+    certificate = trusted.issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    with socket.socket() as one, socket.socket() as two:
+        ports = []
+        for unused in (one, two):
+            unused.bind(("127.0.0.1", 0))
+            ports.append(unused.getsockname()[1])
+    (tmp_path / "root" / "folder").mkdir(parents=True)
+    (tmp_path / "root" / "folder" / "index.html").write_text("x" * 300_000, encoding="ascii")
+    (tmp_path / "root").chmod(0o755)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    (tmp_path / "nginx.conf").write_text(
+        f"""
+        daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; worker_processes 1;
+        events {{}}
+        http {{
+            access_log off; client_max_body_size 1k; absolute_redirect off;
+            client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;
+            uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;
+            server {{
+                listen 127.0.0.1:{ports[0]}; listen 127.0.0.1:{ports[1]} ssl; root {tmp_path}/root;
+                ssl_certificate {tmp_path}/server.pem; ssl_certificate_key {tmp_path}/server.pem;
+                location /busy {{ return 503 "come back later"; }}
+                location /none {{ return 204; }}
+            }}
+        }}
+        """,
+        encoding="ascii",
+    )
+    with subprocess.Popen([binary, "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")]) as process:
+        limit = time.monotonic() + DEADLINE
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", ports[1])):
+                break
+            assert process.poll() is None
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        yield f"http://localhost:{ports[0]}", f"https://localhost:{ports[1]}"
+        process.send_signal(signal.SIGTERM)
+
+
+def test_nginx(nginx: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """With and without TLS: a file, a redirect, errors, an early answer."""
+    caplog.set_level(logging.INFO)
+    for url in nginx:
+        for method in ("GET", "HEAD"):
+            request(method, f"{url}/folder")
+            assert caplog.messages[-1] == f"{method} {url}/folder: 200 OK"
+        request("GET", f"{url}/none")
+        for path, reason in (("nothing", "404 Not Found: <html>"), ("busy", "503 Service .*: come back later$")):
+            with pytest.raises(ActionFailed, match=reason):
+                request("GET", f"{url}/{path}")
+        with pytest.raises(ActionFailed, match="413 Request Entity Too Large"):
+            request("POST", f"{url}/folder", "x" * 10_000_000)
+        with pytest.raises(ActionFailed, match="405 Not Allowed"):
+            request("POST", f"{url}/folder/index.html", "x")
+    with pytest.raises(ActionFailed, match="400 Bad Request"):
+        request("GET", nginx[1].replace("https", "http"))
