@@ -251,7 +251,6 @@ class Engine:
         raises = raised[0]
         partly = self._overlaps.is_partial(flag, raises)
         whole = self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
-        self._signals.keep_waking()
         if bundle and flag in self.timers:
             self.timers[flag].catch_up()
         if flag in self.flags:
@@ -281,6 +280,7 @@ class Engine:
             turn.action = member.name
             turn.timeout = member.timeout
             verdict = self._roster.run(member)
+            self._signals.keep_waking()  # for the wait of the next one, too
             turn.failures += member.failures > 0
             return verdict
 
