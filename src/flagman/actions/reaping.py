@@ -47,7 +47,7 @@ class Child:
         :raises ChildProcessError: as above
         """
         if self._status is None:
-            self._status = _wait_for(self.pid)
+            self._status = wait_for(self.pid)
             self.is_reaped = True
         return self._status
 
@@ -67,7 +67,7 @@ class Child:
         return True
 
 
-def _wait_for(pid: int) -> int:
+def wait_for(pid: int) -> int:
     """Wait for the end of a child, and reap it; give its exit status as :meth:`Child.reap` does."""
     if not hasattr(os, "waitid"):
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -18,6 +18,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from flagman.actions.reaping import Child
 from flagman.daemon import descriptors
 from flagman.daemon.watcher import NAMED, READY, watch
 from flagman.exceptions import DaemonError
@@ -170,7 +171,8 @@ class Detachment:
                 self._gather(said)
                 number, _, verdict = said[self._news].partition(b"\n")
                 if verdict == READY:  # at the same moment, and the watcher has gone
-                    os.kill(int(number), signal.SIGTERM)
+                    for signum in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
+                        os.kill(int(number), signum)
                 raise
         finally:
             output, error, news = said.values()
@@ -186,7 +188,9 @@ class Detachment:
         self._streams = []
         self._news = self._interest = -1
         with suppress(ChildProcessError):  # the caller ignores SIGCHLD
-            os.waitpid(self._watcher, 0 if self._is_over else os.WNOHANG)
+            watcher = Child(self._watcher)
+            if self._is_over or watcher.has_ended():
+                watcher.reap()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def _gather(self, said: dict[int, bytearray]) -> None:

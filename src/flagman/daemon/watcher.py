@@ -7,6 +7,7 @@ import select
 import signal
 from contextlib import suppress
 
+from flagman.actions.reaping import wait_for
 from flagman.daemon.pid_file import PidLockFile
 from flagman.exceptions import FlagmanError
 
@@ -38,10 +39,10 @@ def watch(pid: int, readiness: int, interest: int, news: int) -> NoReturn:
         if is_ready:
             os.write(news, READY)
         else:
-            _, status = os.waitpid(pid, 0)
+            status = wait_for(pid)
             if path:
                 _clean(pid, path)
-            os.write(news, b"%d" % os.waitstatus_to_exitcode(status))
+            os.write(news, b"%d" % status)
     finally:
         os._exit(0)
 
@@ -63,6 +64,7 @@ def _listen(pid: int, readiness: int, interest: int) -> tuple[bytes, bool]:
         else:
             with suppress(OSError):
                 os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)  # if it is stopped it would not see that
             os.close(readiness)  # if it does not mind, it will when it says that it is ready
             return _split(said)[0], False
 
