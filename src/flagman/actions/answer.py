@@ -87,12 +87,20 @@ class Answer:
         reader = io.BufferedReader(self._raw)
         rest = _Rest(_Joined(_head(reader), reader))
         self._response = HTTPResponse(rest, method=method)  # type: ignore[arg-type]
-        self._response.begin()
+        try:
+            self._response.begin()
+        except BaseException:
+            self.close()
+            raise
         self.status = self._response.status
         #: The words behind the status.
         self.reason = self._response.reason
         #: Where a redirect leads.
         self.location = self._response.getheader("Location", "")
+
+    def close(self) -> None:
+        """Close the files, and not the channel."""
+        self._response.close()
 
     def read_to_the_end(self) -> None:
         """Read the body, and drop it: some servers work as long as somebody reads.

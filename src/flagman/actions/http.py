@@ -157,7 +157,9 @@ class HttpAction(Action):
         if context and url.scheme == "https":
             channel = Tls(channel, context, url.host, limit)
         channel.send(head + (self._request.body or b""), lambda: True)
-        return Answer(channel, self._request.method, limit)
+        answer = Answer(channel, self._request.method, limit)
+        stack.callback(answer.close)
+        return answer
 
     def _connect(self, url: Url, proxy: Proxy | None, limit: float) -> Stream:
         if url.path:
@@ -185,6 +187,7 @@ def _open_tunnel(channel: Channel, url: Url, proxy: Proxy, limit: float) -> None
     lines += [f"{name}: {value}" for name, value in proxy.headers]
     channel.send("\r\n".join([*lines, "", ""]).encode("latin-1"), lambda: True)
     answer = Answer(channel, "CONNECT", limit)
+    answer.close()
     if not _OK <= answer.status < _REDIRECTION:
         raise OSError(f"the proxy refuses to connect: {answer.status} {answer.reason}")
 
