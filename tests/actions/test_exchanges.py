@@ -543,7 +543,7 @@ def test_an_answer_that_came_in_time_is_not_late(start: Start, serve: Callable[.
     """The daemon alone was stopped meanwhile."""
     go_on = threading.Event()
     server = serve(lambda peer, _: (go_on.wait(DEADLINE), peer.sendall(OK)))
-    daemon = start("-v", "--timeout", "500ms", "--usr1", "http", "GET", server.url).ready().signal(signal.SIGUSR1)
+    daemon = start("-v", "--timeout", "2s", "--usr1", "http", "GET", server.url).ready().signal(signal.SIGUSR1)
     while not server.heads:
         time.sleep(0.001)
     daemon.signal(signal.SIGSTOP)
