@@ -186,7 +186,7 @@ def test_redirects(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     for path in ("302/ftp://127.0.0.1/", "302/file:///etc/passwd", "302/unix:///x:/y"):
         with pytest.raises(ActionFailed, match=r"302 Found: not followed, it leads from http to "):
             request("GET", f"{server.url}/{path}")
-    with pytest.raises(ActionFailed, match=r"302 Found: not followed: .* has no host"):
+    with pytest.raises(ActionFailed, match=r"302 Found: not followed, .* has no host"):
         request("GET", f"{server.url}/302/http://:1/")
     request("GET", f"{server.url}/{'302/' * 5}good")
     with pytest.raises(ActionFailed, match="302 Found: not followed, it is one more than 5 in a row"):

@@ -52,7 +52,15 @@ def test_what_a_url_means(text: str) -> None:
         (f"http://{'x' * 64}/", "is not the name of a host"),
         (f"http://{'x.' * 127}y/", "is not the name of a host"),
         ("http://\u00fc" + "x" * 63 + "/", "is not the name of a host"),
-        ("http://[::1/", "Invalid IPv6 URL"),
+        ("http://[::1/", "'http://[::1/': Invalid IPv6 URL"),
+        ("http://[::1]x/", "no host that is an address in brackets"),
+        ("http://[v1.x]/", "'"),
+        ("http://[fe80::1%25]/", "'"),
+        ("http://[::1%25x%0d]/", "'"),
+        ("http://fa\u00df.test/", "beginning with xn--"),
+        ("http://x:65536/", "'http://x:65536/': Port out of range"),
+        ("unix:/" + "x" * 200 + ":/", "a path that no socket can have"),
+        ("unix:/a\0b:/", "a path that no socket can have"),
         ("http://[x]/", "IPv"),
         ("http://x:0/", "a port that no server can have"),
         ("http://:80/", "has no host"),
@@ -74,7 +82,7 @@ def test_what_is_good_can_be_sent(text: str) -> None:
             request = Request("GET", url, f"header=A: {text}")
         except ValueError:
             continue
-        head = request.head(request.url, request.url.target, ())
+        head = request.head(request.url, request.url.target, (), has_body=True)
         lines = head.split(b"\r\n")
         assert lines[0].startswith(b"GET /")
         assert lines[0].count(b" ") == 2
@@ -95,7 +103,7 @@ def test_headers_are_sent_as_they_were_written() -> None:
         "body",
     )
     request = Request("POST", "http://x/", *words)
-    assert request.head(request.url, "/", [("P", "q")]).decode().split("\r\n") == [
+    assert request.head(request.url, "/", [("P", "q")], has_body=True).decode().split("\r\n") == [
         "POST / HTTP/1.1",
         "Accept-Encoding: identity",
         "Connection: close",
@@ -110,6 +118,18 @@ def test_headers_are_sent_as_they_were_written() -> None:
         "",
         "",
     ]
+
+
+def test_the_zone_of_an_address_is_a_matter_of_this_host() -> None:
+    """It stays where a redirect does not lead away, is part of what is another host, and is told to nobody."""
+    url = Url("http://[fe80::1%25eth0]:81/a")
+    assert url.absolute == "http://[fe80::1]:81/a"
+    assert url.joined("b").host == "fe80::1%eth0"
+    assert url.joined("http://[fe80::2]/").host == "fe80::2"
+    assert url.is_same_host(url.joined("/c"))
+    assert not url.is_same_host(Url("http://[fe80::1%25eth1]:81/a"))
+    assert Url("http://x/").is_same_host(Url("https://X/"))
+    assert not Url("http://x:80/").is_same_host(Url("https://x:80/"))
 
 
 PROXIES = {
@@ -129,13 +149,27 @@ def test_what_a_proxy_is(value: str) -> None:
     assert (proxy.host, proxy.port, proxy.is_secret, headers.get("Proxy-Authorization")) == PROXIES[value]
 
 
-@pytest.mark.parametrize("value", ["socks5://p:1", "ftp://p", "http://", "http://p:port", "http://p:99999"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://p:1",
+        "ftp://p",
+        "http://",
+        "http://p:port",
+        "http://p:99999",
+        "http://p:0",
+        "a b",
+        "a..b:1",
+        "h%00",
+        "[::1",
+    ],
+)
 def test_what_no_proxy_is(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused before anything starts, for the scheme that it is for."""
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", value)
-    with pytest.raises(ValueError, match="the proxy of https_proxy"):
+    with pytest.raises(ValueError, match="the proxy that https_proxy names cannot be used: "):
         proxy_for(Url("https://x/"))
     assert proxy_for(Url("http://x/")) is None
 
@@ -196,6 +230,12 @@ def test_which_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("fe80::1%eth0", 80, "fe80::/10", True),
         ("::ffff:10.1.2.3", 80, "10.0.0.0/8", True),
         ("::1", 80, "localhost", False),
+        ("127.1", 80, "127.0.0.0/8", True),
+        ("0x7f000001", 80, "127.0.0.1", True),
+        ("127.0.0.1.", 80, "127.0.0.1", True),
+        ("127.0.0.1", 80, "::ffff:127.0.0.1", True),
+        ("1x", 80, "1x", True),
+        ("face.x", 80, "x", True),
         ("localhost", 80, "127.0.0.1,::1", False),
     ],
 )

@@ -17,22 +17,55 @@ if TYPE_CHECKING:
 # Bytes of a line, as http.client has it, and of a whole head: whatever sends more does not stop by itself.
 _LONGEST_LINE = 65_536
 _LONGEST_HEAD = 1_048_576
+# Bytes that are kept while the request is still being sent.
+_LONGEST_EARLY = 16_777_216
 # Bytes of a body that are read at once.
 _CHUNK = 65_536
 # What comes before the final answer; after 101 something else than HTTP does.
-_INFORMATION = re.compile(rb"HTTP/\S+ +1(?!01)[0-9][0-9](?![0-9])")
-# All that http.client wants to know of a head, of which it reads no more than a hundred lines; and what we do.
-_TOLD = re.compile(rb"(connection|content-length|keep-alive|location|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_INFORMATION = re.compile(rb"HTTP/\S+[ \t]+1(?!01)[0-9][0-9](?![0-9])")
+_SUCCESS = re.compile(rb"HTTP/\S+[ \t]+[12][0-9][0-9](?![0-9])")
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+# What a head is asked for here; http.client reads no more than a hundred lines of it.
+_TOLD = re.compile(rb"(content-length|location|transfer-encoding):", re.IGNORECASE)
+
+
+class Early:
+    """What a server says while it is still sent the request."""
+
+    def __init__(self) -> None:
+        #: All of it.
+        self.said = bytearray()
+        # Where the answer begins, behind what comes before it.
+        self._start = 0
+        self._is_success = False
+
+    def take(self, data: bytes) -> bool:
+        """Take something in; tell whether the server has said why it does not want the rest.
+
+        That is a whole head of an answer which is no success: one may begin before all has been read.
+        """
+        self.said += data
+        if self._is_success or len(self.said) > _LONGEST_HEAD:
+            return len(self.said) > _LONGEST_EARLY
+        while (head := _END_OF_HEAD.search(self.said, self._start)) is not None:
+            if not _INFORMATION.match(self.said, self._start):
+                self._is_success = _SUCCESS.match(self.said, self._start) is not None
+                return not self._is_success
+            self._start = head.end()
+        return False
 
 
 class _Raw(io.RawIOBase):
-    """What comes from a channel, as a file."""
+    """What comes from a channel, as a file.
 
-    def __init__(self, channel: Channel, limit: float) -> None:
+    :param early: what has come before
+    """
+
+    def __init__(self, channel: Channel, early: bytearray, limit: float) -> None:
         super().__init__()
         self._channel = channel
         self.limit = limit
-        self._left = b""
+        self._left = bytes(early)
 
     def readable(self) -> bool:
         return True
@@ -76,14 +109,15 @@ class Answer:
     """An answer whose head has come.
 
     :param channel: where it comes from
+    :param early: what of it has come already
     :param method: that of the request
     :param limit: until when it has to be there, on the monotonic clock
     :raises HTTPException: if it is none
     :raises OSError: if nothing comes
     """
 
-    def __init__(self, channel: Channel, method: str, limit: float) -> None:
-        self._raw = _Raw(channel, limit)
+    def __init__(self, channel: Channel, early: bytearray, method: str, limit: float) -> None:
+        self._raw = _Raw(channel, early, limit)
         reader = io.BufferedReader(self._raw)
         rest = _Rest(_Joined(_head(reader), reader))
         self._response = HTTPResponse(rest, method=method)  # type: ignore[arg-type]
@@ -96,7 +130,7 @@ class Answer:
         #: The words behind the status.
         self.reason = self._response.reason
         #: Where a redirect leads.
-        self.location = self._response.getheader("Location", "")
+        self.location: str = self._response.headers.get("Location", "")
 
     def close(self) -> None:
         """Close the files, and not the channel."""
@@ -107,8 +141,10 @@ class Answer:
 
         :raises HTTPException: if it ends in the middle
         """
+        # Of a chunk whose length is nonsense the other one reads all that ever comes.
+        read = self._response.read1 if self._response.chunked else self._response.read
         try:
-            while self._response.read(_CHUNK):
+            while read(_CHUNK):
                 pass
             missing = self._response.length
         except IncompleteRead as error:
@@ -122,6 +158,7 @@ class Answer:
         :param most: bytes
         """
         self._raw.limit = min(self._raw.limit, limit)
+        most = min(most, most if self._response.length is None else self._response.length)
         said = b""
         try:
             while len(said) < most and (more := self._response.read1(most - len(said))):
@@ -132,18 +169,24 @@ class Answer:
 
 
 def _head(reader: io.BufferedReader[_Raw]) -> bytes:
-    """Read the head of the final answer, and give what of it is wanted."""
+    """Read the head of the final answer, and give what of it is wanted: the first header of each name."""
     size = 0
     while True:
         first = reader.readline(_LONGEST_LINE + 1)
-        told = [first]
         if not first.startswith(b"HTTP/"):
             return first
+        told: dict[bytes, bytes] = {}
+        name = b""
         while (line := reader.readline(_LONGEST_LINE + 1)).strip(b"\r\n"):
             size += len(line)
             if size > _LONGEST_HEAD or len(line) > _LONGEST_LINE:
                 raise HTTPException("the head of the answer is too long")
-            if _TOLD.match(line):
-                told.append(line)
+            if line[:1] not in b" \t":
+                match = _TOLD.match(line)
+                name = match[1].lower() if match and match[1].lower() not in told else b""
+                if name:
+                    told[name] = line
+            elif name:  # it goes on
+                told[name] = told[name].rstrip(b"\r\n") + b" " + line.lstrip(b" \t")
         if not _INFORMATION.match(first):
-            return b"".join([*told, line])
+            return b"".join([first, *told.values(), line])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from contextlib import ExitStack
 from http.client import HTTPException
@@ -10,34 +11,39 @@ from string import punctuation
 from urllib.parse import quote, urljoin
 
 from flagman.actions.action import Action
-from flagman.actions.answer import Answer
-from flagman.actions.channels import Stream, Tls, connect, connect_to_path
+from flagman.actions.answer import Answer, Early
+from flagman.actions.channels import Tls
+from flagman.actions.connecting import connect, connect_to_path
 from flagman.actions.proxies import proxy_for
-from flagman.actions.request import Request
-from flagman.actions.urls import Url
+from flagman.actions.request import Request, as_head
+from flagman.actions.urls import PORTS
 from flagman.engine.interrupt import Interrupter
 from flagman.exceptions import ActionFailed
 from flagman.shown import printable, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from ssl import SSLContext
 
-    from flagman.actions.channels import Channel
+    from flagman.actions.channels import Channel, Stream
     from flagman.actions.proxies import Proxy
+    from flagman.actions.urls import Url
 
 logger = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
 _REDIRECTS = (301, 302, 303, 307, 308)
-_OK, _REDIRECTION, _ERROR = 200, 300, 400
+_OK, _REDIRECTION = 200, 300
 # How many redirects are followed.
 _MOST_REDIRECTS = 5
 # Bytes of a response that a failure shows, and seconds that they have to come.
 _SHOWN = 200
 _PATIENCE = 1.0
 # Seconds by which our own waits end later than a timeout, which says more.
-_SLACK = 0.5
+_SLACK = 2.0
+# Of somebody, in a URL.
+_USER = re.compile("//[^/@]*@")
 
 
 class HttpAction(Action):
@@ -91,11 +97,11 @@ class HttpAction(Action):
         redirects = 0
         while url is not None:
             with ExitStack() as stack:
-                answer = self._ask(url, limit, stack)
-                url = self._judge(answer, url, redirects, limit)
+                answer, is_sent = self._ask(url, limit, stack, has_body=not redirects)
+                url = self._judge(answer, url, redirects, limit, is_sent=is_sent)
             redirects += 1
 
-    def _judge(self, answer: Answer, url: Url, redirects: int, limit: float) -> Url | None:
+    def _judge(self, answer: Answer, url: Url, redirects: int, limit: float, *, is_sent: bool) -> Url | None:
         """Deal with an answer.
 
         :returns: where to ask instead
@@ -103,63 +109,71 @@ class HttpAction(Action):
         """
         said = f"{answer.status} {_clean(answer.reason)}".strip()
         if answer.status in _REDIRECTS and answer.location:
-            return self._redirect(answer, said, url, redirects)
-        if answer.status >= _REDIRECTION and answer.status != _NOT_MODIFIED:
+            try:
+                return self._redirect(answer.location, url, redirects)
+            except ValueError as error:
+                said += f": not followed, {_clean(str(error))}"
+        if not _OK <= answer.status < _REDIRECTION and answer.status != _NOT_MODIFIED:
             words = answer.quote(_SHOWN, min(limit, time.monotonic() + _PATIENCE)).decode(errors="backslashreplace")
             raise ActionFailed(f"{self._shown}: {said}{f': {_clean(words)}' if words.strip() else ''}")
         answer.read_to_the_end()
+        if not is_sent:
+            raise ActionFailed(f"{self._shown}: {said}, but it has not taken all of the body")
         logger.info("%s: %s", self._shown, said)
         return None
 
-    def _redirect(self, answer: Answer, said: str, url: Url, redirects: int) -> Url:
-        """Give where a redirect leads, if it may be followed."""
+    def _redirect(self, location: str, url: Url, redirects: int) -> Url:
+        """Give where a redirect leads.
+
+        :raises ValueError: if it may not be followed
+        """
         # Servers write what has to be written as %XX, too.
-        leads = urljoin(url.absolute, quote(answer.location, safe=punctuation, encoding="latin-1"))
+        location = quote(location, safe=punctuation, encoding="latin-1")
+        leads = urljoin(url.absolute, location)
+        there = _USER.sub("//", shown(leads))
         scheme = leads.partition(":")[0].lower()
-        reason = ""
         if self._request.method not in ("GET", "HEAD"):
-            reason = f"since the method is {self._request.method}"
-        elif scheme not in ("http", "https") or (url.scheme, scheme) == ("https", "http"):
-            reason = f"it leads from {url.scheme} to {_clean(leads)}"
-        elif redirects == _MOST_REDIRECTS:
-            reason = f"it is one more than {_MOST_REDIRECTS} in a row"
-        if reason:
-            raise ActionFailed(f"{self._shown}: {said}: not followed, {reason}")
-        try:
-            new = Url(leads)
-        except ValueError as error:
-            raise ActionFailed(f"{self._shown}: {said}: not followed: {_clean(str(error))}") from error
-        if url.path and new.authority != url.authority:
-            raise ActionFailed(f"{self._shown}: {said}: not followed, it leads from the socket to {_clean(leads)}")
-        new.path = url.path
+            raise ValueError(f"since the method is {self._request.method}")
+        if scheme not in PORTS or (url.scheme, scheme) == ("https", "http"):
+            raise ValueError(f"it leads from {url.scheme} to {there}")
+        if redirects == _MOST_REDIRECTS:
+            raise ValueError(f"it is one more than {_MOST_REDIRECTS} in a row")
+        new = url.joined(location)
+        if url.path and (new.scheme, new.authority) != (url.scheme, url.authority):
+            raise ValueError(f"it leads from the socket to {there}")
         return new
 
-    def _ask(self, url: Url, limit: float, stack: ExitStack) -> Answer:
+    def _ask(self, url: Url, limit: float, stack: ExitStack, *, has_body: bool) -> tuple[Answer, bool]:
         """Send the request, and read the head of the answer.
 
         :param stack: closes the connection
+        :returns: the answer, and whether all of the request has been sent
         """
         proxy = None if url.path else proxy_for(url)
         context = _context() if url.scheme == "https" or (proxy and proxy.is_secret) else None
-        target, extra = url.target, []
-        if proxy and url.scheme == "http":
-            target, extra = url.absolute, proxy.headers
-        head = self._request.head(url, target, extra)
+        for_proxy = (self._request.for_proxy() or proxy.headers) if proxy else []
+        is_passed_on = proxy is not None and url.scheme == "http"
+        target, extra = (url.absolute, for_proxy) if is_passed_on else (url.target, [])
+        data = self._request.head(url, target, extra, has_body=has_body)
+        if has_body and self._request.body:
+            data += self._request.body
         stream = self._connect(url, proxy, limit)
         stack.callback(stream.close)
         stack.callback(setattr, self._interrupter, "is_done", None)
         channel: Channel = stream
-        self._interrupter.is_done = channel.has_news
+        self._interrupter.is_done = stream.has_news
         if proxy and context and proxy.is_secret:
             channel = Tls(channel, context, proxy.host, limit)
         if proxy and url.scheme == "https":
-            _open_tunnel(channel, url, proxy, limit)
+            _open_tunnel(channel, url, for_proxy, limit)
         if context and url.scheme == "https":
-            channel = Tls(channel, context, url.host, limit)
-        channel.send(head + (self._request.body or b""), lambda: True)
-        answer = Answer(channel, self._request.method, limit)
+            channel = Tls(channel, context, url.name, limit)
+        early = Early()
+        is_sent = channel.send(data, early.take)
+        answer = Answer(channel, early.said, self._request.method, limit)
+        self._interrupter.is_done = None  # what comes now may be no more than a part
         stack.callback(answer.close)
-        return answer
+        return answer, is_sent
 
     def _connect(self, url: Url, proxy: Proxy | None, limit: float) -> Stream:
         if url.path:
@@ -177,19 +191,22 @@ def _context() -> SSLContext:
     return context
 
 
-def _open_tunnel(channel: Channel, url: Url, proxy: Proxy, limit: float) -> None:
+def _open_tunnel(channel: Channel, url: Url, headers: Iterable[tuple[str, str]], limit: float) -> None:
     """Let a proxy pass on all that follows, see :rfc:`9110`, section 9.3.6.
 
+    :param headers: for the proxy
     :raises OSError: if it does not want to
     """
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
-    lines += [f"{name}: {value}" for name, value in proxy.headers]
-    channel.send("\r\n".join([*lines, "", ""]).encode("latin-1"), lambda: True)
-    answer = Answer(channel, "CONNECT", limit)
-    answer.close()
-    if not _OK <= answer.status < _REDIRECTION:
-        raise OSError(f"the proxy refuses to connect: {answer.status} {answer.reason}")
+    place = f"{url.bracketed}:{url.port}"
+    early = Early()
+    channel.send(as_head(f"CONNECT {place} HTTP/1.1", [("Host", place), *headers]), early.take)
+    answer = Answer(channel, early.said, "CONNECT", limit)
+    try:
+        if not _OK <= answer.status < _REDIRECTION:
+            words = answer.quote(_SHOWN, min(limit, time.monotonic() + _PATIENCE)).decode(errors="backslashreplace")
+            raise OSError(f"the proxy refuses to connect: {answer.status} {answer.reason} {words}")
+    finally:
+        answer.close()
 
 
 def _clean(text: str) -> str:

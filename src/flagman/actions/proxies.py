@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from socket import inet_aton
 from urllib.parse import unquote, urlsplit
+
+from flagman.actions.urls import PORTS, ascii_host, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from flagman.actions.urls import Url
-
-_PORTS = {"http": 80, "https": 443}
 
 
 class Proxy:
@@ -23,19 +24,19 @@ class Proxy:
     """
 
     def __init__(self, name: str, value: str) -> None:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
         try:
+            parts = urlsplit(value if "://" in value else f"http://{value}")
             port = parts.port
+            if parts.scheme not in PORTS:
+                raise ValueError(f"it is one for {parts.scheme}, not for http or https")  # noqa: TRY301 - as others
+            if port == 0:
+                raise ValueError("no server can have its port")  # noqa: TRY301 - as above
+            self.host = host_of(parts, value)
         except ValueError as error:
-            raise ValueError(f"the proxy of {name}: {error}") from None
-        if parts.scheme not in _PORTS:
-            raise ValueError(f"the proxy of {name} is one for {parts.scheme}, not for http or https")
-        if not parts.hostname:
-            raise ValueError(f"the proxy of {name} has no host")
+            raise ValueError(f"the proxy that {name} names cannot be used: {error}") from None
         #: It is to be asked with TLS.
         self.is_secret = parts.scheme == "https"
-        self.host = parts.hostname
-        self.port = port or _PORTS[parts.scheme]
+        self.port = port or PORTS[parts.scheme]
         #: What it is told about who asks.
         self.headers: list[tuple[str, str]] = []
         if parts.username is not None:
@@ -86,8 +87,6 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
     if address is None:
         name = name.removeprefix("*").strip(".")
         if not name.isascii():
-            from flagman.actions.urls import ascii_host  # noqa: PLC0415 - for names in other scripts
-
             try:
                 name = ascii_host(name)
             except ValueError:  # it is the name of nobody
@@ -99,8 +98,16 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
         network = ip_network(name, strict=False)
     except ValueError:  # a name
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address in network or (mapped is not None and mapped in network)
+    return any(each in network for each in _forms(address))
+
+
+def _forms(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Address, ...]:
+    """Give an address as it is, and as what it is in the other family."""
+    from ipaddress import IPv4Address, IPv6Address  # noqa: PLC0415 - as above
+
+    if isinstance(address, IPv4Address):
+        return address, IPv6Address(f"::ffff:{address}")
+    return (address, address.ipv4_mapped) if address.ipv4_mapped else (address,)
 
 
 def _split(entry: str) -> tuple[str, str | None]:
@@ -115,11 +122,16 @@ def _split(entry: str) -> tuple[str, str | None]:
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
-    if not (":" in host or host[-1:].isdigit()):
+    if not (":" in host or host.rpartition(".")[2].strip("0123456789abcdefx") == ""):
         return None  # a name, as most are
-    from ipaddress import ip_address  # noqa: PLC0415 - for addresses alone
+    from ipaddress import IPv4Address, ip_address  # noqa: PLC0415 - for addresses alone
 
+    host = host.partition("%")[0].rstrip(".")
     try:
-        return ip_address(host.partition("%")[0])
+        return ip_address(host)
     except ValueError:
+        pass
+    try:  # 127.1 and 0x7f000001 are addresses for the resolver, too
+        return IPv4Address(inet_aton(host))
+    except OSError:
         return None

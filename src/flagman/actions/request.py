@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 
 import flagman
 from flagman.actions.urls import Url
@@ -22,6 +23,10 @@ _LAST_LATIN_1 = "\xff"
 _WITH_BODY = ("POST", "PUT", "PATCH")
 # They follow from the body.
 _OURS = ("content-length", "transfer-encoding")
+# What no header can have, see RFC 9110, section 5.5.
+_CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
+# That of a proxy.
+_FOR_PROXY = "proxy-authorization"
 # Bytes of a file that holds a header: whatever is longer is something else.
 _LONGEST = 65_536
 
@@ -50,13 +55,15 @@ class Header:
         # O_NONBLOCK: a FIFO that nobody writes to would hold up everything.
         descriptor = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # others can be read once, and empty
+                raise ValueError(f"{shown(self._file)}, for the header {self.name}, is not a regular file")
             data = os.read(descriptor, _LONGEST + 1)
         finally:
             os.close(descriptor)
-        value = data.decode("latin-1").strip()
-        if len(data) > _LONGEST or not _is_value(value):
+        value = data.strip(b" \t\r\n")
+        if not value or len(data) > _LONGEST or _CONTROL.search(value):
             raise ValueError(f"what {shown(self._file)} holds cannot be the header {self.name}")
-        return value
+        return value.decode("latin-1")
 
 
 class Request:
@@ -85,16 +92,17 @@ class Request:
             else:
                 raise ValueError(f"there is a body already; {word!r} is a second one (headers begin with {_HEADER})")
 
-    def head(self, url: Url, target: str, extra: Iterable[tuple[str, str]]) -> bytes:
+    def head(self, url: Url, target: str, extra: Iterable[tuple[str, str]], *, has_body: bool) -> bytes:
         """Give the lines of the request, up to the empty one.
 
         :param url: where it goes: a redirect may have led away from what was asked for
         :param target: what is asked for there
         :param extra: more headers
+        :param has_body: the body follows
         :raises OSError: if a header cannot be read
         :raises ValueError: likewise
         """
-        own = [(header.name, header.read()) for header in self.headers] if self.belongs_to(url) else []
+        own = self._own(url, for_proxy=False)
         given = {name.lower() for name, _ in own}
         headers = [
             ("Host", url.authority),
@@ -102,17 +110,33 @@ class Request:
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
         ]
-        if self.body is not None:
+        if has_body and self.body is not None:
             headers.append(("Content-Type", "application/x-www-form-urlencoded"))
         headers = [(name, value) for name, value in headers if name.lower() not in given]
-        if self.body is not None or self.method in _WITH_BODY:
+        if has_body and (self.body is not None or self.method in _WITH_BODY):
             headers.append(("Content-Length", str(len(self.body or b""))))
-        lines = [f"{self.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in [*headers, *extra, *own])]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return as_head(f"{self.method} {target} HTTP/1.1", [*headers, *extra, *own])
 
-    def belongs_to(self, url: Url) -> bool:
-        """Tell whether our own headers may be seen there: any of them may be a secret."""
-        return url.authority == self.url.authority and url.path == self.url.path
+    def for_proxy(self) -> list[tuple[str, str]]:
+        """Give those headers of ours that are meant for a proxy.
+
+        :raises OSError: if a header cannot be read
+        :raises ValueError: likewise
+        """
+        return self._own(self.url, for_proxy=True)
+
+    def _own(self, url: Url, *, for_proxy: bool) -> list[tuple[str, str]]:
+        """Give our own headers, which no other host may see: any of them may be a secret."""
+        if not url.is_same_host(self.url):
+            return []
+        return [
+            (header.name, header.read()) for header in self.headers if (header.name.lower() == _FOR_PROXY) is for_proxy
+        ]
+
+
+def as_head(first: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Give the bytes of a request's head."""
+    return "\r\n".join([first, *(f"{name}: {value}" for name, value in headers), "", ""]).encode("latin-1")
 
 
 def _parse_header(word: str) -> Header:

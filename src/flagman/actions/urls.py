@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 _UNIX = "unix:"
 # The host of requests to a socket, as curl calls it.
 _LOCAL = "localhost"
-_PORTS = {"http": 80, "https": 443}
+#: Of each scheme that can be asked.
+PORTS = {"http": 80, "https": 443}
 # What the resolver takes; names with an underscore are in use.
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 _LONGEST_NAME = 253
+# An address, and perhaps a zone, see RFC 6874.
+_BRACKETS = re.compile(r"\[([0-9a-f:.]+)(?:(?:%25|%(?!25))([a-z0-9._~-]+))?\](?::[0-9]*)?", re.IGNORECASE)
+# Two standards disagree about what these become, and so about whose host it is.
+_DISPUTED = re.compile("[\u00df\u03c2\u200c\u200d]")
+# Bytes of the path of a socket, see unix(7).
+_LONGEST_PATH = 107
 
 
 class Url:
@@ -24,67 +36,90 @@ class Url:
     def __init__(self, text: str) -> None:
         #: The socket of a local daemon; empty for a host.
         self.path = ""
+        url = text
         if text.startswith(_UNIX):
             self.path, request = _split_unix(text)
             url = f"http://{_LOCAL}{request}"
-        else:
-            url = text
         if any(ord(character) <= ord(" ") or ord(character) == 127 for character in url):  # noqa: PLR2004 - DEL
             raise ValueError(f"{text!r} contains a character that has to be written as %XX")
-        parts = urlsplit(url)
-        if parts.scheme not in _PORTS:
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from None
+        if parts.scheme not in PORTS:
             raise ValueError(f"{text!r} is neither http nor https nor {_UNIX}/path.sock:/request/path")
         if not (parts.path + parts.query).isascii():
             raise ValueError(f"{text!r} contains a character that has to be written as %XX")
         #: In small letters.
         self.scheme = parts.scheme
         self.has_user = "@" in parts.netloc
-        if not parts.hostname:
-            raise ValueError(f"{text!r} has no host")
-        #: As it is looked up: in ASCII, and without brackets.
-        self.host = _host(parts.hostname)
-        port = parts.port  # raises ValueError, too
+        #: As it is looked up: in ASCII, and without brackets; an address of IPv6 may have a zone behind a %.
+        self.host = host_of(parts, text)
         if port == 0:
             raise ValueError(f"{text!r} has a port that no server can have")
-        self.port = port or _PORTS[self.scheme]
+        self.port = port or PORTS[self.scheme]
         #: What is asked for at the host.
         self.target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not self.target.startswith("/"):
             raise ValueError(f"{text!r} has a path that does not begin with a slash")
 
     @property
+    def name(self) -> str:
+        """The host as others know it: a zone is a matter of this one."""
+        return self.host.partition("%")[0]
+
+    @property
+    def bracketed(self) -> str:
+        """The same where a port may follow."""
+        return f"[{self.name}]" if ":" in self.name else self.name
+
+    @property
     def authority(self) -> str:
         """The host, and its port unless that is the usual one, as the header Host names them."""
-        host = self.host.partition("%")[0]  # the zone of an address is nobody else's business
-        host = f"[{host}]" if ":" in host else host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return self.bracketed if self.port == PORTS[self.scheme] else f"{self.bracketed}:{self.port}"
 
     @property
     def absolute(self) -> str:
         """All of it, for a proxy."""
         return f"{self.scheme}://{self.authority}{self.target}"
 
+    def is_same_host(self, other: Url) -> bool:
+        """Tell whether another URL means the same server: by host and port, where the usual ones are the same."""
+        return (self.path, self.host, self.authority) == (other.path, other.host, other.authority)
 
-def ascii_host(name: str) -> str:
-    """Write a name of a host in another script as it is looked up, see :rfc:`5891`.
+    def joined(self, location: str) -> Url:
+        """Give where a redirect leads.
 
-    :raises ValueError: if it is no name
+        :param location: of http or https, or relative to this
+        :raises ValueError: if it cannot be asked
+        """
+        new = Url(urljoin(self.absolute, location))
+        if new.name == self.name:
+            new.host = self.host  # the zone is not lost
+        new.path = self.path
+        return new
+
+
+def host_of(parts: SplitResult, text: str) -> str:
+    """Check a host, and give it in ASCII.
+
+    :param parts: of the URL
+    :param text: the URL
+    :raises ValueError: if it is none
     """
-    try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise ValueError(f"{name!r} is not the name of a host: {error.__cause__ or error}") from None
-
-
-def _host(name: str) -> str:
-    """Check a host, and give it in ASCII."""
-    if ":" in name:  # urlsplit has looked into the brackets
+    if not parts.hostname:
+        raise ValueError(f"{text!r} has no host")
+    place = parts.netloc.rpartition("@")[2]
+    if place.startswith("["):
+        match = _BRACKETS.fullmatch(place)
+        if match is None:
+            raise ValueError(f"{text!r} has no host that is an address in brackets")
         from ipaddress import IPv6Address  # noqa: PLC0415 - for addresses alone
 
-        address, percent, zone = name.partition("%")
-        IPv6Address(address)
-        return f"{address}%{unquote(zone.removeprefix('25'))}" if percent else address  # see RFC 6874
-    name = unquote(name)
+        IPv6Address(match[1])
+        return f"{match[1]}%{match[2]}" if match[2] else match[1]
+    name = unquote(parts.hostname)
     if not name.isascii():
         name = ascii_host(name)
     labels = name.removesuffix(".").split(".")
@@ -93,9 +128,24 @@ def _host(name: str) -> str:
     return name.lower()
 
 
+def ascii_host(name: str) -> str:
+    """Write a name of a host in another script as it is looked up, see :rfc:`3490`.
+
+    :raises ValueError: if it is no name
+    """
+    if found := _DISPUTED.search(name):
+        raise ValueError(f"{name!r} contains {found[0]!r}: write the host as it is looked up, beginning with xn--")
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"{name!r} is not the name of a host: {error.__cause__ or error}") from None
+
+
 def _split_unix(url: str) -> tuple[str, str]:
     """Split ``unix:/path.sock:/request/path`` into its paths."""
     path, colon, request = url.removeprefix(_UNIX).partition(":/")
     if not path.startswith("/") or not colon:
         raise ValueError(f"{url!r} is not of the form {_UNIX}/path.sock:/request/path")
+    if "\0" in path or len(os.fsencode(path)) > _LONGEST_PATH:
+        raise ValueError(f"{url!r} has a path that no socket can have: at most {_LONGEST_PATH} bytes")
     return path, f"/{request}"
