@@ -27,11 +27,12 @@ def main() -> int:
     # Until there is something to tear down Ctrl-C ends the process, without the traceback of a KeyboardInterrupt.
     signals.handle(signal.SIGINT, signal.SIG_DFL)
     os.register_at_fork(after_in_child=signals.abandon)
-    from flagman import cli  # noqa: PLC0415 - only now, see above
+    from flagman import cli, streams  # noqa: PLC0415 - only now, see above
 
     try:
         return cli.main(signals=signals)
     finally:
+        streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
         signals.retire(stoppable=_waits_for_threads())
 
 

@@ -208,15 +208,23 @@ class _Console(Console):
         self._surroundings = surroundings
 
     def ready(self) -> None:
+        self._watch_log()  # again: actions may have added handlers
         if self._surroundings is not None:
             self._surroundings.ready()
 
     def watch(self, engine: Engine) -> None:
         self._engine = engine
         streams.follow(engine.interrupter)
-        log_setup = sys.modules.get("flagman.log_setup")
-        if log_setup is not None:
-            log_setup.watch(engine)
+        self._watch_log()
+
+    def _watch_log(self) -> None:
+        """Let the log know whose actions run; the plain one that is written to stderr need not."""
+        known = (logging.getLogger(), *logging.getLogger().manager.loggerDict.values())
+        handlers = [handler for logger_ in known for handler in getattr(logger_, "handlers", ())]
+        if "flagman.log_setup" in sys.modules or not all(map(streams.is_ours, handlers)):
+            from flagman import log_setup  # noqa: PLC0415 - for those who need it
+
+            log_setup.watch(self._engine)
 
     def read(self) -> Settings:
         core.KNOWN_ACTIONS.look_again()

@@ -92,8 +92,11 @@ class Handlers:
         self._signals.handle(signal.SIGHUP, self.on_hangup)
 
     def rearm(self) -> None:
-        """Let all signals mean again what they meant before a plugin was imported, or an action set up."""
-        self._signals.rearm()
+        """Let signals mean again what they meant before a plugin was imported, or an action set up.
+
+        Those without actions that do not stop the daemon are left to the plugin.
+        """
+        self._signals.rearm({*self._sources, *STOPPING, signal.SIGALRM, signal.SIGHUP})
 
     def follow(self, sources: Sources) -> None:
         """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""

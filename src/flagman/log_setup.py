@@ -137,9 +137,8 @@ def watch(engine: Engine) -> None:
     for handler in _handlers():
         if isinstance(handler.formatter, JsonFormatter):
             handler.formatter.engine = engine
-        is_ours = isinstance(getattr(getattr(handler, "stream", None), "buffer", None), streams.PatientFile)
-        if not is_ours and not isinstance(handler.emit, _Bounded):
-            handler.emit = _Bounded(handler, engine.interrupter)  # type: ignore[method-assign]
+        if not streams.is_ours(handler) and not isinstance(handler.handle, _Bounded):
+            handler.handle = _Bounded(handler, engine.interrupter)  # type: ignore[method-assign]
 
 
 class _Bounded:
@@ -151,24 +150,29 @@ class _Bounded:
 
     def __init__(self, handler: logging.Handler, interrupter: Interrupter) -> None:
         self._handler = handler
-        self._emit = handler.emit
+        # Not only emit(): a thread may hold the lock.
+        self._handle = handler.handle
         self._interrupter = interrupter
 
-    def __call__(self, record: logging.LogRecord) -> None:
-        self._interrupter.call_patiently(self._emit, record)
+    def __call__(self, record: logging.LogRecord) -> bool:
+        return self._interrupter.call_patiently(self._handle, record)
 
-    def finish(self) -> None:
-        """Flush the handler, or let go what it has not written: the interpreter would try again, without an end."""
+    def finish(self) -> bool:
+        """Flush the handler; tell whether that was possible."""
         self._interrupter.is_stuck = False
-        if not self._interrupter.call_patiently(self._handler.flush):
-            streams.lead_nowhere(getattr(self._handler, "stream", None))
+        return self._interrupter.call_patiently(self._handler.flush)
 
 
 def finish() -> None:
-    """Let no handler hold up the end of the process."""
-    for handler in _handlers():
-        if isinstance(handler.emit, _Bounded):
-            handler.emit.finish()
+    """Let no handler hold up the end of the process: the interpreter would flush them all, without an end."""
+    bounded = [handler.handle for handler in _handlers() if isinstance(handler.handle, _Bounded)]
+    if all([each.finish() for each in bounded]):  # noqa: C419 - each of them
+        return
+    for reference in logging._handlerList[:]:  # type: ignore[attr-defined]  # noqa: SLF001 - one may write to another
+        handler = reference()
+        if handler is not None and not streams.is_ours(handler):
+            streams.lead_nowhere(getattr(handler, "stream", None))
+            logging._handlerList.remove(reference)  # type: ignore[attr-defined]  # noqa: SLF001 - its lock may be held
 
 
 def change(before: Settings, after: Settings, level: int) -> None:

@@ -102,7 +102,7 @@ class _Service:
         self.handlers.answer_early()
         plan = self.assembly.plan(settings)
         is_complete = self._set_up(plan)
-        self.handlers.install()  # again: code of actions may have taken a signal that stops the daemon
+        self.handlers.rearm()
         if not is_complete:
             return False
         self.assembly.adopt(plan, pass_first=settings.run_at_start)

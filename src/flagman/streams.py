@@ -11,6 +11,7 @@ from flagman.engine import writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable
     from typing import ClassVar, TextIO
 
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
     from flagman.engine.interrupt import Interrupter
 
 
+# Seconds that a reader has at the end of the process.
+_MOMENT = 0.2
+
+
 def _wait_for_ever(descriptor: int) -> bool:
     return writing.is_ready(descriptor, None)
+
+
+def _wait_a_moment(descriptor: int) -> bool:
+    return writing.is_ready(descriptor, _MOMENT)
 
 
 class PatientFile(FileIO):
@@ -32,6 +41,8 @@ class PatientFile(FileIO):
 
     #: See :func:`flagman.engine.writing.write`.
     wait: ClassVar[Callable[[int], bool]] = staticmethod(_wait_for_ever)
+    #: Its ``write`` waits by itself.
+    is_patient = True
     # A line has lost its end.
     _is_cut = False
 
@@ -40,10 +51,19 @@ class PatientFile(FileIO):
         line = bytes(data)
         if self._is_cut:
             line = b"\n" + line
-        written = writing.write(self.fileno(), line, type(self).wait)
-        if written:
-            self._is_cut = written < len(line) and line[written - 1 : written] != b"\n"
+        written = 0
+        try:
+            for written in writing.progress(self.fileno(), line, type(self).wait):  # noqa: B007 - for what comes next
+                pass
+        finally:  # an interruption may cut it, too
+            if written:
+                self._is_cut = written < len(line) and line[written - 1 : written] != b"\n"
         return memoryview(data).nbytes
+
+
+def hurry() -> None:
+    """Let nothing that is written to streams of ours hold up the end of the process for long."""
+    PatientFile.wait = staticmethod(_wait_a_moment)
 
 
 def follow(interrupter: Interrupter | None) -> None:
@@ -87,6 +107,11 @@ def flush() -> None:
             stream.flush()
         except OSError:
             lead_nowhere(stream)  # what cannot be written has been reported where it was printed, if it could be
+
+
+def is_ours(handler: logging.Handler) -> bool:
+    """Tell whether a handler of the log writes to a stream of ours."""
+    return isinstance(getattr(getattr(handler, "stream", None), "buffer", None), PatientFile)
 
 
 def lead_nowhere(stream: TextIO | None) -> None:

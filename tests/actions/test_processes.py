@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import pty
 import resource
@@ -389,3 +391,64 @@ def test_where_there_is_no_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
     child = reaping.Child(os.posix_spawn("/bin/sh", ["sh", "-c", "kill -9 $$"], os.environ))
     assert child.reap() == -9
     assert child.has_ended()
+
+
+def test_an_exit_status_that_a_debugger_holds_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pidfd has told of the end by then, and nothing else does."""
+    real = reaping.Child.has_ended
+    until: list[float] = []
+
+    def held(self: reaping.Child) -> bool:
+        if real(self):
+            until.append(time.monotonic() + 0.2)
+        return bool(until) and time.monotonic() >= until[0]
+
+    monkeypatch.setattr(reaping.Child, "has_ended", held)
+    with ActionDriver(ExecAction, "true") as driver:
+        driver.run()
+    assert until
+
+
+def test_output_goes_where_a_program_has_led_it() -> None:
+    """Also if that is no file."""
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream), ActionDriver(ShellAction, "echo hi; echo err >&2") as driver:
+        driver.run()
+    assert stream.getvalue() == "hi\n"
+
+
+@pytest.mark.parametrize("where", ["inherit", "log"])
+def test_the_last_words_are_heard(start: Start, tmp_path: Path, where: str) -> None:
+    """Long lines, too; and in a log file whether or not somebody reads stderr."""
+    script = tmp_path / "script"
+    script.write_text(f"trap 'echo {'y' * 20_000}; echo last; exit' TERM; echo $$; sleep 1000 & wait", encoding="ascii")
+    log = tmp_path / "log"
+    words = ["-v", "--timeout", "1s", "--output", where, "--log-file", str(log), "--usr1", "exec", "sh", str(script)]
+    daemon = start(*words).ready().signal(USR1)
+    if where == "inherit":
+        assert int(daemon.out.next()) > 0
+        daemon.expect("y" * 20_000, "last")
+    wait_until(lambda: "failed" in log.read_text(encoding="utf-8"))
+    daemon.stop()
+    if where == "log":
+        lines = log.read_text(encoding="utf-8").splitlines()
+        assert [line.rpartition(": ")[2] for line in lines if "output:" in line][1:3] == ["y" * 20_000, "last"]
+
+
+def test_an_engine_with_a_timeout_in_another_thread() -> None:
+    """Signals are for the main thread alone: there is no timeout, and no alarm that would end the program."""
+    program = """
+import threading
+from flagman import Engine
+from flagman.actions import ExecAction
+def work():
+    with Engine(timeout=0.05) as engine:
+        engine.set_up("usr1", ExecAction, "sleep", "0.2")
+        engine.once = True
+        engine.raise_flag("usr1")
+        engine.run()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=DEADLINE).returncode == 0

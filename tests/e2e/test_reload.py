@@ -457,3 +457,11 @@ def test_a_plugin_that_takes_the_signals_at_the_start(start: Start) -> None:
     """In its set_up, too; the stop works all the same."""
     daemon = start("--timeout", "50ms", "--usr2", "deaf:Deaf", "--usr1", "sh", "sleep 1000").ready()
     daemon.stop()
+
+
+def test_a_signal_that_a_plugin_handles_itself(start: Start, tmp_path: Path) -> None:
+    """If no action is bound to it, it is left to the plugin, at the start and at a reload."""
+    configured = Configured(start, tmp_path, on("USR1", "acts:TakesSignal"))
+    for _ in range(2):
+        configured.daemon.signal(USR2).expect("mine")
+        configured.reload(on("USR1", "acts:TakesSignal"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Daemon]
 
-USR1, TERM, QUIT = signal.SIGUSR1, signal.SIGTERM, signal.SIGQUIT
+USR1, USR2, TERM, QUIT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT
 
 LONG = "x" * 3000
 
@@ -179,26 +179,37 @@ def status_of(pid: int, key: str) -> str:
     return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:"))
 
 
-@pytest.mark.parametrize("kind", ["file", "handler"])
+LOGGING = {
+    "handler": 'handlers.x = {class = "logging.FileHandler", filename = "FIFO"}',
+    "a handler behind another": """
+        handlers.y = {class = "logging.FileHandler", filename = "FIFO"}
+        handlers.x = {class = "logging.handlers.MemoryHandler", capacity = 3, target = "y"}
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", ["file", *LOGGING, "a handler of a plugin", "a thread of a plugin"])
 def test_a_log_that_leads_elsewhere(start: Start, tmp_path: Path, fifo: Path, kind: str) -> None:
     """A file of our own that is a FIFO, and a handler of the table [logging]."""
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     words = ["--log-file", str(fifo)]
-    if kind == "handler":
+    if kind in LOGGING or kind == "a thread of a plugin":
         path = tmp_path / "flagman.toml"
-        lines = (
-            "[logging]",
-            "version = 1",
-            "disable_existing_loggers = false",
-            f'handlers.x = {{class = "logging.FileHandler", filename = "{fifo}"}}',
-            "root.handlers = ['x']",
+        handlers = LOGGING.get(kind, LOGGING["handler"]).replace("FIFO", str(fifo))
+        path.write_text(
+            f"[logging]\nversion = 1\ndisable_existing_loggers = false\n{handlers}\nroot.handlers = ['x']\n",
+            encoding="utf-8",
         )
-        path.write_text("\n".join(lines), encoding="utf-8")
         words = ["--config", str(path)]
+    if kind == "a thread of a plugin":
+        words += ["--usr2", "acts:Chatters"]
+    if kind == "a handler of a plugin":
+        words = ["--usr2", "acts:AddsHandler", str(fifo)]
     daemon = start(
         "-v", "--stop-timeout", "100ms", "--overlap", "rerun", *words, "--usr1", "log", "error", LONG
     ).ready()
     try:
+        daemon.signal(USR2)
         for _ in range(40):
             daemon.signal(USR1)
             settle(daemon.process.pid)
@@ -285,5 +296,29 @@ def test_term_right_before_a_wait(start: Start, tmp_path: Path, what: str) -> No
             "-v", "--stop-timeout", "50ms", "--usr1", *words, environment={"LD_PRELOAD": f"{tmp_path}/shim.so"}
         )
         daemon.ready().signal(USR1)
-        assert daemon.status() == (1 if what == "print" else 0)  # its tear_down prints, too
-        assert [line for line in daemon.err.rest() if "Interrupted action" in line]
+        assert daemon.status() == 0
+        if what in ("command", "http"):  # the others give up what they write
+            assert [line for line in daemon.err.rest() if "Interrupted action" in line]
+
+
+@pytest.mark.parametrize("action", ["acts:AtExit", "acts:Chatters"])
+def test_the_end_of_the_interpreter(behind: Callable[..., Behind], action: str) -> None:
+    """What a plugin still writes then, at the exit or in threads, does not hold it up either."""
+    words = ["-v", "--stop-timeout", "50ms", "--overlap", "rerun", "--usr2", action, "--usr1", "log", "error", LONG]
+    daemon = behind("pipe", *words)
+    daemon.expect("Ready")
+    daemon.process.send_signal(USR2)
+    daemon.fill(USR1)
+    daemon.process.send_signal(TERM)
+    assert daemon.process.wait(DEADLINE) == 0
+
+
+def test_many_actions_that_print(behind: Callable[..., Behind]) -> None:
+    """What nobody reads is given up, and their tear_down has not failed."""
+    prints = [word for _ in range(8) for word in ("--usr1", "print", LONG)]
+    daemon = behind("pipe", "-q", "--stop-timeout", "100ms", "--overlap", "rerun", *prints, out=True)
+    for _ in range(8):
+        daemon.expect("init")
+    daemon.fill(USR1)
+    daemon.process.send_signal(TERM)
+    assert daemon.process.wait(DEADLINE) == 0

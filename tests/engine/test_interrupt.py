@@ -78,6 +78,7 @@ def test_the_second_request_interrupts_a_blocked_system_call(
     flags = Flags()
     interrupter = Interrupter()
     stop = StopRequest(flags, interrupter, 1000)
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     handlers.append((signal.SIGTERM, signal.signal(signal.SIGTERM, stop.on_signal)))
     reader, writer = os.pipe()
 
@@ -115,9 +116,10 @@ def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], 
         interrupter.call(hang)
 
 
-def test_each_later_call_has_the_whole_time() -> None:
+def test_each_later_call_has_the_whole_time(handlers: list[tuple[signal.Signals, Handler]]) -> None:
     """A tear_down is not cut short because the run before it took long."""
     interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     interrupter.bound(1000)
     signal.setitimer(signal.ITIMER_REAL, 10)  # as if most of it had passed
     left, interval = interrupter.call(signal.getitimer, signal.ITIMER_REAL)
@@ -127,7 +129,9 @@ def test_each_later_call_has_the_whole_time() -> None:
     interrupter.close()
 
 
-def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop() -> None:
+def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop(
+    handlers: list[tuple[signal.Signals, Handler]],
+) -> None:
     """Signals that arrive together are handled inside each other; the stop flag is raised all the same."""
 
     class Interrupted(Flags):
@@ -141,6 +145,7 @@ def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop() -> Non
 
     flags = Interrupted()
     interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     stop = StopRequest(flags, interrupter, 1000)
     with pytest.raises(ActionInterrupted):
         interrupter.call(stop.on_signal, signal.SIGTERM, None)
@@ -550,3 +555,32 @@ def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Si
     # In code that may be interrupted, that ends the record together with the code.
     with pytest.raises(ActionTimedOut):
         interrupter.call_within(0.05, lambda: interrupter.call_patiently(time.sleep, 1000))
+
+
+def test_code_that_cleans_up_may_say_a_few_words(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """A reader that is slow for a moment does not miss them; for one that is away, a second in all is enough."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+
+    def command() -> None:
+        interrupter.guarded = interrupter.shielded = True
+        assert interrupter._patience() == math.inf
+        try:
+            interrupter.wait(select.poll(), None)
+        finally:
+            assert 0.5 < interrupter._patience() <= 1
+            interrupter.guarded = interrupter.shielded = False
+
+    with pytest.raises(ActionTimedOut):
+        interrupter.call_within(0.02, command)
+
+
+def test_an_alarm_that_is_not_ours_is_left_alone(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """A program may have one, and without a handler it would be its end."""
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: None)))
+    signal.setitimer(signal.ITIMER_REAL, 500)
+    interrupter = Interrupter()
+    interrupter.call_within(0.01, lambda: None)
+    interrupter.bound(0.01)
+    interrupter.close()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 400

@@ -16,6 +16,7 @@ import pytest
 from daemon import DEADLINE
 
 from flagman import streams
+from flagman.actions.output import PassOn
 from flagman.engine import writing
 from flagman.engine.interrupt import Interrupter
 from flagman.streams import PatientFile
@@ -163,6 +164,30 @@ def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
     print("next", file=file)
     assert os.read(reader, 65536) == b"\nnext\n"
     interrupter.close()
+
+
+@pytest.mark.parametrize("who", ["a stream", "the output of a command"])
+def test_a_line_that_an_interruption_has_cut_gets_its_end(pipe: tuple[int, int], who: str) -> None:
+    """As one that was given up does."""
+    reader, writer = pipe
+    os.read(reader, 4096)
+    file = streams._as_text(PatientFile(writer, "w", closefd=False))
+
+    def interrupt(_: int) -> bool:
+        raise KeyboardInterrupt
+
+    PatientFile.wait = staticmethod(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        if who == "a stream":
+            print("y" * 5000, file=file)
+        else:
+            PassOn(file, interrupt).write(b"y" * 5000 + b"\n")
+    os.set_blocking(reader, False)
+    with suppress(BlockingIOError):
+        while os.read(reader, 65536):
+            pass
+    print("next", file=file)
+    assert os.read(reader, 65536) == b"\nnext\n"
 
 
 def test_a_thread_gives_up_too(pipe: tuple[int, int]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import builtins
+import logging
 import os
 import resource
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -97,6 +100,52 @@ class FailLoudly(Action):
     def run(self) -> None:
         """Fail."""
         raise RuntimeError(self._text)
+
+
+class AtExit(Action):
+    """Has something to say at the end of the interpreter."""
+
+    def set_up(self) -> None:
+        """Ask for that."""
+        atexit.register(print, "x" * 200_000, file=sys.stderr)
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class Chatters(Action):
+    """Has threads that log without a pause."""
+
+    def _chat(self) -> None:
+        while True:
+            logging.getLogger("chatter").error("x" * 1000)
+
+    def run(self) -> None:
+        """Start them."""
+        for _ in range(3):
+            threading.Thread(target=self._chat, daemon=True).start()
+
+
+class AddsHandler(Action):
+    """Adds a handler to the log."""
+
+    def set_up(self, path: str) -> None:
+        """Add it."""
+        logging.getLogger().addHandler(logging.FileHandler(path, encoding="utf-8"))
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class TakesSignal(Action):
+    """Handles USR2 itself."""
+
+    def set_up(self) -> None:
+        """Take it."""
+        signal.signal(signal.SIGUSR2, lambda *_: print("mine"))
+
+    def run(self) -> None:
+        """Do nothing."""
 
 
 class FailSetUp(Action):

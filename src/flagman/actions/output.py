@@ -6,11 +6,11 @@ import fcntl
 import logging
 import os
 import re
-import select
 import struct
 import sys
 import termios
 from collections import deque
+from io import UnsupportedOperation
 
 from flagman.engine import writing
 from flagman.shown import printable
@@ -49,7 +49,7 @@ class Sink:
         """Take a line, or a piece of a long one; its end is part of it."""
 
     def is_ready(self) -> bool:
-        """Tell whether a short line can be taken without waiting for a reader."""
+        """Tell whether the beginning of a line can be taken without waiting for a reader."""
         return self._stream is not None and writing.is_ready(self._stream.fileno())
 
 
@@ -65,18 +65,29 @@ class PassOn(Sink):
 
     def write(self, line: bytes) -> None:
         """Write a line."""
-        if self._stream is None:
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            descriptor = stream.fileno()
+        except UnsupportedOperation:  # a program has put something there that is no file
+            stream.write(line.decode(errors="backslashreplace"))
             return
         # Past its buffer: what an interruption left there would hold up whatever is written next.
-        self._flush(self._stream)
-        writing.write(self._stream.fileno(), line, self._wait)
+        self._flush(stream)
+        buffer = getattr(stream, "buffer", None)
+        if getattr(buffer, "is_patient", False):
+            stream.buffer.write(line)
+        else:
+            writing.write(descriptor, line, self._wait)
 
     def _flush(self, stream: TextIO) -> None:
         while True:
             try:
                 stream.flush()
             except BlockingIOError:
-                self._wait(stream.fileno())
+                if not self._wait(stream.fileno()):
+                    return
             else:
                 return
 
@@ -89,9 +100,13 @@ class Log(Sink):
     """
 
     def __init__(self, command: str, level: int) -> None:
-        super().__init__(sys.stderr)
+        super().__init__()
         self._command = command
         self._level = level
+
+    def is_ready(self) -> bool:
+        """Say so: handlers of the log give up by themselves."""
+        return True
 
     def write(self, line: bytes) -> None:
         """Log a line."""
@@ -151,8 +166,7 @@ class Stream:
         try:
             if not self.hurries:
                 self._interrupter.unshielded(self._sink.write, line)
-            # At least PIPE_BUF bytes fit into what is ready, see pipe(7).
-            elif len(line) <= select.PIPE_BUF and self._sink.is_ready():
+            elif self._sink.is_ready():
                 self._sink.write(line)
         except (OSError, ValueError) as error:
             # The command goes on: a full disk on our side is not its fault, and a full pipe would stop it.

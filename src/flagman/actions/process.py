@@ -107,7 +107,9 @@ class Process:
             self._waiting.register(reader, select.POLLIN)
         with suppress(ProcessLookupError):  # somebody ignores SIGCHLD, and it has ended
             self._pidfd = open_pidfd(self.pid)
-        if self._pidfd >= 0:
+        # Something tells of its end.
+        self._is_watched = self._pidfd >= 0
+        if self._is_watched:
             self._waiting.register(self._pidfd, select.POLLIN)
 
     @property
@@ -198,12 +200,14 @@ class Process:
 
     def _poll(self, patience: float | None) -> None:
         """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
-        if self._pidfd < 0 and patience is None:
+        if not self._is_watched and patience is None:
             patience = _PAUSE
         wait = self._interrupter.wakeup.wait if self._is_ending else self._interrupter.wait
         for descriptor, _ in wait(self._waiting, patience):
             if descriptor not in self._readable or not self._readable[descriptor].read():
                 self._waiting.unregister(descriptor)  # it has nothing more to tell
+            if descriptor == self._pidfd:  # a debugger may hold the exit status back after that
+                self._is_watched = False
 
     def _kill(self, signum: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the latter: another user's; macOS, for a zombie

@@ -203,6 +203,8 @@ class Interrupter:
 
     def _raise(self, interruption: ActionInterrupted) -> None:
         self._set_timer()
+        if self._window is not None:
+            self._window.interrupted_at = min(self._window.interrupted_at, time.monotonic())
         if not self.shielded:
             self.shielded = self.guarded  # the code cleans up now, which no other reason may cut in two
             raise interruption
@@ -218,8 +220,8 @@ class Interrupter:
     def wait_to_write(self, descriptor: int, seconds: float | None = None) -> bool:
         """Wait until a descriptor takes more, or a signal has been handled; see :func:`flagman.engine.writing.write`.
 
-        Code that may be interrupted waits for as long as it is not. Nothing ends any other wait by force, so it ends by
-        itself when the stop timeout is over, or a second stop signal has come: what is to be written is given up then.
+        It ends by itself when the stop timeout is over, when a second stop signal has come, or a second after the code
+        that is being called was interrupted: what is to be written is given up then.
 
         :param seconds: to wait at the most; None for no end but these
         :returns: False to give it up
@@ -229,21 +231,20 @@ class Interrupter:
         is_elsewhere = get_ident() != self._thread
         poll = select.poll() if is_elsewhere else self.wakeup.poll()  # that pipe is for the loop's thread
         poll.register(descriptor, select.POLLOUT)
-        if not is_elsewhere and window is not None and not self.shielded:
-            self.wait(poll, seconds)
-            return True
         patience = self._patience() if seconds is None else min(seconds, self._patience())
         if is_elsewhere:
             poll.poll(min(patience, _GLANCE) * 1000)
         elif patience:
-            self.wakeup.wait(poll, None if patience == math.inf else patience)
+            wait = self.wakeup.wait if window is None or self.shielded else self.wait
+            wait(poll, None if patience == math.inf else patience)
         return patience > 0
 
     def _patience(self) -> float:
         """Tell how many seconds a wait that nothing ends by force may take."""
-        if self.insisted or (self._window is not None and self._window.was_interrupted):
+        if self.insisted:
             return 0
-        return max(0, self._stop_due - time.monotonic())
+        cleaned_up = math.inf if self._window is None else self._window.interrupted_at + SHORTEST_BOUND
+        return max(0, min(self._stop_due, cleaned_up) - time.monotonic())
 
     def unshielded(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a part of what is shielded that may be cut in two, or take its time.
@@ -282,10 +283,17 @@ class Interrupter:
     def close(self) -> None:
         """Call off the alarm, and set no other."""
         self._bound = None
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._has_alarm():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _has_alarm(self) -> bool:
+        """Tell whether ALRM is ours: without that it would kill a program that runs an engine in another thread."""
+        return signal.getsignal(signal.SIGALRM) == self.on_alarm
 
     def _set_timer(self) -> None:
         """Let the alarm come when the current code has used up what it has, if that has an end."""
+        if not self._has_alarm():
+            return
         window = self._window
         if window is None:
             # The next call will set it, if there is a stop timeout.

@@ -100,10 +100,11 @@ class Signals:
             with suppress(ValueError):
                 self.handle(signal.SIGALRM, handler)
 
-    def rearm(self) -> None:
-        """Take all signals back from code of a plugin that has used them for its own purposes."""
-        for signum, handler in self._handlers.items():
-            self.handle(signum, handler)
+    def rearm(self, signums: Iterable[SignalNumber]) -> None:
+        """Take signals back from code of a plugin that has used them for its own purposes."""
+        for signum in signums:
+            if signum in self._handlers:
+                self.handle(signum, self._handlers[signum])
         self.keep_waking()
 
     def keep_waking(self) -> None:

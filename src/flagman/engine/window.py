@@ -28,6 +28,7 @@ class Window:
         "_finishing",
         "due",
         "insisted",
+        "interrupted_at",
         "outer",
         "overdue",
         "thread",
@@ -45,12 +46,9 @@ class Window:
         self.due = math.inf
         #: What it has been interrupted for: by each reason once, so that it can clean up after it.
         self.timed_out = self.overdue = self.insisted = False
+        #: The moment at which it began to clean up.
+        self.interrupted_at = math.inf
         self._finishing = self._excused = False
-
-    @property
-    def was_interrupted(self) -> bool:
-        """Tell whether it cleans up by now."""
-        return self.timed_out or self.overdue or self.insisted
 
     def next_due(self) -> float:
         """Give the moment at which the alarm has to come; infinity if it need not."""

@@ -15,11 +15,11 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
-# What pwritev2(2) says of descriptors that do not know the flag, and where there is no such call.
-_UNKNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE)
+# What pwritev2(2) says of descriptors that do not know the flag, and where there is no such call, or a filter.
+_UNKNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE, errno.EPERM)
 # To open it would make a new terminal.
 _MULTIPLEXER = os.makedev(5, 2)
 # Seconds between two attempts if poll(2) promises room, and there is too little.
@@ -33,6 +33,14 @@ def write(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> int:
     :returns: how many bytes have been written
     :raises OSError: if that is not possible
     """
+    written = 0
+    for written in progress(descriptor, data, wait):  # noqa: B007 - the last one counts
+        pass
+    return written
+
+
+def progress(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> Iterator[int]:
+    """Write data as :func:`write` does, and tell again and again how many bytes have been written."""
     left = memoryview(data)
     has_waited = False
     while left:
@@ -40,13 +48,13 @@ def write(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> int:
         left = left[written:]
         if written:
             has_waited = False
+            yield len(data) - len(left)
             continue
         if has_waited:
             time.sleep(_PAUSE)
         if not wait(descriptor):
-            break
+            return
         has_waited = True
-    return len(data) - len(left)
 
 
 def is_ready(descriptor: int, seconds: float | None = 0) -> bool:
