@@ -12,10 +12,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from background import status_of
 from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, run
 
 from flagman import ActionFailed, Engine
@@ -25,6 +25,7 @@ from flagman.testing import ActionDriver, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from daemon import Daemon
 
@@ -42,18 +43,12 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
-def status_of(pid: int, key: str) -> str:
-    """Read a line of /proc/PID/status."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:"))
-
-
 def test_a_stopped_command_sees_term(start: Start) -> None:
     """It is let go on, or it could not clean up."""
     line = 'trap "echo cleaned; exit" TERM; echo $$; kill -STOP $$; sleep 1000 & wait'
     daemon = start("--stop-timeout", "50ms", "--usr1", "sh", line).ready().signal(USR1)
     pid = int(daemon.out.next())
-    wait_until(lambda: status_of(pid, "State").startswith("T"))
+    wait_until(lambda: status_of(pid)["State"].startswith("T"))
     daemon.signal(TERM).expect("cleaned")
     assert daemon.status() == 0
     daemon = start("--timeout", "1500ms", "--usr1", "sh", line).ready().signal(USR1)
@@ -160,7 +155,7 @@ def test_a_daemon_that_is_stopped_while_it_starts_commands(terminal: Callable[..
     for _ in range(100):
         os.kill(window.pid, USR1)
         os.killpg(window.pid, signal.SIGTSTP)
-        wait_until(lambda: status_of(window.pid, "State").startswith("T"))
+        wait_until(lambda: status_of(window.pid)["State"].startswith("T"))
         os.killpg(window.pid, signal.SIGCONT)
     os.kill(window.pid, USR2)
     window.expect("alive")
@@ -172,8 +167,8 @@ def test_what_ended_in_time_has_not_taken_too_long(start: Start) -> None:
     pid = int(daemon.out.next())
     daemon.signal(signal.SIGSTOP)
     alarm = 1 << signal.SIGALRM - 1
-    wait_until(lambda: int(status_of(daemon.process.pid, "ShdPnd"), 16) & alarm)
-    wait_until(lambda: status_of(pid, "State").startswith("Z"))
+    wait_until(lambda: int(status_of(daemon.process.pid)["ShdPnd"], 16) & alarm)
+    wait_until(lambda: status_of(pid)["State"].startswith("Z"))
     daemon.signal(signal.SIGCONT).expect("done").stop()
     assert not [line for line in daemon.err.rest() if "failed" in line]
 

@@ -10,16 +10,17 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from background import status_of
 from daemon import DEADLINE, LIB, SCRIPT, settle
 
 from flagman.testing import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from daemon import Daemon
 
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 USR1, USR2, TERM, QUIT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT
 
 LONG = "x" * 3000
+
+
+def armed(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a daemon handles TERM."""
+    limit = time.monotonic() + DEADLINE
+    while not int(status_of(process.pid)["SigCgt"], 16) & 1 << TERM - 1:
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.001)
 
 
 class Behind:
@@ -162,21 +172,12 @@ def test_records_of_a_start_and_of_an_end(
         env={**os.environ, "PYTHONPATH": str(LIB)},
     ) as process:
         try:
-            handled = 1 << TERM - 1
-            limit = time.monotonic() + DEADLINE
-            while not int(status_of(process.pid, "SigCgt"), 16) & handled:
-                assert time.monotonic() < limit
+            armed(process)
             settle(process.pid)
             process.send_signal(TERM)
             assert process.wait(DEADLINE) == status
         finally:
             process.kill()
-
-
-def status_of(pid: int, key: str) -> str:
-    """Read a line of /proc/PID/status."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:"))
 
 
 LOGGING = {
@@ -223,8 +224,7 @@ def test_a_log_that_leads_elsewhere(start: Start, tmp_path: Path, fifo: Path, ki
 def test_stacks_that_nobody_reads(behind: Callable[..., Behind]) -> None:
     """They are given up."""
     daemon = behind("pipe", "-q", "--overlap", "rerun", "--stop-timeout", "50ms", "--usr1", "sh", f"echo {LONG} >&2")
-    while not (int(status_of(daemon.process.pid, "SigCgt"), 16) >> TERM - 1) & 1:
-        assert daemon.process.poll() is None
+    armed(daemon.process)
     daemon.fill(USR1)
     daemon.process.send_signal(QUIT)
     settle(daemon.process.pid)
@@ -245,8 +245,7 @@ def test_a_descriptor_that_something_else_has_made_non_blocking(
         rest = [*["--usr1", "log", "error", LONG] * count, *rest]
     daemon = behind(kind, "-v", "--usr1", "sh", line, *rest, "--usr1", "print", "last", blocking=False, out=out)
     daemon.expect("init" if out else "Ready")
-    while not (int(status_of(daemon.process.pid, "SigCgt"), 16) >> TERM - 1) & 1:
-        pass
+    armed(daemon.process)
     daemon.process.send_signal(USR1)
     settle(daemon.process.pid)  # everything is full, and it waits
     for number in range(1, count + 1):
