@@ -137,7 +137,9 @@ def watch(engine: Engine) -> None:
     for handler in _handlers():
         if isinstance(handler.formatter, JsonFormatter):
             handler.formatter.engine = engine
-        if not streams.is_ours(handler) and not isinstance(handler.handle, _Bounded):
+        if isinstance(handler.handle, _Bounded):
+            handler.handle.interrupter = engine.interrupter
+        elif not streams.is_ours(handler):
             handler.handle = _Bounded(handler, engine.interrupter)  # type: ignore[method-assign]
 
 
@@ -149,30 +151,40 @@ class _Bounded:
     """
 
     def __init__(self, handler: logging.Handler, interrupter: Interrupter) -> None:
-        self._handler = handler
+        self.handler = handler
+        #: That of the run under way.
+        self.interrupter = interrupter
         # Not only emit(): a thread may hold the lock.
         self._handle = handler.handle
-        self._interrupter = interrupter
+        # A record has been given up, and so are others, without a try, when there is no time for them.
+        self._is_stuck = False
 
     def __call__(self, record: logging.LogRecord) -> bool:
-        return self._interrupter.call_patiently(self._handle, record)
+        if self._is_stuck and not self.interrupter.patience():
+            return False
+        self._is_stuck = not self.interrupter.call_patiently(self._handle, record)
+        return not self._is_stuck
 
     def finish(self) -> bool:
-        """Flush the handler; tell whether that was possible."""
-        self._interrupter.is_stuck = False
-        return self._interrupter.call_patiently(self._handler.flush)
+        """Flush the handler; tell whether that did not take too long."""
+        try:
+            return self.interrupter.call_patiently(self.handler.flush)
+        except Exception:  # noqa: BLE001 - as logging.shutdown() does: a full disk is no failure of the run
+            return True
 
 
 def finish() -> None:
-    """Let no handler hold up the end of the process: the interpreter would flush them all, without an end."""
+    """Let no handler hold up the end of the process: the interpreter would flush it again, without an end."""
     bounded = [handler.handle for handler in _handlers() if isinstance(handler.handle, _Bounded)]
-    if all([each.finish() for each in bounded]):  # noqa: C419 - each of them
-        return
-    for reference in logging._handlerList[:]:  # type: ignore[attr-defined]  # noqa: SLF001 - one may write to another
-        handler = reference()
-        if handler is not None and not streams.is_ours(handler):
-            streams.lead_nowhere(getattr(handler, "stream", None))
-            logging._handlerList.remove(reference)  # type: ignore[attr-defined]  # noqa: SLF001 - its lock may be held
+    stuck = [each.handler for each in bounded if not each.finish()]
+    # One may write to another.
+    targets = [getattr(handler, "target", None) for handler in stuck]
+    stuck += [target for target in targets if isinstance(target, logging.Handler)]
+    for handler in stuck:
+        streams.lead_nowhere(getattr(handler, "stream", None))
+    # Their locks may be held by a thread that waits for a reader.
+    known = logging._handlerList  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+    known[:] = [reference for reference in known if reference() not in stuck]
 
 
 def change(before: Settings, after: Settings, level: int) -> None:

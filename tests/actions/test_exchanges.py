@@ -310,10 +310,15 @@ def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("secret", [False, True])
 def test_an_early_answer_is_the_answer(serve: Callable[..., Raw], trusted: trustme.CA, *, secret: bool) -> None:
-    """The server does not read the body, and closes the connection."""
-    early = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\nno more than 1 MB"
+    """The server does not read the body, and closes the connection; its words may come in pieces."""
+    early = (b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 413 Content Too Large\r\nConnection: close\r\n", b"\r\nno more than 1 MB")
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        for part in early:
+            peer.sendall(part)
+
     context = context_of(trusted.issue_cert("localhost")) if secret else None
-    server = serve(early, context=context)
+    server = serve(answer, context=context)
     with pytest.raises(ActionFailed, match=r"413 Content Too Large: no more than 1 MB$"):
         request("POST", server.url, "x" * 30_000_000)
 
@@ -392,6 +397,41 @@ def test_a_length_that_is_folded(serve: Callable[..., Raw]) -> None:
 
     def answer(peer: socket.socket, _: bytes) -> None:
         hang(peer, server.over, b"HTTP/1.1\t200 OK\r\nContent-Length:\r\n\t2\r\n\r\nok")
+
+    server = serve(answer)
+    request("GET", server.url)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_without_a_body(serve: Callable[..., Raw], status: int) -> None:
+    """Whatever its head says of one."""
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        hang(peer, server.over, b"HTTP/1.1 %d x\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n" % status)
+
+    server = serve(answer)
+    request("GET", server.url)
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunk"]
+)
+def test_a_head_that_is_cut_off(serve: Callable[..., Raw], head: bytes) -> None:
+    """Is none; but an error is told all the same."""
+    with pytest.raises(ActionFailed, match="the answer ends within its head"):
+        request("GET", serve(head).url)
+    with pytest.raises(ActionFailed, match="503"):
+        request("GET", serve(head.replace(b"200", b"503")).url)
+
+
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 2, 2\r\n\r\nok", b"Transfer-Encoding: gzip, CHUNKED\r\n\r\n2\r\nok\r\n0\r\n\r\n"]
+)
+def test_lengths_in_other_words(serve: Callable[..., Raw], head: bytes) -> None:
+    """The answer ends where they say."""
+
+    def answer(peer: socket.socket, _: bytes) -> None:
+        hang(peer, server.over, b"HTTP/1.1 200 OK\r\n" + head)
 
     server = serve(answer)
     request("GET", server.url)

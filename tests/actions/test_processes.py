@@ -447,3 +447,21 @@ thread.start()
 thread.join()
 """
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=DEADLINE).returncode == 0
+
+
+def test_no_line_is_lost_at_a_timeout(tmp_path: Path) -> None:
+    """Nor doubled, where all that a command has written can be written on."""
+    path = tmp_path / "out"
+    line = "i=0; trap exit TERM; while :; do i=$((i + 1)); echo $i; done"
+    with path.open("wb") as out:
+        words = ["-q", "--timeout", "200ms", "--once", "--run-at-start", "--usr1", "sh", line]
+        subprocess.run([*SCRIPT, *words], check=True, timeout=DEADLINE, stdout=out)
+    numbers = [int(number) for number in path.read_text(encoding="ascii").split()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_an_alarm_that_an_action_has_taken_is_taken_back(start: Start) -> None:
+    """Or no timeout would end anything any more."""
+    daemon = start("--timeout", "100ms", "--usr1", "acts:TakesAlarm", "--usr1", "sh", "sleep 1000").ready().signal(USR1)
+    daemon.expect_error("went on for longer than the timeout")
+    daemon.stop()

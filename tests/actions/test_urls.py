@@ -25,6 +25,7 @@ GOOD = {
     "http://b\u00fccher.test/": ("http", "xn--bcher-kva.test", 80, "/", "xn--bcher-kva.test"),
     "http://b%C3%BCcher.test:81/": ("http", "xn--bcher-kva.test", 81, "/", "xn--bcher-kva.test:81"),
     "http://a_b.example./": ("http", "a_b.example.", 80, "/", "a_b.example."),
+    "http://foo-.example/": ("http", "foo-.example", 80, "/", "foo-.example"),
     "http://127.0.0.1/%41": ("http", "127.0.0.1", 80, "/%41", "127.0.0.1"),
 }
 
@@ -169,8 +170,11 @@ def test_what_no_proxy_is(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", value)
-    with pytest.raises(ValueError, match="the proxy that https_proxy names cannot be used: "):
-        proxy_for(Url("https://x/"))
+    for text in (value, f"http://me:secret@{value.rpartition('/')[2]}"):
+        monkeypatch.setenv("https_proxy", text if value.startswith("http") or text == value else value)
+        with pytest.raises(ValueError, match="the proxy that https_proxy names cannot be used: ") as caught:
+            proxy_for(Url("https://x/"))
+        assert "secret" not in str(caught.value)
     assert proxy_for(Url("http://x/")) is None
 
 
@@ -235,6 +239,8 @@ def test_which_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("127.0.0.1.", 80, "127.0.0.1", True),
         ("127.0.0.1", 80, "::ffff:127.0.0.1", True),
         ("1x", 80, "1x", True),
+        ("10.1.2.3", 80, "::/0", False),
+        ("2001:db8::5", 80, "::/0", True),
         ("face.x", 80, "x", True),
         ("localhost", 80, "127.0.0.1,::1", False),
     ],

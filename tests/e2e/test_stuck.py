@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from background import status_of
-from daemon import DEADLINE, LIB, SCRIPT, settle
+from daemon import DEADLINE, LIB, SCRIPT, run, settle
 
 from flagman.testing import Lines
 
@@ -178,6 +178,23 @@ def test_records_of_a_start_and_of_an_end(
             assert process.wait(DEADLINE) == status
         finally:
             process.kill()
+
+
+def test_a_disk_that_is_full_behind_a_handler(tmp_path: Path) -> None:
+    """That is no failure of the run."""
+    path = tmp_path / "flagman.toml"
+    path.write_text(
+        """
+        [logging]
+        version = 1
+        disable_existing_loggers = false
+        handlers.x = {class = "logging.FileHandler", filename = "/dev/full"}
+        root.handlers = ["x"]
+        """,
+        encoding="utf-8",
+    )
+    done = run("-c", str(path), "--once", "--run-at-start", "--usr1", "log", "error", "x" * 20_000)
+    assert done.returncode == 0
 
 
 LOGGING = {

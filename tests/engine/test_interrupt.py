@@ -518,16 +518,16 @@ def test_our_records_are_given_up_in_time() -> None:
 
 
 def test_the_record_of_a_foreign_handler_is_ended_by_force(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """It is lost, and so are those that follow, at once; nothing comes out of that."""
+    """It is lost; nothing comes out of that, and others have a moment."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     written: list[str] = []
     interrupter.call_patiently(written.append, "before")
     interrupter.bound(0.05)
     interrupter.call_patiently(written.append, "in time")
-    interrupter.call_patiently(time.sleep, 1000)
-    interrupter.call_patiently(written.append, "too late")
-    assert written == ["before", "in time"]
+    assert not interrupter.call_patiently(time.sleep, 1000)
+    assert interrupter.call_patiently(written.append, "of another handler")
+    assert written == ["before", "in time", "of another handler"]
     interrupter.close()
 
 
@@ -558,17 +558,17 @@ def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Si
 
 
 def test_code_that_cleans_up_may_say_a_few_words(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """A reader that is slow for a moment does not miss them; for one that is away, a second in all is enough."""
+    """A reader that is slow for a moment does not miss them; one that is away does not keep KILL from a command."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
     def command() -> None:
         interrupter.guarded = interrupter.shielded = True
-        assert interrupter._patience() == math.inf
+        assert interrupter.patience() == math.inf
         try:
             interrupter.wait(select.poll(), None)
         finally:
-            assert 0.5 < interrupter._patience() <= 1
+            assert 3 < interrupter.patience() <= 4
             interrupter.guarded = interrupter.shielded = False
 
     with pytest.raises(ActionTimedOut):

@@ -137,6 +137,14 @@ class AddsHandler(Action):
         """Do nothing."""
 
 
+class TakesAlarm(Action):
+    """Has an alarm of its own, and does not put back what was there."""
+
+    def run(self) -> None:
+        """Do so."""
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
 class TakesSignal(Action):
     """Handles USR2 itself."""
 

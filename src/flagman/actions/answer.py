@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Bytes of a line, as http.client has it, and of a whole head: whatever sends more does not stop by itself.
 _LONGEST_LINE = 65_536
 _LONGEST_HEAD = 1_048_576
+_WITHOUT_BODY = (204, 304)
 # Bytes that are kept while the request is still being sent.
 _LONGEST_EARLY = 16_777_216
 # Bytes of a body that are read at once.
@@ -24,6 +25,7 @@ _CHUNK = 65_536
 # What comes before the final answer; after 101 something else than HTTP does.
 _INFORMATION = re.compile(rb"HTTP/\S+[ \t]+1(?!01)[0-9][0-9](?![0-9])")
 _SUCCESS = re.compile(rb"HTTP/\S+[ \t]+[12][0-9][0-9](?![0-9])")
+_ERROR = re.compile(rb"HTTP/\S+[ \t]+[45][0-9][0-9](?![0-9])")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 # What a head is asked for here; http.client reads no more than a hundred lines of it.
 _TOLD = re.compile(rb"(content-length|location|transfer-encoding):", re.IGNORECASE)
@@ -44,14 +46,15 @@ class Early:
 
         That is a whole head of an answer which is no success: one may begin before all has been read.
         """
+        seen = max(self._start, len(self.said) - len(b"\r\n\r"))
         self.said += data
         if self._is_success or len(self.said) > _LONGEST_HEAD:
             return len(self.said) > _LONGEST_EARLY
-        while (head := _END_OF_HEAD.search(self.said, self._start)) is not None:
+        while (head := _END_OF_HEAD.search(self.said, seen)) is not None:
             if not _INFORMATION.match(self.said, self._start):
                 self._is_success = _SUCCESS.match(self.said, self._start) is not None
                 return not self._is_success
-            self._start = head.end()
+            self._start = seen = head.end()
         return False
 
 
@@ -141,6 +144,8 @@ class Answer:
 
         :raises HTTPException: if it ends in the middle
         """
+        if self.status in _WITHOUT_BODY:  # whatever its head says
+            return
         # Of a chunk whose length is nonsense the other one reads all that ever comes.
         read = self._response.read1 if self._response.chunked else self._response.read
         try:
@@ -188,5 +193,17 @@ def _head(reader: io.BufferedReader[_Raw]) -> bytes:
                     told[name] = line
             elif name:  # it goes on
                 told[name] = told[name].rstrip(b"\r\n") + b" " + line.lstrip(b" \t")
-        if not _INFORMATION.match(first):
-            return b"".join([first, *told.values(), line])
+        if _INFORMATION.match(first):
+            continue
+        if not line and not _ERROR.match(first):
+            raise HTTPException("the answer ends within its head")
+        return b"".join([first, *map(_plain, told.values()), line])
+
+
+def _plain(header: bytes) -> bytes:
+    """Write a header as http.client takes it: the last of several codings, one length that stands there twice."""
+    name, _, value = header.partition(b":")
+    words = [word.strip() for word in value.lower().split(b",")]
+    if name.lower() == b"transfer-encoding" or (name.lower() == b"content-length" and len(set(words)) == 1):
+        return name + b": " + words[-1] + b"\r\n"
+    return header

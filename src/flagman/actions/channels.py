@@ -56,6 +56,8 @@ class Stream:
         self._socket = connection
         self._interrupter = interrupter
         self._limit = limit
+        # Something has come while something was sent.
+        self._has_taken = False
 
     def receive(self, limit: float) -> bytes:
         """Wait for bytes."""
@@ -68,7 +70,7 @@ class Stream:
     def send(self, data: bytes, take: Take) -> bool:
         """Send bytes, and take in what comes meanwhile."""
         left = memoryview(data)
-        has_taken = is_over = False
+        is_over = False
         failure: OSError | None = None
         while left and failure is None:
             try:
@@ -77,18 +79,21 @@ class Stream:
                 self._wait(select.POLLOUT if is_over else select.POLLIN | select.POLLOUT, self._limit)
             except OSError as error:
                 failure = error
-            try:
-                while left and not is_over:
+            while left and not is_over:
+                try:
                     came = self._socket.recv(_CHUNK)
-                    has_taken = has_taken or bool(came)
-                    is_over = not came
-                    if take(came):
-                        return False
-            except BlockingIOError:
-                pass  # nothing comes
-            except OSError as error:
-                failure = failure or error
-        if failure is not None and not has_taken:  # else it has answered, and closed the connection without reading on
+                except BlockingIOError:
+                    break  # nothing comes
+                except OSError as error:
+                    failure = failure or error
+                    break
+                self._has_taken = self._has_taken or bool(came)
+                is_over = not came
+                if take(came):
+                    return False
+        if (
+            failure is not None and not self._has_taken
+        ):  # else it has answered, and closed the connection without reading on
             raise failure
         return not left
 
@@ -151,26 +156,30 @@ class Tls:
 
     def send(self, data: bytes, take: Take) -> bool:
         """Send bytes, and take in what comes meanwhile."""
-
-        def look(came: bytes) -> bool:
-            self._feed(came)
-            try:
-                return take(self._tls.read(_CHUNK))
-            except self._wants:
-                return False  # a matter of TLS
-            except self._over:
-                return take(b"")
-
         for start in range(0, len(data), _CHUNK):
             while True:
                 try:
                     self._tls.write(data[start : start + _CHUNK])
                 except self._wants:  # the other side wants to negotiate again
                     self._go_on(self._limit)
+                except self._over:  # it has said all that it wanted to
+                    return False
                 else:
                     break
-            if not self._lower.send(self._outgoing.read(), look):
+            if not self._lower.send(self._outgoing.read(), lambda came: self._look(came, take)):
                 return False
+        return True
+
+    def _look(self, came: bytes, take: Take) -> bool:
+        """Take in what has come while something is sent."""
+        self._feed(came)
+        try:
+            while not take(self._tls.read(_CHUNK)):
+                pass  # one record each
+        except self._wants:
+            return False  # a matter of TLS
+        except self._over:
+            return take(b"")
         return True
 
     def _go_on(self, limit: float) -> None:

@@ -163,11 +163,11 @@ class HttpAction(Action):
         channel: Channel = stream
         self._interrupter.is_done = stream.has_news
         if proxy and context and proxy.is_secret:
-            channel = Tls(channel, context, proxy.host, limit)
+            channel = Tls(channel, context, proxy.host.rstrip("."), limit)
         if proxy and url.scheme == "https":
             _open_tunnel(channel, url, for_proxy, limit)
         if context and url.scheme == "https":
-            channel = Tls(channel, context, url.name, limit)
+            channel = Tls(channel, context, url.name.rstrip("."), limit)
         early = Early()
         is_sent = channel.send(data, early.take)
         answer = Answer(channel, early.said, self._request.method, limit)

@@ -152,26 +152,33 @@ class Stream:
             whole = len(self._buffer)
         complete, self._buffer = self._buffer[:whole], self._buffer[whole:]
         self._lines.extend(_LINE.findall(complete))
-        self._pass_all_on()
         if complete:
             self._is_cut = not complete.endswith(b"\n")
+        self._pass_all_on()
         return bool(data)
 
     def _pass_all_on(self) -> None:
         while self._lines:
-            self._pass_on(self._lines.popleft())
+            try:
+                if not self.hurries:
+                    self._interrupter.unshielded(self._write_next)
+                elif self._interrupter.gives_up or self._sink.is_ready():
+                    self._write_next()
+                else:
+                    self._take_next()
+            except (OSError, ValueError) as error:
+                # The command goes on: a full disk on our side is not its fault, and a full pipe would stop it.
+                self.failure = error
+                self._sink = Sink()
 
-    def _pass_on(self, line: bytes) -> None:
+    def _take_next(self) -> bytes:
+        line = self._lines.popleft()
         self._tail.append(line[:_TAIL_WIDTH].rstrip(b"\n"))
-        try:
-            if not self.hurries:
-                self._interrupter.unshielded(self._sink.write, line)
-            elif self._sink.is_ready():
-                self._sink.write(line)
-        except (OSError, ValueError) as error:
-            # The command goes on: a full disk on our side is not its fault, and a full pipe would stop it.
-            self.failure = error
-            self._sink = Sink()
+        return line
+
+    def _write_next(self) -> None:
+        # Taken only now: what has been put off was raised before, and the line is there for the next time.
+        self._sink.write(self._take_next())
 
     def finish(self) -> None:
         """Pass on what the pipe holds now, whoever else may still write to it, and the rest of a line."""
@@ -182,9 +189,10 @@ class Stream:
             left -= most
             self._read(most)
         if self._buffer or self._is_cut:
-            self._pass_on(self._buffer + b"\n")
+            self._lines.append(self._buffer + b"\n")
             self._buffer = b""
             self._is_cut = False
+            self._pass_all_on()
 
     def close(self) -> None:
         """Close the descriptor."""

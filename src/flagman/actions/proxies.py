@@ -11,8 +11,13 @@ from flagman.actions.urls import PORTS, ascii_host, host_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+    from urllib.parse import SplitResult
 
     from flagman.actions.urls import Url
+
+_SIX = 6
+# Bits before an address of IPv4 in one of IPv6.
+_MAPPED = 96
 
 
 class Proxy:
@@ -26,12 +31,12 @@ class Proxy:
     def __init__(self, name: str, value: str) -> None:
         try:
             parts = urlsplit(value if "://" in value else f"http://{value}")
-            port = parts.port
+            port = _port(parts)
             if parts.scheme not in PORTS:
                 raise ValueError(f"it is one for {parts.scheme}, not for http or https")  # noqa: TRY301 - as others
             if port == 0:
                 raise ValueError("no server can have its port")  # noqa: TRY301 - as above
-            self.host = host_of(parts, value)
+            self.host = host_of(parts, value.rpartition("@")[2])
         except ValueError as error:
             raise ValueError(f"the proxy that {name} names cannot be used: {error}") from None
         #: It is to be asked with TLS.
@@ -43,7 +48,16 @@ class Proxy:
             from base64 import b64encode  # noqa: PLC0415 - for those who have a password
 
             who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self.headers.append(("Proxy-Authorization", f"Basic {b64encode(who.encode()).decode()}"))
+            self.headers.append(
+                ("Proxy-Authorization", f"Basic {b64encode(who.encode(errors='surrogateescape')).decode()}")
+            )
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:  # whose text may be a part of a password
+        raise ValueError("its port is not a number up to 65535") from None
 
 
 def proxy_for(url: Url) -> Proxy | None:
@@ -92,12 +106,19 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
             except ValueError:  # it is the name of nobody
                 return False
         return bool(name) and (host == name or host.endswith(f".{name}"))
+    return _is_in(address, name)
+
+
+def _is_in(address: IPv4Address | IPv6Address, name: str) -> bool:
+    """Tell whether an address is what a name means, or is in the network that it means."""
     from ipaddress import ip_network  # noqa: PLC0415 - for addresses alone
 
     try:
         network = ip_network(name, strict=False)
     except ValueError:  # a name
         return False
+    if network.version == _SIX and network.prefixlen < _MAPPED:
+        return address in network  # it is larger than all of IPv4 there
     return any(each in network for each in _forms(address))
 
 

@@ -16,7 +16,7 @@ _LOCAL = "localhost"
 #: Of each scheme that can be asked.
 PORTS = {"http": 80, "https": 443}
 # What the resolver takes; names with an underscore are in use.
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}", re.IGNORECASE)
 _LONGEST_NAME = 253
 # An address, and perhaps a zone, see RFC 6874.
 _BRACKETS = re.compile(r"\[([0-9a-f:.]+)(?:(?:%25|%(?!25))([a-z0-9._~-]+))?\](?::[0-9]*)?", re.IGNORECASE)

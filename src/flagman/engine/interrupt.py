@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 # Seconds; setitimer(2) takes 0 for "never".
 _AT_ONCE = 1e-6
+# Seconds that code which was interrupted has in all to say something: less than the grace of a command.
+_LAST_WORDS = 4.0
 # Seconds that a record gets although the time for that is over.
-_LAST_WORDS = 0.2
+_A_MOMENT = 0.2
 # Seconds until an alarm that came at a bad moment comes again.
 _SOON = 1e-3
 # Seconds by which an alarm may seem to come too early, by rounding.
@@ -63,7 +65,6 @@ class Interrupter:
         "guarded",
         "insisted",
         "is_done",
-        "is_stuck",
         "postponed",
         "shielded",
         "starting",
@@ -80,8 +81,6 @@ class Interrupter:
         # When such code is over that began before that.
         self._stop_due = math.inf
         self._thread = get_ident()
-        #: A record has been given up, and so will be others without a try when there is no time for them.
-        self.is_stuck = False
         #: The code that is being called guards itself: once it has been interrupted, it is shielded.
         self.guarded = False
         #: Put interruptions off, for code that must not be cut in two. An attribute, since setting one is a single step
@@ -122,15 +121,14 @@ class Interrupter:
         if get_ident() != self._thread or (self._window is not None and not self.shielded):
             code(*args, **kwargs)  # nothing can end it, or what ends the code around it does
             return True
-        patience = self._patience()
-        if not patience and self.is_stuck:
-            return False
+        patience = self.patience()
         before = self.shielded
-        window = Window(self._window, None if patience == math.inf else max(patience, _LAST_WORDS))
+        window = Window(self._window, None if patience == math.inf else max(patience, _A_MOMENT))
         try:
             self._call_in(window, self._expose, code, *args, **kwargs)
-        except ActionInterrupted:
-            self.is_stuck = True
+        except ActionInterrupted as interruption:
+            if before and not isinstance(interruption, ActionTimedOut):
+                self.postponed = interruption  # it was not meant for the record
             return False
         finally:
             self.shielded = before
@@ -220,8 +218,8 @@ class Interrupter:
     def wait_to_write(self, descriptor: int, seconds: float | None = None) -> bool:
         """Wait until a descriptor takes more, or a signal has been handled; see :func:`flagman.engine.writing.write`.
 
-        It ends by itself when the stop timeout is over, when a second stop signal has come, or a second after the code
-        that is being called was interrupted: what is to be written is given up then.
+        It ends by itself when the stop timeout is over, when a second stop signal has come, or four seconds after the
+        code that is being called was interrupted: what is to be written is given up then.
 
         :param seconds: to wait at the most; None for no end but these
         :returns: False to give it up
@@ -231,7 +229,7 @@ class Interrupter:
         is_elsewhere = get_ident() != self._thread
         poll = select.poll() if is_elsewhere else self.wakeup.poll()  # that pipe is for the loop's thread
         poll.register(descriptor, select.POLLOUT)
-        patience = self._patience() if seconds is None else min(seconds, self._patience())
+        patience = self.patience() if seconds is None else min(seconds, self.patience())
         if is_elsewhere:
             poll.poll(min(patience, _GLANCE) * 1000)
         elif patience:
@@ -239,11 +237,16 @@ class Interrupter:
             wait(poll, None if patience == math.inf else patience)
         return patience > 0
 
-    def _patience(self) -> float:
+    @property
+    def gives_up(self) -> bool:
+        """Tell whether :meth:`wait_to_write` may end before all has been written."""
+        return self._window is not None
+
+    def patience(self) -> float:
         """Tell how many seconds a wait that nothing ends by force may take."""
         if self.insisted:
             return 0
-        cleaned_up = math.inf if self._window is None else self._window.interrupted_at + SHORTEST_BOUND
+        cleaned_up = math.inf if self._window is None else self._window.interrupted_at + _LAST_WORDS
         return max(0, min(self._stop_due, cleaned_up) - time.monotonic())
 
     def unshielded(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

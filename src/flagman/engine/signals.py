@@ -108,9 +108,12 @@ class Signals:
         self.keep_waking()
 
     def keep_waking(self) -> None:
-        """Take the wake-up descriptor back from an action that has used it, as every event loop does."""
+        """Take the wake-up descriptor back from an action that has used it, as every event loop does, and the alarm."""
         if self._previous:  # or this may be another thread, which may not touch it
             self._set_writer()
+            alarm = self._handlers.get(signal.SIGALRM)
+            if alarm is not None and signal.getsignal(signal.SIGALRM) != alarm:  # without it no timeout ends anything
+                self.handle(signal.SIGALRM, alarm)
 
     def _set_writer(self) -> int:
         # A full pipe is no news: the loop is awake.
