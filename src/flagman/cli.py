@@ -218,11 +218,11 @@ class _Console(Console):
         self._watch_log()
 
     def _watch_log(self) -> None:
-        """Let the log know whose actions run; the plain one that is written to stderr need not."""
+        """Let the log know which action runs, and bound handlers that are not ours; the plain log needs neither."""
         known = (logging.getLogger(), *logging.getLogger().manager.loggerDict.values())
         handlers = [handler for logger_ in known for handler in getattr(logger_, "handlers", ())]
         if "flagman.log_setup" in sys.modules or not all(map(streams.is_ours, handlers)):
-            from flagman import log_setup  # noqa: PLC0415 - for those who need it
+            from flagman import log_setup  # noqa: PLC0415 - for a log that is not the plain one
 
             log_setup.watch(self._engine)
 

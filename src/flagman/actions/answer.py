@@ -109,7 +109,7 @@ class _Joined(io.RawIOBase):
 
 
 class Answer:
-    """An answer whose head has come.
+    """An answer; its head has come.
 
     :param channel: where it comes from
     :param early: what of it has come already
@@ -146,7 +146,7 @@ class Answer:
         """
         if self.status in _WITHOUT_BODY:  # whatever its head says
             return
-        # Of a chunk whose length is nonsense the other one reads all that ever comes.
+        # If the length of a chunk is nonsense, read() takes all that ever comes into memory.
         read = self._response.read1 if self._response.chunked else self._response.read
         try:
             while read(_CHUNK):

@@ -118,13 +118,13 @@ class Tls:
 
     :param lower: that channel
     :param context: what is trusted
-    :param host: whose certificate is wanted
+    :param host: the name that the certificate has to have
     :param limit: until when all has to be done, on the monotonic clock
     :raises OSError: if there is no such certificate, or the other side speaks no TLS
     """
 
     def __init__(self, lower: Channel, context: ssl.SSLContext, host: str, limit: float) -> None:
-        import ssl  # noqa: PLC0415 - for those who need it
+        import ssl  # noqa: PLC0415 - for https alone
 
         self._lower = lower
         self._limit = limit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Seconds after which the next address of a host is tried as well, see RFC 8305.
 _STAGGER = 2.0
-# Seconds between two attempts at a Unix socket whose server has a full queue: nothing tells when it has room.
+# Seconds between two attempts at a Unix socket while the queue of its server is full: nothing tells when it has room.
 _PAUSE = 0.02
 
 

@@ -184,7 +184,7 @@ class HttpAction(Action):
 
 def _context() -> SSLContext:
     """Give what is trusted by default: anew for every run, since within a year certificates change."""
-    import ssl  # noqa: PLC0415 - for those who need it
+    import ssl  # noqa: PLC0415 - for https alone
 
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])

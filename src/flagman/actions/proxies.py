@@ -45,7 +45,7 @@ class Proxy:
         #: What it is told about who asks.
         self.headers: list[tuple[str, str]] = []
         if parts.username is not None:
-            from base64 import b64encode  # noqa: PLC0415 - for those who have a password
+            from base64 import b64encode  # noqa: PLC0415 - for a password alone
 
             who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self.headers.append(
@@ -56,7 +56,7 @@ class Proxy:
 def _port(parts: SplitResult) -> int | None:
     try:
         return parts.port
-    except ValueError:  # whose text may be a part of a password
+    except ValueError:  # its text may quote a part of a password
         raise ValueError("its port is not a number up to 65535") from None
 
 

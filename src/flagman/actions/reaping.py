@@ -12,7 +12,7 @@ from contextlib import suppress
 
 
 class Child:
-    """A child process whose end nobody has asked for yet.
+    """A child process; nothing has asked for its end yet.
 
     :param pid: its number
     """

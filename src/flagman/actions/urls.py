@@ -20,7 +20,7 @@ _LABEL = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}", re.IGNORECASE)
 _LONGEST_NAME = 253
 # An address, and perhaps a zone, see RFC 6874.
 _BRACKETS = re.compile(r"\[([0-9a-f:.]+)(?:(?:%25|%(?!25))([a-z0-9._~-]+))?\](?::[0-9]*)?", re.IGNORECASE)
-# Two standards disagree about what these become, and so about whose host it is.
+# Two standards disagree about what these become, so the request may go to another host than the user thinks.
 _DISPUTED = re.compile("[\u00df\u03c2\u200c\u200d]")
 # Bytes of the path of a socket, see unix(7).
 _LONGEST_PATH = 107
