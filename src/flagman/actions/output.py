@@ -42,6 +42,9 @@ class Sink:
     :param stream: where they go in the end
     """
 
+    #: Only an interruption can end its ``write``, at any point; otherwise it is interrupted where it waits.
+    may_be_cut = False
+
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
@@ -98,6 +101,8 @@ class Log(Sink):
     :param command: what to call the command
     :param level: of the records
     """
+
+    may_be_cut = True  # there may be handlers that we do not know
 
     def __init__(self, command: str, level: int) -> None:
         super().__init__()
@@ -160,9 +165,9 @@ class Stream:
     def _pass_all_on(self) -> None:
         while self._lines:
             try:
-                if not self.hurries:
+                if not self.hurries and self._sink.may_be_cut:
                     self._interrupter.unshielded(self._write_next)
-                elif self._interrupter.gives_up or self._sink.is_ready():
+                elif not self.hurries or self._interrupter.gives_up or self._sink.is_ready():
                     self._write_next()
                 else:
                     self._take_next()

@@ -233,7 +233,8 @@ class Interrupter:
         if is_elsewhere:
             poll.poll(min(patience, _GLANCE) * 1000)
         elif patience:
-            wait = self.wakeup.wait if window is None or self.shielded else self.wait
+            is_over = window is None or window.interrupted_at < math.inf
+            wait = self.wakeup.wait if is_over else self.wait
             wait(poll, None if patience == math.inf else patience)
         return patience > 0
 
