@@ -212,3 +212,27 @@ def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_VSOCK", raising=False)
     with pytest.raises(NotifyError, match="has no such sockets"):
         SystemdNotifier(debug=True)
+
+
+def test_a_manager_that_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who runs the notifier decides how it waits, and whether at all; a message may be lost, never the daemon."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        notifier = SystemdNotifier(debug=True)
+        asked: list[float] = []
+
+        def give_up(_descriptor: int, seconds: float) -> bool:
+            asked.append(seconds)
+            return False
+
+        notifier.wait = give_up
+        with pytest.raises(NotifyError, match="it does not read its messages"):
+            while True:
+                notifier.notify("STATUS=more")
+        assert len(asked) == 1
+        assert 0 < asked[0] <= 1
+        manager.recv(65536)
+        notifier.notify("STATUS=there is room again")
+        assert len(asked) == 1
+        notifier.close()

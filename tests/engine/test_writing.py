@@ -147,6 +147,14 @@ def _pipe() -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
+def drain(reader: int) -> None:
+    """Read all that is there."""
+    os.set_blocking(reader, False)
+    with suppress(BlockingIOError):
+        while os.read(reader, 65536):
+            pass
+
+
 def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
     """What comes after it begins a line of its own."""
     reader, writer = pipe
@@ -157,10 +165,7 @@ def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
     print("lost", file=file)
     os.read(reader, 4096)
     print("y" * 5000, file=file)
-    os.set_blocking(reader, False)
-    with suppress(BlockingIOError):
-        while os.read(reader, 65536):
-            pass
+    drain(reader)
     print("next", file=file)
     assert os.read(reader, 65536) == b"\nnext\n"
     interrupter.close()
@@ -182,10 +187,7 @@ def test_a_line_that_an_interruption_has_cut_gets_its_end(pipe: tuple[int, int],
             print("y" * 5000, file=file)
         else:
             PassOn(file, interrupt).write(b"y" * 5000 + b"\n")
-    os.set_blocking(reader, False)
-    with suppress(BlockingIOError):
-        while os.read(reader, 65536):
-            pass
+    drain(reader)
     print("next", file=file)
     assert os.read(reader, 65536) == b"\nnext\n"
 
