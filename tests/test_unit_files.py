@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import sys
+import zipapp
 from pathlib import Path
 
 import pytest
 from daemon import run
+from hypothesis import given, strategies
 
-from flagman import unit_files
+from flagman import cli, unit_command, unit_files, unit_syntax
 from flagman.actions import PrintAction
+from flagman.exceptions import UsageError
 from flagman.settings import Binding, Settings, Source
 
 
@@ -29,7 +33,7 @@ def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
     config.write_text('[flagman]\noutput = "log"\n', encoding="utf-8")
     line = f"--usr1 print a -vv -c {config} --every 90 exec x y --user --timer 1h --log-file l --once --check"
     line += " --hup='log info -a'"
-    command = f" -m flagman --config {config} --once --log-file "
+    command = f" -P -m flagman --config {config} --once --log-file "
     (found,) = [line for line in unit(line, PYTHONPATH="") if line.startswith("ExecStart") and "flagman" in line][:1]
     python, command_, _ = found.removeprefix("ExecStart=").partition(command)
     assert command_
@@ -40,7 +44,7 @@ def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
 RELOADS = {
     "--usr1 print a": [],
     "--hup print a": ["-HUP $MAINPID"],
-    "--usr2 reload -c /dev/null": ["-USR2 $MAINPID", "--config /dev/null --usr2 reload --check"],
+    "--usr2 reload -c /dev/null": ["-USR2 $MAINPID", "-m flagman --check --config /dev/null --usr2 reload"],
 }
 
 
@@ -87,7 +91,9 @@ MOMENTS = {
 @pytest.mark.parametrize("spec", MOMENTS)
 def test_timers(spec: str) -> None:
     """Every so long, or as a calendar says; they send the first signal that has work to do."""
-    lines = unit(f"-c /dev/null --hup reload --every 1s print x --signal winch print y --timer {spec}")
+    lines = unit(
+        f"-c /dev/null --hup reload --every 1s print x --signal TERM print z --signal winch print y --timer {spec}"
+    )
     assert lines[lines.index("[Timer]") + 1 : -3] == MOMENTS[spec]
     assert "# /etc/systemd/system/null-winch.timer" in lines
     assert [line for line in lines if "--kill-whom=main --signal=WINCH null.service" in line]
@@ -98,7 +104,9 @@ MISTAKES = {
     "--usr1 print a --print-unit --timer ''": "argument --timer: it is empty",
     "--usr1 print a --print-unit --timer 0s": "--timer: '0s' is too short",
     "--usr1 print a --print-unit --timer '1h\nX=Y'": "--timer: '1h\\nX=Y' is neither",
-    "--every 1h print a --print-unit --timer 1h": "--timer needs an action that a signal starts",
+    "--usr1 print a --print-unit --timer '1h \\'": "--timer: '1h \\\\' is neither",
+    "--every 1h print a --print-unit --timer 1h": "--timer needs an action of a signal that does not stop the daemon",
+    "--signal TERM print a --signal INT print a --print-unit --timer 1h": "--timer needs an action of a signal that",
     "--usr1 print a --timer 1h": "--timer goes with --print-unit alone",
     "--usr1 print a --user": "--user takes a NAME, except with --print-unit",
     "--usr1 print a --print-unit --no-systemd": "--print-unit is not for --no-systemd",
@@ -141,8 +149,115 @@ def test_where_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place.mkdir()
     monkeypatch.chdir(place)
     lines = unit("--usr1 print a", PYTHONPATH=f"lib{os.pathsep}/abs")
-    assert f'WorkingDirectory="{tmp_path}/a $b %%c"' in lines
+    assert f"WorkingDirectory={tmp_path}/a $b %%c" in lines
     assert f'Environment="PYTHONPATH={tmp_path}/a $b %%c/lib:/abs"' in lines
+
+
+def test_the_directory_by_the_name_that_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link will lead to the next release; a PWD that somebody has left behind is none."""
+    release, link = tmp_path / "release-1", tmp_path / "current"
+    release.mkdir()
+    link.symlink_to(release)
+    monkeypatch.chdir(release)
+    assert f"WorkingDirectory={link}" in unit("--usr1 print a", PWD=str(link))
+    for wrong in (str(tmp_path), "current", f"{link}/../current", "", "/nowhere", "\udcff"):
+        assert f"WorkingDirectory={release}" in unit("--usr1 print a", PWD=wrong)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", os.fsdecode(b"\xff")])
+def test_a_directory_that_no_unit_can_name(tmp_path: Path, name: str) -> None:
+    """It is told."""
+    place = tmp_path / name
+    place.mkdir()
+    done = run("--usr1", "print", "a", "--print-unit", directory=str(place))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "flagman: error: --print-unit: the working directory " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_options_of_the_interpreter() -> None:
+    """They may matter, and so may where it looks for modules."""
+    options = ["-X", "utf8", "-Xdev", "-sW", "ignore", "--check-hash-based-pycs", "never", "-I"]
+    done = run("--usr1", "print", "a", "--print-unit", command=[sys.executable, *options, "-Bmflagman"])
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("ExecStart=")]
+    assert line.endswith(" -X utf8 -Xdev -sW ignore --check-hash-based-pycs never -I -B -m flagman --usr1 print a")
+    assert "PYTHONPATH" not in done.stdout, "it does not look there"
+
+
+def test_an_archive_is_run_as_one(tmp_path: Path) -> None:
+    """It contains flagman, which need not be installed; a directory that does so, too."""
+    package = Path(unit_files.__file__).parent
+    source = tmp_path / "source"
+    shutil.copytree(package, source / "flagman", ignore=shutil.ignore_patterns("__pycache__"))
+    (source / "__main__.py").write_text("from flagman.__main__ import main\nmain()\n", encoding="utf-8")
+    archive = tmp_path / "flagman.pyz"
+    zipapp.create_archive(source, archive)
+    for place in (archive, source):
+        done = run(
+            "--usr1", "print", "a", "--print-unit", command=[sys.executable, place.name], directory=str(tmp_path)
+        )
+        assert [line for line in done.stdout.splitlines() if line.endswith(f" {place} --usr1 print a")], done.stderr
+
+
+def test_programs_that_systemd_would_not_find(tmp_path: Path) -> None:
+    """Those of exec are written with their paths; those of the file can only be told."""
+    for name in ("tool", "ls"):
+        (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    config = tmp_path / "c.toml"
+    config.write_text('[[on]]\nsignal = "USR2"\naction = "exec"\nargs = ["tool", "x"]\n', encoding="utf-8")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    line = (
+        f"-c {config} --usr1 exec tool tool --usr1 exec ls --usr1 exec cat --hup sh tool --usr1 exec ./x --usr1 exec no"
+    )
+    lines = unit(line, PATH=path)
+    (found,) = [line for line in lines if line.startswith("ExecStart=")]
+    rest = "--hup sh tool --usr1 exec ./x --usr1 exec no"
+    assert found.endswith(f" --usr1 exec {tmp_path}/tool tool --usr1 exec {tmp_path}/ls --usr1 exec cat {rest}")
+    assert lines[lines.index(found) - 1] == f"# Write: {tmp_path}/tool"
+    assert f"--usr1 exec {tmp_path}" not in "".join(unit(f"{line} --chroot {tmp_path}", PATH=path))
+
+
+WORDS = strategies.text(
+    strategies.characters(exclude_characters="\0", codec="utf-8"), max_size=5
+) | strategies.sampled_from(["--", ";", "-v", "--quiet", "--usr1", "--check", "print"])
+
+
+@given(
+    strategies.lists(
+        strategies.tuples(
+            strategies.sampled_from(["--hup", "--usr1", "--signal=WINCH ", "--every=1h30m ", "--after=250ms "]),
+            strategies.lists(WORDS, min_size=1, max_size=3),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    strategies.lists(
+        strategies.sampled_from(
+            ["-vv", "-q", "--timeout=90", "--group=-x", "--umask=27", "--log-file=-l", "--jitter=0", "--no-systemd"]
+        ),
+        unique=True,
+    ),
+)
+def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], options: list[str]) -> None:
+    """Whatever it is read from, reading it again gives the same settings."""
+    words = [
+        f"{option}{'' if '=' in option else '='}{shlex.join(['exec', '/x', *arguments])}"
+        for option, arguments in bindings
+    ]
+    settings = cli._given(["flagman", *options, *words])
+    command = unit_command.Command(settings, settings, settings.bindings).words("--check")
+    again = cli._given(command[command.index("-m") + 1 :])
+    assert again.check
+    assert [(b.flag, b.name, b.arguments) for b in again.bindings] == [
+        (b.flag, b.name, b.arguments) for b in settings.bindings
+    ]
+    before, after = settings.everything(), again.everything()
+    assert str(after.pop("log_file")) == (str(Path.cwd() / "-l") if before.pop("log_file") else "")
+    for different in ("check", "bindings"):
+        before.pop(different)
+        after.pop(different)
+    assert after == before
 
 
 def test_a_dollar_in_the_path_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,4 +267,19 @@ def test_a_dollar_in_the_path_of_the_interpreter(monkeypatch: pytest.MonkeyPatch
     source = Source("usr1", signum=signal.SIGUSR1)
     settings.bindings = (Binding(source, "print", PrintAction, ("$HOME",)),)
     (line,) = [line for line in unit_files.lines(settings, Settings(), settings.bindings) if "ExecStart" in line]
-    assert line == 'ExecStart="/opt/a$b/python" -m flagman --usr1 print "$$HOME"'
+    assert line == 'ExecStart="/opt/a$b/python" -P -m flagman --usr1 print "$$HOME"'
+
+
+@pytest.mark.parametrize("place", ["/opt/it's", '/opt/"x"', "/opt/back\\slash", "/opt/a\tb"])
+def test_a_program_that_systemd_does_not_take(place: str) -> None:
+    """A shell starts it, and becomes it."""
+    line = unit_syntax.command([f"{place}/python", "$x"])
+    assert line.startswith('/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/opt/')
+    assert line.endswith('/python" "$$x"')
+
+
+@pytest.mark.parametrize("program", ["python", "", os.fsdecode(b"/opt/\xff")])
+def test_a_program_that_no_unit_can_name(program: str) -> None:
+    """It is told."""
+    with pytest.raises(UsageError, match=r"^--print-unit: "):
+        unit_syntax.command([program])

@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 import flagman
+from flagman import unit_syntax
 from flagman.actions import BUILT_IN
 from flagman.exceptions import UsageError
 
@@ -78,7 +79,7 @@ def _words(name: str) -> dict[str, str]:
         "class_name": "".join(part.capitalize() for part in name.split("-")) + "Action",
         "version": flagman.__version__,
         "underline": "=" * len(name),
-        "python": sys.executable,
+        "program": unit_syntax.command([sys.executable, "-P", "-m", "flagman"]),
     }
 
 

@@ -10,6 +10,7 @@ from flagman.actions import environment
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError
+from flagman.places import working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _LATE = (
     "tomllib",
 )
 # Parts that are not for a daemon.
-_NOT_OURS = ("__main__", "ctl", "scaffold", "templates", "testing", "unit_files")
+_NOT_OURS = ("__main__", "ctl", "scaffold", "templates", "testing", "unit_command", "unit_files", "unit_syntax")
 
 
 class _Process(Daemon):
@@ -95,7 +96,7 @@ class Surroundings:
         #: Where relative paths of options begin, once this has been entered.
         self.directory = ""
         with suppress(OSError):  # it may have been deleted
-            self.directory = os.getcwd()  # noqa: PTH109 - pathlib costs 5 ms at a start
+            self.directory = working_directory()
         #: Where the configuration file is then.
         self.config = ""
         self._process.advance("detach")

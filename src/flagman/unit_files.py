@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
+from flagman import unit_command, unit_syntax
 from flagman.exceptions import UsageError
-from flagman.options import OPTIONS
+from flagman.shown import printable
 from flagman.signames import name_of
 from flagman.spans import format_span, parse_span
 
@@ -21,12 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from flagman.options import Option
     from flagman.settings import Binding, Settings
     from flagman.types import SignalNumber
 
-# Options that are not for the daemon.
-_OURS = frozenset(("print_unit", "timer", "check", "daemon"))
 # Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
 _GRACE = 5.0
 _MARGIN = 15.0
@@ -35,8 +30,8 @@ _LONGEST_NAME = 200
 # Seconds.
 _SHORTEST_WATCHDOG = 30
 _MINUTE = 60
-# The last seven-bit character that is printed.
-_TILDE = "~"
+# These end the daemon, whatever else they do.
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> Iterator[str]:
@@ -49,7 +44,7 @@ def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> I
     """
     if not settings.systemd:
         raise UsageError("--print-unit is not for --no-systemd: systemd would wait for a word for ever")
-    writer = _Writer(settings, _command(given, bindings))
+    writer = _Writer(settings, unit_command.Command(settings, given, bindings))
     yield from writer.service()
     if settings.timer:
         yield from writer.timer(settings.timer)
@@ -62,7 +57,7 @@ class _Writer:
     :param command: the daemon's command line
     """
 
-    def __init__(self, settings: Settings, command: list[str]) -> None:
+    def __init__(self, settings: Settings, command: unit_command.Command) -> None:
         self._settings = settings
         self._command = command
         stem = re.sub(r"[^\w.-]", "-", Path(settings.config).stem, flags=re.ASCII)
@@ -86,18 +81,20 @@ class _Writer:
         yield self._enable(f"{self._name}.service")
         yield ""
         yield "[Unit]"
-        yield f"Description=flagman ({summary(binding.flag for binding in settings.bindings)})"
+        yield f"Description={unit_syntax.text(f'flagman ({summary(binding.flag for binding in settings.bindings)})')}"
         yield ""
         yield "[Service]"
         yield "# A start takes until all actions are set up. Their commands cannot speak for flagman."
         yield "Type=notify"
         yield "NotifyAccess=main"
         yield "# Relative paths, in arguments and in files, mean what they mean here."
-        yield f"WorkingDirectory={_quoted(str(Path.cwd()))}"
-        if path := os.environ.get("PYTHONPATH"):
-            places = os.pathsep.join(str(Path(place).absolute()) for place in path.split(os.pathsep))
-            yield f"Environment={_quoted(f'PYTHONPATH={places}')}"
-        yield f"ExecStart={_line(self._command)}"
+        yield f"WorkingDirectory={unit_syntax.path(unit_command.directory())}"
+        for name, value in unit_command.environment():
+            yield f"Environment={unit_syntax.variable(name, value)}"
+        for program in self._command.lacking:
+            yield "# The file runs a program by a name that means nothing to systemd, or another one."
+            yield f"# Write: {printable(program)}"
+        yield f"ExecStart={unit_syntax.command(self._command.words())}"
         yield from self._reload()
         yield "# TERM goes to flagman alone: the running action, and its commands, may finish within the stop timeout."
         yield "KillMode=mixed"
@@ -125,8 +122,7 @@ class _Writer:
             yield "# While an action runs, the reload waits for it, and systemctl does not. From systemd 253 on,"
             yield "# Type=notify-reload instead of these two lines makes it wait in any case, if HUP reloads."
             yield f"ExecReload={_kill(reloads[0])}"
-            check = [*self._command, "--check"]
-            yield f"ExecReload={_line(check)}"
+            yield f"ExecReload={unit_syntax.command(self._command.words('--check'))}"
         elif any(binding.source.signum == signal.SIGHUP for binding in settings.bindings):
             yield "# It returns when the signal has been sent, not when the actions have run."
             yield f"ExecReload={_kill(signal.SIGHUP)}"
@@ -170,12 +166,15 @@ class _Writer:
 
     def timer(self, spec: str) -> Iterator[str]:
         """Write a timer, and the service that it starts, which sends the signal of the first action that has one."""
-        bound = [binding for binding in self._settings.bindings if binding.source.signum is not None]
-        ordinary = [binding for binding in bound if binding.name not in ("reload", "stop")]
+        bound = [
+            (binding.name, signum)
+            for binding in self._settings.bindings
+            if (signum := binding.source.signum) is not None and signum not in _STOPPING
+        ]
         if not bound:
-            raise UsageError("--timer needs an action that a signal starts, such as --usr1 print hello")
-        signum = (ordinary or bound)[0].source.signum
-        name = name_of(signum) if signum is not None else ""
+            raise UsageError("--timer needs an action of a signal that does not stop the daemon, such as USR1")
+        ordinary = [signum for action, signum in bound if action not in ("reload", "stop")]
+        name = name_of((ordinary or [bound[0][1]])[0])
         unit = f"{self._name}-{name.lower().replace('+', '-')}"
         yield ""
         yield self._path(f"{unit}.service")
@@ -191,7 +190,7 @@ class _Writer:
         yield "# The main process alone: USR1 would end the commands that it runs. Before systemd 252: --kill-who=main."
         systemctl = [shutil.which("systemctl") or "/usr/bin/systemctl", *(["--user"] if self._is_users else [])]
         kill = [*systemctl, "kill", "--kill-whom=main", f"--signal={name}", f"{self._name}.service"]
-        yield f"ExecStart={_line(kill)}"
+        yield f"ExecStart={unit_syntax.command(kill)}"
         yield ""
         yield self._path(f"{unit}.timer")
         yield self._enable(f"{unit}.timer")
@@ -212,7 +211,7 @@ def _moments(spec: str) -> Iterator[str]:
     try:
         seconds = parse_span(spec)
     except ValueError:
-        yield f"OnCalendar={_calendar(spec)}"
+        yield f"OnCalendar={unit_syntax.text(_calendar(spec))}"
         return
     if not seconds:
         raise UsageError(f"--timer: {spec!r} is too short")
@@ -225,7 +224,7 @@ def _moments(spec: str) -> Iterator[str]:
 
 def _calendar(spec: str) -> str:
     analyze = shutil.which("systemd-analyze")
-    good = bool(spec.strip()) and spec.isprintable()
+    good = bool(spec.strip()) and spec.isprintable() and not spec.endswith("\\")  # which continues the line
     if good and analyze:
         command = [analyze, "calendar", "--", spec]
         good = subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - no shell
@@ -236,68 +235,6 @@ def _calendar(spec: str) -> str:
     return spec
 
 
-def _command(given: Settings, bindings: Sequence[Binding]) -> list[str]:
-    """Give the command line that says the same, without what is not for the daemon: options first."""
-    words = [sys.executable, "-m", "flagman"]
-    for option in OPTIONS:
-        if vars(given).get(option.setting, "") != "" and option.setting not in _OURS:
-            words += _option(option, vars(given)[option.setting])
-    for binding in bindings:
-        words += _binding(binding)
-    return words
-
-
-def _option(option: Option, value: object) -> list[str]:
-    name = option.names[-1]
-    if isinstance(value, int) and option.kind == "count":
-        return [name] * value
-    if not option.takes_value:
-        return [name]
-    if option.value == "SPAN" and isinstance(value, int | float):
-        return [name, format_span(value)]
-    if option.value == "MODE":
-        return [name, f"{value:03o}"]
-    return [name, str(Path(str(value)).absolute() if option.value in ("FILE", "DIR") else value)]
-
-
-def _binding(binding: Binding) -> list[str]:
-    source = binding.source
-    words = [binding.name, *binding.arguments]
-    if source.every is not None:
-        option, words = "--every", [format_span(source.every), *words]
-    elif source.after is not None:
-        option, words = "--after", [format_span(source.after), *words]
-    elif source.flag in ("hup", "usr1", "usr2"):
-        option = f"--{source.flag}"
-    else:
-        option, words = "--signal", [source.flag.upper(), *words]
-    if any(word.startswith(("-", ";")) or not word for word in words):
-        return [f"{option}={shlex.join(words)}"]  # or the argument would be taken for the end of the arguments
-    return [option, *words]
-
-
 def _kill(signum: SignalNumber) -> str:
-    return f"{shutil.which('kill') or '/bin/kill'} -{name_of(signum)} $MAINPID"
-
-
-def _line(words: Sequence[str]) -> str:
-    """Write a command line, see :manpage:`systemd.service(5)`."""
-    program, *arguments = words
-    return " ".join((_quoted(program), *(_quoted(word).replace("$", "$$") for word in arguments)))
-
-
-def _quoted(word: str) -> str:
-    """Write one word, see :manpage:`systemd.syntax(7)`."""
-    if re.fullmatch(r"[\w@+=:,./-]+", word, flags=re.ASCII):
-        return word
-    return f'"{"".join(map(_escaped, word))}"'
-
-
-def _escaped(character: str) -> str:
-    if character == "%":
-        return "%%"
-    if character in '"\\':
-        return f"\\{character}"
-    if " " <= character <= _TILDE:
-        return character
-    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+    kill = unit_syntax.command([shutil.which("kill") or "/bin/kill", f"-{name_of(signum)}"])
+    return f"{kill} $MAINPID"

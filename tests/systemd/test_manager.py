@@ -16,6 +16,8 @@ import pytest
 from daemon import run
 from user_manager import MANAGER, Manager
 
+from flagman import unit_syntax
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -407,6 +409,40 @@ def test_a_printed_unit_runs(manager: Manager, tmp_path: Path, monkeypatch: pyte
     finally:
         manager.check("systemctl --user stop printed.service")
     assert manager.show("printed.service", "Result") == "success"
+
+
+PLACES = ["a b", "a%n", "ü", "it's", 'say "hi"', "$HOME", "end ", "end\\", "tab\tin", "~", "-", "a;b", "#"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_unit_that_was_printed_in_an_odd_directory(manager: Manager, tmp_path: Path, place: str) -> None:
+    """It runs there, and nothing that lies there is imported."""
+    directory = tmp_path / place
+    directory.mkdir()
+    for module in ("types", "contextlib", "signal"):
+        (directory / f"{module}.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    done = run("--usr1", "print", "hello", "--print-unit", "--user", directory=str(directory))
+    assert (done.returncode, done.stderr) == (0, "")
+    manager.install("flagman.service", units(done.stdout)["flagman.service"])
+    manager.check("systemctl --user start flagman.service")
+    try:
+        assert Path(f"/proc/{manager.show('flagman.service', 'MainPID')}/cwd").resolve() == directory
+    finally:
+        manager.check("systemctl --user stop flagman.service")
+
+
+@pytest.mark.parametrize("place", ["it's", 'say "hi"', "back\\slash", "a b", "%n", "ü", "$HOME"])
+def test_a_program_at_an_odd_place(manager: Manager, tmp_path: Path, place: str) -> None:
+    """It runs, with its arguments as they are, as the main process."""
+    program = tmp_path / place / "program"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$$" "$@" >{tmp_path}/output\n', encoding="utf-8")
+    program.chmod(0o755)
+    line = unit_syntax.command([str(program), *ODD])
+    manager.install("odd.service", f"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={line}\n")
+    manager.check("systemctl --user restart odd.service")
+    pid = manager.show("odd.service", "ExecMainPID")
+    assert (tmp_path / "output").read_text(encoding="utf-8") == "\n".join([pid, *ODD]) + "\n"
 
 
 def test_the_documented_units(manager: Manager, tmp_path: Path, flagman: str) -> None:

@@ -1,0 +1,172 @@
+"""The command line of the daemon in a unit: what has been tried, from another process, without what is not for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import site
+import sys
+from pathlib import Path
+
+from flagman.actions.command import ExecAction, ShellAction
+from flagman.exceptions import UsageError
+from flagman.options import OPTIONS
+from flagman.places import working_directory
+from flagman.spans import format_span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flagman.options import Option
+    from flagman.settings import Binding, Settings
+
+# Options that are not for the daemon.
+_OURS = frozenset(("print_unit", "timer", "check", "daemon"))
+# Those whose paths are not within another root.
+_OUTSIDE = frozenset(("config", "pid_file", "chroot"))
+# Where systemd looks for programs, see systemd.exec(5), Environment Variables in Spawned Processes.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+# Short options of Python: the first that takes a value ends the word, or takes the next one.
+_SHORT = re.compile("-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
+_LONG = "--check-hash-based-pycs"
+# What decides which modules Python finds.
+_FOUND_BY = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE")
+
+
+class Command:
+    """A command line, in two parts; what is added goes in between.
+
+    :param settings: all that holds
+    :param given: the options of the command line alone
+    :param bindings: those of the command line alone
+    """
+
+    def __init__(self, settings: Settings, given: Settings, bindings: Sequence[Binding]) -> None:
+        self._settings = settings
+        self._options: list[str] = []
+        for option in OPTIONS:
+            if vars(given).get(option.setting, "") != "" and option.setting not in _OURS:
+                self._options += self._option(option, vars(given)[option.setting])
+        self._bindings = [word for binding in bindings for word in self._binding(binding)]
+        #: What the file runs, and systemd's PATH lacks.
+        self.lacking = [
+            program
+            for binding in settings.bindings[: len(settings.bindings) - len(bindings)]  # which come first
+            if (program := self._found(binding)) is not None
+        ]
+
+    def words(self, *more: str) -> list[str]:
+        """Give the words of the command.
+
+        :param more: options to be added
+        """
+        return [*_flagman(), *more, *self._options, *self._bindings]
+
+    def _option(self, option: Option, value: object) -> list[str]:
+        name = option.names[-1]
+        if isinstance(value, int) and option.kind == "count":
+            return [name] * value
+        if not option.takes_value:
+            return [name]
+        if option.value == "SPAN" and isinstance(value, int | float):
+            text = format_span(value)
+        elif option.value == "MODE":
+            text = f"{value:03o}"
+        elif option.value in ("FILE", "DIR") and (self._settings.chroot is None or option.setting in _OUTSIDE):
+            text = _absolute(str(value))
+        else:
+            text = str(value)
+        return [f"{name}={text}"] if text.startswith("-") else [name, text]
+
+    def _binding(self, binding: Binding) -> list[str]:
+        source = binding.source
+        arguments = list(binding.arguments)
+        if (program := self._found(binding)) is not None:
+            arguments[0] = program
+        words = [binding.name, *arguments]
+        if source.every is not None:
+            option, words = "--every", [format_span(source.every), *words]
+        elif source.after is not None:
+            option, words = "--after", [format_span(source.after), *words]
+        elif source.flag in ("hup", "usr1", "usr2"):
+            option = f"--{source.flag}"
+        else:
+            option, words = "--signal", [source.flag.upper(), *words]
+        if any(word.startswith(("-", ";")) or not word for word in words):
+            return [f"{option}={shlex.join(words)}"]  # or the argument would be taken for the end of the arguments
+        return [option, *words]
+
+    def _found(self, binding: Binding) -> str | None:
+        """Find the program of a binding, if systemd would find another one by its name, or none."""
+        is_program = issubclass(binding.action, ExecAction) and not issubclass(binding.action, ShellAction)
+        if not is_program or self._settings.chroot is not None:
+            return None
+        name = binding.arguments[0]
+        ours, systemds = shutil.which(name), shutil.which(name, path=_PATH)
+        if "/" in name or ours is None or (systemds is not None and Path(ours).samefile(systemds)):
+            return None
+        return _absolute(ours)
+
+
+def environment() -> Iterator[tuple[str, str]]:
+    """Give the variables that decide which modules are found: each name with its value."""
+    if sys.flags.ignore_environment:
+        return
+    values = {name: os.environ[name] for name in _FOUND_BY if os.environ.get(name)}
+    home = f"{site.getusersitepackages()}{os.sep}"
+    if any(str(getattr(module, "__file__", "")).startswith(home) for module in list(sys.modules.values())):
+        values.setdefault("PYTHONUSERBASE", site.getuserbase())  # the daemon may be another user
+    for name, value in values.items():
+        yield name, os.pathsep.join(_absolute(place) for place in value.split(os.pathsep))
+
+
+def directory() -> str:
+    """Give the working directory.
+
+    :raises UsageError: if it has been deleted
+    """
+    try:
+        return working_directory()
+    except OSError:
+        raise UsageError("--print-unit: the current directory does not exist any more") from None
+
+
+def _absolute(place: str) -> str:
+    return os.path.join(directory(), place)  # noqa: PTH118 - without a look at what ".." means
+
+
+def _flagman() -> list[str]:
+    """Give the words that run what runs here: a file that contains flagman, or the module.
+
+    Never what lies in the working directory: -P does not search it.
+    """
+    if not sys.executable:
+        raise UsageError("--print-unit: Python does not know where its own program is")
+    options = list(_interpreter_options())
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name == "__main__":  # an archive of zipapp, or a directory
+        return [sys.executable, *options, _absolute(os.path.dirname(str(main.__file__)))]  # noqa: PTH120 - as above
+    if not sys.flags.isolated and "-P" not in options:
+        options.append("-P")
+    return [sys.executable, *options, "-m", "flagman"]
+
+
+def _interpreter_options() -> Iterator[str]:
+    """Give the options of the Python that runs here, as they were given."""
+    words = iter(sys.orig_argv[1:])
+    for word in words:
+        short = _SHORT.fullmatch(word)
+        if short is None or word == "-":
+            return  # a file
+        flags, option, value = ("", "X", "") if word == _LONG else short.groups()
+        if option in ("c", "m"):
+            if flags:
+                yield f"-{flags}"
+            return
+        yield word
+        if option and not value:
+            yield next(words)

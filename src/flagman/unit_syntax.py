@@ -1,0 +1,85 @@
+"""What a unit of systemd can say, and how: each kind of setting has a grammar of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from flagman.exceptions import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The last seven-bit character that is printed.
+_TILDE = "~"
+# What systemd does not take in the path of a program, however it is written.
+_NOT_IN_PROGRAMS = re.compile("[\"'\\\\\0-\x1f\x7f]")
+# What takes its place then.
+_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
+
+
+def command(words: Sequence[str]) -> str:
+    """Write a command line, for ``ExecStart=`` and its like; see :manpage:`systemd.service(5)`.
+
+    :raises UsageError: if the program is not at an absolute path
+    """
+    if not words[0].startswith("/"):
+        raise UsageError(f"--print-unit: a unit needs the whole path of a program, which {words[0]!r} is not")
+    _check_utf8(words[0], "the path of a program")
+    if _NOT_IN_PROGRAMS.search(words[0]):
+        words = (*_SHELL, *words)
+    program, *arguments = words
+    # Variables are replaced in arguments only.
+    return " ".join((quoted(program), *(quoted(word).replace("$", "$$") for word in arguments)))
+
+
+def quoted(word: str) -> str:
+    """Write one word of several, see :manpage:`systemd.syntax(7)`."""
+    if re.fullmatch(r"[\w@+=:,./-]+", word, flags=re.ASCII):
+        return word
+    return f'"{"".join(map(_escaped, word))}"'
+
+
+def variable(name: str, value: str) -> str:
+    """Write a variable, for ``Environment=``.
+
+    :raises UsageError: if it is not UTF-8, which systemd does not take
+    """
+    _check_utf8(value, name)
+    return quoted(f"{name}={value}")
+
+
+def path(value: str) -> str:
+    """Write a path that is all of its line, as that of ``WorkingDirectory=`` is: as it is, but for specifiers.
+
+    :raises UsageError: if a line cannot hold it
+    """
+    _check_utf8(value, "the working directory")
+    if re.search("[\n\r\0]", value):
+        raise UsageError(f"--print-unit: the working directory {value!r} cannot be written in a unit")
+    # A space at the end would be dropped, and a backslash would continue the line.
+    end = "/" if value[-1].isspace() or value.endswith("\\") else ""
+    return text(value) + end
+
+
+def text(value: str) -> str:
+    """Write what is all of its line."""
+    return value.replace("%", "%%")
+
+
+def _check_utf8(value: str, what: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"--print-unit: {what} is {value!r}, which is not UTF-8, and no unit can say that") from None
+
+
+def _escaped(character: str) -> str:
+    if character == "%":
+        return "%%"
+    if character in '"\\':
+        return f"\\{character}"
+    if " " <= character <= _TILDE:
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
