@@ -51,7 +51,7 @@ class Known(dict[str, type[Action]]):
 def test_the_list() -> None:
     """Names in one column, texts wrapped at 80 columns with a hanging indent, arguments on their own line."""
     known = Known(print=PrintAction, beep=Beep, bad=Beep, undescribed=Undescribed)
-    assert list(listing.lines(known)) == [
+    assert list(listing.lines(known, {})) == [
         "name        - description [(argument: type, ...)]",
         "-" * 80,
         "print       - A simple Action that prints messages at the various stages of",
@@ -69,14 +69,14 @@ def test_the_list() -> None:
 def test_odd_plugins_do_not_break_the_list() -> None:
     """A blank description, and a name that is wider than the page."""
     name = "x" * 90
-    shown = list(listing.lines({name: Blank, "print": PrintAction}))
+    shown = list(listing.lines({name: Blank, "print": PrintAction}, {}))
     assert shown[2] == f"{name} - (no description)"
     assert shown[3].endswith(" - A simple Action that")
 
 
 def test_names_can_be_bold() -> None:
     """The padding is inside."""
-    assert next(iter(listing.lines({"print": PrintAction}, bold=("<", ">")))).startswith("<name  ->")
+    assert next(iter(listing.lines({"print": PrintAction}, {}, bold=("<", ">")))).startswith("<name  ->")
 
 
 BOLD = ("\x1b[1m", "\x1b[22m")

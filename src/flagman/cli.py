@@ -69,7 +69,8 @@ def list_actions() -> None:
     # Here because only this option needs it, and it imports inspect and every plugin.
     from flagman import listing  # noqa: PLC0415
 
-    for line in listing.lines(core.KNOWN_ACTIONS, bold=listing.bold_escapes(sys.stdout)):
+    known = core.KNOWN_ACTIONS
+    for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):
         print(line)
 
 

@@ -22,20 +22,24 @@ _WIDTH = 80
 _NARROWEST = 20
 
 
-def lines(known: Mapping[ActionName, type[Action]], bold: tuple[str, str] = ("", "")) -> Iterator[str]:
+def lines(
+    known: Mapping[ActionName, type[Action]], broken: Mapping[str, str], bold: tuple[str, str] = ("", "")
+) -> Iterator[str]:
     """Give the lines of the list.
 
     :param known: all actions; one that cannot be loaded is listed as broken
+    :param broken: distributions whose actions are not known, with what is wrong with each
     :param bold: what to write before and after a name
     """
     names = list(known)
-    column = max(map(len, [*names, "name"]))
+    column = max(map(len, [*names, *broken, "name"]))
+    width = max(_WIDTH - column - 3, _NARROWEST)
     yield _entry("name", "description [(argument: type, ...)]", column, bold)
     yield "-" * _WIDTH
     for name in names:
-        first, *others = _description(known, name, max(_WIDTH - column - 3, _NARROWEST))
-        yield _entry(name, first, column, bold)
-        yield from (f"{'':{column + 3}}{line}".rstrip() for line in others)
+        yield from _item(name, _description(known, name, width), column, bold)
+    for distribution, trouble in broken.items():
+        yield from _item(distribution, wrap(f"BROKEN DISTRIBUTION: {trouble}", width), column, bold)
 
 
 def bold_escapes(stream: TextIO | None) -> tuple[str, str]:
@@ -48,6 +52,11 @@ def bold_escapes(stream: TextIO | None) -> tuple[str, str]:
     except ImportError:
         return "", ""
     return Style.BRIGHT, Style.NORMAL
+
+
+def _item(name: str, text: list[str], column: int, bold: tuple[str, str]) -> Iterator[str]:
+    yield _entry(name, text[0], column, bold)
+    yield from (f"{'':{column + 3}}{line}".rstrip() for line in text[1:])
 
 
 def _entry(name: str, text: str, column: int, bold: tuple[str, str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from daemon import clean_environment
 
+from flagman import listing
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
 from flagman.engine.catalog import Catalog
 from flagman.exceptions import PluginError, UnknownActionError
@@ -95,6 +97,118 @@ def test_two_distributions_with_one_name(path: Path) -> None:
     assert catalog["acme-two:good"].__module__ == "acme_two"
     assert {"acme-one:good", "acme-two:good"} <= set(catalog)
     assert "good" not in catalog
+
+
+# What somebody else's entry_points.txt may contain, and what may be there instead of it.
+STRANGE = {
+    "without =": b"[console_scripts]\nacme\n",
+    "not UTF-8": b"[console_scripts]\nacme = acme:\xff\n",
+    "no section": b"acme = acme:main\n",
+    "a NUL": b"\0",
+    "odd references": b"[console_scripts]\nacme = what is this?\n= x:y\nacme =\n",
+    "a directory": None,
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_somebody_elses_broken_metadata(path: Path, kind: str) -> None:
+    """It has no effect, wherever it comes in the order of things."""
+    for name in ("aaa", "zzz"):
+        distribution(path, name)
+        points = path / f"{name}-1.0.dist-info" / "entry_points.txt"
+        points.unlink()
+        content = STRANGE[kind]
+        if content is None:
+            points.mkdir()
+        else:
+            points.write_bytes(content)
+    distribution(path, "acme-good", "good = acme_good:Good", acme_good=GOOD)
+    catalog = Catalog()
+    assert catalog["good"].__name__ == "Good"
+    assert "good" in list(catalog)
+    assert catalog.broken == {}
+    with pytest.raises(UnknownActionError, match=r"unknown action 'god'; did you mean 'good'\?$"):
+        catalog["god"]
+
+
+@pytest.mark.parametrize("content", [b"[flagman.action]\npurge\n", b"[flagman.action]\npurge = \xff\n"])
+def test_a_plugin_with_broken_metadata(path: Path, content: bytes) -> None:
+    """Who looks for its action learns why it is not there."""
+    distribution(path, "acme_tools")
+    (path / "acme_tools-1.0.dist-info" / "entry_points.txt").write_bytes(content)
+    catalog = Catalog()
+    assert list(catalog.broken) == ["acme-tools"]
+    with pytest.raises(
+        UnknownActionError, match=r"the distribution 'acme-tools' is broken: its metadata cannot be read"
+    ):
+        catalog["purge"]
+    assert any("BROKEN DISTRIBUTION: its metadata" in line for line in listing.lines(catalog, catalog.broken))
+
+
+@pytest.mark.parametrize("value", ["acme_good", "acme_good:", ":Good", "what is this?", "acme good:Good", "é:", "..:x"])
+def test_an_odd_reference(path: Path, value: str) -> None:
+    """The action is broken, and nothing else."""
+    distribution(path, "acme", f"odd = {value}", "good = acme_good:Good [extra]", acme_good=GOOD)
+    catalog = Catalog()
+    assert catalog["good"].__name__ == "Good"
+    with pytest.raises(PluginError, match=r"^the action 'odd' of the distribution 'acme' is broken: "):
+        catalog["odd"]
+
+
+def test_metadata_without_a_name(path: Path) -> None:
+    """The directory has one."""
+    distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
+    (path / "acme-1.0.dist-info" / "METADATA").unlink()
+    assert Catalog()["acme:good"].__name__ == "Good"
+
+
+def test_what_an_upgrade_has_left_behind(path: Path) -> None:
+    """The same offer is one offer; what pip has moved out of its way is none."""
+    distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
+    shutil.copytree(path / "acme-1.0.dist-info", path / "acme-1.1.dist-info")
+    shutil.copytree(path / "acme-1.0.dist-info", path / "~cme-0.9.dist-info")
+    (path / "~cme-0.9.dist-info" / "entry_points.txt").write_text(
+        "[flagman.action]\ngood = old:Old\n", encoding="utf-8"
+    )
+    catalog = Catalog()
+    assert catalog["good"] is catalog["acme:good"]
+    assert list(catalog).count("good") == 1
+
+
+def test_two_versions_of_one_distribution(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """That which is imported counts; if both are in one directory, neither is guessed."""
+    other = tmp_path_factory.mktemp("other")
+    sys.path.append(str(other))
+    try:
+        distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
+        distribution(other, "acme", "good = acme_old:Good", "old = acme_old:Good")
+        catalog = Catalog()
+        assert catalog["good"].__module__ == "acme_good"
+        assert "old" not in catalog
+    finally:
+        sys.path.remove(str(other))
+    shutil.copytree(path / "acme-1.0.dist-info", path / "acme-1.1.dist-info")
+    (path / "acme-1.1.dist-info" / "entry_points.txt").write_text(
+        "[flagman.action]\ngood = acme:New\n", encoding="utf-8"
+    )
+    catalog.look_again()
+    with pytest.raises(
+        PluginError, match="the action 'good' is offered more than once: choose acme:New or acme_good:Good"
+    ):
+        catalog["good"]
+
+
+def test_a_way_to_find_distributions_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is somebody else's, too."""
+
+    class Finder:
+        @staticmethod
+        def find_distributions(context: object) -> NoReturn:
+            raise RuntimeError(str(context))
+
+    distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    assert Catalog()["good"].__name__ == "Good"
 
 
 def test_a_plugin_cannot_replace_a_built_in_action(path: Path) -> None:

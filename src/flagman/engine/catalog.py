@@ -12,19 +12,24 @@ name                  finds
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 
 from flagman.actions import BUILT_IN
-from flagman.exceptions import PluginError, UnknownActionError
+from flagman.exceptions import PluginError, UnknownActionError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution
 
     from flagman.actions.action import Action
     from flagman.types import ActionName
+
+    #: The distribution, the name of the action, and where it is.
+    Offer = tuple[str, ActionName, str]
 
 #: The entry-point group under which distributions offer their actions.
 GROUP = "flagman.action"
@@ -38,16 +43,21 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
     """
 
     def __init__(self) -> None:
-        self._points: list[EntryPoint] | None = None
+        self._found: tuple[list[Offer], dict[str, str]] | None = None
 
     def look_again(self) -> None:
         """Forget what is installed: something may have been added since."""
-        self._points = None
+        self._found = None
 
-    def _plugins(self) -> list[EntryPoint]:
-        if self._points is None:
-            self._points = _plugins()
-        return self._points
+    def _look(self) -> tuple[list[Offer], dict[str, str]]:
+        if self._found is None:
+            self._found = _look()
+        return self._found
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """What is wrong with distributions that seem to offer actions, by their names."""
+        return self._look()[1]
 
     def __getitem__(self, name: ActionName) -> type[Action]:
         """Find and load an action.
@@ -60,32 +70,33 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         direct = _named_directly(name)
         if isinstance(direct, type):
             return direct
-        offers = [point for point in self._plugins() if name in (point.name, _full_name(point))]
+        offers = [offer for offer in self._look()[0] if name in (offer[1], _full_name(offer))]
         if not offers:
-            if direct is not None:
-                raise direct
-            from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
-
-            hint = did_you_mean(name, self, otherwise="; flagman --list names them all")
-            raise UnknownActionError(f"unknown action {name!r}{hint}")
+            raise direct or self._unknown(name)
         if len(offers) > 1:
-            choices = " or ".join(sorted(map(_full_name, offers)))
-            raise PluginError(f"several distributions offer an action {name!r}: choose {choices}")
-        return _load(
-            f"{offers[0].module}:{offers[0].attr}",
-            f"the action {name!r} of the distribution {_distribution(offers[0])!r}",
-        )
+            raise PluginError(_ambiguous(name, offers))
+        ((distribution, _, value),) = offers
+        what, place = f"the action {name!r} of the distribution {distribution!r}", _place(value)
+        if not place.partition(":")[2]:
+            raise PluginError(f"{what} is broken: {place!r} is not of the form module:Class")
+        return _load(place, what)
+
+    def _unknown(self, name: ActionName) -> UnknownActionError:
+        from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+
+        hint = did_you_mean(name, self, otherwise="; flagman --list names them all")
+        trouble = "".join(f"; the distribution {where!r} is broken: {what}" for where, what in self.broken.items())
+        return UnknownActionError(f"unknown action {name!r}{hint}{trouble}")
 
     def __iter__(self) -> Iterator[ActionName]:
-        plugins = sorted(self._plugins(), key=_full_name)
-        names = [point.name for point in plugins]
+        names = dict(sorted((_full_name(offer), offer[1]) for offer in self._look()[0]))
+        short = list(names.values())
         yield from BUILT_IN
-        for point in plugins:
-            alone = names.count(point.name) == 1 and point.name not in BUILT_IN
-            yield point.name if alone else _full_name(point)
+        for full_name, name in names.items():
+            yield name if short.count(name) == 1 and name not in BUILT_IN else full_name
 
     def __len__(self) -> int:
-        return len(BUILT_IN) + len(self._plugins())
+        return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
         return any(name == known for known in self)
@@ -104,19 +115,74 @@ def _named_directly(name: ActionName) -> type[Action] | PluginError | None:
         return None if absent else error
 
 
-def _plugins() -> list[EntryPoint]:
-    """List what distributions other than flagman itself offer."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 - 20 ms, and no built-in action needs it
+def _look() -> tuple[list[Offer], dict[str, str]]:
+    """Look at each distribution but flagman itself; give its offers, or what is wrong with its metadata.
 
-    return [point for point in entry_points(group=GROUP) if _distribution(point) != "flagman"]
+    Of two that have the same name the first place on Python's path counts, as it does for imports.
+    """
+    from importlib.metadata import distributions  # noqa: PLC0415 - 20 ms, and no built-in action needs it
+
+    offers: dict[Offer, None] = {}
+    broken: dict[str, str] = {}
+    places = {"flagman": ""}
+    with suppress(Exception):  # somebody's own way to find distributions
+        for found in distributions():
+            name = _directory_name(found)
+            try:
+                place = str(found.locate_file(""))
+                if name.startswith("~") or places.setdefault(name, place) != place:
+                    continue  # what pip has left behind, or another version that is not imported
+                points = [point for point in found.entry_points if point.group == GROUP]
+                title = (_title(found) or name) if points else ""
+                offers |= dict.fromkeys((title, point.name, point.value) for point in points)
+            except Exception as error:  # noqa: BLE001 - whatever a stranger's files contain
+                if _concerns_us(found, error):
+                    broken[name] = f"its metadata cannot be read: {type(error).__name__}: {one_line(error)}"
+    return list(offers), broken
 
 
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "unknown"
+def _directory_name(found: Distribution) -> str:
+    """Give the name that the directory of the metadata tells, in its normal form; its files need not be read for that.
+
+    See https://packaging.python.org/en/latest/specifications/name-normalization/.
+    """
+    stem, _, kind = os.path.basename(str(getattr(found, "_path", ""))).rpartition(".")  # noqa: PTH119 - pathlib: 5 ms
+    name = stem.partition("-")[0] if kind in ("dist-info", "egg-info") else _title(found)
+    return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
-def _full_name(point: EntryPoint) -> ActionName:
-    return f"{_distribution(point)}:{point.name}"
+def _title(found: Distribution) -> str:
+    """Give the name that the metadata tells, or an empty one."""
+    with suppress(Exception):
+        return str(found.name or "")
+    return ""
+
+
+def _concerns_us(found: Distribution, error: Exception) -> bool:
+    """Tell whether a file that cannot be read seems to offer actions."""
+    if isinstance(error, UnicodeDecodeError):
+        return GROUP.encode() in error.object
+    with suppress(Exception):
+        return GROUP in (found.read_text("entry_points.txt") or "")
+    return False
+
+
+def _full_name(offer: Offer) -> ActionName:
+    return f"{offer[0]}:{offer[1]}"
+
+
+def _ambiguous(name: ActionName, offers: list[Offer]) -> str:
+    """Say how to choose one of several offers."""
+    full_names = set(map(_full_name, offers))
+    if len(full_names) == len(offers):
+        return f"several distributions offer an action {name!r}: choose {' or '.join(sorted(full_names))}"
+    places = sorted({_place(value) for _, _, value in offers})  # more than one version is installed
+    return f"the action {name!r} is offered more than once: choose {' or '.join(places)}"
+
+
+def _place(value: str) -> str:
+    """Give the place of an entry point: a value may also name extras, in brackets."""
+    return value.partition("[")[0].strip()
 
 
 def _load(place: str, what: str) -> type[Action]:
