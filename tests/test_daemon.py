@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -423,7 +424,7 @@ def test_descriptors_without_a_list(listings: tuple[str, ...], monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("environment", "detaches"),
-    [({}, True), ({"NOTIFY_SOCKET": "/x"}, False), ({"LISTEN_FDS": "1", "LISTEN_PID": "ours"}, False)],
+    [({}, True), ({"NOTIFY_SOCKET": "/x"}, True), ({"LISTEN_FDS": "1", "LISTEN_PID": "ours"}, False)],
 )
 def test_who_has_started_it(environment: dict[str, str], detaches: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
     """Whoever watches the process wants it to stay."""
@@ -435,6 +436,17 @@ def test_who_has_started_it(environment: dict[str, str], detaches: bool, monkeyp
     monkeypatch.setattr(os, "getppid", lambda: 1)
     assert not Daemon().detached
     assert Daemon(detach=True).detached
+
+
+def test_a_manager_that_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It watches; that one which does not any more has left the variable behind."""
+    place = str(tmp_path / "notify")
+    monkeypatch.setattr(os, "getppid", lambda: 4711)
+    monkeypatch.setenv("NOTIFY_SOCKET", place)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(place)
+        assert not Daemon().detached
+    assert Daemon().detached
 
 
 def test_a_super_server(starter: Starter) -> None:

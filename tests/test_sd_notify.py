@@ -5,17 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 import uuid
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+from hypothesis import given, strategies
 
+from flagman import sd_notify
 from flagman.exceptions import NotifyError
 from flagman.sd_notify import SystemdNotifier, take_from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(name="manager", params=["path", "abstract"])
@@ -197,7 +201,20 @@ def test_the_host_of_a_virtual_machine(monkeypatch: pytest.MonkeyPatch, refused:
         notifier.notify("READY=1")
 
 
-@pytest.mark.parametrize("address", ["vsock:", "vsock:2", "vsock:2:", "vsock:x:1", "vsock:-1:1", "vsock:99999999999:1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "vsock:",
+        "vsock:2",
+        "vsock:2:",
+        "vsock:x:1",
+        "vsock:-1:1",
+        "vsock:99999999999:1",
+        "vsock:4294967295:1",
+        "vsock:2:4294967298",
+        "vsock:2:²",
+    ],
+)
 def test_a_bad_address_of_a_host(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As any other."""
     monkeypatch.setenv("NOTIFY_SOCKET", address)
@@ -214,12 +231,99 @@ def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
         SystemdNotifier(debug=True)
 
 
-def test_a_manager_that_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Who runs the notifier decides how it waits, and whether at all; a message may be lost, never the daemon."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        notifier = SystemdNotifier(debug=True)
+@pytest.fixture(name="place")
+def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Give the path of the socket, where nobody listens yet."""
+    place = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", place)
+    return place
+
+
+def listen(place: str) -> socket.socket:
+    """Bind it, perhaps anew, as a manager does."""
+    Path(place).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(place)
+    listener.settimeout(0)
+    return listener
+
+
+def messages(listener: socket.socket) -> list[str]:
+    """Read all that has come."""
+    found = []
+    with suppress(BlockingIOError):
+        while True:
+            found.append(listener.recv(4096).decode())
+    return found
+
+
+class Calls:
+    """What is to be called later; stands in for the loop."""
+
+    def __init__(self, notifier: SystemdNotifier) -> None:
+        self.due: list[tuple[float, Callable[[], None]]] = []
+        notifier.call_later = lambda pause, function: self.due.append((pause, function))
+
+    def next(self) -> float:
+        """Call what is due; tell after how many seconds."""
+        ((pause, function),) = self.due
+        self.due = []
+        function()
+        return pause
+
+
+def never(_descriptor: int, _seconds: float) -> bool:
+    """Stand in for what waits, where nothing may."""
+    raise AssertionError("it has waited")
+
+
+def fill(notifier: SystemdNotifier) -> None:
+    """Let the manager have all that it takes without reading."""
+    sent = SystemdNotifier(debug=True)
+    with pytest.raises(NotifyError, match="it does not read its messages"):
+        while True:
+            sent.notify("STATUS=more")
+    sent.close()
+    notifier.notify("STATUS=dropped")
+
+
+def test_what_must_arrive_is_sent_again(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    """From the loop, in order; of the same kind only the last; what is no more than news is dropped at once."""
+    with listen(place) as manager:
+        notifier = SystemdNotifier()
+        notifier.wait = never
+        calls = Calls(notifier)
+        fill(notifier)
+        for message in ("RELOADING=1\nX=1", "STATUS=a", "READY=1\nSTATUS=b", "RELOADING=1\nX=2", "READY=1\nSTATUS=c"):
+            notifier.notify(message)
+        notifier.notify("WATCHDOG=1")
+        notifier.notify("WATCHDOG=1")
+        pauses = [calls.next() for _ in range(12)]
+        assert pauses[:3] == [0.02, 0.04, 0.08]
+        assert pauses[-1] == 5
+        assert [record.getMessage() for record in caplog.records] == [
+            "The service manager does not take RELOADING now, it is sent again later: it does not read its messages"
+        ]
+        assert set(messages(manager)) == {"STATUS=more"}
+        calls.next()
+        assert messages(manager) == ["RELOADING=1\nX=2", "READY=1\nSTATUS=c", "WATCHDOG=1"]
+        assert not calls.due
+        notifier.notify("STATUS=d")
+        assert messages(manager) == ["STATUS=d"]
+        fill(notifier)
+        notifier.notify("READY=1")
+        assert calls.next() == 0.02
+        messages(manager)
+        notifier.notify("STOPPING=1")
+        assert messages(manager) == ["READY=1", "STOPPING=1"], "in their order"
+        notifier.close()
+
+
+def test_where_nobody_tries_again_a_message_waits(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Who runs the notifier decides how; a message may be lost, never the daemon, and never without a word."""
+    with listen(place) as manager:
+        notifier = SystemdNotifier()
+        fill(notifier)
         asked: list[float] = []
 
         def give_up(_descriptor: int, seconds: float) -> bool:
@@ -227,12 +331,78 @@ def test_a_manager_that_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path:
             return False
 
         notifier.wait = give_up
-        with pytest.raises(NotifyError, match="it does not read its messages"):
-            while True:
-                notifier.notify("STATUS=more")
-        assert len(asked) == 1
-        assert 0 < asked[0] <= 1
-        manager.recv(65536)
-        notifier.notify("STATUS=there is room again")
-        assert len(asked) == 1
+        notifier.notify("READY=1")
+        assert 0 < asked.pop() <= 1
         notifier.close()
+        assert 0 < asked.pop() <= 1
+        assert caplog.records[-1].getMessage() == (
+            "The service manager has not taken READY: it does not read its messages"
+        )
+        assert "READY=1" not in messages(manager)
+
+
+def test_the_end_is_the_last_attempt(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It takes a manager that reads again no time."""
+    with listen(place) as manager:
+        notifier = SystemdNotifier()
+        Calls(notifier)
+        fill(notifier)
+        notifier.notify("STATUS=Failed: x\nEXIT_STATUS=1")
+        messages(manager)
+        notifier.close()
+        assert messages(manager) == ["STATUS=Failed: x\nEXIT_STATUS=1"]
+        assert len(caplog.records) == 1
+
+
+def test_a_manager_that_binds_its_socket_anew(place: str) -> None:
+    """It is found by the next message, whatever that is, and by one that waits."""
+    first = listen(place)
+    notifier = SystemdNotifier()
+    calls = Calls(notifier)
+    first.close()
+    with listen(place) as second:
+        notifier.notify("STATUS=here")
+        assert messages(second) == ["STATUS=here"]
+    notifier.notify("WATCHDOG=1")
+    calls.next()
+    with listen(place) as third:
+        calls.next()
+        assert messages(third) == ["WATCHDOG=1"]
+    notifier.close()
+
+
+def test_a_manager_that_has_gone_for_good(
+    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a minute it is not waited for any more; one that only does not read may take any time."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    manager = listen(place)
+    notifier = SystemdNotifier()
+    calls = Calls(notifier)
+    fill(notifier)
+    notifier.notify("READY=1")
+    now += 3600
+    calls.next()
+    manager.close()
+    calls.next()
+    now += 59
+    calls.next()
+    now += 2
+    calls.next()
+    assert not calls.due
+    assert caplog.records[-1].getMessage().startswith("The service manager has gone, READY is lost: ")
+    notifier.close()
+    assert len(caplog.records) == 2
+
+
+@given(strategies.text(), strategies.integers(0, 5000))
+def test_no_text_makes_a_line_of_its_own(text: str, length: int) -> None:
+    """Neither when it is written, nor when a message is shortened."""
+    line = sd_notify.status(text + "x" * length)
+    assert "\n" not in line
+    message = sd_notify._shortened(f"READY=1\n{line}\nEXIT_STATUS=2").decode()
+    assert [part.partition("=")[0] for part in message.split("\n")] == ["READY", "STATUS", "EXIT_STATUS"]
+    raw = "".join(character for character in text if character != "\n")
+    message = sd_notify._shortened(f"READY=1\nSTATUS={raw}{'x' * length}\nEXIT_STATUS=2").decode()
+    assert [part.partition("=")[0] for part in message.split("\n")] == ["READY", "STATUS", "EXIT_STATUS"]

@@ -18,7 +18,7 @@ from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError, mistakes_of, one_line
 from flagman.options import LONG_OPTIONS, TRIGGERS
-from flagman.sd_notify import take_from_environment
+from flagman.sd_notify import status, take_from_environment
 from flagman.settings import Settings
 
 TYPE_CHECKING = False
@@ -90,10 +90,9 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
             signals.close()
     streams.prepare()
     logging.basicConfig()  # before a plugin can, at its import
-    managed = bool(os.environ.get("NOTIFY_SOCKET"))
     notifier = take_from_environment()
     try:
-        return _main(sys.argv if argv is None else argv, signals, notifier, managed=managed)
+        return _main(sys.argv if argv is None else argv, signals, notifier, managed=notifier.is_open)
     finally:
         notifier.close()
         if "flagman.log_setup" in sys.modules:
@@ -282,8 +281,8 @@ def _given(argv: Sequence[str]) -> Settings:
 
 def _notify_failure(notifier: SystemdNotifier, error: FlagmanError | OSError) -> None:
     """Tell the manager why this process ends, see :manpage:`sd_notify(3)`."""
-    status = error.exit_code if isinstance(error, FlagmanError) else 1
-    state = f"STATUS=Failed: {one_line(error)}\nEXIT_STATUS={status}"
+    exit_status = error.exit_code if isinstance(error, FlagmanError) else 1
+    state = f"{status(f'Failed: {one_line(error)}')}\nEXIT_STATUS={exit_status}"
     cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno:
         state += f"\nERRNO={cause.errno}"

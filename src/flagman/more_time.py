@@ -7,6 +7,8 @@ import time
 from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 
+from flagman.sd_notify import status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
@@ -52,7 +54,7 @@ class MoreTime:
             patience = _PAUSE
             with self._speaking:
                 if self._over.locked() and self._doing and time.monotonic() - self._since < _LONGEST:
-                    self._notifier.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\nSTATUS={self._doing}")
+                    self._notifier.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\n{status(self._doing)}")
 
     def __enter__(self) -> Self:
         self._over.acquire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock
 
 from flagman.engine import writing
 from flagman.exceptions import NotifyError
@@ -15,13 +16,21 @@ if TYPE_CHECKING:
 
 # Of a number of microseconds: a million years.
 _DIGITS = 20
-# An address outside of this virtual machine.
-_VSOCK = "vsock:"
 # Bytes of a message, as many as systemd reads: of a longer one it reads nothing.
 _LONGEST = 4096
 _STATUS = "STATUS="
-# Seconds that a manager which reads nothing may hold the daemon up.
+# What begins an address outside of this virtual machine.
+_VSOCK = "vsock:"
+# What says how things are, and no more: the next message says it again.
+_NEWS = ("STATUS", "EXTEND_TIMEOUT_USEC")
+# Seconds that a message may wait where nobody tries again later.
 _PATIENCE = 1.0
+# Seconds that a connection to the host of a virtual machine takes at the most.
+_MOMENT = 0.1
+# Seconds from one attempt to the next: the first, and that to which it is doubled.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
+# Seconds that a manager which has gone may take to come back.
+_LONGEST_ABSENCE = 60.0
 
 #: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
 #: sd_listen_fds(3).
@@ -40,9 +49,13 @@ class SystemdNotifier:
 
     It connects to the socket that NOTIFY_SOCKET names now: a path, ``@name`` for an abstract socket, or
     ``vsock:CID:PORT`` for the host of a virtual machine, which takes each message in a connection of its own. Without
-    that variable every message is dropped.
+    that variable, or if nobody listens there, every message is dropped.
 
-    :param debug: raise errors instead of dropping messages
+    A message that the manager does not take now is sent again later, also to a manager that has bound its socket anew.
+    One that only says how things are, STATUS or EXTEND_TIMEOUT_USEC, is dropped instead. Of two messages that wait and
+    begin with the same key only the second is sent.
+
+    :param debug: raise errors instead
     :raises NotifyError: with ``debug``, if there is no socket to connect to
     """
 
@@ -51,12 +64,24 @@ class SystemdNotifier:
         self._socket: socket | None = None
         #: Waits until a descriptor takes more, but not for longer than so many seconds.
         self.wait: Callable[[int, float], bool] = writing.is_ready
+        #: Calls a function after so many seconds, to send again what has not been taken; None if nobody does that. Then
+        #: a message waits for up to a second, and is sent again with the next one, and by :meth:`close`.
+        self.call_later: Callable[[float, Callable[[], None]], object] | None = None
         #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
         #: None if the manager does not watch.
         self.watchdog = _watchdog()
+        # What has not been taken, in order, by what it begins with.
+        self._waiting: dict[str, str] = {}
+        self._pause = 0.0
+        # When it was found that nobody listens.
+        self._gone_since: float | None = None
+        # A thread may ask for more time.
+        self._lock = allocate_lock()
         self._address = os.environ.get("NOTIFY_SOCKET", "")
+        if not self._address and not debug:
+            return
         try:
-            self._socket = _connect(self._address)
+            self._connect(_PATIENCE)
         except NotifyError:
             self._address = ""
             if debug:
@@ -65,32 +90,91 @@ class SystemdNotifier:
     def notify(self, state: str) -> None:
         """Send a message.
 
-        :param state: one or more lines such as ``READY=1``
+        :param state: one or more lines such as ``READY=1``; for text of others in it see :func:`status`
         :raises NotifyError: with ``debug``, if it could not be sent
         """
         if not self._address:
             if self._debug:
                 raise NotifyError("the connection to the service manager is closed")
             return
+        keys = [line.partition("=")[0] for line in state.split("\n")]
+        key = next((key for key in keys if key not in _NEWS), "")
+        with self._lock:
+            if self._waiting and not key:
+                return
+            is_first = not self._waiting
+            self._waiting.pop(key, None)
+            self._waiting[key] = state
+            error = self._send_all(_PATIENCE if key and self.call_later is None else 0)
+            if error is None:
+                return
+            if self._debug or not key:
+                del self._waiting[key]
+        if self._debug:
+            raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
+        if key and is_first:
+            _warn(f"The service manager does not take {key} now, it is sent again later: {error}")
+            self._plan()
+
+    def _send_all(self, patience: float) -> OSError | NotifyError | None:
+        """Send what waits, in order; give the error that has ended that, if one has."""
+        limit = time.monotonic() + patience
         try:
-            if self._socket is None:
-                self._socket = _connect(self._address)
-            self._send(self._socket, _shortened(state))
-            if self._address.startswith(_VSOCK):
-                self._disconnect()
-        except (OSError, UnicodeError, NotifyError) as error:
-            if self._debug:
-                raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
+            for key, state in list(self._waiting.items()):
+                self._send(_shortened(state), limit)
+                del self._waiting[key]
+        except (OSError, NotifyError) as error:
+            if isinstance(error, TimeoutError):
+                self._gone_since = None
+            elif self._gone_since is None:
+                self._gone_since = time.monotonic()
+            return error
+        self._gone_since = None
+        return None
 
-    def _send(self, connection: socket, message: bytes) -> None:
-        limit = time.monotonic() + _PATIENCE
+    def _send(self, message: bytes, limit: float) -> None:
+        try:
+            if self._socket is not None:
+                self._write(self._socket, message, limit)
+                return
+        except TimeoutError:
+            raise
+        except OSError:  # there may be another socket by now
+            self._disconnect()
+        self._write(self._connect(max(limit - time.monotonic(), _MOMENT)), message, limit)
 
+    def _write(self, connection: socket, message: bytes, limit: float) -> None:
         def wait(descriptor: int) -> bool:
             left = limit - time.monotonic()
             return left > 0 and self.wait(descriptor, left)
 
         if writing.write(connection.fileno(), message, wait) < len(message):
             raise TimeoutError("it does not read its messages")
+        if self._address.startswith(_VSOCK):
+            self._disconnect()
+
+    def _plan(self) -> None:
+        """Let what waits be sent again."""
+        self._pause = min(2 * self._pause or _SHORTEST_PAUSE, _LONGEST_PAUSE)
+        if self.call_later is not None:
+            self.call_later(self._pause, self._try_again)
+
+    def _try_again(self) -> None:
+        with self._lock:
+            error = self._send_all(0)
+            is_lost = self._gone_since is not None and time.monotonic() - self._gone_since > _LONGEST_ABSENCE
+            lost = self._give_up() if is_lost else ""
+        if self._waiting:
+            self._plan()
+        else:
+            self._pause = 0.0
+        if lost:
+            _warn(f"The service manager has gone, {lost} is lost: {error}")
+
+    def _give_up(self) -> str:
+        lost = ", ".join(self._waiting)
+        self._waiting = {}
+        return lost
 
     @property
     def is_open(self) -> bool:
@@ -98,9 +182,20 @@ class SystemdNotifier:
         return bool(self._address)
 
     def close(self) -> None:
-        """Close the connection; every later message is dropped."""
-        self._address = ""
-        self._disconnect()
+        """Send what has not been taken once more, and close the connection; every later message is dropped."""
+        with self._lock:
+            error = self._send_all(_PATIENCE)
+            lost = self._give_up()
+            self._address = ""
+            self._disconnect()
+        if lost:
+            _warn(f"The service manager has not taken {lost}: {error}")
+
+    def _connect(self, patience: float) -> socket:
+        from flagman.notify_socket import connect  # noqa: PLC0415 - for those whom a manager watches
+
+        self._socket = connect(self._address, patience)
+        return self._socket
 
     def _disconnect(self) -> None:
         if self._socket is not None:
@@ -116,13 +211,26 @@ def take_from_environment() -> SystemdNotifier:
     return notifier
 
 
+def status(text: str) -> str:
+    """Give the line that tells people how things are; whatever the text quotes, no other line comes of it."""
+    from flagman.shown import printable  # noqa: PLC0415 - for those whom a manager watches
+
+    return f"{_STATUS}{printable(text)}"
+
+
+def _warn(message: str) -> None:
+    import logging  # noqa: PLC0415 - it hardly ever happens
+
+    logging.getLogger(__name__).warning("%s", message)
+
+
 def _shortened(state: str) -> bytes:
     """Encode a message; one that is too long loses the end of its STATUS."""
     state = state.encode(errors="backslashreplace").decode()
     message = state.encode()
     if len(message) <= _LONGEST:
         return message
-    lines = state.splitlines()
+    lines = state.split("\n")
     free = _LONGEST - sum(len(line.encode()) + 1 for line in lines if not line.startswith(_STATUS)) - len("...")
     return b"\n".join(
         line.encode()[:free].decode(errors="ignore").encode() + b"..." if line.startswith(_STATUS) else line.encode()
@@ -137,47 +245,3 @@ def _watchdog() -> float | None:
     if pid != str(os.getpid()) or not (interval.isascii() and interval.isdigit() and len(interval) <= _DIGITS):
         return None
     return int(interval) / 1e6 or None
-
-
-def _connect(address: str) -> socket:
-    if address.startswith(_VSOCK):
-        return _connect_to_host(address)
-    if not address.startswith(("/", "@")) or len(address) == 1:
-        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not a path, an @abstract name or {_VSOCK}CID:PORT")
-    # Here because only a process that a manager watches needs it: 2 ms.
-    import socket  # noqa: PLC0415
-
-    place = "\0" + address[1:] if address.startswith("@") else address
-    return _opened(address, socket.AF_UNIX, socket.SOCK_DGRAM, place)
-
-
-def _connect_to_host(address: str) -> socket:
-    """Connect to the host of this virtual machine: with packets, or else with a stream; see :manpage:`vsock(7)`."""
-    import socket  # noqa: PLC0415 - as above
-
-    cid, _, port = address.removeprefix(_VSOCK).partition(":")
-    if not all(number.isascii() and number.isdigit() and len(number) <= _DIGITS for number in (cid, port)):
-        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not of the form {_VSOCK}CID:PORT")
-    family = getattr(socket, "AF_VSOCK", None)
-    if family is None:
-        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, but this system has no such sockets")
-    place = (int(cid), int(port))
-    try:
-        return _opened(address, family, socket.SOCK_SEQPACKET, place)
-    except NotifyError:
-        return _opened(address, family, socket.SOCK_STREAM, place)
-
-
-def _opened(address: str, family: int, kind: int, place: str | tuple[int, int]) -> socket:
-    import socket  # noqa: PLC0415 - as above
-
-    connection = None
-    try:
-        connection = socket.socket(family, kind | getattr(socket, "SOCK_CLOEXEC", 0))
-        connection.settimeout(_PATIENCE)
-        connection.connect(place)
-    except (OSError, OverflowError) as error:
-        if connection is not None:
-            connection.close()
-        raise NotifyError(f"cannot connect to NOTIFY_SOCKET {address!r}: {error}") from error
-    return connection

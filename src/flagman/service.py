@@ -10,6 +10,8 @@ from flagman.console import Console
 from flagman.engine.engine import Engine
 from flagman.engine.outcome import Outcome
 from flagman.handlers import Handlers
+from flagman.sd_notify import status
+from flagman.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
         )
         console.watch(engine)
         notifier.wait = engine.interrupter.wait_to_write
+        notifier.call_later = engine.call_later
         service = _Service(engine, signals, notifier, settings)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
@@ -62,13 +65,13 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
         if outcome is Outcome.EMPTY:
             reason = "All actions have closed; exiting"
             logger.warning("%s", reason)
-            status = 0 if service.assembly.settings.successful_empty else 1
+            exit_status = 0 if service.assembly.settings.successful_empty else 1
         else:
             reason = "Exiting because an action failed"
             logger.error("%s", reason)
-            status = 1
-        notifier.notify(f"STATUS={reason}\nEXIT_STATUS={status}")
-        return status
+            exit_status = 1
+        notifier.notify(f"STATUS={reason}\nEXIT_STATUS={exit_status}")
+        return exit_status
 
 
 class _Service:
@@ -132,7 +135,7 @@ class _Service:
         text = f"Ready: {summary(binding.flag for binding in self.assembly.settings.bindings)}"
         logger.info("%s", text)
         text += f"; {trouble}" if trouble else ""
-        self._notifier.notify(f"READY=1\nSTATUS={text}")
+        self._notifier.notify(f"READY=1\n{status(text)}")
         if self._status_line is not None:
             self._status_line.ready = text
         elif self._notifier.is_open:
@@ -165,4 +168,4 @@ def summary(flags: Iterable[FlagName]) -> str:
     counts: dict[FlagName, int] = {}
     for flag in flags:
         counts[flag] = counts.get(flag, 0) + 1
-    return ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+    return ", ".join(f"{printable(flag)} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())

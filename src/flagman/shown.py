@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import os
-
 from flagman.exceptions import shortened
 
 # Characters of a command, a path or a URL.
 _LONGEST = 300
+# Added to a byte that is not UTF-8 it gives what Python calls it, see PEP 383.
+_BYTE = 0xDC00
 
 
 def printable(text: str | bytes) -> str:
     """Give text that does nothing to a terminal, and that cannot be mistaken for a log record of its own."""
-    data = os.fsencode(text) if isinstance(text, str) else text
-    text = data.decode(errors="backslashreplace")
+    if isinstance(text, bytes):
+        text = text.decode(errors="backslashreplace")
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    byte = ord(character) - _BYTE
+    if 0x80 <= byte <= 0xFF:  # noqa: PLR2004 - the bytes that are no ASCII
+        return f"\\x{byte:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def shown(*words: str) -> str:

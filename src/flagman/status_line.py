@@ -6,6 +6,7 @@ import time
 
 # Here because the first run may have used up all descriptors, and an import needs one.
 import flagman.engine.calls  # noqa: F401
+from flagman.sd_notify import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,4 +55,4 @@ class StatusLine:
         if self._turn is not None:
             failures = self._turn.failures
             result = f"{failures} action{'s' * (failures != 1)} failed" if failures else "good"
-            self._notifier.notify(f"STATUS={self.ready}; last: {self._turn.trigger} at {self._at}, {result}")
+            self._notifier.notify(status(f"{self.ready}; last: {self._turn.trigger} at {self._at}, {result}"))

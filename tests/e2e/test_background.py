@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,10 +88,26 @@ def test_starts_that_fail(background: Background, arguments: tuple[str, ...], st
 
 def test_a_manager_watches(background: Background) -> None:
     """Then it stays in the foreground, as it is."""
-    done = background.start("--usr1", "print", "x", "--once", "--run-at-start", NOTIFY_SOCKET="/no/such")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(background.directory / "notify"))
+        address = str(background.directory / "notify")
+        done = background.start("--usr1", "print", "x", "--once", "--run-at-start", NOTIFY_SOCKET=address)
     assert done.returncode == 0
     assert "WARNING:flagman.cli:--daemon: a service manager watches this process" in done.stderr
     assert done.stdout == "init\nx\ncleanup\n"
+
+
+@pytest.mark.parametrize("place", ["/no/such", "left behind"])
+def test_a_manager_that_watches_no_more(background: Background, place: str) -> None:
+    """The variable was inherited by mistake."""
+    address = background.directory / place
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        if place != "/no/such":
+            listener.bind(str(address))
+    done = background.start("--usr1", "print", "x", NOTIFY_SOCKET=str(address))
+    assert done.returncode == 0
+    assert "service manager" not in done.stderr
+    assert background.pid()
 
 
 def test_from_a_file(background: Background) -> None:

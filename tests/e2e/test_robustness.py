@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,6 +173,33 @@ def test_a_manager_that_has_gone(start: Start, tmp_path: Path) -> None:
         daemon: Daemon = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": address}).expect("init")
         settle(daemon.process.pid)
         daemon.signal(USR1).expect("x").stop("cleanup")
+
+
+def test_a_manager_that_does_not_read(start: Start, tmp_path: Path) -> None:
+    """It hears that all is ready when it reads again; the loop does not wait for it, and says once what is wrong."""
+    place = str(tmp_path / "notify")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+    ):
+        manager.bind(place)
+        manager.settimeout(DEADLINE)
+        other.settimeout(0)
+        other.connect(place)
+        with suppress(BlockingIOError):
+            while True:
+                other.send(b"STATUS=somebody else's")
+        daemon: Daemon = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": place}).expect("init")
+        daemon.expect_error("The service manager does not take READY now, it is sent again later")
+        for _ in range(5):
+            settle(daemon.process.pid)
+            daemon.signal(USR1).expect("x")
+        while (message := manager.recv(4096)) != b"READY=1\nSTATUS=Ready: usr1 runs 1 action":
+            assert message == b"STATUS=somebody else's"
+        daemon.stop("cleanup")
+        while manager.recv(4096) != b"STOPPING=1":
+            pass
+        assert daemon.err.next() == ""
 
 
 def test_unwritable_is_not_unreadable() -> None:

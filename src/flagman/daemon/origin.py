@@ -6,17 +6,34 @@ import os
 from contextlib import suppress
 
 _INIT = 1
+# Seconds.
+_PATIENCE = 1.0
 
 
 def is_watched() -> bool:
     """Tell whether init, a service manager or a super server has started this process.
 
-    Those are: a parent with the number 1, or being number 1 oneself; NOTIFY_SOCKET; LISTEN_PID and LISTEN_FDS, see
-    :manpage:`sd_listen_fds(3)`; and a standard input that is a connection or listens for some, as inetd hands it over.
+    Those are: a parent with the number 1, or being number 1 oneself; a listener at NOTIFY_SOCKET; LISTEN_PID and
+    LISTEN_FDS, see :manpage:`sd_listen_fds(3)`; and a standard input that is a connection or listens for some, as
+    inetd hands it over.
     """
-    if _INIT in (os.getpid(), os.getppid()) or os.environ.get("NOTIFY_SOCKET"):
+    if _INIT in (os.getpid(), os.getppid()) or _is_awaited(os.environ.get("NOTIFY_SOCKET", "")):
         return True
     return bool(activation()) or _is_connection(0)
+
+
+def _is_awaited(address: str) -> bool:
+    """Tell whether somebody listens at an address that may have been inherited from who does not any more."""
+    if not address:
+        return False
+    from flagman.exceptions import NotifyError  # noqa: PLC0415 - for those whom a manager watches
+    from flagman.notify_socket import connect  # noqa: PLC0415
+
+    try:
+        connect(address, _PATIENCE).close()
+    except NotifyError:
+        return False
+    return True
 
 
 def activation() -> set[int]:
