@@ -54,7 +54,7 @@ class Known(dict[str, type[Action]]):
 
 KNOWN = Known(print=PrintAction, delay_print=DelayedPrintAction, exec=Exec, greet=Greet, beep=Beep)
 OPTIONS = {"--list": False, "--verbose": False, "--overlap": True}
-LINE = CommandLine({name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every")}, OPTIONS, KNOWN)
+LINE = CommandLine({name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every")}, OPTIONS, KNOWN.__getitem__)
 
 
 def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:

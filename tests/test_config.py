@@ -95,7 +95,7 @@ def _write(tmp_path: Path) -> Callable[[str], str]:
 
 def test_everything(write: Callable[[str], str]) -> None:
     """Each key arrives where its option would."""
-    config = read(write(COMPLETE), core.KNOWN_ACTIONS)
+    config = read(write(COMPLETE), core.KNOWN_ACTIONS.__getitem__)
     assert config.options == {
         "overlap": "rerun",
         "on_error": "close",
@@ -388,7 +388,7 @@ def test_a_broken_plugin_in_a_file(write: Callable[[str], str]) -> None:
 def test_the_error_knows_all_mistakes(write: Callable[[str], str]) -> None:
     """For programs that show them in another way."""
     with pytest.raises(ConfigError) as caught:
-        read(write("a = 1\nb = 2\n"), core.KNOWN_ACTIONS)
+        read(write("a = 1\nb = 2\n"), core.KNOWN_ACTIONS.__getitem__)
     assert len(caught.value.mistakes) == 2
 
 

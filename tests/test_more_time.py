@@ -28,6 +28,7 @@ class Notifier(SystemdNotifier):
 
     def __init__(self) -> None:
         self._address = "/somewhere"
+        self.watchdog = None
         self.messages: list[str] = []
         self.told = threading.Event()
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from daemon import run
-from hypothesis import given, strategies
+from hypothesis import given as over
+from hypothesis import strategies
 
-from flagman import cli, unit_command, unit_files, unit_syntax
+from flagman import unit_command, unit_files, unit_syntax
 from flagman.actions import PrintAction
 from flagman.exceptions import UsageError
+from flagman.reading import finder, given
 from flagman.settings import Binding, Settings, Source
 
 
@@ -223,7 +225,7 @@ WORDS = strategies.text(
 ) | strategies.sampled_from(["--", ";", "-v", "--quiet", "--usr1", "--check", "print"])
 
 
-@given(
+@over(
     strategies.lists(
         strategies.tuples(
             strategies.sampled_from(["--hup", "--usr1", "--signal=WINCH ", "--every=1h30m ", "--after=250ms "]),
@@ -245,9 +247,9 @@ def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], option
         f"{option}{'' if '=' in option else '='}{shlex.join(['exec', '/x', *arguments])}"
         for option, arguments in bindings
     ]
-    settings = cli._given(["flagman", *options, *words])
+    settings = given(["flagman", *options, *words], finder(None))
     command = unit_command.Command(settings, settings, settings.bindings).words("--check")
-    again = cli._given(command[command.index("-m") + 1 :])
+    again = given(command[command.index("-m") + 1 :], finder(None))
     assert again.check
     assert [(b.flag, b.name, b.arguments) for b in again.bindings] == [
         (b.flag, b.name, b.arguments) for b in settings.bindings

@@ -13,6 +13,11 @@ from contextlib import suppress
 
 from flagman.engine.signals import HANDLED_SIGNALS, Signals
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
 _STDERR = 2
 
 
@@ -24,8 +29,12 @@ def main() -> int:
     _fill_standard_descriptors()
     signals = Signals()
     signals.arm(HANDLED_SIGNALS)
-    # Until there is something to tear down Ctrl-C ends the process, without the traceback of a KeyboardInterrupt.
-    signals.handle(signal.SIGINT, signal.SIG_DFL)
+    # Until there is something to tear down these end the process, INT without the traceback of a KeyboardInterrupt.
+    # Of process 1 the kernel takes none that has no handler, see pid_namespaces(7).
+    is_init = os.getpid() == 1
+    signals.handle(signal.SIGINT, _end if is_init else signal.SIG_DFL)
+    if is_init:
+        signals.handle(signal.SIGTERM, _end)
     os.register_at_fork(after_in_child=signals.abandon)
     from flagman import cli, streams  # noqa: PLC0415 - only now, see above
 
@@ -33,7 +42,12 @@ def main() -> int:
         return cli.main(signals=signals)
     finally:
         streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
-        signals.retire(stoppable=_waits_for_threads())
+        stoppable = _end if is_init else signal.SIG_DFL
+        signals.retire(stoppable if _waits_for_threads() else signal.SIG_IGN)
+
+
+def _end(signum: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(128 + signum)
 
 
 def _waits_for_threads() -> bool:

@@ -1,6 +1,7 @@
 """The command ``flagman``: arguments in, exit status out.
 
-This is the only place that prints, parses arguments, configures logging and turns errors into exit statuses.
+Together with what it calls, :mod:`flagman.answers`, :mod:`flagman.log_start` and :mod:`flagman.mistakes`, this is the
+only place that prints, parses arguments, configures logging and turns errors into exit statuses.
 """
 
 from __future__ import annotations
@@ -8,18 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from flagman import core, service, streams
-from flagman.checks import check_bindings, check_identity
-from flagman.command_line import CommandLine
+from flagman.checks import check_bindings
 from flagman.console import Console
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
-from flagman.exceptions import FlagmanError, UsageError, mistakes_of, one_line
-from flagman.options import LONG_OPTIONS, TRIGGERS
-from flagman.sd_notify import status, take_from_environment
-from flagman.settings import Settings
+from flagman.exceptions import FlagmanError, UsageError
+from flagman.log_start import Log, level_of
+from flagman.reading import finder, read
+from flagman.sd_notify import take_from_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flagman.engine.engine import Engine
+    from flagman.more_time import MoreTime
     from flagman.sd_notify import SystemdNotifier
+    from flagman.settings import Settings
     from flagman.surroundings import Surroundings
 
 # Those of flagman.core are here for programs that have always imported them from this module.
@@ -52,10 +54,11 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     from argparse import Namespace  # noqa: PLC0415 - a start can do without
 
     try:
-        settings = _read(argv)
+        settings = read(argv, finder(None))
     except UsageError as error:
-        for message in mistakes_of(error):
-            _report(message)
+        from flagman import mistakes  # noqa: PLC0415 - most runs make none
+
+        mistakes.report(error)
         raise SystemExit(error.exit_code) from None
     flags: dict[str, list[list[str]]] = {flag_of(signum): [] for signum in HANDLED_SIGNALS}
     for binding in settings.bindings:
@@ -66,12 +69,9 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 def list_actions() -> None:
     """Print all known actions with their descriptions and arguments."""
-    # Here because only this option needs it, and it imports inspect and every plugin.
-    from flagman import listing  # noqa: PLC0415
+    from flagman import answers  # noqa: PLC0415 - for those who ask
 
-    known = core.KNOWN_ACTIONS
-    for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):
-        print(line)
+    answers.list_actions()
 
 
 def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -> int:
@@ -89,11 +89,13 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
         finally:
             signals.close()
     streams.prepare()
-    logging.basicConfig()  # before a plugin can, at its import
+    argv = sys.argv if argv is None else argv
+    log = Log(argv)  # before a plugin can, at its import
     notifier = take_from_environment()
     try:
-        return _main(sys.argv if argv is None else argv, signals, notifier, managed=notifier.is_open)
+        return _Command(argv, signals, notifier, log).run()
     finally:
+        log.release()
         notifier.close()
         if "flagman.log_setup" in sys.modules:
             sys.modules["flagman.log_setup"].finish()
@@ -109,42 +111,72 @@ def main_wrapper() -> int:
     return main()
 
 
-def _main(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, managed: bool) -> int:
-    try:
-        return _run(argv, signals, notifier, managed=managed)
-    except SystemExit as exit_:  # of the parser
-        return int(exit_.code or 0)
-    except FlagmanError as error:
-        logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
-        for message in mistakes_of(error):
-            _report(message)
-        _notify_failure(notifier, error)
-        return error.exit_code
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
-            _report(str(error))
-        _notify_failure(notifier, error)
-        return 1
+class _Command:
+    """A command line that is carried out.
 
+    :param argv: the program's name and its arguments
+    :param signals: the handled signals, armed
+    :param notifier: the service manager, if it is open
+    :param log: holds its first records
+    """
 
-def _run(argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, *, managed: bool) -> int:
-    surroundings = None
-    if "--daemon" in argv and not managed and not any(map(_may_be_answered, argv)):
-        # Now that no action has been looked for: what a plugin opens and starts, it opens and starts in the daemon.
-        surroundings = _surroundings(signals, detach=True)
-    settings = _read(argv)
-    if _is_answered(settings, argv):
-        return 0
-    logging.getLogger().setLevel(_log_level(settings))
-    if surroundings is None and (settings.daemon or settings.shape_the_process()):
-        if settings.daemon and managed:
-            logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
-        surroundings = _surroundings(signals, detach=settings.daemon and not managed)
-    if surroundings is None:
-        return _serve(settings, signals, notifier, _Console(argv))
-    with surroundings:
-        surroundings.enter(settings)
-        return _serve(settings, signals, notifier, _Console(argv, surroundings))
+    def __init__(self, argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, log: Log) -> None:
+        self._argv = argv
+        self._signals = signals
+        self._notifier = notifier
+        self._log = log
+        self._is_managed = notifier.is_open
+
+    def run(self) -> int:
+        """Carry it out; give the exit status, whatever happens."""
+        try:
+            with ExitStack() as stack:
+                return self._run(stack)
+        except SystemExit as exit_:  # after --help, or of a signal before there is anything to stop
+            return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        except (FlagmanError, OSError) as error:
+            from flagman import mistakes  # noqa: PLC0415 - as above
+
+            self._log.release()
+            return mistakes.end_with(error, self._notifier)
+
+    def _run(self, stack: ExitStack) -> int:
+        surroundings = None
+        with ExitStack() as start:
+            more_time = start.enter_context(self._more_time()) if self._is_managed else None
+            if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
+                # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
+                surroundings = self._surroundings(detach=True)
+            settings = read(self._argv, finder(more_time))
+            self._log.settings = settings
+            if settings.list or settings.check or settings.print_config or settings.print_unit:
+                from flagman import answers  # noqa: PLC0415 - for those who ask
+
+                answers.answer(settings, self._argv)
+                return 0
+            check_bindings(settings)
+            if surroundings is None and (settings.daemon or settings.shape_the_process()):
+                if settings.daemon and self._is_managed:
+                    logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
+                surroundings = self._surroundings(detach=settings.daemon and not self._is_managed)
+            if surroundings is not None:
+                stack.enter_context(surroundings)
+                surroundings.enter(settings)
+            self._log.set_up(settings)
+        if not settings.systemd:
+            self._notifier.close()
+        console = _Console(self._argv, self._log, settings, surroundings)
+        return service.run(settings, self._signals, self._notifier, console)
+
+    def _more_time(self) -> MoreTime:
+        from flagman.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
+
+        return MoreTime(self._notifier)
+
+    def _surroundings(self, *, detach: bool) -> Surroundings:
+        from flagman.surroundings import Surroundings  # noqa: PLC0415 - for those who shape the process
+
+        return Surroundings(self._signals, detach=detach)
 
 
 def _may_be_answered(word: str) -> bool:
@@ -152,171 +184,48 @@ def _may_be_answered(word: str) -> bool:
     return word in _ANSWERED or (is_short and not _ANSWERED_LETTERS.isdisjoint(word))
 
 
-def _is_answered(settings: Settings, argv: Sequence[str]) -> bool:
-    """Do what only prints something; tell whether that was all.
-
-    :raises UsageError: if there is nothing to do
-    """
-    if settings.list:
-        list_actions()
-        return True
-    check_bindings(settings)
-    if settings.print_config:
-        from flagman import config_writer  # noqa: PLC0415 - for this option alone
-
-        print(config_writer.as_toml(settings), end="")
-    elif settings.print_unit:
-        _print_units(settings, argv)
-    elif settings.check:
-        check_identity(settings)
-        print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
-    else:
-        return False
-    return True
-
-
-def _print_units(settings: Settings, argv: Sequence[str]) -> None:
-    from flagman import unit_files  # noqa: PLC0415 - for this option alone
-
-    given = _given(argv)
-    print("\n".join(unit_files.lines(settings, given, given.bindings)))
-
-
-def _surroundings(signals: Signals, *, detach: bool) -> Surroundings:
-    from flagman.surroundings import Surroundings  # noqa: PLC0415 - for those who shape the process
-
-    return Surroundings(signals, detach=detach)
-
-
-def _serve(settings: Settings, signals: Signals, notifier: SystemdNotifier, console: _Console) -> int:
-    _set_up_log(settings)
-    _set_log_level(settings)
-    if settings.logging is not None:
-        from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
-
-        log_setup.configure(settings)
-    if not settings.systemd:
-        notifier.close()
-    return service.run(settings, signals, notifier, console)
-
-
 class _Console(Console):
-    """Reads the command line, and the file that it names, again."""
+    """Reads the command line, and the file that it names, again.
 
-    def __init__(self, argv: Sequence[str], surroundings: Surroundings | None = None) -> None:
+    :param settings: the first
+    """
+
+    def __init__(
+        self, argv: Sequence[str], log: Log, settings: Settings, surroundings: Surroundings | None = None
+    ) -> None:
         self._argv = argv
+        self._log = log
         self._surroundings = surroundings
+        self._config = ""
+        if surroundings is not None:
+            self._config = surroundings.config
+        elif settings.config:
+            from flagman.places import working_directory  # noqa: PLC0415 - for those who have a file
+
+            with suppress(OSError):  # it has been deleted
+                # Not relative to the directory itself: another one may have its name by then.
+                self._config = os.path.join(working_directory(), settings.config)  # noqa: PTH118 - pathlib costs 5 ms
 
     def ready(self) -> None:
-        self._watch_log()  # again: actions may have added handlers
+        self._log.watch(self._engine)  # again: actions may have added handlers
         if self._surroundings is not None:
             self._surroundings.ready()
 
     def watch(self, engine: Engine) -> None:
         self._engine = engine
         streams.follow(engine.interrupter)
-        self._watch_log()
+        self._log.watch(engine)
 
-    def _watch_log(self) -> None:
-        """Let the log know which action runs, and bound handlers that are not ours; the plain log needs neither."""
-        known = (logging.getLogger(), *logging.getLogger().manager.loggerDict.values())
-        handlers = [handler for logger_ in known for handler in getattr(logger_, "handlers", ())]
-        if "flagman.log_setup" in sys.modules or not all(map(streams.is_ours, handlers)):
-            from flagman import log_setup  # noqa: PLC0415 - for a log that is not the plain one
-
-            log_setup.watch(self._engine)
-
-    def read(self) -> Settings:
+    def read(self, more_time: MoreTime) -> Settings:
         core.KNOWN_ACTIONS.look_again()
-        around = self._surroundings
-        settings = _read(self._argv, around.config if around else "")
-        if around:
-            around.place(settings)
+        settings = read(self._argv, finder(more_time), self._config)
+        if self._surroundings is not None:
+            self._surroundings.place(settings)
         check_bindings(settings)
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:
         from flagman import log_setup  # noqa: PLC0415 - for those who reload
 
-        log_setup.change(before, after, _log_level(after))
+        log_setup.change(before, after, level_of(after))
         log_setup.watch(self._engine)
-
-
-def _set_up_log(settings: Settings) -> None:
-    """Write the log as the settings say, if that is not as it is written anyway."""
-    plain = settings.log_format in ("auto", "plain") and not settings.log_file
-    if plain and (settings.log_format == "plain" or "JOURNAL_STREAM" not in os.environ):
-        return
-    from flagman import log_setup  # noqa: PLC0415 - for those who need it
-
-    log_setup.set_up(settings)
-
-
-def _read(argv: Sequence[str], file: str = "") -> Settings:
-    """Read a command line.
-
-    :param file: where the configuration file is, if it is no longer where the command line says
-    :raises UsageError: if an action or its arguments are wrong
-    :raises SystemExit: of the parser
-    """
-    settings = _given(argv)
-    if settings.config:
-        from flagman import config  # noqa: PLC0415 - for those who have a file
-
-        config.read(file or settings.config, core.KNOWN_ACTIONS).add_to(settings)
-    return settings
-
-
-def _given(argv: Sequence[str]) -> Settings:
-    """Read what the command line itself says."""
-    settings = Settings()
-    bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, core.KNOWN_ACTIONS).split(argv[1:])
-    settings.bindings = tuple(bindings)
-    if rest:
-        from flagman import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
-
-        parser.parse(rest, settings)
-    return settings
-
-
-def _notify_failure(notifier: SystemdNotifier, error: FlagmanError | OSError) -> None:
-    """Tell the manager why this process ends, see :manpage:`sd_notify(3)`."""
-    exit_status = error.exit_code if isinstance(error, FlagmanError) else 1
-    state = f"{status(f'Failed: {one_line(error)}')}\nEXIT_STATUS={exit_status}"
-    cause = error if isinstance(error, OSError) else error.__cause__
-    if isinstance(cause, OSError) and cause.errno:
-        state += f"\nERRNO={cause.errno}"
-    notifier.notify(state)
-
-
-def _report(message: str) -> None:
-    if sys.stderr is not None:
-        with suppress(OSError):  # the status still tells
-            sys.stderr.write(f"{_error_prefix()}flagman: error: {one_line(message)}\n")
-
-
-def _error_prefix() -> str:
-    if "JOURNAL_STREAM" not in os.environ:
-        return ""
-    from flagman import log_setup  # noqa: PLC0415 - for the journal
-
-    return log_setup.ERROR_PREFIX if log_setup.is_journal() else ""
-
-
-def _set_log_level(settings: Settings) -> None:
-    """Say which process this is and how much it is going to log, and log that much."""
-    root = logging.getLogger()
-    level = _log_level(settings)
-    if not settings.quiet:
-        root.setLevel(logging.INFO)
-        logger.info("PID: %d", os.getpid())
-        logger.info("Setting loglevel to %s", logging.getLevelName(level))
-    root.setLevel(level)
-
-
-def _log_level(settings: Settings) -> int:
-    if settings.quiet:
-        return logging.CRITICAL
-    # A rehearsal that nobody sees would be none.
-    verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
-    return min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])

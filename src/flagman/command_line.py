@@ -20,7 +20,7 @@ from flagman.settings import Binding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flagman.actions.action import Action
     from flagman.options import TriggerOption
@@ -35,18 +35,18 @@ class CommandLine:
 
     :param triggers: the options that bind an action, by name
     :param options: all other long options, and whether each takes a value
-    :param catalog: finds actions by name
+    :param find: finds actions by name
     """
 
     def __init__(
         self,
         triggers: Mapping[str, TriggerOption],
         options: Mapping[str, bool],
-        catalog: Mapping[ActionName, type[Action]],
+        find: Callable[[ActionName], type[Action]],
     ) -> None:
         self._triggers = triggers
         self._options = options
-        self._catalog = catalog
+        self._look_up = find
 
     def split(self, words: Sequence[str]) -> tuple[list[Binding], list[str]]:
         """Take the bindings out of a command line.
@@ -106,7 +106,7 @@ class CommandLine:
 
     def _find(self, what: str, name: ActionName) -> type[Action]:
         try:
-            return self._catalog[name]
+            return self._look_up(name)
         except UsageError as error:
             raise UsageError(f"{what}: {error}") from error.__cause__
 

@@ -17,7 +17,7 @@ from flagman.settings import Binding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from flagman.actions.action import Action
     from flagman.options import Option
@@ -61,15 +61,16 @@ class Config:
         settings.logging = self.logging
 
 
-def read(path: str, catalog: Mapping[ActionName, type[Action]]) -> Config:
+def read(path: str, find: Callable[[ActionName], type[Action]], place: str = "") -> Config:
     """Read a file.
 
-    :param path: of the file
-    :param catalog: finds actions by name
+    :param path: of the file, as its user knows it
+    :param find: finds actions by name
+    :param place: where it is by now, if not there
     :raises ConfigError: if anything is wrong with it; the error has one line for each mistake
     """
     try:
-        text = Path(path).read_bytes().decode()
+        text = Path(place or path).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
@@ -78,7 +79,7 @@ def read(path: str, catalog: Mapping[ActionName, type[Action]]) -> Config:
         document: dict[str, object] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
-    reader = _Reader(path, catalog)
+    reader = _Reader(path, find)
     config = reader.document(document)
     if reader.mistakes:
         raise ConfigError(reader.mistakes)
@@ -89,12 +90,12 @@ class _Reader:
     """Turns tables into what they mean, and gathers what is wrong with them.
 
     :param path: how to name the file
-    :param catalog: finds actions by name
+    :param find: finds actions by name
     """
 
-    def __init__(self, path: str, catalog: Mapping[ActionName, type[Action]]) -> None:
+    def __init__(self, path: str, find: Callable[[ActionName], type[Action]]) -> None:
         self._path = path
-        self._catalog = catalog
+        self._find = find
         self.mistakes: list[str] = []
 
     def document(self, document: Mapping[str, object]) -> Config:
@@ -156,7 +157,7 @@ class _Reader:
         if name is None:
             return None
         try:
-            action = self._catalog[name]
+            action = self._find(name)
         except UsageError as error:
             self._wrong(f"{place}: key 'action'", str(error))
             return None

@@ -7,6 +7,7 @@ from flagman.exceptions import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.engine import Engine
+    from flagman.more_time import MoreTime
     from flagman.settings import Settings
 
 
@@ -22,9 +23,10 @@ class Console:
         :raises FlagmanError: if it is not, though
         """
 
-    def read(self) -> Settings:
+    def read(self, more_time: MoreTime) -> Settings:  # noqa: ARG002 - for those that do read
         """Read the settings again.
 
+        :param more_time: is told what takes its time
         :raises UsageError: if they are wrong
         """
         raise UsageError("there are no settings to be read")

@@ -8,6 +8,7 @@ import sys
 
 from flagman import streams
 from flagman.exceptions import FlagmanError, UsageError
+from flagman.loggers import all_handlers, all_loggers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from flagman.settings import Settings
 
 _STDERR = 2
-# Of the handler that is made here.
-_NAME = "flagman"
 
 # The priorities of syslog(3), which sd-daemon(3) lets a line begin with.
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -95,10 +94,10 @@ def set_up(settings: Settings) -> None:
         formatter = logging.Formatter(logging.BASIC_FORMAT)
     handler = _file(settings.log_file) if settings.log_file else logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    handler.set_name(_NAME)
+    handler.set_name(streams.LOG_HANDLER)
     root = logging.getLogger()
     # The one before, or that of basicConfig(); others belong to whoever has added them.
-    ours = [other for other in root.handlers if other.name == _NAME] or root.handlers[:1]
+    ours = [other for other in root.handlers if other.name == streams.LOG_HANDLER] or root.handlers[:1]
     for other in ours:
         root.removeHandler(other)
     root.addHandler(handler)
@@ -134,7 +133,7 @@ def watch(engine: Engine) -> None:
 
     Ours give up by themselves; of any other, a record that takes too long is ended by force, in the main thread.
     """
-    for handler in _handlers():
+    for handler in all_handlers():
         if isinstance(handler.formatter, JsonFormatter):
             handler.formatter.engine = engine
         if isinstance(handler.handle, _Bounded):
@@ -175,7 +174,7 @@ class _Bounded:
 
 def finish() -> None:
     """Let no handler hold up the end of the process: the interpreter would flush it again, without an end."""
-    bounded = [handler.handle for handler in _handlers() if isinstance(handler.handle, _Bounded)]
+    bounded = [handler.handle for handler in all_handlers() if isinstance(handler.handle, _Bounded)]
     stuck = [each.handler for each in bounded if not each.finish()]
     # One may write to another.
     targets = [getattr(handler, "target", None) for handler in stuck]
@@ -216,14 +215,14 @@ class _Snapshot:
     def __init__(self) -> None:
         self._states = [
             (known, known.level, known.propagate, known.disabled, known.handlers[:], known.filters[:])
-            for known in _loggers()
+            for known in all_loggers()
         ]
         # logging.config closes all handlers in this list before it looks at anything; what it does not know, it spares.
         self._handlers = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
     def clear(self) -> None:
         """Let no logger differ from a new one, but for the root's level."""
-        for known in _loggers():
+        for known in all_loggers():
             known.handlers[:] = []
             known.filters[:] = []
             if known.parent is not None:
@@ -246,20 +245,11 @@ class _Snapshot:
                 known.disabled = disabled
                 known.handlers[:] = handlers
                 known.filters[:] = filters
-        in_use = _handlers()
+        in_use = all_handlers()
         logging._handlerList[:] = [*self._handlers, *logging._handlerList]  # type: ignore[attr-defined]  # noqa: SLF001
         for handler in (*before, *new):
             if handler not in in_use and handler is not logging.lastResort:
                 handler.close()
-
-
-def _loggers() -> list[logging.Logger]:
-    root = logging.getLogger()
-    return [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
-
-
-def _handlers() -> set[logging.Handler]:
-    return {handler for known in _loggers() for handler in known.handlers}
 
 
 def configure(settings: Settings) -> None:

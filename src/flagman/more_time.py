@@ -1,7 +1,8 @@
-"""Time for actions that take long to set up, or to tear down: the manager is asked for more, before its own is over."""
+"""Time for what takes long at a start or a reload: the manager is asked for more before its own is over."""
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from _thread import allocate_lock, start_new_thread
@@ -26,7 +27,7 @@ _LONGEST = 600.0
 
 
 class MoreTime:
-    """Tells the manager, from a thread of its own, that actions are being set up or torn down; a context manager.
+    """Tells the manager, from a thread of its own, what goes on; a context manager.
 
     See EXTEND_TIMEOUT_USEC in :manpage:`sd_notify(3)`.
 
@@ -38,8 +39,10 @@ class MoreTime:
         # Held until all is over; and while a message is sent, none of which may come later.
         self._over = allocate_lock()
         self._speaking = allocate_lock()
-        self._doing = ""
-        self._since = 0.0
+        self._doing = "Reading the configuration"
+        self._since = time.monotonic()
+        # A watchdog may have less patience than a start.
+        self._first = min(_FIRST, (notifier.watchdog or math.inf) / 3)
 
     def progress(self, what: str, name: ActionName) -> None:
         """Note what goes on from now on, and with which action."""
@@ -49,11 +52,11 @@ class MoreTime:
     def _ask(self) -> None:
         # Signals are the main thread's: one that came here would not end a system call there.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        patience = _FIRST
+        patience = self._first
         while not self._over.acquire(timeout=patience):
             patience = _PAUSE
             with self._speaking:
-                if self._over.locked() and self._doing and time.monotonic() - self._since < _LONGEST:
+                if self._over.locked() and time.monotonic() - self._since < _LONGEST:
                     self._notifier.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\n{status(self._doing)}")
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
 import flagman
-from flagman.exceptions import one_line
+from flagman.exceptions import UsageError
 from flagman.options import LONG_OPTIONS, OPTIONS, TRIGGERS
 
 TYPE_CHECKING = False
@@ -31,11 +31,14 @@ examples:
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line, which names the program and no verb of it."""
+    """A parser whose errors go the way of all mistakes."""
 
     def error(self, message: str) -> NoReturn:
-        """End the process with status 2."""
-        self.exit(2, f"{self.prog.split()[0]}: error: {one_line(message)}\n")
+        """Raise an error.
+
+        :raises UsageError: always
+        """
+        raise UsageError(message)
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
@@ -50,7 +53,8 @@ def parse(words: Sequence[str], settings: Settings) -> None:
 
     :param words: what is left of it
     :param settings: gets what it says
-    :raises SystemExit: after ``--help`` or ``--version`` (status 0) or a one-line message about a mistake (status 2)
+    :raises UsageError: if a word is none of an option, or its value is wrong
+    :raises SystemExit: after ``--help`` or ``--version``
     """
     parser = _parser()
     _, unknown = parser.parse_known_args(list(words), settings)

@@ -86,13 +86,13 @@ class Reloader:
             self._announce(f"reload failed at {time.strftime('%H:%M:%S')}: {'; '.join(problems)}" if problems else "")
 
     def _change(self) -> None:
-        # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
-        try:
-            settings = self._engine.interrupter.call(self._console.read)
-        finally:
-            self._handlers.rearm()
-        plan = self._assembly.plan(settings)
         with MoreTime(self._notifier) as more_time:
+            # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
+            try:
+                settings = self._engine.interrupter.call(self._console.read, more_time)
+            finally:
+                self._handlers.rearm()
+            plan = self._assembly.plan(settings)
             try:
                 complete = self._set_up(plan, more_time)
             except BaseException:

@@ -11,7 +11,6 @@ from flagman.engine.engine import Engine
 from flagman.engine.outcome import Outcome
 from flagman.handlers import Handlers
 from flagman.sd_notify import status
-from flagman.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,4 +167,9 @@ def summary(flags: Iterable[FlagName]) -> str:
     counts: dict[FlagName, int] = {}
     for flag in flags:
         counts[flag] = counts.get(flag, 0) + 1
-    return ", ".join(f"{printable(flag)} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+    text = ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+    if text.isprintable():
+        return text
+    from flagman.shown import printable  # noqa: PLC0415 - for the flags of a program of its own
+
+    return printable(text)

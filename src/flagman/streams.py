@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flagman.engine.interrupt import Interrupter
 
 
+#: The name of the handler that writes the log.
+LOG_HANDLER = "flagman"
 # Seconds that a reader has at the end of the process.
 _MOMENT = 0.2
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,13 +18,31 @@ from daemon import MODULE, Daemon, inheriting, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Start = Callable[..., Daemon]
 
 USR1, USR2, HUP, TERM, INT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTERM, signal.SIGINT
 
 RERUN = ("--overlap", "rerun")
+
+# Waits when it is imported, or lets a thread hold up the end.
+SLOW_PLUGIN = """
+import threading
+from flagman import Action
+
+def wait():
+    print("waiting", flush=True)
+    open({fifo!r}).readline()
+
+if {when!r} == "import":
+    wait()
+
+class Slow(Action):
+    def tear_down(self):
+        threading.Thread(target=wait).start()
+    def run(self):
+        pass
+"""
 
 
 def release(fifo: Path) -> None:
@@ -355,6 +374,32 @@ def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> Non
         assert process.wait(60) == -INT
         assert process.stderr
         assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-fp", "true"], check=False, capture_output=True).returncode != 0,
+    reason="no pid namespaces here",
+)
+@pytest.mark.parametrize("signum", [TERM, INT])
+@pytest.mark.parametrize("when", ["import", "end"])
+def test_process_1_can_be_stopped_at_any_moment(
+    start: Start, tmp_path: Path, fifo: Path, signum: signal.Signals, when: str
+) -> None:
+    """While a plugin is imported, and while the end waits for a thread; the kernel takes no signal for its default."""
+    (tmp_path / "slow_plugin.py").write_text(SLOW_PLUGIN.format(when=when, fifo=str(fifo)), encoding="utf-8")
+    daemon: Daemon = start(
+        *("--usr1", "slow_plugin:Slow", "--after", "1ms", "stop"),
+        prefix=["unshare", "-fp", "--kill-child"],
+        environment={"PYTHONPATH": str(tmp_path)},
+    ).expect("waiting")
+    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text(encoding="ascii")
+    if when == "end":  # the handlers are changed after the last word
+        while daemon.process.poll() is None:
+            os.kill(int(children), signum)
+            time.sleep(0.01)
+    else:
+        os.kill(int(children), signum)
+    assert daemon.status() == 128 + signum
 
 
 @pytest.mark.parametrize(("how", "status"), [("return", 1), ("exit", 1), ("signal", -TERM)])

@@ -72,17 +72,17 @@ def test_the_previous_wakeup_descriptor_is_put_back() -> None:
     os.close(writer)
 
 
-@pytest.mark.parametrize("stoppable", [True, False])
-def test_retiring_ignores_late_flags_and_lets_others_end_the_process(*, stoppable: bool) -> None:
+@pytest.mark.parametrize("other", [signal.SIG_DFL, signal.SIG_IGN])
+def test_retiring_ignores_late_flags_and_lets_others_end_the_process(other: signal.Handlers) -> None:
     """For the last moments of a process."""
     old = {signum: signal.getsignal(signum) for signum in (signal.SIGUSR1, signal.SIGINT)}
     signals = Signals()
     signals.arm([signal.SIGUSR1])
     signals.handle(signal.SIGINT, signal.SIG_IGN)
-    signals.retire(stoppable=stoppable)
+    signals.retire(other)
     try:
         assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
-        assert signal.getsignal(signal.SIGINT) is (signal.SIG_DFL if stoppable else signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGINT) is other
     finally:
         for signum, handler in old.items():
             signal.signal(signum, handler)

@@ -281,6 +281,44 @@ def test_a_set_up_may_take_longer_than_a_start(service: Service, tmp_path: Path)
     assert (service.show("ActiveState"), service.show("NRestarts")) == ("active", "0")
 
 
+def test_an_import_may_take_longer_than_a_start(service: Service, tmp_path: Path) -> None:
+    """Or than the watchdog's interval, in a reload; the status says what takes so long."""
+    path, fifo = tmp_path / "flagman.toml", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    (tmp_path / "slow_import.py").write_text(
+        f"open({str(fifo)!r}).readline()\nfrom flagman.actions import PrintAction as Slow\n", encoding="utf-8"
+    )
+    service.environment = service.environment.replace("PYTHONPATH=", f"PYTHONPATH={tmp_path}:")
+    bindings = [binding("HUP", "reload"), binding("USR1", "slow_import:Slow", "x")]
+    path.write_text("".join(bindings), encoding="utf-8")
+    kill = shutil.which("kill") or "/bin/kill"
+    service.define(f"-c {path}", f"TimeoutStartSec=1\nWatchdogSec=1\nExecReload={kill} -HUP $MAINPID\n")
+    assert service.systemctl("start --no-block")[0] == 0
+    wait_for_import(service, "activating")
+    fifo.write_text("go\n", encoding="utf-8")
+    assert service.systemctl("start") == (0, "")
+    path.write_text(bindings[0], encoding="utf-8")
+    assert service.systemctl("restart") == (0, "")
+    path.write_text("".join(bindings), encoding="utf-8")
+    service.systemctl("kill --kill-who=main --signal=HUP")
+    wait_for_import(service, "reloading")
+    fifo.write_text("go\n", encoding="utf-8")
+    limit = time.monotonic() + 60
+    while service.show("StatusText") != "Ready: hup runs 1 action, usr1 runs 1 action":
+        assert time.monotonic() < limit
+    assert (service.show("ActiveState"), service.show("NRestarts")) == ("active", "0")
+
+
+def wait_for_import(service: Service, state: str) -> None:
+    """Wait until the manager knows what takes so long, and see that it is patient."""
+    limit = time.monotonic() + 60
+    while service.show("StatusText") != "Looking for the action `slow_import:Slow`":
+        assert time.monotonic() < limit
+    begun = time.monotonic()
+    while time.monotonic() < begun + 3:
+        assert service.show("ActiveState") == state
+
+
 def test_stop_during_a_set_up(service: Service, tmp_path: Path) -> None:
     """What has been set up is torn down, and the unit has not failed."""
     fifo = tmp_path / "fifo"

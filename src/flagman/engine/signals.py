@@ -149,12 +149,11 @@ class Signals:
         """Put every handler and the signal mask back."""
         self._leave(self._previous)
 
-    def retire(self, *, stoppable: bool) -> None:
+    def retire(self, other: Handler) -> None:
         """Make the end of the process safe: late signals are ignored.
 
-        :param stoppable: let those that do not raise a flag, TERM and INT among them, end the process all the same
+        :param other: for those that do not raise a flag, TERM and INT among them
         """
-        other = signal.SIG_DFL if stoppable else signal.SIG_IGN
         self._leave({s: signal.SIG_IGN if s in self._names else other for s in self._previous})
 
     def _leave(self, handlers: dict[int, Handler]) -> None:

@@ -1,0 +1,49 @@
+"""What the command does instead of a run: it lists, checks or prints, and that is all."""
+
+from __future__ import annotations
+
+import sys
+
+from flagman import core, service
+from flagman.checks import check_bindings, check_identity
+from flagman.reading import finder, given
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flagman.settings import Settings
+
+
+def answer(settings: Settings, argv: Sequence[str]) -> None:
+    """Print what the settings ask for.
+
+    :param argv: what they have been read from
+    :raises UsageError: if they could not be run
+    """
+    if settings.list:
+        list_actions()
+        return
+    check_bindings(settings)
+    if settings.print_config:
+        from flagman import config_writer  # noqa: PLC0415 - for this option alone, as all here
+
+        print(config_writer.as_toml(settings), end="")
+    elif settings.print_unit:
+        from flagman import unit_files  # noqa: PLC0415
+
+        own = given(argv, finder(None))
+        print("\n".join(unit_files.lines(settings, own, own.bindings)))
+    else:
+        check_identity(settings)
+        print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
+
+
+def list_actions() -> None:
+    """Print all known actions with their descriptions and arguments."""
+    # Here because only this option needs it, and it imports inspect and every plugin.
+    from flagman import listing  # noqa: PLC0415
+
+    known = core.KNOWN_ACTIONS
+    for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):
+        print(line)

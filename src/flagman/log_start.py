@@ -1,0 +1,167 @@
+"""The log of the command from its first record on: what comes before it is known how to write is held until then."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from flagman import streams
+from flagman.loggers import all_handlers
+from flagman.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flagman.engine.engine import Engine
+
+# The documented name: programs and tables [logging] know it.
+logger = logging.getLogger("flagman.cli")
+
+# Options that say how the log is written, or name the file that does; so do these letters after a dash.
+_TELLING = ("--log-", "--config", "--verbose", "--quiet", "--dry-run")
+_TELLING_LETTERS = frozenset("cvq")
+# Records that are held: a plugin that logs without an end must not fill the memory.
+_MOST = 10_000
+
+
+class Log:
+    """The log of one command; it does nothing in a process that has a log already.
+
+    :param argv: the command line; if nothing in it can say how the log is written, records are not held
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        #: As far as they are known.
+        self.settings = Settings()
+        self._held: _Held | None = None
+        if logging.getLogger().handlers:
+            return
+        if any(map(_may_tell, argv[1:])):
+            self._held = _Held()
+            logging.getLogger().addHandler(self._held)
+            logging.getLogger().setLevel(logging.NOTSET)
+        else:
+            _write(self.settings)
+
+    def set_up(self, settings: Settings) -> None:
+        """Write the log as settings say, first what has been held, and then which process this is.
+
+        :raises FlagmanError: if the log file cannot be opened
+        :raises UsageError: if the table [logging] cannot be used
+        """
+        known = all_handlers()
+        _write(settings)
+        logging.getLogger().setLevel(level_of(settings))
+        if settings.logging is not None:
+            from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
+
+            log_setup.configure(settings)
+        self._hand_over(known)
+        if not settings.quiet:
+            _introduce(level_of(settings))
+
+    def release(self) -> None:
+        """Write what is held to stderr: this run ends before the log could be set up."""
+        if self._held is None:
+            return
+        settings = Settings(**{**vars(self.settings), "log_file": ""})
+        known = all_handlers()
+        _write(settings)
+        logging.getLogger().setLevel(level_of(settings))
+        self._hand_over(known)
+
+    def _hand_over(self, known: set[logging.Handler]) -> None:
+        """Give the handlers that are new what they would have got.
+
+        :param known: those that have got it
+        """
+        held, self._held = self._held, None
+        if held is None:
+            return
+        logging.getLogger().removeHandler(held)
+        for record in held.records:
+            of = logging.getLogger(record.name)
+            if of.isEnabledFor(record.levelno) and of.filter(record):
+                _call(of, record, known)
+        if held.lost:
+            logger.warning("%d more of the first records are lost; %d were held", held.lost, _MOST)
+
+    @staticmethod
+    def watch(engine: Engine) -> None:
+        """Let the log know which action runs, and bound handlers that are not ours; the plain log needs neither."""
+        if "flagman.log_setup" in sys.modules or not all(map(streams.is_ours, all_handlers())):
+            from flagman import log_setup  # noqa: PLC0415 - for a log that is not the plain one
+
+            log_setup.watch(engine)
+
+
+class _Held(logging.Handler):
+    """Keeps records, as they are now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_name(streams.LOG_HANDLER)
+        self.records: list[logging.LogRecord] = []
+        self.lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(self.records) >= _MOST:
+            self.lost += 1
+            return
+        try:
+            record.msg, record.args = record.getMessage(), None
+        except Exception:  # noqa: BLE001 - as in every handler
+            self.handleError(record)
+        else:
+            self.records.append(record)
+
+
+def level_of(settings: Settings) -> int:
+    """Give the least level that is logged."""
+    if settings.quiet:
+        return logging.CRITICAL
+    # A rehearsal that nobody sees would be none.
+    verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
+    return min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
+
+
+def _may_tell(word: str) -> bool:
+    is_short = word.startswith("-") and not word.startswith("--")
+    return word.startswith(_TELLING) or (is_short and not _TELLING_LETTERS.isdisjoint(word))
+
+
+def _write(settings: Settings) -> None:
+    """Let the root logger write as the settings say."""
+    is_plain = settings.log_format in ("auto", "plain") and not settings.log_file
+    root = logging.getLogger()
+    if not is_plain or (settings.log_format == "auto" and "JOURNAL_STREAM" in os.environ):
+        from flagman import log_setup  # noqa: PLC0415 - for those who need it
+
+        log_setup.set_up(settings)
+    elif all(isinstance(handler, _Held) for handler in root.handlers):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
+        handler.set_name(streams.LOG_HANDLER)
+        root.addHandler(handler)
+
+
+def _call(of: logging.Logger, record: logging.LogRecord, known: set[logging.Handler]) -> None:
+    """Do what a logger does with a record, but for some handlers."""
+    current: logging.Logger | None = of
+    while current is not None:
+        for handler in current.handlers:
+            if handler not in known and record.levelno >= handler.level:
+                handler.handle(record)
+        current = current.parent if current.propagate else None
+
+
+def _introduce(level: int) -> None:
+    """Say which process this is, and how much it is going to log, whatever is logged."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(min(before, logging.INFO))
+    logger.info("PID: %d", os.getpid())
+    logger.info("Setting loglevel to %s", logging.getLevelName(level))
+    root.setLevel(before)

@@ -1,0 +1,51 @@
+"""One way out for every mistake: a line on stderr, a word to the service manager, an exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+
+from flagman.exceptions import FlagmanError, mistakes_of, one_line
+from flagman.sd_notify import status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.sd_notify import SystemdNotifier
+
+logger = logging.getLogger("flagman.cli")
+
+
+def end_with(error: FlagmanError | OSError, notifier: SystemdNotifier) -> int:
+    """Tell why this process ends.
+
+    :returns: the exit status
+    """
+    logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
+    if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
+        report(error)
+    exit_status = error.exit_code if isinstance(error, FlagmanError) else 1
+    state = f"{status(f'Failed: {one_line(error)}')}\nEXIT_STATUS={exit_status}"
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno:
+        state += f"\nERRNO={cause.errno}"
+    notifier.notify(state)  # see sd_notify(3)
+    return exit_status
+
+
+def report(error: FlagmanError | OSError) -> None:
+    """Write a line for each mistake to stderr."""
+    if sys.stderr is None:
+        return
+    for message in mistakes_of(error):
+        with suppress(OSError):  # the status still tells
+            sys.stderr.write(f"{_prefix()}flagman: error: {one_line(message)}\n")
+
+
+def _prefix() -> str:
+    if "JOURNAL_STREAM" not in os.environ:
+        return ""
+    from flagman import log_setup  # noqa: PLC0415 - for the journal
+
+    return log_setup.ERROR_PREFIX if log_setup.is_journal() else ""

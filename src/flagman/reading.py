@@ -1,0 +1,61 @@
+"""What one run is told: by the command line, and by the file that it names."""
+
+from __future__ import annotations
+
+from flagman import core
+from flagman.command_line import CommandLine
+from flagman.options import LONG_OPTIONS, TRIGGERS
+from flagman.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flagman.actions.action import Action
+    from flagman.more_time import MoreTime
+    from flagman.types import ActionName
+
+    #: Finds and loads an action.
+    Find = Callable[[ActionName], type[Action]]
+
+
+def finder(more_time: MoreTime | None) -> Find:
+    """Give what finds actions.
+
+    :param more_time: is told which, since an import may take its time
+    """
+
+    def find(name: ActionName) -> type[Action]:
+        if more_time is not None:
+            more_time.progress("Looking for", name)
+        return core.KNOWN_ACTIONS[name]
+
+    return find
+
+
+def read(argv: Sequence[str], find: Find, file: str = "") -> Settings:
+    """Read a command line, and its file.
+
+    :param argv: the program's name and its arguments
+    :param file: where the configuration file is, if it is no longer where the command line says
+    :raises UsageError: if anything in them is wrong
+    :raises SystemExit: after ``--help`` or ``--version``
+    """
+    settings = given(argv, find)
+    if settings.config:
+        from flagman import config  # noqa: PLC0415 - for those who have a file
+
+        config.read(settings.config, find, file).add_to(settings)
+    return settings
+
+
+def given(argv: Sequence[str], find: Find) -> Settings:
+    """Read what the command line itself says."""
+    settings = Settings()
+    bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, find).split(argv[1:])
+    settings.bindings = tuple(bindings)
+    if rest:
+        from flagman import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
+
+        parser.parse(rest, settings)
+    return settings

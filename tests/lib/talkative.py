@@ -1,0 +1,23 @@
+"""A plugin that logs when it is imported: a record of each level, by a handler of its own, too, if there is a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from flagman import Action
+
+logger = logging.getLogger("talkative")
+if path := os.environ.get("TALKATIVE"):
+    logger.addHandler(logging.FileHandler(path))
+for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+    name = [logging.getLevelName(level)]
+    logger.log(level, "imported, %s", name)
+    name[0] = "changed since"
+
+
+class Talk(Action):
+    """Does nothing."""
+
+    def run(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,195 @@
+"""The first records of the log, and the one way out for mistakes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import LIB, MODULE, run
+
+from flagman import log_start
+from flagman.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon import Daemon
+
+TALK = ("--usr1", "talkative:Talk")
+
+LEVELS = {
+    (): ["WARNING", "ERROR"],
+    ("-v",): ["INFO", "WARNING", "ERROR"],
+    ("-vv",): ["DEBUG", "INFO", "WARNING", "ERROR"],
+    ("-q",): [],
+    ("--log-level", "error"): ["ERROR"],
+    ("--log-format", "plain"): ["WARNING", "ERROR"],
+    ("-c", "/dev/null"): ["WARNING", "ERROR"],
+}
+
+
+@pytest.mark.parametrize("options", LEVELS)
+def test_what_a_plugin_logs_at_its_import(start: Callable[..., Daemon], options: tuple[str, ...]) -> None:
+    """It is written as all that follows, by its level, as it was; once by each handler; and before what follows."""
+    daemon = start(*TALK, "--usr1", "stop", *options, environment={"TALKATIVE": "own.log"}).ready()
+    daemon.stop()
+    lines = [line for line in daemon.err.rest() if "DEBUG:flagman" not in line]
+    expected = [f"{level}:talkative:imported, ['{level}']" for level in LEVELS[options]]
+    assert lines[: len(expected)] == expected
+    assert not [line for line in lines[len(expected) :] if "imported" in line]
+
+
+def test_all_records_are_objects(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """In the file that was asked for, by the command line or by a file."""
+    (tmp_path / "c.toml").write_text(f'[flagman]\nlog-format = "json"\nlog-file = "{tmp_path}/two"\n', encoding="utf-8")
+    for options, log in ((("--log-format", "json", "--log-file", "one"), "one"), (("-c", "c.toml"), "two")):
+        (tmp_path / "pid").write_text("4194000\n", encoding="utf-8")
+        daemon = start(*TALK, *options, "--pid-file", str(tmp_path / "pid")).ready()
+        daemon.stop()
+        assert daemon.err.rest() == []
+        records = [json.loads(line) for line in (tmp_path / log).read_text(encoding="utf-8").splitlines()]
+        assert [record["message"] for record in records[:2]] == ["imported, ['WARNING']", "imported, ['ERROR']"]
+        assert records[2]["message"].startswith(f"Took the pid file {tmp_path}/pid over: ")
+        assert records[3]["message"] == f"PID: {daemon.process.pid}"
+
+
+def test_the_table_gets_them_too(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """By its handlers, its filters and its levels."""
+    (tmp_path / "c.toml").write_text(
+        """
+        [logging]
+        version = 1
+        [logging.handlers.all]
+        class = "logging.FileHandler"
+        filename = "all.log"
+        [logging.handlers.errors]
+        class = "logging.FileHandler"
+        filename = "errors.log"
+        level = "ERROR"
+        [logging.loggers.talkative]
+        level = "INFO"
+        handlers = ["errors"]
+        [logging.root]
+        handlers = ["all"]
+        """,
+        encoding="utf-8",
+    )
+    start(*TALK, "-c", "c.toml").ready().stop()
+    found = {name: (tmp_path / name).read_text(encoding="utf-8").splitlines() for name in ("all.log", "errors.log")}
+    assert [line for line in found["all.log"] if "imported" in line] == [
+        f"imported, ['{level}']" for level in ("INFO", "WARNING", "ERROR")
+    ]
+    assert found["errors.log"] == ["imported, ['ERROR']"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--bogus",),
+        ("--usr2", "bogus"),
+        ("-c", "/no/such"),
+        ("--log-file", "/no/such/log"),
+        ("--pid-file", "/no/such/x"),
+    ],
+)
+def test_a_start_that_fails(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """What was held is written before the mistake, to stderr, as far as it is known how."""
+    done = run(*TALK, "--log-format", "json", *options, directory=str(tmp_path), PYTHONPATH=str(LIB))
+    *records, mistake = done.stderr.splitlines()
+    assert mistake.startswith("flagman: error: ")
+    assert len(records) == 2
+    if options[0] in ("--log-file", "--pid-file"):
+        assert json.loads(records[0])["message"] == "imported, ['WARNING']"
+    else:
+        assert records[0] == "WARNING:talkative:imported, ['WARNING']"
+
+
+def test_what_is_only_printed(tmp_path: Path) -> None:
+    """The records go to stderr, at the end."""
+    done = run(*TALK, "-v", "--check", directory=str(tmp_path), PYTHONPATH=str(LIB))
+    assert done.stdout == "good: usr1 runs 1 action\n"
+    assert done.stderr.splitlines()[-2:] == [
+        f"{level}:talkative:imported, ['{level}']" for level in ("WARNING", "ERROR")
+    ]
+
+
+def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not fill the memory, and what is lost is counted."""
+    monkeypatch.setattr(log_start, "_MOST", 2)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers[:] = []
+    try:
+        log = log_start.Log(["flagman", "-v"])
+        for number in range(5):
+            root.warning("%d", number)
+        root.warning("%d", "no number")
+        seen: list[str] = []
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                seen.append(record.getMessage())
+
+        monkeypatch.setattr(log_start, "_write", lambda _: root.addHandler(Handler()))
+        log.settings = Settings()
+        log.release()
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert seen == ["0", "1", "4 more of the first records are lost; 2 were held"]
+
+
+MISTAKES = {
+    "--bogus": "unknown option '--bogus'; see flagman --help",
+    "--timeout never": "argument --timeout: 'never' is not a span of time such as 90, 250ms, 5m, 1h30m or 1d",
+    "--overlap maybe": "argument --overlap: invalid choice: 'maybe' (choose from",
+    "--usr2": "--usr2 takes an action and its arguments",
+    "--usr2 bogus": "--usr2: unknown action 'bogus'",
+    "--usr2 print": "--usr2 print: takes 1 argument",
+    "--every 0 print x": "--every: '0' is too short",
+    "-c /no/such": "/no/such: cannot be read",
+    "--pid-file /no/such/pid": "pid file '/no/such/pid': cannot be written",
+    "--log-file /no/such/log": "log-file '/no/such/log': cannot be opened",
+    "--chdir /no/such": "working directory '/no/such': cannot be entered",
+    "--user no-such-user": "user 'no-such-user': there is none of this name",
+    "--timer 1h": "--timer goes with --print-unit alone",
+    "--usr2 acts:FailSetUp": "setting up the action FailSetUp failed",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_every_mistake_goes_the_same_way(start: Callable[..., Daemon], tmp_path: Path, mistake: str) -> None:
+    """A line of the journal with its priority, a word to the manager, and the status of both."""
+    script = f'exec 2>{tmp_path}/journal; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
+    daemon = start("--usr1", "print", "x", *mistake.split(), prefix=["sh", "-c", script, "sh"])
+    status = daemon.status()
+    assert status in (1, 2)
+    lines = (tmp_path / "journal").read_text(encoding="utf-8").splitlines()
+    mistakes = [line for line in lines if line.startswith("<3>flagman: error: ")]
+    assert len(mistakes) == 1
+    assert MISTAKES[mistake] in mistakes[0]
+    assert all(line.startswith("<") for line in lines)
+    told = daemon.pending()[-1].split("\n")
+    assert told[0] == f"STATUS=Failed: {mistakes[0].removeprefix('<3>flagman: error: ')}"
+    assert told[1] == f"EXIT_STATUS={status}"
+
+
+def test_a_program_that_has_a_log(tmp_path: Path) -> None:
+    """It is left alone, and so is its level."""
+    program = """
+import logging, sys
+logging.basicConfig(format="mine: %(message)s", level="ERROR")
+from flagman import cli
+print(cli.main(["flagman", "-v", "--check", "--usr1", "talkative:Talk"]), logging.getLogger().level)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(LIB)}
+    done = subprocess.run(
+        [MODULE[0], "-c", program], capture_output=True, encoding="utf-8", env=environment, cwd=tmp_path, check=True
+    )
+    assert done.stdout == "good: usr1 runs 1 action\n0 40\n"
+    assert done.stderr == "mine: imported, ['ERROR']\n"
