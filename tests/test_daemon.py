@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -534,7 +535,31 @@ def test_no_last_words_where_others_write(tmp_path: Path, monkeypatch: pytest.Mo
     crash.record("../d", KeyError("x"))
     crash.record("d", KeyError("x"))
     assert "KeyError" in path.read_text(encoding="utf-8")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["-d.errors", "d.errors", "victim"]
+    crash.record("--", KeyError("x"))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["d.errors", "daemon.errors", "victim"]
+
+
+def test_last_words_of_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They make no directory that is called ~."""
+    from flagman.daemon import crash  # noqa: PLC0415 - as above
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crash, "_SYSTEM", "/no/such")
+    monkeypatch.setattr(crash, "_has_log", lambda: False)
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_001)
+    crash.record("d", KeyError("x"))
+    monkeypatch.setenv("HOME", "relative")
+    crash.record("d", KeyError("x"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_name_of_a_program_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of ``python -c``."""
+    for argument, name in (("-c", "daemon"), ("-m", "daemon"), ("", "daemon"), ("/x/backup.py", "backup")):
+        monkeypatch.setattr(sys, "argv", [argument])
+        assert Daemon().name == name
 
 
 def test_whoever_gives_up_waiting(starter: Starter) -> None:

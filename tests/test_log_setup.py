@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
+import socket
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import run, settle
+from daemon import DEADLINE, SCRIPT, run, settle
 
 from flagman.log_setup import JournalFormatter, JsonFormatter
 
@@ -184,3 +188,143 @@ def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Daemon], tm
     place.mkdir()
     daemon.signal(USR1).expect("done").stop("cleanup")
     assert (place / "x.log").read_text(encoding="utf-8") == "WARNING:flagman.log:one\n"
+
+
+def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """No record is lost: the old file takes them, and tells once why, until the new one can be opened."""
+    path, old = tmp_path / "log", tmp_path / "log.1"
+    line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
+    daemon = start(*line, "--log-file", str(path)).ready().expect("init")
+    for kind in ("directory", "FIFO"):
+        path.rename(old)
+        if kind == "FIFO":
+            os.mkfifo(path)
+        else:
+            path.mkdir()
+        for _ in range(2):
+            daemon.signal(USR1).expect("done")
+        text = old.read_text(encoding="utf-8")
+        assert (
+            text.count(f"WARNING:flagman.rotation:log-file '{path}': cannot be opened again, the old file stays in")
+            == 1
+        )
+        assert text.count("WARNING:flagman.log:one\n") == 2
+        if kind == "FIFO":
+            path.unlink()
+        else:
+            path.rmdir()
+        daemon.signal(USR1).expect("done")
+        assert path.read_text(encoding="utf-8") == "WARNING:flagman.log:one\n"
+        path.write_text("", encoding="utf-8")
+        old.unlink()
+    daemon.stop("cleanup")
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_streams_that_are_rotated(start: Callable[..., Daemon], tmp_path: Path, name: str) -> None:
+    """What is written next goes to a new file: by actions, by commands, by the log."""
+    path, old = tmp_path / "file", tmp_path / "file.1"
+    action = ["print", "x"] if name == "stdout" else ["log", "warning", "x"]
+    command = "echo command" if name == "stdout" else "echo command >&2"
+    daemon = start(
+        "--usr1", *action, "--usr1", "sh", command, "--usr1", "touch", "done", f"--{name}", str(path)
+    ).ready()
+
+    def run_once() -> None:
+        daemon.signal(USR1)
+        limit = time.monotonic() + DEADLINE
+        while not (tmp_path / "done").exists():
+            assert time.monotonic() < limit
+        (tmp_path / "done").unlink()
+        settle(daemon.process.pid)
+
+    expected = "x\ncommand\n" if name == "stdout" else "WARNING:flagman.log:x\ncommand\n"
+    run_once()
+    path.rename(old)
+    run_once()
+    assert old.read_text(encoding="utf-8") == expected
+    assert path.read_text(encoding="utf-8") == expected
+    old.unlink()
+    path.rename(old)
+    path.mkdir()
+    run_once()
+    warning = (
+        f"WARNING:flagman.rotation:{name} '{path}': cannot be opened again, the old file stays in use: Is a directory"
+    )
+    if name == "stderr":
+        assert old.read_text(encoding="utf-8").splitlines()[2:] == [warning, *expected.splitlines()]
+    else:
+        assert old.read_text(encoding="utf-8") == 2 * expected
+        assert daemon.expect_error("rotation") == warning
+    path.rmdir()
+    run_once()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.status() == 0
+    assert path.read_text(encoding="utf-8").startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["/dev/stderr", "/dev/stdout", "/dev/fd/2", "/proc/self/fd/1"])
+def test_names_of_descriptors(tmp_path: Path, name: str) -> None:
+    """They mean these, whatever they lead to: a socket cannot be opened, nor a pipe of somebody else's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        streams = {"stdout" if "1" in name or "out" in name else "stderr": theirs}
+        status = os.fstat(theirs.fileno())
+        done = subprocess.run(
+            [*SCRIPT, "--log-file", name, "--usr1", "log", "warning", "x", "--run-at-start", "--once"],
+            check=False,
+            cwd=tmp_path,
+            timeout=DEADLINE,
+            env={**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"},
+            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},  # type: ignore[call-overload]
+        )
+        theirs.close()
+        assert done.returncode == 0
+        assert ours.makefile(encoding="utf-8").read().endswith("<4>flagman.log: x\n")
+
+
+STREAMS = {
+    "--stdout /dev/stderr": ("", "out\nerr\n", None),
+    "--stderr /dev/stdout": ("out\nerr\n", "", None),
+    "--stdout /dev/stdout --stderr /dev/stderr": ("out\n", "err\n", None),
+    "--stdout /dev/stderr --stderr /dev/stdout": ("err\n", "out\n", None),
+    "--stdout file --stderr /dev/stdout": ("", "", "out\nerr\n"),
+    "--stdout /dev/stderr --stderr file": ("", "", "out\nerr\n"),
+}
+
+
+@pytest.mark.parametrize("options", STREAMS)
+def test_streams_that_lead_to_each_other(tmp_path: Path, options: str) -> None:
+    """To where the other one led, or to its file."""
+    line = ["--usr1", "sh", "echo out; echo err >&2", "--run-at-start", "--once", "-q"]
+    done = run(*options.split(), *line, directory=str(tmp_path))
+    out, err, file = STREAMS[options]
+    assert (done.stdout, done.stderr) == (out, err)
+    assert (tmp_path / "file").exists() is (file is not None)
+    assert file is None or (tmp_path / "file").read_text(encoding="utf-8") == file
+
+
+@pytest.mark.parametrize("silences", ["", "disable_existing_loggers = true"])
+def test_a_table_silences_nobody_of_ours(start: Callable[..., Daemon], tmp_path: Path, silences: str) -> None:
+    """And others only if it says so."""
+    (tmp_path / "c.toml").write_text(
+        f"""
+        [[on]]
+        signal = "USR1"
+        action = "talkative:Fail"
+        [logging]
+        version = 1
+        {silences}
+        [logging.handlers.console]
+        class = "logging.StreamHandler"
+        [logging.root]
+        handlers = ["console"]
+        """,
+        encoding="utf-8",
+    )
+    daemon = start("-c", "c.toml", "--max-failures", "1").ready().signal(USR1)
+    assert daemon.status() == 1
+    lines = daemon.err.rest()
+    assert "Action `Fail` has failed 1 times in a row" in lines
+    assert "Exiting because an action failed" in lines
+    assert ("about to fail" in lines) is not bool(silences)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import grp
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import Lines, run
 
-from flagman.daemon import AlreadyRunningError, PidLockFile, holder, read_pid, signal_holder, turn
+from flagman.daemon import AlreadyRunningError, PidLockFile, directory, holder, read_pid, signal_holder, turn
 from flagman.exceptions import FlagmanError
 
 if TYPE_CHECKING:
@@ -443,7 +445,9 @@ def test_what_is_in_the_way(path: Path, tmp_path: Path) -> None:
 
 def test_directories_in_which_others_may_write(tmp_path: Path) -> None:
     """Are refused, sticky ones too, unless they are wanted."""
-    for mode in (0o777, 0o1777, 0o775):
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 0, 12345)
+    for mode in (0o777, 0o1777, *([0o775] if os.geteuid() == 0 else [])):
         tmp_path.chmod(mode)
         with pytest.raises(FlagmanError, match="others may write in the directory"):
             PidLockFile(tmp_path / "x").acquire()
@@ -452,6 +456,52 @@ def test_directories_in_which_others_may_write(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(FileNotFoundError):
         PidLockFile(tmp_path / "no" / "x").acquire()
+
+
+@pytest.mark.parametrize(
+    ("primary", "members", "accounts", "is_private"),
+    [
+        (100, [], [(1000, 100)], True),
+        (100, ["me"], [(1000, 100), (1001, 101)], True),
+        (100, ["me", "other"], [(1000, 100)], False),
+        (100, [], [(1000, 100), (1001, 100)], False),
+        (101, [], [(1000, 101)], False),
+        (101, ["me"], [(1000, 101)], False),
+    ],
+)
+def test_a_group_of_one_user(
+    primary: int,
+    members: list[str],
+    accounts: list[tuple[int, int]],
+    is_private: bool,  # noqa: FBT001 - the expectation
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who writes there is the owner, if it is the owner's own group and has no other member of either kind."""
+
+    def account(uid: int, gid: int) -> pwd.struct_passwd:
+        return pwd.struct_passwd(("me" if uid == 1000 else "other", "x", uid, gid, "", "/", "/bin/sh"))
+
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: account(uid, primary))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [account(uid, gid) for uid, gid in accounts])
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("group", "x", gid, members)))
+    assert directory._is_private(100, 1000) is is_private
+
+
+def test_a_group_that_nobody_knows() -> None:
+    """It may have any member."""
+    assert not directory._is_private(4_000_001, os.geteuid())
+    assert not directory._is_private(os.getegid(), 4_000_001)
+
+
+def test_a_directory_of_a_private_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As mkdir makes it with the umask 002."""
+    tmp_path.chmod(0o775)
+    monkeypatch.setattr(directory, "_is_private", lambda *_: True)
+    with PidLockFile(tmp_path / "x"):
+        pass
+    tmp_path.chmod(0o777)
+    with pytest.raises(FlagmanError, match="others may write in the directory"):
+        PidLockFile(tmp_path / "x").acquire()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -162,7 +162,7 @@ class _Command:
             if surroundings is not None:
                 stack.enter_context(surroundings)
                 surroundings.enter(settings)
-            self._log.set_up(settings)
+            self._log.set_up(settings, surroundings.log if surroundings is not None else None)
         if not settings.systemd:
             self._notifier.close()
         console = _Console(self._argv, self._log, settings, surroundings)

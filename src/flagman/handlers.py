@@ -125,8 +125,13 @@ class Handlers:
         flags = [flag for flag in known if flag in self._engine.bundles or flag in self.expected]
         for flag in flags:
             self._engine.flags.add(flag)
-        if not flags and not self._signals.was_ignored(signal.SIGHUP):
+        if not flags and self.hangup_stops:
             self.stop.on_hangup(signum, frame)
+
+    @property
+    def hangup_stops(self) -> bool:
+        """Tell what HUP without actions means: the end of the terminal; or nothing, as under nohup(1)."""
+        return not self._signals.was_ignored(signal.SIGHUP)
 
     def on_quit(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle QUIT: write the stacks of all threads to stderr, so that it can be seen what an action hangs in.

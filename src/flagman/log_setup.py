@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 
 from flagman import streams
 from flagman.exceptions import FlagmanError, UsageError
@@ -12,7 +14,7 @@ from flagman.loggers import all_handlers, all_loggers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from io import TextIOWrapper
+    from collections.abc import Mapping
     from typing import Self
 
     from flagman.engine.engine import Engine
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _STDERR = 2
 
+# Marks a handler that a table [logging] has made.
+_OF_TABLE = "_flagman_table"
 # The priorities of syslog(3), which sd-daemon(3) lets a line begin with.
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG = 7
@@ -70,62 +74,65 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
-def is_journal() -> bool:
-    """Tell whether stderr is the journal itself, and not a pipe or a file that a child of a service was given."""
+def is_journal(descriptor: int = _STDERR) -> bool:
+    """Tell whether a stream is the journal itself, and not a pipe or a file that a child of a service was given."""
     device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
-        status = os.fstat(_STDERR)
+        status = os.fstat(descriptor)
     except OSError:
         return False
     return device == str(status.st_dev) and inode == str(status.st_ino)
 
 
-def set_up(settings: Settings) -> None:
+def set_up(settings: Settings, opened: int | None = None) -> None:
     """Let the root logger write as the settings say.
 
+    :param opened: leads to the log file, if it has been opened already
     :raises FlagmanError: if the log file cannot be opened
     """
+    descriptor = streams.standard(settings.log_file) if settings.log_file else _STDERR
     formatter: logging.Formatter
     if settings.log_format == "json":
         formatter = JsonFormatter()
-    elif settings.log_format == "journal" or (settings.log_format == "auto" and not settings.log_file and is_journal()):
+    elif settings.log_format == "journal" or (
+        settings.log_format == "auto" and descriptor is not None and is_journal(descriptor)
+    ):
         formatter = JournalFormatter()
     else:
         formatter = logging.Formatter(logging.BASIC_FORMAT)
-    handler = _file(settings.log_file) if settings.log_file else logging.StreamHandler(sys.stderr)
+    handler = _stream(descriptor) if descriptor is not None else _file(settings.log_file, opened)
     handler.setFormatter(formatter)
     handler.set_name(streams.LOG_HANDLER)
     root = logging.getLogger()
-    # The one before, or that of basicConfig(); others belong to whoever has added them.
-    ours = [other for other in root.handlers if other.name == streams.LOG_HANDLER] or root.handlers[:1]
-    for other in ours:
+    # Others belong to whoever has added them.
+    for other in [other for other in root.handlers if other.name == streams.LOG_HANDLER]:
         root.removeHandler(other)
     root.addHandler(handler)
 
 
-def _file(path: str) -> logging.Handler:
+def _stream(descriptor: int) -> logging.Handler:
+    stream = sys.stderr if descriptor == _STDERR else sys.stdout
+    return logging.NullHandler() if stream is None else logging.StreamHandler(stream)
+
+
+def _file(path: str, opened: int | None) -> logging.Handler:
     """Open a log file.
 
     :raises FlagmanError: if it cannot be
     """
-    from logging.handlers import WatchedFileHandler  # noqa: PLC0415 - 10 ms, for those who have a file
-
-    class Handler(WatchedFileHandler):
-        """Opens the file again when it has been rotated away; if that fails, it is not the daemon's end."""
-
-        def _open(self) -> TextIOWrapper:
-            return streams.open_log(self.baseFilename)
-
-        def emit(self, record: logging.LogRecord) -> None:
-            try:
-                super().emit(record)
-            except OSError:
-                self.handleError(record)
-
     try:
-        return Handler(path, encoding="utf-8", errors="backslashreplace")
+        return _FileHandler(streams.open_log(path, opened))
     except OSError as error:
         raise FlagmanError(f"log-file {path!r}: cannot be opened: {error.strerror}") from error
+
+
+class _FileHandler(logging.StreamHandler[TextIOWrapper]):
+    """Writes to a file of its own."""
+
+    def close(self) -> None:
+        super().close()
+        with suppress(OSError):  # a full disk
+            self.stream.close()
 
 
 def watch(engine: Engine) -> None:
@@ -195,9 +202,9 @@ def change(before: Settings, after: Settings, level: int) -> None:
     """
     if _choices(before) == _choices(after):
         return
-    with _Snapshot() as snapshot:
+    with _Snapshot():
         if before.logging is not None:
-            snapshot.clear()
+            _forget(before.logging)
         set_up(after)
         logging.getLogger().setLevel(level)
         if after.logging is not None:
@@ -220,7 +227,8 @@ class _Snapshot:
         # logging.config closes all handlers in this list before it looks at anything; what it does not know, it spares.
         self._handlers = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
-    def clear(self) -> None:
+    @staticmethod
+    def _clear() -> None:
         """Let no logger differ from a new one, but for the root's level."""
         for known in all_loggers():
             known.handlers[:] = []
@@ -238,7 +246,7 @@ class _Snapshot:
         before = [handler for reference in self._handlers if (handler := reference()) is not None]
         new = [handler for reference in logging._handlerList if (handler := reference()) is not None]  # type: ignore[attr-defined]  # noqa: SLF001
         if error is not None:
-            self.clear()
+            self._clear()
             for known, level, propagate, disabled, handlers, filters in self._states:
                 known.setLevel(level)
                 known.propagate = propagate
@@ -253,14 +261,35 @@ class _Snapshot:
 
 
 def configure(settings: Settings) -> None:
-    """Hand the table [logging] to :mod:`logging.config`.
+    """Hand the table [logging] to :mod:`logging.config`; it silences only those that it is told to silence.
 
     :raises UsageError: if it cannot be used
     """
     from logging.config import dictConfig  # noqa: PLC0415 - for those who have such a table
 
+    before = all_handlers()
     try:
-        dictConfig(settings.logging or {})
+        dictConfig({"disable_existing_loggers": False, **(settings.logging or {})})
     except (Exception, SystemExit) as error:
         reason = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
         raise UsageError(f"{settings.config}: [logging]: {reason}") from error
+    for known in all_loggers():
+        if known.name.partition(".")[0] == "flagman":
+            known.disabled = False  # what ends the daemon must be told
+    for handler in all_handlers() - before:
+        vars(handler)[_OF_TABLE] = True
+
+
+def _forget(table: Mapping[str, object]) -> None:
+    """Undo what a table says about loggers, and leave what others have made of them."""
+    named = table.get("loggers")
+    names = set(named) if isinstance(named, dict) else set()
+    for known in all_loggers():
+        known.handlers[:] = [handler for handler in known.handlers if _OF_TABLE not in vars(handler)]
+        if known.name in names or known.parent is None:
+            known.filters[:] = []
+        if known.name in names:
+            known.setLevel(logging.NOTSET)
+            known.propagate = True
+        if table.get("disable_existing_loggers"):
+            known.disabled = False

@@ -45,14 +45,15 @@ class Log:
         else:
             _write(self.settings)
 
-    def set_up(self, settings: Settings) -> None:
+    def set_up(self, settings: Settings, opened: int | None = None) -> None:
         """Write the log as settings say, first what has been held, and then which process this is.
 
+        :param opened: leads to the log file, if it has been opened already
         :raises FlagmanError: if the log file cannot be opened
         :raises UsageError: if the table [logging] cannot be used
         """
         known = all_handlers()
-        _write(settings)
+        _write(settings, opened)
         logging.getLogger().setLevel(level_of(settings))
         if settings.logging is not None:
             from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
@@ -132,14 +133,14 @@ def _may_tell(word: str) -> bool:
     return word.startswith(_TELLING) or (is_short and not _TELLING_LETTERS.isdisjoint(word))
 
 
-def _write(settings: Settings) -> None:
+def _write(settings: Settings, opened: int | None = None) -> None:
     """Let the root logger write as the settings say."""
     is_plain = settings.log_format in ("auto", "plain") and not settings.log_file
     root = logging.getLogger()
     if not is_plain or (settings.log_format == "auto" and "JOURNAL_STREAM" in os.environ):
         from flagman import log_setup  # noqa: PLC0415 - for those who need it
 
-        log_setup.set_up(settings)
+        log_setup.set_up(settings, opened)
     elif all(isinstance(handler, _Held) for handler in root.handlers):
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from signal import SIGHUP
 
 from flagman.engine.flags import STOP
 from flagman.exceptions import ActionInterrupted, FlagmanError, mistakes_of, one_line
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flagman.engine.engine import Engine
     from flagman.handlers import Handlers
     from flagman.sd_notify import SystemdNotifier
+    from flagman.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Reloader:
             self._announce(f"reload failed at {time.strftime('%H:%M:%S')}: {'; '.join(problems)}" if problems else "")
 
     def _change(self) -> None:
+        before = self._assembly.settings
         with MoreTime(self._notifier) as more_time:
             # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
             try:
@@ -106,6 +109,15 @@ class Reloader:
                 more_time.progress("Tearing down", member.name)
                 self._engine.discard([member])
         logger.info("Reloaded: %d actions are new, %d have gone", len(plan.new), len(plan.old))
+        self._warn(before, plan.settings)
+
+    def _warn(self, before: Settings, after: Settings) -> None:
+        """Say what a configuration takes away that its author may not have meant to take away."""
+        if before.reloads() and not after.reloads():
+            logger.warning("There is no action `reload` any more: the next change of the configuration needs a restart")
+        if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
+            meaning = "ends this daemon" if self._handlers.hangup_stops else "means nothing"
+            logger.warning("HUP has no actions any more: from now on it %s", meaning)
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
         """Do all that can fail; tell whether it is to go on."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from io import FileIO, TextIOWrapper
 
 from flagman.engine import writing
+from flagman.rotation import APPENDING, Rotation, open_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 LOG_HANDLER = "flagman"
 # Seconds that a reader has at the end of the process.
 _MOMENT = 0.2
+# Names that systems have for the descriptors of a process.
+_STANDARD = {
+    f"{folder}{name}": descriptor
+    for descriptor, standard_name in ((1, "stdout"), (2, "stderr"))
+    for folder, name in (("/dev/", standard_name), ("/dev/fd/", descriptor), ("/proc/self/fd/", descriptor))
+}
 
 
 def _wait_for_ever(descriptor: int) -> bool:
@@ -41,6 +48,8 @@ class PatientFile(FileIO):
     is over is lost, so that a reader who has stopped reading cannot keep the daemon from stopping.
     """
 
+    #: If it is one that may be rotated away.
+    rotation: Rotation | None = None
     #: See :func:`flagman.engine.writing.write`.
     wait: ClassVar[Callable[[int], bool]] = staticmethod(_wait_for_ever)
     #: Its ``write`` waits by itself.
@@ -50,6 +59,8 @@ class PatientFile(FileIO):
 
     def write(self, data: Buffer, /) -> int:
         """Write data; all of it has been dealt with afterwards."""
+        if self.rotation is not None:
+            self.rotation.follow()
         line = bytes(data)
         if self._is_cut:
             line = b"\n" + line
@@ -92,12 +103,30 @@ def prepare() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def open_log(path: str) -> TextIOWrapper:
+def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:
     """Open a log file.
 
+    :param descriptor: leads there, if it has been opened already
     :raises OSError: if it cannot be opened
     """
-    return _as_text(PatientFile(path, "a", opener=open_now))
+    file = PatientFile(open_now(path, APPENDING) if descriptor is None else descriptor, "w")
+    file.rotation = Rotation("log-file", os.path.abspath(path), file.fileno())  # noqa: PTH100 - pathlib costs 5 ms
+    return _as_text(file)
+
+
+def follow_rotation(name: str, path: str) -> None:
+    """Let a standard stream lead to the file that has a path now, whenever it is written to.
+
+    :param name: stdout or stderr
+    """
+    file = getattr(getattr(sys, name), "buffer", None)
+    if isinstance(file, PatientFile):
+        file.rotation = Rotation(name, path, file.fileno())
+
+
+def standard(path: str | None) -> int | None:
+    """Tell which standard stream a path means, if it means one: opened as a file it might not let itself be opened."""
+    return _STANDARD.get(path or "")
 
 
 def flush() -> None:
@@ -125,14 +154,3 @@ def lead_nowhere(stream: TextIO | None) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, number)
         os.close(null)
-
-
-def open_now(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a file without waiting, as for somebody at the other end of a FIFO, which could be for ever.
-
-    :returns: its descriptor, which blocks as others do
-    :raises OSError: if it cannot be, or nobody is at the other end
-    """
-    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
-    os.set_blocking(descriptor, True)
-    return descriptor

@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
+from flagman import streams
 from flagman.actions import environment
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
@@ -14,6 +15,7 @@ from flagman.places import working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
     from typing import NoReturn, Self
 
@@ -57,6 +59,9 @@ class _Process(Daemon):
         self.ignored: set[int] = set()
         # Until the engine has its own: the pid file is to be removed.
         self.signal_map = dict.fromkeys((signal.SIGINT, signal.SIGTERM), _give_up)
+        #: The files of the log and the streams, and those of them that the user cannot open, but root could.
+        self.files: list[str] = []
+        self.opened: dict[str, int] = {}
 
     def monitor(self) -> None:
         for signum in _IMPATIENCE:
@@ -72,6 +77,19 @@ class _Process(Daemon):
             super().report()
         except SystemExit as exit_:
             os._exit(int(exit_.code or 0))
+
+    def drop_privileges(self) -> None:
+        """Open what only root may, before nobody here is root any more."""
+        identity = self._identity
+        if identity is not None and identity.uid != 0 and os.geteuid() == 0:
+            from flagman.daemon.directory import open_for  # noqa: PLC0415 - for those who become somebody else
+
+            mode = 0o666 & ~(_current_umask() if self.umask is None else self.umask)
+            for path in self.files:
+                descriptor = open_for(path, identity.uid, identity.gid, mode)
+                if descriptor is not None:
+                    self.opened[path] = descriptor
+        super().drop_privileges()
 
     def close_descriptors(self) -> None:
         """Close what came from whoever has started this command; what a plugin has opened is its own."""
@@ -91,8 +109,12 @@ class Surroundings:
     def __init__(self, signals: Signals, *, detach: bool) -> None:
         self._process = _Process(detach=detach)
         self._process.ignored = set(filter(signals.was_ignored, (signal.SIGHUP, signal.SIGQUIT)))
-        self._opened: list[int] = []
+        self._opened: dict[str, int] = {}
+        # By the names of standard streams.
+        self._rotated: dict[str, str] = {}
         self._is_ready = False
+        #: Leads to the log file, if only root could open that.
+        self.log: int | None = None
         #: Where relative paths of options begin, once this has been entered.
         self.directory = ""
         with suppress(OSError):  # it may have been deleted
@@ -112,8 +134,9 @@ class Surroundings:
         """
         process = self._process
         self.config = self._absolute(settings.config)
+        names: tuple[str, ...] = ()
         if settings.chroot is not None:
-            self._move(settings, settings.chroot)
+            names = self._move(settings, settings.chroot)
         self.place(settings)
         if settings.chroot is not None or settings.user is not None:
             _import_all()  # another user may not be able to read the interpreter's files either
@@ -128,11 +151,16 @@ class Surroundings:
         process.chroot = settings.chroot
         process.umask = _UMASK if settings.umask is None and process.detached else settings.umask
         process.working_directory = settings.chdir or ("/" if process.detached else None)
+        files = filter(None, (settings.log_file, settings.stdout, settings.stderr))
+        process.files = [path for path in dict.fromkeys(files) if streams.standard(path) is None]
+        process.advance("change_root")
+        self._find(names)
         process.advance("close_descriptors")
-        if settings.stdout is not None:
-            process.stdout = self._open(settings.stdout, descriptors.STDOUT)
-        if settings.stderr is not None:
-            process.stderr = self._open(settings.stderr, descriptors.STDERR)
+        self._opened = process.opened
+        if settings.log_file in self._opened:
+            self.log = descriptors.copy(self._opened[settings.log_file])
+        process.stdout = self._stream(settings, descriptors.STDOUT)
+        process.stderr = self._stream(settings, descriptors.STDERR)
 
     def place(self, settings: Settings) -> None:
         """Let the paths of options mean what they meant where the command was started, wherever it is by then."""
@@ -146,29 +174,57 @@ class Surroundings:
             raise UsageError(f"{path!r} is not an absolute path, and the current directory does not exist any more")
         return os.path.join(self.directory, path) if path else ""  # noqa: PTH118 - as above
 
-    def _move(self, settings: Settings, root: str) -> None:
-        """Get ready for another root."""
+    def _move(self, settings: Settings, root: str) -> tuple[str, ...]:
+        """Get ready for another root; give the names that the configuration file may have there, the best first."""
         root = os.path.realpath(root).rstrip("/")
         self.directory = "/"
-        path = os.path.realpath(settings.config) if settings.config else ""
+        if not settings.config:
+            return ()
+        # As it is called: a link may lead to another file by the time it is read again.
+        names = list(_below(self.config, root))
+        path = os.path.realpath(self.config)
         if path.startswith(f"{root}/"):
-            self.config = path.removeprefix(root)
+            names.append(path.removeprefix(root))
         elif settings.reloads():
             raise UsageError(
                 f"the action 'reload' cannot read {settings.config} again: it is outside of --chroot {root}"
             )
+        self._status = os.stat(self.config)  # noqa: PTH116 - as above
+        return tuple(names)
 
-    def _open(self, path: str, descriptor: int) -> int:
-        self._opened.append(descriptors.open_stream(path, descriptor))
-        return self._opened[-1]
+    def _find(self, names: tuple[str, ...]) -> None:
+        """Find the configuration file, in the new root, by a name that leads to the same file there."""
+        for name in names:
+            with suppress(OSError):
+                if os.path.samestat(os.stat(name), self._status):  # noqa: PTH116 - as above
+                    self.config = name
+                    return
+
+    def _stream(self, settings: Settings, number: int) -> int | None:
+        """Give the descriptor that a standard stream is to lead to; None if it is to lead where it leads anyway."""
+        paths = {descriptors.STDOUT: settings.stdout, descriptors.STDERR: settings.stderr}
+        path = paths[number]
+        named = streams.standard(path)
+        if named not in (None, number) and paths[named] is not None and streams.standard(paths[named]) is None:
+            path, named = paths[named], None  # the other one leads to a file, and so does this
+        if named is not None and named != number and not self._process.detached:
+            return self._opened.setdefault(f"&{named}", descriptors.copy(named))
+        if path is None or named is not None:
+            return None
+        if path not in self._opened:
+            self._opened[path] = descriptors.open_stream(path, number)
+        self._rotated[("", "stdout", "stderr")[number]] = path
+        return self._opened[path]
 
     def ready(self) -> None:
         """Redirect the standard streams, and let whoever waits know that all is well."""
         if self._is_ready:
             return
         self._process.advance()
-        for descriptor in self._opened:
+        for descriptor in self._opened.values():
             os.close(descriptor)
+        for name, path in self._rotated.items():
+            streams.follow_rotation(name, path)
         self._process.ready()
         self._is_ready = True
 
@@ -186,6 +242,21 @@ class Surroundings:
 def _give_up(signum: int, _frame: FrameType | None) -> None:
     """Leave what this process is doing, so that all is cleaned up: the wait for the daemon, or its start."""
     raise SystemExit(128 + signum)
+
+
+def _below(path: str, root: str) -> Iterator[str]:
+    """Give what a path may be called in another root, if it leads into that by its name."""
+    parts = path.split("/")
+    for end in range(1, len(parts)):
+        with suppress(OSError):
+            if os.path.samefile("/".join(parts[:end]) or "/", root or "/"):  # noqa: PTH121 - as above
+                yield f"/{'/'.join(parts[end:])}"
+
+
+def _current_umask() -> int:
+    mask = os.umask(_UMASK)
+    os.umask(mask)
+    return mask
 
 
 def _is_own(descriptor: int) -> bool:

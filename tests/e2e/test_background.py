@@ -175,6 +175,137 @@ def test_another_user(background: Background, start: Callable[..., object], deta
 
 
 @needs_root
+def test_files_that_only_root_may_make(background: Background) -> None:
+    """The log and the streams are opened before the privileges go, in a directory of root's; they are the user's."""
+    directory = background.directory
+    words = ["--user", "nobody", "--log-file", "log", "--stdout", "out", "--stderr", "err", "--umask", "027"]
+    actions = ["--usr1", "log", "warning", "x", "--usr1", "sh", "echo out; echo err >&2", "--hup", "reload"]
+    config = directory / "c.toml"
+    config.write_text("", encoding="utf-8")
+    done = background.start(*words, *actions, "-c", str(config))
+    assert (done.returncode, done.stderr) == (0, "")
+    pid = background.pid()
+    for name in ("log", "out", "err"):
+        status = (directory / name).stat()
+        assert (status.st_uid, status.st_mode & 0o777) == (pwd.getpwnam("nobody").pw_uid, 0o640)
+
+    def lines(name: str) -> list[str]:
+        return (directory / name).read_text(encoding="utf-8").splitlines()
+
+    os.kill(pid, signal.SIGUSR1)
+    background.wait_for(lambda: "err" in lines("err") and "out" in lines("out"))
+    assert "WARNING:flagman.log:x" in lines("log")
+    for name in ("log", "out", "err"):  # as logrotate does: create 0640 nobody
+        (directory / name).rename(directory / f"{name}.1")
+        (directory / name).touch(0o640)
+        shutil.chown(directory / name, "nobody")
+    os.kill(pid, signal.SIGHUP)
+    os.kill(pid, signal.SIGUSR1)
+    background.wait_for(lambda: "err" in lines("err") and "out" in lines("out"))
+    assert "WARNING:flagman.log:x" in lines("log")
+    background.stop()
+    again = background.start(*words, *actions, "-c", str(config))
+    assert (again.returncode, "Permission denied" in again.stderr) == (0, False), "it opens what is there, too"
+
+
+def _of_another_user(path: Path) -> None:
+    path.touch()
+    os.chown(path, 4711, -1)
+
+
+# What the daemon's user, or a group, may have put in the place of a log file.
+PLANTED: dict[str, Callable[[Path, Path], None]] = {
+    "a link": lambda path, victim: path.symlink_to(victim),
+    "a second name": lambda path, victim: path.hardlink_to(victim),
+    "a FIFO": lambda path, _: os.mkfifo(path, 0o666),
+    "a file of another user": lambda path, _: _of_another_user(path),
+    "a directory": lambda path, _: path.mkdir(),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("kind", PLANTED)
+def test_root_is_not_led_astray(background: Background, kind: str) -> None:
+    """What it opens for the user is a plain file of root's or of the user's."""
+    directory = background.directory
+    place = directory / "group"
+    place.mkdir()
+    place.chmod(0o775)
+    os.chown(place, 0, 4711)
+    victim = directory / "victim"
+    victim.touch(0o600)
+    PLANTED[kind](place / "log", victim)
+    done = background.start("--user", "nobody", "--log-file", str(place / "log"), "--usr1", "print", "x")
+    assert done.returncode == 1
+    assert f"flagman: error: log-file '{place}/log': cannot be opened: " in done.stderr
+    assert victim.read_bytes() == b""
+    assert victim.stat().st_uid == 0
+
+
+@needs_root
+def test_a_directory_of_the_user_is_not_roots_business(background: Background) -> None:
+    """Where the user may replace a directory by a link, root creates nothing."""
+    home, target = background.directory / "home", background.directory / "target"
+    home.mkdir()
+    target.mkdir()
+    shutil.chown(home, "nobody")
+    (home / "logs").symlink_to(target)
+    for log in (home / "logs" / "log", home / ".." / "home" / "logs" / "log"):
+        done = background.start("--user", "nobody", "--log-file", str(log), "--usr1", "print", "x")
+        assert (done.returncode, list(target.iterdir())) == (1, [])
+    done = background.start("--user", "nobody", "--log-file", str(home / "log"), "--usr1", "print", "x")
+    assert done.returncode == 0
+    assert (home / "log").stat().st_uid == pwd.getpwnam("nobody").pw_uid
+
+
+@needs_root
+def test_a_user_without_a_name(background: Background) -> None:
+    """Nobody's variables are left to it."""
+    environment = {"HOME": "/root", "USER": "root", "LOGNAME": "root", "XDG_STATE_HOME": "/root/state"}
+    words = ["--user", "54321", "--group", "54321", "--stdout", "out", "--chdir", "/"]
+    action = "echo $HOME; env | grep -c -e ^USER= -e ^LOGNAME= -e ^XDG_"
+    done = background.start(*words, "--run-at-start", "--usr1", "sh", action, **environment)
+    assert done.returncode == 0, done.stderr
+    out = background.directory / "out"
+    background.wait_for(lambda: out.read_text(encoding="utf-8") == "/\n0\n")
+
+
+@needs_root
+def test_a_link_to_the_configuration_within_another_root(background: Background) -> None:
+    """It is followed when the file is read again, and not as it was at the start."""
+    jail = background.directory / "jail"
+    for number in ("1", "2"):
+        (jail / "etc" / number).mkdir(parents=True)
+        text = (
+            '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "log"\nargs = ["error", "%s"]'
+        )
+        (jail / "etc" / number / "c.toml").write_text(text % number, encoding="utf-8")
+    (jail / "etc" / "current").symlink_to("1")
+    (jail / "etc" / "c.toml").symlink_to("current/c.toml")
+    (background.directory / "other").symlink_to("jail")
+    log = jail / "log"
+    for config in ("jail/etc/c.toml", "other/etc/c.toml", "jail/etc/current/c.toml"):
+        (jail / "etc" / "current").unlink()
+        (jail / "etc" / "current").symlink_to("1")
+        done = background.start("-c", config, "--chroot", "jail", "--log-file", "log", "-v")
+        assert (done.returncode, done.stderr) == (0, "")
+        (jail / "etc" / "current").unlink()
+        (jail / "etc" / "current").symlink_to("2")
+        os.kill(background.pid(), signal.SIGHUP)
+        background.wait_for(lambda: "Reloaded: 1 actions are new" in log.read_text(encoding="utf-8"))
+        os.kill(background.pid(), signal.SIGUSR1)
+        background.wait_for(lambda: "ERROR:flagman.log:2" in log.read_text(encoding="utf-8"))
+        background.stop()
+        log.unlink()
+    # Such a link means another file in there: the one that has been read is.
+    (jail / "etc" / "c.toml").unlink()
+    (jail / "etc" / "c.toml").symlink_to(jail / "etc" / "2" / "c.toml")
+    done = background.start("-c", "jail/etc/c.toml", "--chroot", "jail", "--log-file", "log", "-v")
+    os.kill(background.pid(), signal.SIGHUP)
+    background.wait_for(lambda: "Reloaded: 0 actions are new" in log.read_text(encoding="utf-8"))
+
+
+@needs_root
 def test_another_root(background: Background) -> None:
     """Everything that it imports late is there already: a reload, JSON, a failing action, a timer with jitter."""
     jail = background.directory / "jail"
@@ -200,38 +331,55 @@ def test_another_root(background: Background) -> None:
     assert outside.returncode == 2
 
 
-@pytest.mark.parametrize("script", ["lsb", "openrc"])
-def test_init_scripts(background: Background, script: str) -> None:
-    """Start, reload, status and stop; OpenRC's own part is played by a few functions."""
-    binaries = Path(SCRIPT[0]).parent
-    directory = background.directory
-    config = directory / "web.toml"
-    config.write_text(f'[[on]]\nsignal = "HUP"\naction = "touch"\nargs = ["{directory}/stamp"]\n', encoding="utf-8")
-    text = (INIT / script).read_text(encoding="utf-8")
-    if script == "lsb":
-        text = text.replace("PID_FILE=/run/$NAME.pid", f"PID_FILE={background.pid_file}")
-        text = text.replace("CONFIG=/etc/flagman/$NAME.toml", f"CONFIG={config}")
-        text = text.replace("/var/log/$NAME.log", f"{directory}/log")
-    else:
-        text = text.replace("/run/${RC_SVCNAME}.pid", str(background.pid_file))
-        text = f"""ebegin() {{ echo "$@"; }}; eend() {{ return "$1"; }}
-        RC_SVCNAME=web; flagman_config={config}; flagman_log={directory}/log
-        {text}
-        "$1"
-        """
-    path = directory / "script"
-    path.write_text(text, encoding="utf-8")
+class InitScript:
+    """One of the documentation, with other places; OpenRC's own part is played by a few functions."""
 
-    def call(verb: str) -> int:
-        done = background.run("sh", "-u", str(path), verb, PATH=f"{binaries}:{os.environ['PATH']}")
+    def __init__(self, background: Background, script: str) -> None:
+        self.background = background
+        self.is_lsb = script == "lsb"
+        directory = background.directory
+        self.config = directory / "web.toml"
+        text = (INIT / script).read_text(encoding="utf-8")
+        if self.is_lsb:
+            text = text.replace("PID_FILE=/run/$NAME.pid", f"PID_FILE={background.pid_file}")
+            text = text.replace("CONFIG=/etc/flagman/$NAME.toml", f"CONFIG={self.config}")
+            text = text.replace("/var/log/$NAME.log", f"{directory}/log")
+        else:
+            text = text.replace("/run/${RC_SVCNAME}.pid", str(background.pid_file))
+            text = f"""ebegin() {{ echo "$@"; }}; eend() {{ return "$1"; }}
+            RC_SVCNAME=web; flagman_config={self.config}; flagman_log={directory}/log
+            {text}
+            "$1"
+            """
+        self._path = directory / "script"
+        self._path.write_text(text, encoding="utf-8")
+
+    def __call__(self, verb: str, **environment: str) -> int:
+        """Give the status of a verb."""
+        path = f"{Path(SCRIPT[0]).parent}:{os.environ['PATH']}"
+        done = self.background.run("sh", "-u", str(self._path), verb, **{"PATH": path, "RC_CMD": verb, **environment})
         assert "Traceback" not in done.stderr
         return done.returncode
 
+
+@pytest.fixture(name="call", params=["lsb", "openrc"])
+def _call(background: Background, request: pytest.FixtureRequest) -> InitScript:
+    script = InitScript(background, request.param)
+    stamp = background.directory / "stamp"
+    script.config.write_text(f'[[on]]\nsignal = "HUP"\naction = "touch"\nargs = ["{stamp}"]\n', encoding="utf-8")
+    return script
+
+
+def test_init_scripts(background: Background, call: InitScript) -> None:
+    """Start, reload, status and stop."""
     assert call("status") == 3
     assert call("start") == 0
     assert call("status") == 0
     assert call("reload") == 0
-    background.wait_for((directory / "stamp").exists)
+    background.wait_for((background.directory / "stamp").exists)
+    assert call("stop") == 0
+    assert call("status") == 3
+    assert call("start") == 0
     assert call("stop") == 0
     assert call("status") == 3
     assert call("start") == 0
@@ -239,10 +387,42 @@ def test_init_scripts(background: Background, script: str) -> None:
     background.wait_for(lambda: read_pid(background.pid_file) is None)
     assert call("status") == 1
     assert call("stop") == 0
-    if script == "lsb":
+    if call.is_lsb:
         assert call("stop") == 0
         assert call("start") == 0
         assert call("start") == 0
         assert call("restart") == 0
         assert call("nonsense") == 2
         assert call("stop") == 0
+
+
+def test_init_scripts_and_a_file_that_is_wrong(background: Background, call: InitScript) -> None:
+    """A good daemon goes on, whatever is asked for, and who has asked learns why."""
+    assert call("start") == 0
+    pid = background.pid()
+    good = call.config.read_text(encoding="utf-8")
+    call.config.write_text("wrong", encoding="utf-8")
+    assert call("reload") != 0
+    if call.is_lsb:
+        assert call("restart") == call("force-reload") == call("try-restart") == 6
+    else:
+        assert call("stop_pre", RC_CMD="stop") == 0
+        assert call("stop_pre", RC_CMD="restart") != 0
+    assert background.pid() == pid
+    call.config.write_text(good, encoding="utf-8")
+    if call.is_lsb:
+        assert call("try-restart") == 0
+        assert background.pid() != pid
+    assert call("stop") == 0
+
+
+@needs_root
+def test_init_scripts_and_another_user(background: Background, call: InitScript) -> None:
+    """Who cannot make a log file in a directory of root's."""
+    good = call.config.read_text(encoding="utf-8")
+    call.config.write_text(f'[flagman]\nuser = "nobody"\n{good}', encoding="utf-8")
+    assert call("start") == 0
+    assert (background.directory / "log").stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    assert call("stop") == 0
+    assert call("start") == 0
+    assert call("stop") == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import flooded, run, settle
+from daemon import flooded, inheriting, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,6 +215,87 @@ def test_settings_follow(start: Start, tmp_path: Path) -> None:
     daemon.signal(TERM).expect("")
     assert daemon.status() == 0
     assert "longer than the stop timeout of 0.05 seconds" in log.read_text(encoding="utf-8")
+
+
+def test_a_table_leaves_the_handlers_of_plugins_alone(start: Start, tmp_path: Path) -> None:
+    """They have been there before, and stay when the table changes, and when it goes."""
+    table = """[logging]
+version = 1
+handlers.own = {class = "logging.StreamHandler"}
+root = {handlers = ["own"], level = "%s"}"""
+    own = tmp_path / "own.log"
+    binding = on("USR1", "talkative:Fail")
+    path = tmp_path / "flagman.toml"
+    path.write_text(binding + table % "INFO", encoding="utf-8")
+    daemon: Daemon = start("-c", str(path), "--hup", "reload", environment={"TALKATIVE": str(own)}).ready()
+    for number, text in enumerate((table % "INFO", table % "WARNING", "", table % "DEBUG"), 1):
+        path.write_text(binding + text, encoding="utf-8")
+        daemon.signal(HUP).ready()
+        daemon.signal(USR1)
+        daemon.expect_error("as it should")
+        assert own.read_text(encoding="utf-8").count("about to fail") == number
+    daemon.stop()
+
+
+TAKEN = {
+    "reload": "There is no action `reload` any more: the next change of the configuration needs a restart",
+    "print": "HUP has no actions any more: from now on it ends this daemon",
+}
+
+
+@pytest.mark.parametrize("action", TAKEN)
+def test_what_takes_the_reload_away(start: Start, tmp_path: Path, action: str) -> None:
+    """It is not forbidden, and it is told; as long as another one stays there is nothing to tell."""
+    path = tmp_path / "flagman.toml"
+    arguments = ["x"] if action == "print" else []
+    asks, taken = on("USR2", "reload"), on("HUP", action, *arguments)
+    always = asks if action == "print" else on("HUP", "print", "y")
+    path.write_text(taken + taken + always, encoding="utf-8")
+    daemon: Daemon = start("-c", str(path), "--overlap", "rerun").ready()
+    asking = USR2 if action == "print" else HUP
+    path.write_text(taken + always, encoding="utf-8")
+    daemon.signal(asking).ready()
+    path.write_text(always, encoding="utf-8")
+    daemon.signal(asking).ready()
+    daemon.signal(TERM)
+    assert daemon.status() == 0
+    warnings = [line for line in daemon.err.rest() if line.startswith("WARNING")]
+    assert warnings == [f"WARNING:flagman.reload:{TAKEN[action]}"]
+
+
+def test_a_hang_up_that_means_nothing(start: Start, tmp_path: Path) -> None:
+    """As under nohup."""
+    path = tmp_path / "flagman.toml"
+    path.write_text(on("USR2", "reload") + on("HUP", "print", "x"), encoding="utf-8")
+    daemon: Daemon = start("-c", str(path), prefix=inheriting(ignored=[HUP])).ready()
+    path.write_text(on("USR2", "reload"), encoding="utf-8")
+    daemon.signal(USR2).expect_error("HUP has no actions any more: from now on it means nothing")
+    daemon.signal(HUP).stop("init", "cleanup")
+
+
+def test_a_file_by_a_name_that_leads_elsewhere_by_now(start: Start, tmp_path: Path) -> None:
+    """The directory in which the daemon was started is known by the name that its user gave it, if that is its name."""
+    for number in ("1", "2"):
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "c.toml").write_text(on("USR1", "print", number), encoding="utf-8")
+    current = tmp_path / "current"
+    current.symlink_to("1")
+    daemon: Daemon = start(
+        *("-c", "c.toml", "--hup", "reload"),
+        prefix=["sh", "-c", f'cd {current} && exec "$@"', "sh"],
+        environment={"PWD": str(current)},
+    ).ready()
+    daemon.expect("init").signal(USR1).expect("1")
+    current.unlink()
+    current.symlink_to("2")
+    daemon.signal(HUP).expect("init", "cleanup").signal(USR1).expect("2").stop("cleanup")
+
+
+def test_a_byte_order_mark(start: Start, tmp_path: Path) -> None:
+    """Some editors write one."""
+    (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbf" + on("USR1", "print", "x").encode())
+    daemon: Daemon = start("-c", "c.toml").ready().expect("init").signal(USR1).expect("x")
+    daemon.stop("cleanup")
 
 
 def test_a_table_for_logging_comes_and_goes(start: Start, tmp_path: Path) -> None:

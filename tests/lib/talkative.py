@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from flagman import Action
+from flagman import Action, ActionFailed
 
 logger = logging.getLogger("talkative")
 if path := os.environ.get("TALKATIVE"):
@@ -21,3 +21,12 @@ class Talk(Action):
 
     def run(self) -> None:
         """Do nothing."""
+
+
+class Fail(Action):
+    """Says so, and fails."""
+
+    def run(self) -> None:
+        """Fail."""
+        logger.warning("about to fail")
+        raise ActionFailed("as it should")

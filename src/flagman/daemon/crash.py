@@ -31,7 +31,7 @@ def record(name: str, error: BaseException) -> None:
     when = time.strftime("%Y-%m-%d %H:%M:%S %z")
     entry = f"{when} {name}[{os.getpid()}] ends: an error that nobody has handled\n{format_error(error)}"
     with suppress(OSError):
-        descriptor = _open(f"{name.replace('/', '-').lstrip('.')}.errors")
+        descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors")
         if descriptor is not None:
             try:
                 os.write(descriptor, entry.encode(errors="backslashreplace"))
@@ -55,7 +55,7 @@ def _has_log() -> bool:
 
 def _open(name: str) -> int | None:
     """Open the file, in the first directory where that is possible and safe."""
-    for folder in (_SYSTEM, _state_directory()):
+    for folder in filter(os.path.isabs, (_SYSTEM, _state_directory())):  # nobody may know where home is
         with suppress(OSError):
             if folder != _SYSTEM:
                 os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103 - os, as all here

@@ -97,7 +97,7 @@ class Daemon(Becoming):
         self.stdout = stdout
         self.stderr = stderr
         #: Names the file of its last words.
-        self.name = os.path.splitext(os.path.basename(sys.argv[0]))[0] or "daemon"  # noqa: PTH119, PTH122 - pathlib: 5 ms
+        self.name = _program() or "daemon"
         self._is_ready = False
         self._is_made = True
 
@@ -179,6 +179,12 @@ class Daemon(Becoming):
     def _bury(self, error: BaseException) -> None:
         # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
         endings.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
+
+
+def _program() -> str:
+    """Give the name of the program; that of ``python -c`` has none."""
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0]  # noqa: PTH119, PTH122 - pathlib: 5 ms
+    return "" if name.startswith("-") else name
 
 
 def _number_of(name: str) -> int:

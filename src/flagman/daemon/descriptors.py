@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 
 from flagman.exceptions import DaemonError
-from flagman.streams import open_now
+from flagman.rotation import APPENDING, open_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def open_stream(stream: Stream, descriptor: int) -> int:
     """
     if not isinstance(stream, str | os.PathLike):
         return number_of(stream)
-    flags = os.O_RDONLY if descriptor == STDIN else os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    flags = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC if descriptor == STDIN else APPENDING
     try:
-        return open_now(stream, flags | os.O_NOCTTY | os.O_CLOEXEC)
+        return open_now(stream, flags)
     except (OSError, ValueError) as error:
         name = ("stdin", "stdout", "stderr")[descriptor]
         reason = error.strerror if isinstance(error, OSError) else error

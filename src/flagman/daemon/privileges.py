@@ -36,10 +36,14 @@ class Identity:
             raise DaemonError(f"user {user!r}: has no name, and so no group; give a group, too")
         #: All supplementary groups, as initgroups(3) would set them.
         self.groups = {self.gid} if entry is None else {self.gid, *os.getgrouplist(entry.pw_name, self.gid)}
-        #: What programs look for in the environment.
-        self.environment = (
-            {} if entry is None else {"HOME": entry.pw_dir, "LOGNAME": entry.pw_name, "USER": entry.pw_name}
-        )
+        #: What programs look for in the environment; None for what must not be there.
+        self.environment: dict[str, str | None] = {}
+        if entry is not None:
+            self.environment = {"HOME": entry.pw_dir, "LOGNAME": entry.pw_name, "USER": entry.pw_name}
+        elif user is not None:
+            self.environment = {"HOME": "/", "LOGNAME": None, "USER": None}
+        if self.environment:
+            self.environment |= dict.fromkeys(_HOMES)
         self._name = f"user {user!r}" if user is not None else f"group {group!r}"
 
     def take_on(self) -> None:
@@ -62,10 +66,11 @@ class Identity:
             raise DaemonError(f"{self._name}: the system does not say that this process has become that")
         if self.uid != 0:
             self._try_to_go_back()
-        if self.environment:
-            for name in _HOMES:
+        for name, value in self.environment.items():
+            if value is None:
                 os.environ.pop(name, None)
-        os.environ.update(self.environment)
+            else:
+                os.environ[name] = value
 
     def _is_taken_on(self) -> bool:
         if hasattr(os, "getresuid"):

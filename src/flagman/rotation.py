@@ -1,0 +1,62 @@
+"""A file that is rotated away while it is written to, as :manpage:`logrotate(8)` does."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+#: How a file is opened to be written to at its end.
+APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class Rotation:
+    """Lets a descriptor lead to the file that has a path now, whichever that is.
+
+    :param name: of the option that the file belongs to
+    :param path: of the file; absolute
+    :param descriptor: leads to it
+    """
+
+    def __init__(self, name: str, path: str, descriptor: int) -> None:
+        self._name = name
+        self._path = path
+        self._descriptor = descriptor
+        self._has_failed = False
+
+    def follow(self) -> None:
+        """Open the file again if another one is there, or none; if that fails, keep the old one, and say so once."""
+        with suppress(OSError):
+            if os.path.samestat(os.stat(self._path), os.fstat(self._descriptor)):  # noqa: PTH116 - pathlib costs 5 ms
+                self._has_failed = False
+                return
+        try:
+            new = open_now(self._path, APPENDING)
+        except OSError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                _warn(
+                    f"{self._name} {self._path!r}: cannot be opened again, the old file stays in use: {error.strerror}"
+                )
+            return
+        try:
+            os.dup2(new, self._descriptor, os.get_inheritable(self._descriptor))
+        finally:
+            os.close(new)
+        self._has_failed = False
+
+
+def _warn(message: str) -> None:
+    import logging  # noqa: PLC0415 - it hardly ever happens
+
+    logging.getLogger(__name__).warning("%s", message)
+
+
+def open_now(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file without waiting, as for somebody at the other end of a FIFO, which could be for ever.
+
+    :returns: its descriptor, which blocks as others do
+    :raises OSError: if it cannot be, or nobody is at the other end
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor
