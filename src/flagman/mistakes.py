@@ -40,10 +40,11 @@ def report(error: FlagmanError | OSError) -> None:
         return
     for message in mistakes_of(error):
         with suppress(OSError):  # the status still tells
-            sys.stderr.write(f"{_prefix()}flagman: error: {one_line(message)}\n")
+            sys.stderr.write(f"{prefix()}flagman: error: {one_line(message)}\n")
 
 
-def _prefix() -> str:
+def prefix() -> str:
+    """Give what a line begins with: in the journal, its priority."""
     if "JOURNAL_STREAM" not in os.environ:
         return ""
     from flagman import log_setup  # noqa: PLC0415 - for the journal

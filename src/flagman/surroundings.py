@@ -71,6 +71,15 @@ class _Process(Daemon):
         for signum in _IMPATIENCE:
             signal.signal(signum, signal.SIG_IGN)  # it is over, and only remains to be told
 
+    @property
+    def error(self) -> str:
+        """What the daemon has said, with the priority of its mistakes if it is passed on to the journal."""
+        from flagman.mistakes import prefix  # noqa: PLC0415 - for the process that waits for the daemon
+
+        begins = (self._PREFIX, f"{prefix()}{self._PREFIX}")
+        lines = super().error.splitlines(keepends=True)
+        return "".join(line.replace(*begins, 1) if line.startswith(self._PREFIX) else line for line in lines)
+
     def report(self) -> NoReturn:
         """Print and exit; what plugins want to be done at an exit is the daemon's business."""
         try:

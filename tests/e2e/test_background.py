@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from background import Background, status_of
-from daemon import SCRIPT
+from daemon import LIB, SCRIPT
 
 from flagman.daemon import read_pid
 
@@ -95,6 +95,20 @@ def test_a_manager_watches(background: Background) -> None:
     assert done.returncode == 0
     assert "WARNING:flagman.cli:--daemon: a service manager watches this process" in done.stderr
     assert done.stdout == "init\nx\ncleanup\n"
+
+
+def test_a_mistake_in_the_journal(background: Background) -> None:
+    """It has its priority, though the daemon's own standard error is not the journal."""
+    journal = background.directory / "journal"
+    script = f'exec 2>{journal}; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
+    for option in ("--daemon", "-d"):
+        done = background.run(
+            "sh", "-c", script, "sh", *SCRIPT, option, "--usr1", "acts:FailSetUp", PYTHONPATH=str(LIB)
+        )
+        assert done.returncode == 1
+        assert (
+            journal.read_text(encoding="utf-8").splitlines()[-1].startswith("<3>flagman: error: setting up the action")
+        )
 
 
 @pytest.mark.parametrize("place", ["/no/such", "left behind"])
