@@ -328,3 +328,97 @@ def test_a_table_silences_nobody_of_ours(start: Callable[..., Daemon], tmp_path:
     assert "Action `Fail` has failed 1 times in a row" in lines
     assert "Exiting because an action failed" in lines
     assert ("about to fail" in lines) is not bool(silences)
+
+
+TABLES = {
+    "only its version": "",
+    "a level": 'root.level = "INFO"\n',
+    "a logger": 'loggers.other.level = "ERROR"\n',
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_that_names_no_handler_keeps_the_log_file(
+    start: Callable[..., Daemon], tmp_path: Path, table: str
+) -> None:
+    """At the start, and after a reload."""
+    path = tmp_path / "c.toml"
+    bindings = (
+        '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "log"\nargs = ["error", "x"]\n'
+    )
+    texts = [f"{bindings}[logging]\nversion = 1\n{TABLES[table]}", bindings]
+    for first, second in (texts, texts[::-1]):
+        path.write_text(first, encoding="utf-8")
+        daemon = start("-c", "c.toml", "--log-file", "log").ready()
+        for number in (1, 2):
+            daemon.signal(USR1)
+            limit = time.monotonic() + DEADLINE
+            while (tmp_path / "log").read_text(encoding="utf-8").count("ERROR:flagman.log:x") < number:
+                assert time.monotonic() < limit
+            settle(daemon.process.pid)
+            if number == 1:
+                path.write_text(second, encoding="utf-8")
+                daemon.signal(signal.SIGHUP).ready()
+        daemon.stop()
+        assert daemon.err.rest() == []
+        (tmp_path / "log").unlink()
+
+
+def test_a_table_leaves_open_what_plugins_have_opened(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Their handlers, and what these keep, and their filters; at the start and at a reload."""
+    (tmp_path / "plugin.py").write_text(
+        """
+import logging, logging.handlers
+from flagman import Action
+logger = logging.getLogger("mine")
+memory = logging.handlers.MemoryHandler(1000, target=logging.FileHandler("memory", "w"))
+for handler in (logging.FileHandler("file", "w"), memory):
+    logger.addHandler(handler)
+class Filter:
+    def filter(self, record):
+        return "secret" not in record.getMessage()
+logging.getLogger().addFilter(Filter())
+logger.warning("first")
+class Log(Action):
+    def run(self):
+        logger.warning("later")
+        logging.warning("secret")
+""",
+        encoding="utf-8",
+    )
+    path = tmp_path / "c.toml"
+    binding = '[[on]]\nsignal = "USR1"\naction = "plugin:Log"\n[logging]\nversion = 1\n'
+    path.write_text(binding, encoding="utf-8")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    daemon = start("-c", "c.toml", "--hup", "reload", "--usr1", "print", "done", environment=environment).ready()
+    daemon.expect("init").signal(USR1).expect("done")
+    path.write_text(f'{binding}loggers.other.level = "ERROR"\nroot.filters = []\n', encoding="utf-8")
+    daemon.signal(signal.SIGHUP).ready().signal(USR1).expect("done").stop("cleanup")
+    for name in ("file", "memory"):
+        assert (tmp_path / name).read_text(encoding="utf-8").splitlines() == ["first", "later", "later"]
+    assert "secret" not in "".join(daemon.err.rest())
+
+
+def test_standard_error_that_was_closed(tmp_path: Path) -> None:
+    """It is opened, and written to."""
+    run(
+        *("--stderr", "err", "--stdout", "out", "--usr1", "log", "error", "x", "--usr1", "print", "y"),
+        *("--run-at-start", "--once"),
+        command=["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *SCRIPT],
+        directory=str(tmp_path),
+    )
+    assert "ERROR:flagman.log:x" in (tmp_path / "err").read_text(encoding="utf-8")
+    assert "y\n" in (tmp_path / "out").read_text(encoding="utf-8")
+
+
+def test_stacks_after_a_rotation(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """They are in the new file."""
+    daemon = start("--usr1", "print", "x", "--stderr", "err").ready().expect("init")
+    daemon.signal(USR1)  # when that has been answered the streams lead where they are to lead
+    settle(daemon.process.pid)
+    (tmp_path / "err").rename(tmp_path / "err.1")
+    daemon.signal(signal.SIGQUIT)
+    limit = time.monotonic() + DEADLINE
+    while not (tmp_path / "err").exists() or "most recent call first" not in (tmp_path / "err").read_text("utf-8"):
+        assert time.monotonic() < limit
+    daemon.stop("x", "cleanup")

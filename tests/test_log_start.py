@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -103,10 +104,27 @@ def test_a_start_that_fails(tmp_path: Path, options: tuple[str, ...]) -> None:
     *records, mistake = done.stderr.splitlines()
     assert mistake.startswith("flagman: error: ")
     assert len(records) == 2
-    if options[0] in ("--log-file", "--pid-file"):
+    if options != ("--usr2", "bogus"):  # all options have been read
         assert json.loads(records[0])["message"] == "imported, ['WARNING']"
     else:
         assert records[0] == "WARNING:talkative:imported, ['WARNING']"
+
+
+def test_ctrl_c_while_a_plugin_hangs(start: Callable[..., Daemon], tmp_path: Path, fifo: Path) -> None:
+    """What it has logged may tell why."""
+    (tmp_path / "hangs.py").write_text(
+        f"""
+import logging
+logging.warning('waiting for it')
+print('hangs', flush=True)
+open({str(fifo)!r}).readline()
+""",
+        encoding="utf-8",
+    )
+    daemon = start("-v", "--usr1", "hangs:X", environment={"PYTHONPATH": str(tmp_path)}).expect("hangs")
+    daemon.signal(signal.SIGINT)
+    assert daemon.status() == -signal.SIGINT
+    assert daemon.err.rest() == ["WARNING:root:waiting for it"]
 
 
 def test_what_is_only_printed(tmp_path: Path) -> None:
@@ -135,7 +153,7 @@ def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> N
             def emit(self, record: logging.LogRecord) -> None:
                 seen.append(record.getMessage())
 
-        monkeypatch.setattr(log_start, "_write", lambda _: root.addHandler(Handler()))
+        monkeypatch.setattr(log_start, "_write", lambda *_, **__: root.addHandler(Handler()))
         log.settings = Settings()
         log.release()
     finally:
@@ -193,3 +211,122 @@ print(cli.main(["flagman", "-v", "--check", "--usr1", "talkative:Talk"]), loggin
     )
     assert done.stdout == "good: usr1 runs 1 action\n0 40\n"
     assert done.stderr == "mine: imported, ['ERROR']\n"
+
+
+ROOT_HANDLER = """
+import logging
+logging.getLogger("p").warning("before")
+handler = logging.{handler}
+logging.getLogger().addHandler(handler)
+logging.getLogger("p").warning("after")
+from flagman import Action
+class A(Action):
+    def run(self):
+        raise ValueError("boom")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-v",), ("-c", "/dev/null"), ("--log-format", "json")])
+def test_a_plugin_that_adds_a_handler_to_the_root(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """It takes nothing away."""
+    (tmp_path / "plugin.py").write_text(ROOT_HANDLER.format(handler="NullHandler()"), encoding="utf-8")
+    line = ["--usr1", "plugin:A", "--run-at-start", "--once"]
+    done = run(*options, *line, directory=str(tmp_path), PYTHONPATH=str(tmp_path))
+    for part in ("before", "after", "PID: ", "Action `A` failed", "boom"):
+        assert part in done.stderr
+    done = run(*options, *line, "--bogus", directory=str(tmp_path), PYTHONPATH=str(tmp_path))
+    assert done.stderr.count("\n") == 3
+
+
+SILENCING = """
+import logging, logging.config
+logging.getLogger("p").warning("before")
+{code}
+from flagman import Action
+class A(Action):
+    def set_up(self):
+        {code}
+    def run(self):
+        raise ValueError("boom")
+"""
+CODES = {
+    "basicConfig": "logging.basicConfig(force=True, filename='theirs')",
+    "dictConfig": "logging.config.dictConfig({'version': 1})",
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_plugin_that_sets_the_log_up_itself(tmp_path: Path, code: str) -> None:
+    """What ends the daemon is told all the same, and so is what was held."""
+    (tmp_path / "plugin.py").write_text(SILENCING.format(code=CODES[code]), encoding="utf-8")
+    line = ["--usr1", "plugin:A", "--run-at-start", "--max-failures", "1", "-v"]
+    done = run(*line, directory=str(tmp_path), PYTHONPATH=str(tmp_path))
+    said = done.stderr + ((tmp_path / "theirs").read_text(encoding="utf-8") if code == "basicConfig" else "")
+    for part in ("before", "PID: ", "Action `A` failed", "Exiting because an action failed"):
+        assert part in said
+
+
+def test_other_handlers_get_a_record_as_it_is(tmp_path: Path) -> None:
+    """Some group records by their templates."""
+    (tmp_path / "plugin.py").write_text(
+        """
+import logging
+class Handler(logging.Handler):
+    def emit(self, record):
+        print(record.msg, record.args)
+logging.getLogger().addHandler(Handler())
+logging.getLogger("p").warning("hello %s", "w")
+from flagman.actions import PrintAction as P
+""",
+        encoding="utf-8",
+    )
+    done = run("-v", "--check", "--usr1", "plugin:P", "x", directory=str(tmp_path), PYTHONPATH=str(tmp_path))
+    assert done.stdout.startswith("hello %s ('w',)\n")
+
+
+def test_a_thread_that_logs_meanwhile(tmp_path: Path) -> None:
+    """Each of its records is written once, and in order."""
+    (tmp_path / "plugin.py").write_text(
+        """
+import logging, threading, time
+from flagman import Action
+logger = logging.getLogger("p")
+done = threading.Event()
+def log():
+    number = 0
+    while not done.is_set():
+        logger.warning("%d", number)
+        number += 1
+        time.sleep(0.0001)
+thread = threading.Thread(target=log, daemon=True)
+thread.start()
+class A(Action):
+    def run(self):
+        done.set()
+        thread.join()
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "c.toml").write_text("[logging]\nversion = 1\n", encoding="utf-8")
+    for options in (["-v"], ["-c", "c.toml"], ["--log-file", "log"]):
+        done = run(
+            *options,
+            "--usr1",
+            "plugin:A",
+            "--run-at-start",
+            "--once",
+            directory=str(tmp_path),
+            PYTHONPATH=str(tmp_path),
+        )
+        text = (tmp_path / "log").read_text(encoding="utf-8") if "log" in options else done.stderr
+        numbers = [int(line.rpartition(":")[2]) for line in text.splitlines() if line.startswith("WARNING:p:")]
+        assert sorted(numbers) == list(range(len(numbers)))
+        assert numbers
+
+
+@pytest.mark.parametrize("options", [("--bogus",), ("--usr2", "bogus"), ("--log-file", "/no/such/x"), ("--check",)])
+def test_no_word_to_a_manager_that_is_not_to_be_told(start: Callable[..., Daemon], options: tuple[str, ...]) -> None:
+    """Also about mistakes."""
+    daemon = start("--no-systemd", "--usr1", "print", "x", *options)
+    daemon.status()
+    assert daemon.pending() == []

@@ -458,10 +458,65 @@ def test_directories_in_which_others_may_write(tmp_path: Path) -> None:
         PidLockFile(tmp_path / "no" / "x").acquire()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_way_to_a_directory_of_roots(tmp_path: Path) -> None:
+    """Links are followed that only root can have made, also there and back again; not for ever."""
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    (tmp_path / "absolute").symlink_to(place)
+    (tmp_path / "relative").symlink_to("absolute/../b/.")
+    (tmp_path / "loop").symlink_to("loop")
+    for way in ("a/b", "absolute", "relative", "a//b/.", "a/../a/b", "../../" * 20 + str(place)[1:]):
+        descriptor = directory._walk(f"{tmp_path}/{way}")
+        assert os.path.samestat(os.fstat(descriptor), place.stat())
+        os.close(descriptor)
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        directory._walk(f"{tmp_path}/loop")
+    os.chown(tmp_path / "absolute", 12345, -1, follow_symlinks=False)
+    for way in ("absolute", "relative"):
+        with pytest.raises(FlagmanError, match=f"since 'absolute' in {tmp_path} is their link$"):
+            directory._walk(f"{tmp_path}/{way}")
+    os.chown(tmp_path / "a", 12345, -1)
+    with pytest.raises(FlagmanError, match=f"since they may write in {tmp_path}/a$"):
+        directory._walk(f"{tmp_path}/a/b")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("moment", range(8))
+def test_a_directory_that_is_replaced_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+    """At any moment: nothing is created where the user could not."""
+    home, secret = tmp_path / "home", tmp_path / "secret"
+    (home / "d" / "log").mkdir(parents=True)
+    (secret / "log").mkdir(parents=True)
+    os.chown(home, 12345, -1)
+    os.chown(home / "d", 12345, -1)
+    calls = [0]
+
+    # Two looks for each step of the way.
+    swap_at = 2 * (len(home.parts) - 3) + moment
+
+    def replacing(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def call(*args: object, **kwargs: object) -> os.stat_result:
+            calls[0] += 1
+            if calls[0] == swap_at:
+                (home / "d").rename(home / "old")
+                (home / "d").symlink_to(secret)
+            return look(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(os, "stat", replacing(os.stat))
+    monkeypatch.setattr(os, "fstat", replacing(os.fstat))
+    assert directory.open_for(f"{home}/d/log/x", 12345, 12345, 0o600) is None
+    monkeypatch.undo()
+    assert not list((secret / "log").iterdir())
+
+
 @pytest.mark.parametrize(
     ("primary", "members", "accounts", "is_private"),
     [
         (100, [], [(1000, 100)], True),
+        (102, [], [(1000, 102)], False),
         (100, ["me"], [(1000, 100), (1001, 101)], True),
         (100, ["me", "other"], [(1000, 100)], False),
         (100, [], [(1000, 100), (1001, 100)], False),
@@ -483,8 +538,10 @@ def test_a_group_of_one_user(
 
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: account(uid, primary))
     monkeypatch.setattr(pwd, "getpwall", lambda: [account(uid, gid) for uid, gid in accounts])
-    monkeypatch.setattr(grp, "getgrgid", lambda gid: grp.struct_group(("group", "x", gid, members)))
-    assert directory._is_private(100, 1000) is is_private
+    monkeypatch.setattr(
+        grp, "getgrgid", lambda gid: grp.struct_group(("me" if gid == 100 else "users", "x", gid, members))
+    )
+    assert directory._is_private(primary if primary == 102 else 100, 1000) is is_private
 
 
 def test_a_group_that_nobody_knows() -> None:

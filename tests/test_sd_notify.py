@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 import time
 import uuid
 from contextlib import suppress
@@ -17,6 +18,7 @@ from hypothesis import given, strategies
 from flagman import sd_notify
 from flagman.exceptions import NotifyError
 from flagman.sd_notify import SystemdNotifier, take_from_environment
+from flagman.testing import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -394,6 +396,109 @@ def test_a_manager_that_has_gone_for_good(
     assert caplog.records[-1].getMessage().startswith("The service manager has gone, READY is lost: ")
     notifier.close()
     assert len(caplog.records) == 2
+
+
+def test_a_short_absence_is_no_long_one(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nobody heard some news long ago does not matter."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    manager = listen(place)
+    notifier = SystemdNotifier()
+    calls = Calls(notifier)
+    manager.close()
+    notifier.notify("STATUS=nobody hears that")
+    now += 100
+    notifier.notify("READY=1")
+    calls.next()
+    with listen(place) as again:
+        calls.next()
+        assert messages(again) == ["READY=1"]
+    notifier.close()
+
+
+def test_a_manager_that_has_gone_is_told_once(
+    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often the watchdog is fed."""
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    manager = listen(place)
+    notifier = SystemdNotifier()
+    calls = Calls(notifier)
+    manager.close()
+    for _ in range(50):
+        notifier.notify("WATCHDOG=1")
+        now += 30
+        if calls.due:
+            calls.next()
+    notifier.close()
+    assert len(caplog.records) <= 3
+    assert len(calls.due) <= 1
+
+
+def test_news_take_along_what_waits(place: str) -> None:
+    """While the loop is busy with a reload, a thread asks for more time."""
+    with listen(place) as manager:
+        notifier = SystemdNotifier()
+        Calls(notifier)
+        fill(notifier)
+        notifier.notify("RELOADING=1")
+        notifier.notify("EXTEND_TIMEOUT_USEC=1")
+        messages(manager)
+        notifier.notify("EXTEND_TIMEOUT_USEC=2")
+        assert messages(manager) == ["RELOADING=1", "EXTEND_TIMEOUT_USEC=2"]
+        notifier.close()
+
+
+def test_news_do_not_wait_for_another_thread(place: str) -> None:
+    """Which may wait for the manager."""
+    with listen(place) as manager:
+        notifier = SystemdNotifier()
+        fill(notifier)
+        waits, goes_on = threading.Event(), threading.Event()
+
+        def wait(_descriptor: int, _seconds: float) -> bool:
+            waits.set()
+            return goes_on.wait(DEADLINE)
+
+        notifier.wait = wait
+        thread = threading.Thread(target=notifier.notify, args=("READY=1",))
+        thread.start()
+        assert waits.wait(DEADLINE)
+        notifier.notify("STATUS=dropped")
+        messages(manager)
+        goes_on.set()
+        thread.join()
+        assert messages(manager) == ["READY=1"]
+        notifier.close()
+
+
+def test_what_waits_is_known_by_all_that_it_tells(place: str) -> None:
+    """Not by its first line, which may be empty, or news."""
+    with listen(place) as manager:
+        notifier = SystemdNotifier()
+        calls = Calls(notifier)
+        fill(notifier)
+        all_messages = ["WATCHDOG=1\nREADY=1", "WATCHDOG=1", "\nSTATUS=x\nREADY=1"]
+        for message in all_messages:
+            notifier.notify(message)
+        messages(manager)
+        calls.next()
+        assert messages(manager) == all_messages
+        notifier.close()
+
+
+def test_a_message_that_is_too_long(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Systemd would not read it."""
+    with listen(place) as manager:
+        quiet, loud = SystemdNotifier(), SystemdNotifier(debug=True)
+        quiet.notify(f"X_LONG={'x' * 5000}")
+        with pytest.raises(NotifyError, match="more than 4096 bytes"):
+            loud.notify(f"X_LONG={'x' * 5000}")
+        assert messages(manager) == []
+        assert caplog.records[0].getMessage() == "The service manager has not taken X_LONG: it has more than 4096 bytes"
+        quiet.close()
+        loud.close()
 
 
 @given(strategies.text(), strategies.integers(0, 5000))

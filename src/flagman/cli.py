@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from contextlib import ExitStack, suppress
 
@@ -91,6 +92,8 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
     streams.prepare()
     argv = sys.argv if argv is None else argv
     log = Log(argv)  # before a plugin can, at its import
+    if log.is_held and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signals.handle(signal.SIGINT, log.on_interrupt)
     notifier = take_from_environment()
     try:
         return _Command(argv, signals, notifier, log).run()
@@ -126,6 +129,8 @@ class _Command:
         self._notifier = notifier
         self._log = log
         self._is_managed = notifier.is_open
+        if "--no-systemd" in argv:  # also if what follows is a mistake
+            notifier.close()
 
     def run(self) -> int:
         """Carry it out; give the exit status, whatever happens."""
@@ -143,12 +148,13 @@ class _Command:
     def _run(self, stack: ExitStack) -> int:
         surroundings = None
         with ExitStack() as start:
-            more_time = start.enter_context(self._more_time()) if self._is_managed else None
+            more_time = start.enter_context(self._more_time()) if self._notifier.is_open else None
             if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 surroundings = self._surroundings(detach=True)
-            settings = read(self._argv, finder(more_time))
-            self._log.settings = settings
+            settings = read(self._argv, finder(more_time), settings=self._log.settings)
+            if not settings.systemd:
+                self._notifier.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
                 from flagman import answers  # noqa: PLC0415 - for those who ask
 
@@ -163,8 +169,6 @@ class _Command:
                 stack.enter_context(surroundings)
                 surroundings.enter(settings)
             self._log.set_up(settings, surroundings.log if surroundings is not None else None)
-        if not settings.systemd:
-            self._notifier.close()
         console = _Console(self._argv, self._log, settings, surroundings)
         return service.run(settings, self._signals, self._notifier, console)
 

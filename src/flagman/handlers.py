@@ -142,6 +142,9 @@ class Handlers:
         """
         with suppress(OSError, ValueError, AttributeError, RuntimeError):  # there is no stderr
             if hasattr(os, "memfd_create"):
+                rotation = getattr(sys.stderr.buffer, "rotation", None)
+                if rotation is not None:
+                    rotation.follow(warns=False)
                 _show_stacks(sys.stderr.fileno())
             else:
                 faulthandler.dump_traceback()

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from flagman import streams
+from flagman import loggers, streams
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.loggers import all_handlers, all_loggers
 
@@ -102,12 +102,7 @@ def set_up(settings: Settings, opened: int | None = None) -> None:
         formatter = logging.Formatter(logging.BASIC_FORMAT)
     handler = _stream(descriptor) if descriptor is not None else _file(settings.log_file, opened)
     handler.setFormatter(formatter)
-    handler.set_name(streams.LOG_HANDLER)
-    root = logging.getLogger()
-    # Others belong to whoever has added them.
-    for other in [other for other in root.handlers if other.name == streams.LOG_HANDLER]:
-        root.removeHandler(other)
-    root.addHandler(handler)
+    loggers.install(handler)
 
 
 def _stream(descriptor: int) -> logging.Handler:
@@ -203,12 +198,21 @@ def change(before: Settings, after: Settings, level: int) -> None:
     if _choices(before) == _choices(after):
         return
     with _Snapshot():
+        kept = _log_file() if before.log_file == after.log_file else None
         if before.logging is not None:
             _forget(before.logging)
-        set_up(after)
+        set_up(after, kept)
         logging.getLogger().setLevel(level)
         if after.logging is not None:
             configure(after)
+
+
+def _log_file() -> int | None:
+    """Copy the descriptor of the log file that is in use: another user may not be able to open it again."""
+    for handler in all_handlers():
+        if handler.name == loggers.NAME and isinstance(handler, _FileHandler):
+            return os.dup(handler.stream.fileno())
+    return None
 
 
 def _choices(settings: Settings) -> tuple[object, ...]:
@@ -255,8 +259,9 @@ class _Snapshot:
                 known.filters[:] = filters
         in_use = all_handlers()
         logging._handlerList[:] = [*self._handlers, *logging._handlerList]  # type: ignore[attr-defined]  # noqa: SLF001
-        for handler in (*before, *new):
-            if handler not in in_use and handler is not logging.lastResort:
+        # The youngest first: it may write to an older one.
+        for handler in reversed([*filter(_is_ours, before), *(new if error is not None else [])]):
+            if handler not in in_use:
                 handler.close()
 
 
@@ -267,17 +272,39 @@ def configure(settings: Settings) -> None:
     """
     from logging.config import dictConfig  # noqa: PLC0415 - for those who have such a table
 
-    before = all_handlers()
+    table = settings.logging or {}
+    root = logging.getLogger()
+    ours = [handler for handler in root.handlers if handler.name == loggers.NAME]
+    filters = {known: known.filters[:] for known in all_loggers()}
+    # logging.config closes all handlers in this list first, those of plugins and the new one of ours, too.
+    kept = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+    logging._handlerList[:] = []  # type: ignore[attr-defined]  # noqa: SLF001
     try:
-        dictConfig({"disable_existing_loggers": False, **(settings.logging or {})})
+        dictConfig({"disable_existing_loggers": False, **table})
     except (Exception, SystemExit) as error:
         reason = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
         raise UsageError(f"{settings.config}: [logging]: {reason}") from error
-    for known in all_loggers():
-        if known.name.partition(".")[0] == "flagman":
-            known.disabled = False  # what ends the daemon must be told
-    for handler in all_handlers() - before:
+    finally:
+        made = [handler for reference in logging._handlerList if (handler := reference()) is not None]  # type: ignore[attr-defined]  # noqa: SLF001
+        logging._handlerList[:0] = kept  # type: ignore[attr-defined]  # noqa: SLF001
+    for handler in made:
         vars(handler)[_OF_TABLE] = True
+    for known in all_loggers():
+        vars(known)[_OF_TABLE] = [each for each in known.filters if each not in filters.get(known, ())]
+    loggers.enable_ours()
+    of_root = table.get("root", {})
+    for handler in ours:
+        if handler in root.handlers:
+            continue
+        if isinstance(of_root, dict) and "handlers" not in of_root:
+            root.addHandler(handler)  # the table says only how much is logged
+        else:
+            handler.close()
+
+
+def _is_ours(handler: logging.Handler) -> bool:
+    """Tell a handler that was made here or by a table from those of plugins."""
+    return handler.name == loggers.NAME or _OF_TABLE in vars(handler)
 
 
 def _forget(table: Mapping[str, object]) -> None:
@@ -286,8 +313,8 @@ def _forget(table: Mapping[str, object]) -> None:
     names = set(named) if isinstance(named, dict) else set()
     for known in all_loggers():
         known.handlers[:] = [handler for handler in known.handlers if _OF_TABLE not in vars(handler)]
-        if known.name in names or known.parent is None:
-            known.filters[:] = []
+        added = vars(known).pop(_OF_TABLE, ())
+        known.filters[:] = [each for each in known.filters if each not in added]
         if known.name in names:
             known.setLevel(logging.NOTSET)
             known.propagate = True

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from copy import copy
 
 from flagman import streams
-from flagman.loggers import all_handlers
+from flagman.loggers import all_handlers, enable_ours, install
 from flagman.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from flagman.engine.engine import Engine
 
@@ -40,7 +43,7 @@ class Log:
             return
         if any(map(_may_tell, argv[1:])):
             self._held = _Held()
-            logging.getLogger().addHandler(self._held)
+            install(self._held)
             logging.getLogger().setLevel(logging.NOTSET)
         else:
             _write(self.settings)
@@ -52,46 +55,43 @@ class Log:
         :raises FlagmanError: if the log file cannot be opened
         :raises UsageError: if the table [logging] cannot be used
         """
-        known = all_handlers()
-        _write(settings, opened)
-        logging.getLogger().setLevel(level_of(settings))
-        if settings.logging is not None:
-            from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
-
-            log_setup.configure(settings)
-        self._hand_over(known)
+        self._begin(settings, opened)
         if not settings.quiet:
             _introduce(level_of(settings))
 
     def release(self) -> None:
         """Write what is held to stderr: this run ends before the log could be set up."""
-        if self._held is None:
-            return
-        settings = Settings(**{**vars(self.settings), "log_file": ""})
+        if self._held is not None:
+            self._begin(Settings(**{**vars(self.settings), "log_file": "", "logging": None}))
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether records are held."""
+        return self._held is not None
+
+    def on_interrupt(self, signum: int, _frame: FrameType | None) -> None:
+        """Handle a signal that ends the process, as one does that hangs in an import: what is held may tell why."""
+        signal.signal(signum, signal.SIG_DFL)
+        self.release()
+        os.kill(os.getpid(), signum)
+
+    def _begin(self, settings: Settings, opened: int | None = None) -> None:
         known = all_handlers()
-        _write(settings)
+        _write(settings, opened, is_needed=self._held is not None)
+        enable_ours()
         logging.getLogger().setLevel(level_of(settings))
-        self._hand_over(known)
+        if settings.logging is not None:
+            from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
 
-    def _hand_over(self, known: set[logging.Handler]) -> None:
-        """Give the handlers that are new what they would have got.
-
-        :param known: those that have got it
-        """
+            log_setup.configure(settings)
         held, self._held = self._held, None
-        if held is None:
-            return
-        logging.getLogger().removeHandler(held)
-        for record in held.records:
-            of = logging.getLogger(record.name)
-            if of.isEnabledFor(record.levelno) and of.filter(record):
-                _call(of, record, known)
-        if held.lost:
-            logger.warning("%d more of the first records are lost; %d were held", held.lost, _MOST)
+        if held is not None:
+            held.hand_over(known)
 
     @staticmethod
     def watch(engine: Engine) -> None:
         """Let the log know which action runs, and bound handlers that are not ours; the plain log needs neither."""
+        enable_ours()
         if "flagman.log_setup" in sys.modules or not all(map(streams.is_ours, all_handlers())):
             from flagman import log_setup  # noqa: PLC0415 - for a log that is not the plain one
 
@@ -103,7 +103,6 @@ class _Held(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.set_name(streams.LOG_HANDLER)
         self.records: list[logging.LogRecord] = []
         self.lost = 0
 
@@ -111,12 +110,26 @@ class _Held(logging.Handler):
         if len(self.records) >= _MOST:
             self.lost += 1
             return
+        kept = copy(record)  # other handlers get it, too
         try:
-            record.msg, record.args = record.getMessage(), None
+            kept.msg, kept.args = record.getMessage(), None
         except Exception:  # noqa: BLE001 - as in every handler
             self.handleError(record)
         else:
-            self.records.append(record)
+            self.records.append(kept)
+
+    def hand_over(self, known: set[logging.Handler]) -> None:
+        """Give the handlers that are new what they would have got.
+
+        :param known: those that have got it
+        """
+        for record in self.records:
+            of = logging.getLogger(record.name)
+            # It may have been disabled since.
+            if record.levelno >= of.getEffectiveLevel() and of.filter(record):
+                _call(of, record, known)
+        if self.lost:
+            logger.warning("%d more of the first records are lost; %d were held", self.lost, _MOST)
 
 
 def level_of(settings: Settings) -> int:
@@ -133,19 +146,20 @@ def _may_tell(word: str) -> bool:
     return word.startswith(_TELLING) or (is_short and not _TELLING_LETTERS.isdisjoint(word))
 
 
-def _write(settings: Settings, opened: int | None = None) -> None:
-    """Let the root logger write as the settings say."""
+def _write(settings: Settings, opened: int | None = None, *, is_needed: bool = True) -> None:
+    """Let the root logger write as the settings say.
+
+    :param is_needed: there is no handler yet that writes a plain log
+    """
     is_plain = settings.log_format in ("auto", "plain") and not settings.log_file
-    root = logging.getLogger()
     if not is_plain or (settings.log_format == "auto" and "JOURNAL_STREAM" in os.environ):
         from flagman import log_setup  # noqa: PLC0415 - for those who need it
 
         log_setup.set_up(settings, opened)
-    elif all(isinstance(handler, _Held) for handler in root.handlers):
+    elif is_needed:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
-        handler.set_name(streams.LOG_HANDLER)
-        root.addHandler(handler)
+        install(handler)
 
 
 def _call(of: logging.Logger, record: logging.LogRecord, known: set[logging.Handler]) -> None:

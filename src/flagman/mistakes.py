@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from flagman.exceptions import FlagmanError, mistakes_of, one_line
+from flagman.exceptions import FlagmanError, PluginError, UsageError, mistakes_of, one_line
 from flagman.sd_notify import status
 
 TYPE_CHECKING = False
@@ -22,12 +22,13 @@ def end_with(error: FlagmanError | OSError, notifier: SystemdNotifier) -> int:
 
     :returns: the exit status
     """
-    logger.info("The error that ends this run:", exc_info=error.__cause__ or error)
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if cause is not None and (isinstance(error, PluginError) or not isinstance(error, UsageError)):
+        logger.info("The error that ends this run:", exc_info=cause)  # it may be somebody else's mistake
     if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
         report(error)
     exit_status = error.exit_code if isinstance(error, FlagmanError) else 1
     state = f"{status(f'Failed: {one_line(error)}')}\nEXIT_STATUS={exit_status}"
-    cause = error if isinstance(error, OSError) else error.__cause__
     if isinstance(cause, OSError) and cause.errno:
         state += f"\nERRNO={cause.errno}"
     notifier.notify(state)  # see sd_notify(3)

@@ -17,7 +17,9 @@ def working_directory() -> str:
     """
     physical = os.getcwd()  # noqa: PTH109 - pathlib costs 5 ms at a start
     logical = os.environ.get("PWD", "")
-    if logical.startswith("/") and not {".", ".."} & set(logical.split("/")):
+    # What is called /proc/self or /dev/fd differs from one process to the next.
+    is_lasting = logical.startswith("/") and not logical.startswith(("/proc/", "/dev/"))
+    if is_lasting and not {".", ".."} & set(logical.split("/")):
         with suppress(OSError, ValueError):
             if os.path.samefile(logical, physical):  # noqa: PTH121 - as above
                 return logical

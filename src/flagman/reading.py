@@ -33,15 +33,16 @@ def finder(more_time: MoreTime | None) -> Find:
     return find
 
 
-def read(argv: Sequence[str], find: Find, file: str = "") -> Settings:
+def read(argv: Sequence[str], find: Find, file: str = "", settings: Settings | None = None) -> Settings:
     """Read a command line, and its file.
 
     :param argv: the program's name and its arguments
     :param file: where the configuration file is, if it is no longer where the command line says
+    :param settings: get what is said, also if a mistake comes after it
     :raises UsageError: if anything in them is wrong
     :raises SystemExit: after ``--help`` or ``--version``
     """
-    settings = given(argv, find)
+    settings = given(argv, find, settings)
     if settings.config:
         from flagman import config  # noqa: PLC0415 - for those who have a file
 
@@ -49,9 +50,9 @@ def read(argv: Sequence[str], find: Find, file: str = "") -> Settings:
     return settings
 
 
-def given(argv: Sequence[str], find: Find) -> Settings:
+def given(argv: Sequence[str], find: Find, settings: Settings | None = None) -> Settings:
     """Read what the command line itself says."""
-    settings = Settings()
+    settings = settings or Settings()
     bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, find).split(argv[1:])
     settings.bindings = tuple(bindings)
     if rest:

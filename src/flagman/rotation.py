@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 #: How a file is opened to be written to at its end.
 APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC
@@ -23,16 +22,23 @@ class Rotation:
         self._descriptor = descriptor
         self._has_failed = False
 
-    def follow(self) -> None:
-        """Open the file again if another one is there, or none; if that fails, keep the old one, and say so once."""
-        with suppress(OSError):
+    def follow(self, *, warns: bool = True) -> None:
+        """Open the file again if another one is there, or none; if that fails, keep the old one, and say so once.
+
+        :param warns: or do not say so, as in a signal handler
+        """
+        try:
             if os.path.samestat(os.stat(self._path), os.fstat(self._descriptor)):  # noqa: PTH116 - pathlib costs 5 ms
                 self._has_failed = False
                 return
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return  # root has opened it, where this user may not even look
         try:
             new = open_now(self._path, APPENDING)
         except OSError as error:
-            if not self._has_failed:
+            if warns and not self._has_failed:
                 self._has_failed = True
                 _warn(
                     f"{self._name} {self._path!r}: cannot be opened again, the old file stays in use: {error.strerror}"

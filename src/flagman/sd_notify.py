@@ -22,7 +22,7 @@ _STATUS = "STATUS="
 # What begins an address outside of this virtual machine.
 _VSOCK = "vsock:"
 # What says how things are, and no more: the next message says it again.
-_NEWS = ("STATUS", "EXTEND_TIMEOUT_USEC")
+_NEWS = ("STATUS=", "EXTEND_TIMEOUT_USEC=")
 # Seconds that a message may wait where nobody tries again later.
 _PATIENCE = 1.0
 # Seconds that a connection to the host of a virtual machine takes at the most.
@@ -31,6 +31,10 @@ _MOMENT = 0.1
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
 # Seconds that a manager which has gone may take to come back.
 _LONGEST_ABSENCE = 60.0
+
+_LATER = "The service manager does not take %s now, it is sent again later: %s"
+_GONE = "The service manager has gone, %s is lost: %s"
+_LOST = "The service manager has not taken %s: %s"
 
 #: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
 #: sd_listen_fds(3).
@@ -53,7 +57,7 @@ class SystemdNotifier:
 
     A message that the manager does not take now is sent again later, also to a manager that has bound its socket anew.
     One that only says how things are, STATUS or EXTEND_TIMEOUT_USEC, is dropped instead. Of two messages that wait and
-    begin with the same key only the second is sent.
+    have the same other keys only the second is sent.
 
     :param debug: raise errors instead
     :raises NotifyError: with ``debug``, if there is no socket to connect to
@@ -70,9 +74,12 @@ class SystemdNotifier:
         #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
         #: None if the manager does not watch.
         self.watchdog = _watchdog()
-        # What has not been taken, in order, by what it begins with.
-        self._waiting: dict[str, str] = {}
+        # What has not been taken, in order, by what it tells.
+        self._waiting: dict[tuple[str, ...], bytes] = {}
         self._pause = 0.0
+        self._is_planned = False
+        # Warnings that have been logged since the manager has taken all that there was.
+        self._said: set[str] = set()
         # When it was found that nobody listens.
         self._gone_since: float | None = None
         # A thread may ask for more time.
@@ -93,43 +100,51 @@ class SystemdNotifier:
         :param state: one or more lines such as ``READY=1``; for text of others in it see :func:`status`
         :raises NotifyError: with ``debug``, if it could not be sent
         """
-        if not self._address:
-            if self._debug:
-                raise NotifyError("the connection to the service manager is closed")
-            return
-        keys = [line.partition("=")[0] for line in state.split("\n")]
-        key = next((key for key in keys if key not in _NEWS), "")
-        with self._lock:
-            if self._waiting and not key:
-                return
-            is_first = not self._waiting
-            self._waiting.pop(key, None)
-            self._waiting[key] = state
-            error = self._send_all(_PATIENCE if key and self.call_later is None else 0)
-            if error is None:
-                return
-            if self._debug or not key:
-                del self._waiting[key]
-        if self._debug:
+        message = _shortened(state)
+        keys = tuple(line.partition("=")[0] for line in state.split("\n") if line and not line.startswith(_NEWS))
+        if not self._lock.acquire(blocking=bool(keys)):
+            return  # news, while another thread waits for the manager
+        try:
+            error = self._hand_over(keys, message)
+        finally:
+            self._lock.release()
+        if error is not None and self._debug:
             raise NotifyError(f"cannot send {state!r} to the service manager: {error}") from error
-        if key and is_first:
-            _warn(f"The service manager does not take {key} now, it is sent again later: {error}")
+        if error is not None and keys:
+            self._warn(_LATER if keys in self._waiting else _LOST, keys[0], error)
+        if self._waiting:
             self._plan()
+
+    def _hand_over(self, keys: tuple[str, ...], message: bytes) -> Exception | None:
+        """Send a message after those that wait; give what is wrong if that is not possible."""
+        if not self._address:
+            return NotifyError("the connection is closed") if self._debug else None
+        if len(message) > _LONGEST:  # which systemd would not read
+            return NotifyError(f"it has more than {_LONGEST} bytes")
+        self._waiting.pop(keys, None)
+        self._waiting[keys] = message
+        try:
+            return self._send_all(_PATIENCE if keys and self.call_later is None else 0)
+        finally:
+            if self._debug or not keys:
+                self._waiting.pop(keys, None)
 
     def _send_all(self, patience: float) -> OSError | NotifyError | None:
         """Send what waits, in order; give the error that has ended that, if one has."""
         limit = time.monotonic() + patience
         try:
-            for key, state in list(self._waiting.items()):
-                self._send(_shortened(state), limit)
-                del self._waiting[key]
+            for keys, message in list(self._waiting.items()):
+                self._send(message, limit)
+                del self._waiting[keys]
+                self._gone_since = None
         except (OSError, NotifyError) as error:
-            if isinstance(error, TimeoutError):
+            if isinstance(error, TimeoutError) or not any(self._waiting):
                 self._gone_since = None
             elif self._gone_since is None:
                 self._gone_since = time.monotonic()
             return error
-        self._gone_since = None
+        self._pause = 0.0
+        self._said = set()
         return None
 
     def _send(self, message: bytes, limit: float) -> None:
@@ -155,25 +170,35 @@ class SystemdNotifier:
 
     def _plan(self) -> None:
         """Let what waits be sent again."""
-        self._pause = min(2 * self._pause or _SHORTEST_PAUSE, _LONGEST_PAUSE)
-        if self.call_later is not None:
+        if self.call_later is not None and not self._is_planned:
+            self._is_planned = True
+            self._pause = min(2 * self._pause or _SHORTEST_PAUSE, _LONGEST_PAUSE)
             self.call_later(self._pause, self._try_again)
 
     def _try_again(self) -> None:
+        self._is_planned = False
+        lost = ""
         with self._lock:
             error = self._send_all(0)
-            is_lost = self._gone_since is not None and time.monotonic() - self._gone_since > _LONGEST_ABSENCE
-            lost = self._give_up() if is_lost else ""
+            if self._gone_since is not None and time.monotonic() - self._gone_since > _LONGEST_ABSENCE:
+                lost = self._give_up()
         if self._waiting:
             self._plan()
-        else:
-            self._pause = 0.0
         if lost:
-            _warn(f"The service manager has gone, {lost} is lost: {error}")
+            self._warn(_GONE, lost, error)
+
+    def _warn(self, warning: str, keys: str, error: Exception | None) -> None:
+        """Log a warning, unless it has been logged and the manager has not been there since."""
+        if warning not in self._said:
+            self._said.add(warning)
+            import logging  # noqa: PLC0415 - it hardly ever happens
+
+            logging.getLogger(__name__).warning(warning, keys, error)
 
     def _give_up(self) -> str:
-        lost = ", ".join(self._waiting)
+        lost = ", ".join(keys[0] for keys in self._waiting)
         self._waiting = {}
+        self._gone_since = None
         return lost
 
     @property
@@ -189,7 +214,7 @@ class SystemdNotifier:
             self._address = ""
             self._disconnect()
         if lost:
-            _warn(f"The service manager has not taken {lost}: {error}")
+            self._warn(_LOST, lost, error)
 
     def _connect(self, patience: float) -> socket:
         from flagman.notify_socket import connect  # noqa: PLC0415 - for those whom a manager watches
@@ -216,12 +241,6 @@ def status(text: str) -> str:
     from flagman.shown import printable  # noqa: PLC0415 - for those whom a manager watches
 
     return f"{_STATUS}{printable(text)}"
-
-
-def _warn(message: str) -> None:
-    import logging  # noqa: PLC0415 - it hardly ever happens
-
-    logging.getLogger(__name__).warning("%s", message)
 
 
 def _shortened(state: str) -> bytes:

@@ -53,6 +53,7 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
         # Each tear_down has its time, whatever it is that ends this run.
         stack.callback(lambda: engine.interrupter.bound(service.handlers.stop.timeout))
         stack.callback(notifier.notify, "STOPPING=1")
+        stack.callback(setattr, notifier, "call_later", None)  # the loop is over
         if settings.config:
             service.let_reload(console)
         if service.start():

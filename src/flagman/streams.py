@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from flagman.engine.interrupt import Interrupter
 
 
-#: The name of the handler that writes the log.
-LOG_HANDLER = "flagman"
 # Seconds that a reader has at the end of the process.
 _MOMENT = 0.2
 # Names that systems have for the descriptors of a process.
@@ -94,13 +92,21 @@ def _as_text(file: PatientFile) -> TextIOWrapper:
 
 def prepare() -> None:
     """Let the standard streams of the interpreter write as :class:`PatientFile` does; others only get its encoding."""
-    for name in ("stdout", "stderr"):
+    for descriptor, name in enumerate(("stdout", "stderr"), 1):
         stream = getattr(sys, name)
-        if type(stream) is TextIOWrapper and stream is getattr(sys, f"__{name}__"):
+        if stream is None and _is_null(descriptor):  # it may lead to a file later
+            setattr(sys, name, _as_text(PatientFile(descriptor, "w", closefd=False)))
+        elif type(stream) is TextIOWrapper and stream is getattr(sys, f"__{name}__"):
             stream.flush()
             setattr(sys, name, _as_text(PatientFile(stream.fileno(), "w", closefd=False)))
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def _is_null(descriptor: int) -> bool:
+    with suppress(OSError):
+        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116 - pathlib costs 5 ms
+    return False
 
 
 def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:

@@ -217,7 +217,8 @@ class Surroundings:
         if named not in (None, number) and paths[named] is not None and streams.standard(paths[named]) is None:
             path, named = paths[named], None  # the other one leads to a file, and so does this
         if named is not None and named != number and not self._process.detached:
-            return self._opened.setdefault(f"&{named}", descriptors.copy(named))
+            self._opened[f"&{named}"] = descriptors.copy(named)
+            return self._opened[f"&{named}"]
         if path is None or named is not None:
             return None
         if path not in self._opened:

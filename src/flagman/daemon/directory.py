@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -9,6 +10,10 @@ from contextlib import suppress
 from flagman.daemon.descriptors import above_standard
 from flagman.exceptions import FlagmanError
 from flagman.rotation import APPENDING
+
+# As many links as Linux follows, see path_resolution(7).
+_MOST_LINKS = 40
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def open_safely(path: str, *, shared: bool = False) -> int:
@@ -19,12 +24,11 @@ def open_safely(path: str, *, shared: bool = False) -> int:
     :raises FlagmanError: if others could
     :raises OSError: if it cannot be opened
     """
-    descriptor = above_standard(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    is_roots = os.geteuid() == 0 and not shared
+    descriptor = _walk(path) if is_roots else above_standard(os.open(path, _OPEN))
     try:
         if not shared:
             _check(os.fstat(descriptor))
-            if os.geteuid() == 0:
-                _check_ancestors(path)
     except BaseException:
         os.close(descriptor)
         raise
@@ -44,24 +48,77 @@ def open_for(path: str, uid: int, gid: int, mode: int) -> int | None:
     """
     folder, name = os.path.split(path)
     with suppress(OSError, FlagmanError):
-        if not name or os.path.realpath(folder) != folder:
-            return None
-        directory = above_standard(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+        directory = _walk(folder)
         try:
             status = os.fstat(directory)
-            if status.st_uid == 0 and not status.st_mode & stat.S_IWOTH:
-                _check_ancestors(folder)
+            if name and status.st_uid == 0 and not status.st_mode & stat.S_IWOTH:
                 return _open_regular(name, directory, (uid, gid), mode)
         finally:
             os.close(directory)
     return None
 
 
+def _walk(path: str) -> int:
+    """Open a directory that nobody but root can put another one in the place of.
+
+    Each step begins where the one before has ended, and not at a name: what is looked at is what is opened.
+
+    :raises FlagmanError: if somebody can
+    """
+    names = path.split("/")[::-1]
+    place = "/"
+    links = 0
+    current = above_standard(os.open("/", _OPEN))
+    try:
+        while names and links <= _MOST_LINKS:
+            name = names.pop()
+            if name in ("", "."):
+                continue
+            _check_step(current, place)
+            target = _link_of_root(current, name, place)
+            if target:
+                links += 1
+                names += target.split("/")[::-1]
+                name = "/" if target.startswith("/") else "."
+            following = above_standard(os.open(name, _OPEN | os.O_NOFOLLOW, dir_fd=current))
+            os.close(current)
+            current = following
+            place = os.path.normpath(os.path.join(place, name))  # noqa: PTH118 - pathlib costs 5 ms
+        if names:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)  # noqa: TRY301 - what is left is to be closed
+    except BaseException:
+        os.close(current)
+        raise
+    return current
+
+
+def _check_step(directory: int, place: str) -> None:
+    status = os.fstat(directory)
+    if status.st_uid != 0 or (_is_open(status) and not status.st_mode & stat.S_ISVTX):
+        raise FlagmanError(f"others may replace the directory, since they may write in {place}")
+
+
+def _link_of_root(directory: int, name: str, place: str) -> str:
+    """Read a link, which in a directory such as /tmp may be anybody's; empty if it is none."""
+    entry = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    if not stat.S_ISLNK(entry.st_mode):
+        return ""
+    if entry.st_uid != 0:
+        raise FlagmanError(f"others may replace the directory, since {name!r} in {place} is their link")
+    return os.readlink(name, dir_fd=directory)
+
+
 def _open_regular(name: str, directory: int, owner: tuple[int, int], mode: int) -> int | None:
     flags = APPENDING | os.O_NOFOLLOW
     with suppress(FileExistsError):
         descriptor = above_standard(os.open(name, flags | os.O_EXCL, mode, dir_fd=directory))
-        os.fchown(descriptor, *owner)
+        try:
+            os.fchmod(descriptor, mode)  # whatever the umask
+            os.fchown(descriptor, *owner)
+        except OSError:  # a file system that knows no owners
+            os.close(descriptor)
+            os.unlink(name, dir_fd=directory)
+            raise
         return descriptor
     # Without waiting for somebody at the other end of a FIFO.
     descriptor = above_standard(os.open(name, (flags & ~os.O_CREAT) | os.O_NONBLOCK, dir_fd=directory))
@@ -94,21 +151,13 @@ def _is_private(gid: int, uid: int) -> bool:
     import pwd  # noqa: PLC0415 - as above
 
     try:
-        owner, members = pwd.getpwuid(uid), grp.getgrgid(gid).gr_mem
+        owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
     except KeyError:
         return False
-    others = [entry.pw_uid for entry in pwd.getpwall() if entry.pw_gid == gid and entry.pw_uid != uid]
-    return owner.pw_gid == gid and not others and not set(members) - {owner.pw_name}
-
-
-def _check_ancestors(path: str) -> None:
-    """Make sure that nobody else can put another directory in the place of this one."""
-    folder = os.path.realpath(path)
-    while folder != "/":
-        folder = os.path.dirname(folder)  # noqa: PTH120 - pathlib costs 5 ms at a start
-        status = os.stat(folder)  # noqa: PTH116 - as above
-        if status.st_uid != 0 or (_is_open(status) and not status.st_mode & stat.S_ISVTX):
-            raise FlagmanError(f"others may replace the directory, since they may write in {folder}")
+    # Some directories of accounts do not list all: that it is one user's group is also to be seen in its name.
+    if owner.pw_gid != gid or owner.pw_name != group.gr_name or set(group.gr_mem) - {owner.pw_name}:
+        return False
+    return not [entry for entry in pwd.getpwall() if entry.pw_gid == gid and entry.pw_uid != uid]
 
 
 def is_in_place(descriptor: int, name: str, directory: int) -> bool:
