@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import sys
 import zipapp
 from pathlib import Path
 
 import pytest
-from daemon import run
+from daemon import SCRIPT, run
 from hypothesis import given as over
 from hypothesis import strategies
 
 from flagman import unit_command, unit_files, unit_syntax
-from flagman.actions import PrintAction
 from flagman.exceptions import UsageError
 from flagman.reading import finder, given
-from flagman.settings import Binding, Settings, Source
 
 
 def unit(line: str, **environment: str) -> list[str]:
@@ -109,6 +106,7 @@ MISTAKES = {
     "--usr1 print a --print-unit --timer '1h \\'": "--timer: '1h \\\\' is neither",
     "--every 1h print a --print-unit --timer 1h": "--timer needs an action of a signal that does not stop the daemon",
     "--signal TERM print a --signal INT print a --print-unit --timer 1h": "--timer needs an action of a signal that",
+    "--usr1 stop --print-unit --timer 1h": "--timer needs an action of a signal that does not stop",
     "--usr1 print a --timer 1h": "--timer goes with --print-unit alone",
     "--usr1 print a --user": "--user takes a NAME, except with --print-unit",
     "--usr1 print a --print-unit --no-systemd": "--print-unit is not for --no-systemd",
@@ -173,7 +171,7 @@ def test_a_directory_that_no_unit_can_name(tmp_path: Path, name: str) -> None:
     place.mkdir()
     done = run("--usr1", "print", "a", "--print-unit", directory=str(place))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "flagman: error: --print-unit: the working directory " in done.stderr
+    assert "flagman: error: the working directory " in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -262,14 +260,76 @@ def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], option
     assert after == before
 
 
-def test_a_dollar_in_the_path_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dollar_in_the_path_of_the_interpreter() -> None:
     """Systemd replaces variables in arguments only, see systemd.service(5)."""
-    monkeypatch.setattr(sys, "executable", "/opt/a$b/python")
-    settings = Settings()
-    source = Source("usr1", signum=signal.SIGUSR1)
-    settings.bindings = (Binding(source, "print", PrintAction, ("$HOME",)),)
-    (line,) = [line for line in unit_files.lines(settings, Settings(), settings.bindings) if "ExecStart" in line]
-    assert line == 'ExecStart="/opt/a$b/python" -P -m flagman --usr1 print "$$HOME"'
+    assert unit_syntax.command(["/opt/a$b/python", "$HOME"]) == '"/opt/a$b/python" "$$HOME"'
+
+
+def test_what_a_new_interpreter_would_not_find(tmp_path: Path) -> None:
+    """Is where this one has found it; without its variables there is no such unit."""
+    package = Path(unit_files.__file__).parent
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "flagman").symlink_to(package)
+    (tmp_path / "place" / "acme.py").write_text("from flagman.actions import PrintAction as P\n", encoding="utf-8")
+    launcher = tmp_path / "launcher.py"
+    launcher.write_text(
+        "import sys; sys.path.insert(0, 'place'); from flagman.cli import main; sys.exit(main())", encoding="utf-8"
+    )
+    base = str(Path(sys._base_executable))  # type: ignore[attr-defined]
+    for action in ("print", "acme:P"):
+        done = run(
+            *("--usr1", action, "x", "--print-unit"),
+            command=[base, str(launcher)],
+            directory=str(tmp_path),
+            PYTHONPATH="",
+        )
+        assert f"Environment=PYTHONPATH={tmp_path}/place" in done.stdout.splitlines(), done.stderr
+    done = run("--usr1", "print", "x", "--print-unit", command=[base, "-I", str(launcher)], directory=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a unit would not find the package 'flagman'" in done.stderr
+
+
+def test_a_relative_path_of_programs(tmp_path: Path) -> None:
+    """The interpreter's is made absolute; those of the system are looked for where systemd does."""
+    for name in ("kill", "systemctl"):
+        (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    path = f".{os.pathsep}{Path(sys.executable).parent.relative_to('/')}{os.pathsep}{os.environ['PATH']}"
+    done = run("--hup", "print", "x", "--timer", "1h", "--print-unit", directory=str(tmp_path), PATH=path)
+    for name in ("kill", "systemctl"):
+        assert f"={shutil.which(name, path='/usr/bin')} " in done.stdout
+    place = Path(sys.executable).parent
+    done = run(
+        "--usr1",
+        "print",
+        "x",
+        "--print-unit",
+        command=["sh", "-c", 'cd "$0" && exec bin/"$@"', str(place.parent), Path(sys.executable).name, "-m", "flagman"],
+    )
+    assert f"ExecStart={sys.executable} -P -m flagman" in done.stdout
+
+
+def test_no_user_site_and_the_end_of_options() -> None:
+    """What a variable says is written as an option, and what is behind two dashes is none."""
+    done = run("--usr1", "print", "x", "--print-unit", PYTHONNOUSERSITE="1")
+    assert " -P -s -m flagman --usr1 print x" in done.stdout
+    done = run("--usr1", "print", "x", "--print-unit", command=[sys.executable, "-X", "utf8", "--", *SCRIPT])
+    assert f"ExecStart={sys.executable} -X utf8 -P -m flagman --usr1 print x" in done.stdout
+
+
+SIGNALS = {
+    "--usr1 stop --hup reload --usr2 print x": "USR2",
+    "--usr1 stop --hup reload": "HUP",
+    "--hup reload --usr2 print x": "USR2",
+    "--usr1 print x --usr1 stop --usr2 print x": "USR2",
+}
+
+
+@pytest.mark.parametrize("line", SIGNALS)
+def test_the_signal_of_a_timer(line: str) -> None:
+    """It runs something, or else it reloads; it never stops the daemon."""
+    lines = unit(f"-c /dev/null {line} --timer 1h")
+    assert any(f"--signal={SIGNALS[line]} null.service" in found for found in lines)
 
 
 @pytest.mark.parametrize("place", ["/opt/it's", '/opt/"x"', "/opt/back\\slash", "/opt/a\tb"])
@@ -283,5 +343,5 @@ def test_a_program_that_systemd_does_not_take(place: str) -> None:
 @pytest.mark.parametrize("program", ["python", "", os.fsdecode(b"/opt/\xff")])
 def test_a_program_that_no_unit_can_name(program: str) -> None:
     """It is told."""
-    with pytest.raises(UsageError, match=r"^--print-unit: "):
+    with pytest.raises(UsageError, match=r"a unit needs the whole path|no unit can say that"):
         unit_syntax.command([program])

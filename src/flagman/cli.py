@@ -229,7 +229,7 @@ class _Console(Console):
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:
-        from flagman import log_setup  # noqa: PLC0415 - for those who reload
+        from flagman import log_setup, log_table  # noqa: PLC0415 - for those who reload
 
-        log_setup.change(before, after, level_of(after))
+        log_table.change(before, after, level_of(after))
         log_setup.watch(self._engine)

@@ -13,6 +13,7 @@ from pathlib import Path
 import flagman
 from flagman.exceptions import FlagmanError, UsageError, one_line
 from flagman.parser import Parser
+from flagman.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(exit_.code or 0)
     except (FlagmanError, OSError) as error:
         with suppress(OSError):
-            print(f"flagmanctl: error: {one_line(error)}", file=sys.stderr)
+            print(f"flagmanctl: error: {printable(one_line(error))}", file=sys.stderr)
         return error.exit_code if isinstance(error, FlagmanError) else 1
     except KeyboardInterrupt:
         return 130
@@ -120,7 +121,7 @@ def _status(arguments: Namespace) -> int:
 
 
 def _say(status: int, message: str) -> int:
-    print(f"flagmanctl: error: {one_line(message)}", file=sys.stderr)
+    print(f"flagmanctl: error: {printable(one_line(message))}", file=sys.stderr)
     return status
 
 

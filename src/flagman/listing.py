@@ -8,6 +8,7 @@ from textwrap import wrap
 
 from flagman.actions.signature import describe
 from flagman.exceptions import PluginError
+from flagman.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def lines(
     :param bold: what to write before and after a name
     """
     names = list(known)
-    column = max(map(len, [*names, *broken, "name"]))
+    column = max(len(printable(name)) for name in (*names, *broken, "name"))
     width = max(_WIDTH - column - 3, _NARROWEST)
     yield _entry("name", "description [(argument: type, ...)]", column, bold)
     yield "-" * _WIDTH
@@ -55,8 +56,9 @@ def bold_escapes(stream: TextIO | None) -> tuple[str, str]:
 
 
 def _item(name: str, text: list[str], column: int, bold: tuple[str, str]) -> Iterator[str]:
-    yield _entry(name, text[0], column, bold)
-    yield from (f"{'':{column + 3}}{line}".rstrip() for line in text[1:])
+    first, *others = map(printable, text)
+    yield _entry(printable(name), first, column, bold)
+    yield from (f"{'':{column + 3}}{line}".rstrip() for line in others)
 
 
 def _entry(name: str, text: str, column: int, bold: tuple[str, str]) -> str:

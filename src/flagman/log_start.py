@@ -81,9 +81,9 @@ class Log:
         enable_ours()
         logging.getLogger().setLevel(level_of(settings))
         if settings.logging is not None:
-            from flagman import log_setup  # noqa: PLC0415 - for those who have such a table
+            from flagman import log_table  # noqa: PLC0415 - for those who have such a table
 
-            log_setup.configure(settings)
+            log_table.configure(settings)
         held, self._held = self._held, None
         if held is not None:
             held.hand_over(known)

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from flagman.exceptions import FlagmanError, PluginError, UsageError, mistakes_of, one_line
 from flagman.sd_notify import status
+from flagman.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def report(error: FlagmanError | OSError) -> None:
         return
     for message in mistakes_of(error):
         with suppress(OSError):  # the status still tells
-            sys.stderr.write(f"{prefix()}flagman: error: {one_line(message)}\n")
+            sys.stderr.write(f"{prefix()}flagman: error: {printable(one_line(message))}\n")
 
 
 def prefix() -> str:

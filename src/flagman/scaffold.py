@@ -79,7 +79,7 @@ def _words(name: str) -> dict[str, str]:
         "class_name": "".join(part.capitalize() for part in name.split("-")) + "Action",
         "version": flagman.__version__,
         "underline": "=" * len(name),
-        "program": unit_syntax.command([sys.executable, "-P", "-m", "flagman"]),
+        "program": unit_syntax.command([str(Path(sys.executable).absolute()), "-P", "-m", "flagman"]),
     }
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import site
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,12 @@ class Command:
 
     def __init__(self, settings: Settings, given: Settings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
+        self._flagman = _flagman()
+        #: Variables that decide which modules are found.
+        self.environment = _environment()
+        if "-m" in self._flagman:
+            packages = {"flagman", *(binding.action.__module__.partition(".")[0] for binding in settings.bindings)}
+            _add_places(self.environment, self._flagman[: self._flagman.index("-m")], packages)
         self._options: list[str] = []
         for option in OPTIONS:
             if vars(given).get(option.setting, "") != "" and option.setting not in _OURS:
@@ -63,7 +70,7 @@ class Command:
 
         :param more: options to be added
         """
-        return [*_flagman(), *more, *self._options, *self._bindings]
+        return [*self._flagman, *more, *self._options, *self._bindings]
 
     def _option(self, option: Option, value: object) -> list[str]:
         name = option.names[-1]
@@ -111,16 +118,44 @@ class Command:
         return _absolute(ours)
 
 
-def environment() -> Iterator[tuple[str, str]]:
-    """Give the variables that decide which modules are found: each name with its value."""
+def system_program(name: str) -> str:
+    """Give the path of a program that every system has."""
+    return shutil.which(name, path=_PATH) or f"/usr/bin/{name}"
+
+
+def _environment() -> dict[str, str]:
     if sys.flags.ignore_environment:
-        return
+        return {}
     values = {name: os.environ[name] for name in _FOUND_BY if os.environ.get(name)}
     home = f"{site.getusersitepackages()}{os.sep}"
     if any(str(getattr(module, "__file__", "")).startswith(home) for module in list(sys.modules.values())):
         values.setdefault("PYTHONUSERBASE", site.getuserbase())  # the daemon may be another user
-    for name, value in values.items():
-        yield name, os.pathsep.join(_absolute(place) for place in value.split(os.pathsep))
+    return {
+        name: os.pathsep.join(_absolute(place) for place in value.split(os.pathsep)) for name, value in values.items()
+    }
+
+
+def _add_places(environment: dict[str, str], python: list[str], packages: set[str]) -> None:
+    """Let a new interpreter find what this one has found in its own way, as from a program that has told it where.
+
+    :raises UsageError: if that is not possible
+    """
+    ask = "import sys; from importlib.util import find_spec; print(*(n for n in sys.argv[1:] if find_spec(n) is None))"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(  # noqa: S603 - no shell
+        [*python, "-c", ask, *packages],
+        capture_output=True,
+        check=False,
+        cwd="/",
+        encoding="utf-8",
+        env={**inherited, **environment},
+    )
+    for name in done.stdout.split():
+        if sys.flags.ignore_environment or sys.modules[name].__file__ is None:
+            raise UsageError(f"a unit would not find the package {name!r}, which is not installed where Python looks")
+        place = _absolute(str(Path(str(sys.modules[name].__file__)).parent.parent))
+        places = filter(None, (environment.get("PYTHONPATH"), place))
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(places))
 
 
 def directory() -> str:
@@ -131,7 +166,7 @@ def directory() -> str:
     try:
         return working_directory()
     except OSError:
-        raise UsageError("--print-unit: the current directory does not exist any more") from None
+        raise UsageError("the current directory does not exist any more") from None
 
 
 def _absolute(place: str) -> str:
@@ -144,15 +179,17 @@ def _flagman() -> list[str]:
     Never what lies in the working directory: -P does not search it.
     """
     if not sys.executable:
-        raise UsageError("--print-unit: Python does not know where its own program is")
+        raise UsageError("Python does not know where its own program is")
+    python = _absolute(sys.executable)
     options = list(_interpreter_options())
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name == "__main__":  # an archive of zipapp, or a directory
-        return [sys.executable, *options, _absolute(os.path.dirname(str(main.__file__)))]  # noqa: PTH120 - as above
-    if not sys.flags.isolated and "-P" not in options:
-        options.append("-P")
-    return [sys.executable, *options, "-m", "flagman"]
+        return [python, *options, _absolute(os.path.dirname(str(main.__file__)))]  # noqa: PTH120 - as above
+    if not sys.flags.isolated:
+        options += [] if "-P" in options else ["-P"]
+        options += ["-s"] if sys.flags.no_user_site and "-s" not in options else []
+    return [python, *options, "-m", "flagman"]
 
 
 def _interpreter_options() -> Iterator[str]:
@@ -160,7 +197,7 @@ def _interpreter_options() -> Iterator[str]:
     words = iter(sys.orig_argv[1:])
     for word in words:
         short = _SHORT.fullmatch(word)
-        if short is None or word == "-":
+        if short is None or word in ("-", "--"):
             return  # a file
         flags, option, value = ("", "X", "") if word == _LONG else short.groups()
         if option in ("c", "m"):

@@ -30,8 +30,6 @@ _LONGEST_NAME = 200
 # Seconds.
 _SHORTEST_WATCHDOG = 30
 _MINUTE = 60
-# These end the daemon, whatever else they do.
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> Iterator[str]:
@@ -89,7 +87,7 @@ class _Writer:
         yield "NotifyAccess=main"
         yield "# Relative paths, in arguments and in files, mean what they mean here."
         yield f"WorkingDirectory={unit_syntax.path(unit_command.directory())}"
-        for name, value in unit_command.environment():
+        for name, value in self._command.environment.items():
             yield f"Environment={unit_syntax.variable(name, value)}"
         for program in self._command.lacking:
             yield "# The file runs a program by a name that means nothing to systemd, or another one."
@@ -166,15 +164,7 @@ class _Writer:
 
     def timer(self, spec: str) -> Iterator[str]:
         """Write a timer, and the service that it starts, which sends the signal of the first action that has one."""
-        bound = [
-            (binding.name, signum)
-            for binding in self._settings.bindings
-            if (signum := binding.source.signum) is not None and signum not in _STOPPING
-        ]
-        if not bound:
-            raise UsageError("--timer needs an action of a signal that does not stop the daemon, such as USR1")
-        ordinary = [signum for action, signum in bound if action not in ("reload", "stop")]
-        name = name_of((ordinary or [bound[0][1]])[0])
+        name = name_of(self._signal_of_timer())
         unit = f"{self._name}-{name.lower().replace('+', '-')}"
         yield ""
         yield self._path(f"{unit}.service")
@@ -188,7 +178,7 @@ class _Writer:
         yield "[Service]"
         yield "Type=oneshot"
         yield "# The main process alone: USR1 would end the commands that it runs. Before systemd 252: --kill-who=main."
-        systemctl = [shutil.which("systemctl") or "/usr/bin/systemctl", *(["--user"] if self._is_users else [])]
+        systemctl = [unit_command.system_program("systemctl"), *(["--user"] if self._is_users else [])]
         kill = [*systemctl, "kill", "--kill-whom=main", f"--signal={name}", f"{self._name}.service"]
         yield f"ExecStart={unit_syntax.command(kill)}"
         yield ""
@@ -204,6 +194,19 @@ class _Writer:
         yield ""
         yield "[Install]"
         yield f"WantedBy={self._name}.service"
+
+    def _signal_of_timer(self) -> SignalNumber:
+        """Find the first signal that runs something; if there is none, one that only reloads; never one that stops."""
+        bindings = self._settings.bindings
+        stopping = {signal.SIGTERM, signal.SIGINT, *(each.source.signum for each in bindings if each.name == "stop")}
+        bound = [
+            (each.name == "reload", position, signum)
+            for position, each in enumerate(bindings)
+            if (signum := each.source.signum) is not None and signum not in stopping
+        ]
+        if not bound:
+            raise UsageError("--timer needs an action of a signal that does not stop the daemon, such as USR1")
+        return min(bound)[2]
 
 
 def _moments(spec: str) -> Iterator[str]:
@@ -236,5 +239,5 @@ def _calendar(spec: str) -> str:
 
 
 def _kill(signum: SignalNumber) -> str:
-    kill = unit_syntax.command([shutil.which("kill") or "/bin/kill", f"-{name_of(signum)}"])
+    kill = unit_syntax.command([unit_command.system_program("kill"), f"-{name_of(signum)}"])
     return f"{kill} $MAINPID"

@@ -25,7 +25,7 @@ def command(words: Sequence[str]) -> str:
     :raises UsageError: if the program is not at an absolute path
     """
     if not words[0].startswith("/"):
-        raise UsageError(f"--print-unit: a unit needs the whole path of a program, which {words[0]!r} is not")
+        raise UsageError(f"a unit needs the whole path of a program, which {words[0]!r} is not")
     _check_utf8(words[0], "the path of a program")
     if _NOT_IN_PROGRAMS.search(words[0]):
         words = (*_SHELL, *words)
@@ -57,7 +57,7 @@ def path(value: str) -> str:
     """
     _check_utf8(value, "the working directory")
     if re.search("[\n\r\0]", value):
-        raise UsageError(f"--print-unit: the working directory {value!r} cannot be written in a unit")
+        raise UsageError(f"the working directory {value!r} cannot be written in a unit")
     # A space at the end would be dropped, and a backslash would continue the line.
     end = "/" if value[-1].isspace() or value.endswith("\\") else ""
     return text(value) + end
@@ -72,7 +72,7 @@ def _check_utf8(value: str, what: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"--print-unit: {what} is {value!r}, which is not UTF-8, and no unit can say that") from None
+        raise UsageError(f"{what} is {value!r}, which is not UTF-8, and no unit can say that") from None
 
 
 def _escaped(character: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from daemon import clean_environment
+from daemon import clean_environment, run
 
 from flagman import listing
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
@@ -148,7 +148,7 @@ def test_a_plugin_with_broken_metadata(path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("value", ["acme_good", "acme_good:", ":Good", "what is this?", "acme good:Good", "é:", "..:x"])
 def test_an_odd_reference(path: Path, value: str) -> None:
     """The action is broken, and nothing else."""
-    distribution(path, "acme", f"odd = {value}", "good = acme_good:Good [extra]", acme_good=GOOD)
+    distribution(path, "acme", f"odd = {value}", "good = acme_good : Good [extra]", acme_good=GOOD)
     catalog = Catalog()
     assert catalog["good"].__name__ == "Good"
     with pytest.raises(PluginError, match=r"^the action 'odd' of the distribution 'acme' is broken: "):
@@ -207,8 +207,21 @@ def test_a_way_to_find_distributions_that_fails(path: Path, monkeypatch: pytest.
             raise RuntimeError(str(context))
 
     distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
-    assert Catalog()["good"].__name__ == "Good"
+    for finders in ([*sys.meta_path, Finder], [Finder, *sys.meta_path]):
+        monkeypatch.setattr(sys, "meta_path", finders)
+        assert Catalog()["good"].__name__ == "Good"
+
+
+def test_names_do_nothing_to_a_terminal(path: Path) -> None:
+    """Nor do messages."""
+    for name in ("one", "two"):
+        distribution(path, name, "good = acme_good:Good", "\x1b[31mred = acme_good:Good", acme_good=GOOD)
+        metadata = path / f"{name}-1.0.dist-info" / "METADATA"
+        metadata.write_text(f"Metadata-Version: 2.1\nName: \x1b[31m{name}\nVersion: 1.0\n", encoding="utf-8")
+    catalog = Catalog()
+    assert "\x1b" not in "".join(listing.lines(catalog, catalog.broken))
+    done = run("--check", "--usr1", "good", PYTHONPATH=f"{path}")
+    assert "choose \\x1b[31mone:good or" in done.stderr
 
 
 def test_a_plugin_cannot_replace_a_built_in_action(path: Path) -> None:

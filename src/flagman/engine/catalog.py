@@ -13,6 +13,7 @@ name                  finds
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -120,25 +121,33 @@ def _look() -> tuple[list[Offer], dict[str, str]]:
 
     Of two that have the same name the first place on Python's path counts, as it does for imports.
     """
-    from importlib.metadata import distributions  # noqa: PLC0415 - 20 ms, and no built-in action needs it
-
     offers: dict[Offer, None] = {}
     broken: dict[str, str] = {}
     places = {"flagman": ""}
-    with suppress(Exception):  # somebody's own way to find distributions
-        for found in distributions():
-            name = _directory_name(found)
-            try:
-                place = str(found.locate_file(""))
-                if name.startswith("~") or places.setdefault(name, place) != place:
-                    continue  # what pip has left behind, or another version that is not imported
-                points = [point for point in found.entry_points if point.group == GROUP]
-                title = (_title(found) or name) if points else ""
-                offers |= dict.fromkeys((title, point.name, point.value) for point in points)
-            except Exception as error:  # noqa: BLE001 - whatever a stranger's files contain
-                if _concerns_us(found, error):
-                    broken[name] = f"its metadata cannot be read: {type(error).__name__}: {one_line(error)}"
+    for found in _distributions():
+        name = _directory_name(found)
+        try:
+            place = str(found.locate_file(""))
+            if name.startswith("~") or places.setdefault(name, place) != place:
+                continue  # what pip has left behind, or another version that is not imported
+            points = [point for point in found.entry_points if point.group == GROUP and point.name]
+            title = (_title(found) or name) if points else ""
+            offers |= dict.fromkeys((title, point.name, point.value) for point in points)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's files contain
+            if _concerns_us(found, error):
+                broken[name] = f"its metadata cannot be read: {type(error).__name__}: {one_line(error)}"
     return list(offers), broken
+
+
+def _distributions() -> Iterator[Distribution]:
+    """Find all distributions, whatever becomes of somebody's own way to find them."""
+    from importlib.metadata import DistributionFinder  # noqa: PLC0415 - 20 ms, and no built-in action needs it
+
+    for finder in sys.meta_path:
+        with suppress(Exception):
+            find = getattr(finder, "find_distributions", None)
+            if find is not None:
+                yield from find(DistributionFinder.Context())
 
 
 def _directory_name(found: Distribution) -> str:
@@ -146,7 +155,9 @@ def _directory_name(found: Distribution) -> str:
 
     See https://packaging.python.org/en/latest/specifications/name-normalization/.
     """
-    stem, _, kind = os.path.basename(str(getattr(found, "_path", ""))).rpartition(".")  # noqa: PTH119 - pathlib: 5 ms
+    stem = kind = ""
+    with suppress(Exception):
+        stem, _, kind = os.path.basename(str(getattr(found, "_path", ""))).rpartition(".")  # noqa: PTH119 - pathlib: 5 ms
     name = stem.partition("-")[0] if kind in ("dist-info", "egg-info") else _title(found)
     return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
@@ -161,7 +172,7 @@ def _title(found: Distribution) -> str:
 def _concerns_us(found: Distribution, error: Exception) -> bool:
     """Tell whether a file that cannot be read seems to offer actions."""
     if isinstance(error, UnicodeDecodeError):
-        return GROUP.encode() in error.object
+        return GROUP.encode() in error.object.replace(b"\0", b"")  # it may be UTF-16
     with suppress(Exception):
         return GROUP in (found.read_text("entry_points.txt") or "")
     return False
@@ -182,7 +193,7 @@ def _ambiguous(name: ActionName, offers: list[Offer]) -> str:
 
 def _place(value: str) -> str:
     """Give the place of an entry point: a value may also name extras, in brackets."""
-    return value.partition("[")[0].strip()
+    return ":".join(part.strip() for part in value.partition("[")[0].split(":"))
 
 
 def _load(place: str, what: str) -> type[Action]:
