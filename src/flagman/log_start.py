@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-from copy import copy
 
 from flagman import streams
 from flagman.loggers import all_handlers, enable_ours, install
@@ -110,6 +109,8 @@ class _Held(logging.Handler):
         if len(self.records) >= _MOST:
             self.lost += 1
             return
+        from copy import copy  # noqa: PLC0415 - most logs hold nothing
+
         kept = copy(record)  # other handlers get it, too
         try:
             kept.msg, kept.args = record.getMessage(), None

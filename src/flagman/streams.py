@@ -8,7 +8,6 @@ from contextlib import suppress
 from io import FileIO, TextIOWrapper
 
 from flagman.engine import writing
-from flagman.rotation import APPENDING, Rotation, open_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from flagman.engine.interrupt import Interrupter
+    from flagman.rotation import Rotation
 
 
 # Seconds that a reader has at the end of the process.
@@ -115,6 +115,8 @@ def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:
     :param descriptor: leads there, if it has been opened already
     :raises OSError: if it cannot be opened
     """
+    from flagman.rotation import APPENDING, Rotation, open_now  # noqa: PLC0415 - for those who have a file
+
     file = PatientFile(open_now(path, APPENDING) if descriptor is None else descriptor, "w")
     file.rotation = Rotation("log-file", os.path.abspath(path), file.fileno())  # noqa: PTH100 - pathlib costs 5 ms
     return _as_text(file)
@@ -125,6 +127,8 @@ def follow_rotation(name: str, path: str) -> None:
 
     :param name: stdout or stderr
     """
+    from flagman.rotation import Rotation  # noqa: PLC0415 - as above
+
     file = getattr(getattr(sys, name), "buffer", None)
     if isinstance(file, PatientFile):
         file.rotation = Rotation(name, path, file.fileno())
