@@ -399,6 +399,76 @@ class Log(Action):
     assert "secret" not in "".join(daemon.err.rest())
 
 
+FAILING = {"version": "version = 2", "class": 'version = 1\nhandlers.x.class = "no.Such"'}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_reload_that_fails_closes_nothing(start: Callable[..., Daemon], tmp_path: Path, failing: str) -> None:
+    """Also not what only another handler writes to."""
+    path = tmp_path / "c.toml"
+    on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "log"\nargs = ["error", "x"]\n'
+    table = """[logging]
+version = 1
+handlers.file = {class = "logging.FileHandler", filename = "file", mode = "w"}
+handlers.memory = {class = "logging.handlers.MemoryHandler", capacity = 1, target = "file"}
+root.handlers = ["memory"]
+"""
+    path.write_text(on + table, encoding="utf-8")
+    daemon = start("-c", "c.toml").ready()
+    path.write_text(f"{on}[logging]\n{FAILING[failing]}\n", encoding="utf-8")
+    for number in (1, 2):
+        daemon.signal(signal.SIGHUP).ready().signal(USR1)
+        settle(daemon.process.pid)
+        text = (tmp_path / "file").read_text(encoding="utf-8")
+        assert text.count("Reload failed, the old configuration stays") == number
+        assert text.endswith("\nx\n")
+    daemon.stop()
+
+
+def test_a_thread_that_logs_during_reloads(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Of its records none is lost where the log file only changes its level, or where a reload fails."""
+    (tmp_path / "plugin.py").write_text(
+        """
+import logging, threading, time
+from flagman import Action
+class A(Action):
+    def set_up(self):
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.log)
+        self.thread.start()
+    def log(self):
+        number = 0
+        while not self.done.is_set():
+            logging.getLogger("p").error("%d", number)
+            number += 1
+            time.sleep(0.0002)
+    def run(self):
+        pass
+    def tear_down(self):
+        self.done.set()
+        self.thread.join()
+""",
+        encoding="utf-8",
+    )
+    path = tmp_path / "c.toml"
+    on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "plugin:A"\n'
+    texts = [
+        f'[flagman]\nlog-level = "info"\n{on}',
+        f'[flagman]\nlog-level = "warning"\n{on}',
+        f"{on}[logging]\n{FAILING['class']}\n",
+    ]
+    path.write_text(texts[0], encoding="utf-8")
+    daemon = start("-c", "c.toml", "--log-file", "log", environment={"PYTHONPATH": str(tmp_path)}).ready()
+    for number in range(15):
+        path.write_text(texts[(number + 1) % 3], encoding="utf-8")
+        daemon.signal(signal.SIGHUP).ready()
+    daemon.stop()
+    assert daemon.err.rest() == []
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    numbers = [int(line.removeprefix("ERROR:p:")) for line in lines if line.startswith("ERROR:p:")]
+    assert numbers == list(range(len(numbers)))
+
+
 def test_standard_error_that_was_closed(tmp_path: Path) -> None:
     """It is opened, and written to."""
     run(

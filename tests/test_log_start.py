@@ -110,7 +110,10 @@ def test_a_start_that_fails(tmp_path: Path, options: tuple[str, ...]) -> None:
         assert records[0] == "WARNING:talkative:imported, ['WARNING']"
 
 
-def test_ctrl_c_while_a_plugin_hangs(start: Callable[..., Daemon], tmp_path: Path, fifo: Path) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_end_while_a_plugin_hangs(
+    start: Callable[..., Daemon], tmp_path: Path, fifo: Path, signum: signal.Signals
+) -> None:
     """What it has logged may tell why."""
     (tmp_path / "hangs.py").write_text(
         f"""
@@ -122,9 +125,22 @@ open({str(fifo)!r}).readline()
         encoding="utf-8",
     )
     daemon = start("-v", "--usr1", "hangs:X", environment={"PYTHONPATH": str(tmp_path)}).expect("hangs")
-    daemon.signal(signal.SIGINT)
-    assert daemon.status() == -signal.SIGINT
+    daemon.signal(signum)
+    assert daemon.status() == -signum
     assert daemon.err.rest() == ["WARNING:root:waiting for it"]
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [(("-v",), "INFO"), (("-vv",), "DEBUG"), (("--log-level", "error"), "WARNING"), (("--log-level=info",), "INFO")],
+)
+def test_a_handler_of_a_plugin(
+    start: Callable[..., Daemon], tmp_path: Path, options: tuple[str, ...], level: str
+) -> None:
+    """It gets what is going to be logged, and not more, since records are held."""
+    daemon = start(*TALK, *options, environment={"TALKATIVE": "own.log"}).ready()
+    daemon.stop()
+    assert (tmp_path / "own.log").read_text(encoding="utf-8").startswith(f"imported, ['{level}']")
 
 
 def test_what_is_only_printed(tmp_path: Path) -> None:

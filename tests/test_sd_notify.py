@@ -393,7 +393,11 @@ def test_a_manager_that_has_gone_for_good(
     now += 2
     calls.next()
     assert not calls.due
-    assert caplog.records[-1].getMessage().startswith("The service manager has gone, READY is lost: ")
+    assert (
+        caplog.records[-1]
+        .getMessage()
+        .startswith("The service manager has not been there for a minute, and was not told READY: ")
+    )
     notifier.close()
     assert len(caplog.records) == 2
 

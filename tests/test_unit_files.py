@@ -7,7 +7,9 @@ import shlex
 import shutil
 import sys
 import zipapp
+import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from daemon import SCRIPT, run
@@ -17,6 +19,9 @@ from hypothesis import strategies
 from flagman import unit_command, unit_files, unit_syntax
 from flagman.exceptions import UsageError
 from flagman.reading import finder, given
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 def unit(line: str, **environment: str) -> list[str]:
@@ -286,7 +291,35 @@ def test_what_a_new_interpreter_would_not_find(tmp_path: Path) -> None:
         assert f"Environment=PYTHONPATH={tmp_path}/place" in done.stdout.splitlines(), done.stderr
     done = run("--usr1", "print", "x", "--print-unit", command=[base, "-I", str(launcher)], directory=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "a unit would not find the package 'flagman'" in done.stderr
+    assert "a unit would not find flagman or its plugins: they are not installed where" in done.stderr
+
+
+def test_where_plugins_are(tmp_path: Path) -> None:
+    """Beside the program, in an archive, in a part of a package; what is in the program itself is nowhere."""
+    plugin = "from flagman.actions import PrintAction as P\nclass Own(P):\n    pass\n"
+    (tmp_path / "alone.py").write_text(plugin, encoding="utf-8")
+    (tmp_path / "part" / "wide").mkdir(parents=True)
+    (tmp_path / "part" / "wide" / "deep.py").write_text(plugin, encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("zipped.py", plugin)
+    launcher = tmp_path / "launcher.py"
+    launcher.write_text(
+        "import sys; sys.path += ['part', 'z.zip']\nfrom flagman.cli import main\n"
+        "from flagman.actions import PrintAction\nclass Mine(PrintAction): pass\nsys.exit(main())",
+        encoding="utf-8",
+    )
+
+    def printed(action: str) -> subprocess.CompletedProcess[str]:
+        line = ["--usr1", action, "x", "--print-unit"]
+        return run(*line, command=[sys.executable, str(launcher)], directory=str(tmp_path), PYTHONPATH="")
+
+    for module, place in (("alone", ""), ("wide.deep", "/part"), ("zipped", "/z.zip")):
+        for name in ("P", "Own"):
+            lines = printed(f"{module}:{name}").stdout.splitlines()
+            assert f"Environment=PYTHONPATH={tmp_path}{place}" in lines
+    done = printed("__main__:Mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a unit would not find actions of the program that has called flagman" in done.stderr
 
 
 def test_a_relative_path_of_programs(tmp_path: Path) -> None:

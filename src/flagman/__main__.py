@@ -39,7 +39,7 @@ def main() -> int:
     from flagman import cli, streams  # noqa: PLC0415 - only now, see above
 
     try:
-        return cli.main(signals=signals)
+        return cli.main(signals=signals, is_process=True)
     finally:
         streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
         stoppable = _end if is_init else signal.SIG_DFL

@@ -75,11 +75,12 @@ def list_actions() -> None:
     answers.list_actions()
 
 
-def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, is_process: bool = False) -> int:
     """Run the command.
 
     :param argv: the program's name and its arguments; ``sys.argv`` by default
     :param signals: the handled signals if they have been armed already; otherwise they are until this returns
+    :param is_process: this is all that the process does, and not a part of another program
     :returns: the exit status
     """
     if signals is None:
@@ -92,8 +93,9 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None) -
     streams.prepare()
     argv = sys.argv if argv is None else argv
     log = Log(argv)  # before a plugin can, at its import
-    if log.is_held and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signals.handle(signal.SIGINT, log.on_interrupt)
+    if log.is_held and is_process:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signals.handle(signum, log.on_end)
     notifier = take_from_environment()
     try:
         return _Command(argv, signals, notifier, log).run()

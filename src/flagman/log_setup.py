@@ -119,11 +119,24 @@ def _file(path: str, opened: int | None) -> logging.Handler:
 class FileHandler(logging.StreamHandler[TextIOWrapper]):
     """Writes to a file of its own."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; a thread may come with one when another handler has taken the place of this one."""
+        if not self.stream.closed:
+            super().emit(record)
+            return
+        for handler in logging.getLogger().handlers:
+            if handler.name == loggers.NAME and handler is not self:
+                handler.handle(record)
+
     def close(self) -> None:
         """Close the file, too."""
         super().close()
-        with suppress(OSError):  # a full disk
-            self.stream.close()
+        self.acquire()  # not while a thread writes to it
+        try:
+            with suppress(OSError):  # a full disk
+                self.stream.close()
+        finally:
+            self.release()
 
 
 def watch(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""The log of the command from its first record on: what comes before it is known how to write is held until then."""
+"""The log of the command from its first record on: records from before its options are known are held until then."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Log:
         if any(map(_may_tell, argv[1:])):
             self._held = _Held()
             install(self._held)
-            logging.getLogger().setLevel(logging.NOTSET)
+            logging.getLogger().setLevel(_least(argv))
         else:
             _write(self.settings)
 
@@ -68,11 +68,12 @@ class Log:
         """Tell whether records are held."""
         return self._held is not None
 
-    def on_interrupt(self, signum: int, _frame: FrameType | None) -> None:
-        """Handle a signal that ends the process, as one does that hangs in an import: what is held may tell why."""
+    def on_end(self, signum: int, _frame: FrameType | None) -> None:
+        """Handle a signal that ends the process, for example while an import hangs: what is held may tell why."""
         signal.signal(signum, signal.SIG_DFL)
         self.release()
         os.kill(os.getpid(), signum)
+        os._exit(128 + signum)  # of process 1 the kernel does not take the signal
 
     def _begin(self, settings: Settings, opened: int | None = None) -> None:
         known = all_handlers()
@@ -120,9 +121,9 @@ class _Held(logging.Handler):
             self.records.append(kept)
 
     def hand_over(self, known: set[logging.Handler]) -> None:
-        """Give the handlers that are new what they would have got.
+        """Pass the records to the handlers that have been added since.
 
-        :param known: those that have got it
+        :param known: handlers that have received them
         """
         for record in self.records:
             of = logging.getLogger(record.name)
@@ -140,6 +141,21 @@ def level_of(settings: Settings) -> int:
     # A rehearsal that nobody sees would be none.
     verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
     return min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
+
+
+def _least(words: Sequence[str]) -> int:
+    """Guess the least level that is going to be logged: handlers of plugins get its records, too.
+
+    A file may ask for any.
+    """
+    short = [word for word in words if word.startswith("-") and not word.startswith("--")]
+    if any(word.startswith("--config") for word in words) or any("c" in word for word in short):
+        return logging.NOTSET
+    verbose = words.count("--verbose") + words.count("--dry-run")
+    verbose += sum(word.count("v") for word in short)
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    named = {"debug": logging.DEBUG, "info": logging.INFO}
+    return min(level, *(named.get(word.removeprefix("--log-level="), level) for word in words))
 
 
 def _may_tell(word: str) -> bool:

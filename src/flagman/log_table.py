@@ -63,13 +63,19 @@ class _Snapshot:
         # logging.config closes all handlers in this list before it looks at anything; what it does not know, it spares.
         self._handlers = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
-    @staticmethod
-    def _clear() -> None:
-        """Let no logger differ from a new one, but for the root's level."""
+    def _restore(self) -> None:
+        """Set all loggers as they were, each list in one step: a thread may log meanwhile."""
+        known_before = {state[0] for state in self._states}
+        for known, level, propagate, disabled, handlers, filters in self._states:
+            known.handlers[:] = handlers
+            known.filters[:] = filters
+            known.setLevel(level)
+            known.propagate = propagate
+            known.disabled = disabled
         for known in all_loggers():
-            known.handlers[:] = []
-            known.filters[:] = []
-            if known.parent is not None:
+            if known not in known_before:
+                known.handlers[:] = []
+                known.filters[:] = []
                 known.setLevel(logging.NOTSET)
                 known.propagate = True
                 known.disabled = False
@@ -82,17 +88,11 @@ class _Snapshot:
         before = [handler for reference in self._handlers if (handler := reference()) is not None]
         new = [handler for reference in logging._handlerList if (handler := reference()) is not None]  # type: ignore[attr-defined]  # noqa: SLF001
         if error is not None:
-            self._clear()
-            for known, level, propagate, disabled, handlers, filters in self._states:
-                known.setLevel(level)
-                known.propagate = propagate
-                known.disabled = disabled
-                known.handlers[:] = handlers
-                known.filters[:] = filters
+            self._restore()
         in_use = all_handlers()
         logging._handlerList[:] = [*self._handlers, *logging._handlerList]  # type: ignore[attr-defined]  # noqa: SLF001
         # The youngest first: it may write to an older one.
-        for handler in reversed([*filter(_is_ours, before), *(new if error is not None else [])]):
+        for handler in reversed(new if error is not None else [*filter(_is_ours, before)]):
             if handler not in in_use:
                 handler.close()
 
@@ -105,11 +105,12 @@ def configure(settings: Settings) -> None:
     from logging.config import dictConfig  # noqa: PLC0415 - for those who have such a table
 
     table = settings.logging or {}
-    root = logging.getLogger()
-    ours = [handler for handler in root.handlers if handler.name == loggers.NAME]
-    filters = {known: known.filters[:] for known in all_loggers()}
-    # logging.config closes all handlers in this list first, those of plugins and the new one of ours, too.
+    handlers = {known: known.handlers[:] for known in all_loggers()}
+    filters = {known: known.filters[:] for known in handlers}
+    # logging.config closes all handlers in this list first, those of plugins and the new one of ours, too, and forgets
+    # their names.
     kept = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+    named = dict(logging._handlers)  # type: ignore[attr-defined]  # noqa: SLF001
     logging._handlerList[:] = []  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         dictConfig({"disable_existing_loggers": False, **table})
@@ -119,19 +120,27 @@ def configure(settings: Settings) -> None:
     finally:
         made = [handler for reference in logging._handlerList if (handler := reference()) is not None]  # type: ignore[attr-defined]  # noqa: SLF001
         logging._handlerList[:0] = kept  # type: ignore[attr-defined]  # noqa: SLF001
+        for name, handler in named.items():
+            logging._handlers.setdefault(name, handler)  # type: ignore[attr-defined]  # noqa: SLF001
     for handler in made:
         vars(handler)[_OF_TABLE] = True
     for known in all_loggers():
         vars(known)[_OF_TABLE] = [each for each in known.filters if each not in filters.get(known, ())]
-    loggers.enable_ours()
-    of_root = table.get("root", {})
-    for handler in ours:
-        if handler in root.handlers:
-            continue
-        if isinstance(of_root, dict) and "handlers" not in of_root:
-            root.addHandler(handler)  # the table says only how much is logged
+        lost = [handler for handler in handlers.get(known, ()) if handler not in known.handlers]
+        if not _says_handlers(table, known):
+            known.handlers[:] = [*known.handlers, *lost]  # the table says only how much is logged, or nothing
         else:
-            handler.close()
+            for handler in lost:
+                if handler.name == loggers.NAME:
+                    handler.close()
+    loggers.enable_ours()
+
+
+def _says_handlers(table: Mapping[str, object], known: logging.Logger) -> bool:
+    """Tell whether a table says which handlers a logger has."""
+    named = table.get("loggers")
+    own = table.get("root") if known.parent is None else named.get(known.name) if isinstance(named, dict) else None
+    return isinstance(own, dict) and "handlers" in own
 
 
 def _is_ours(handler: logging.Handler) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flagman.sd_notify import SystemdNotifier
     from flagman.types import ActionName
 
-# Seconds until the first message: whoever is ready sooner sends none.
+# Seconds until the first message: a start that is faster sends none.
 _FIRST = 0.5
 # Seconds from one message to the next, and how many each of them asks for.
 _PAUSE = 5.0

@@ -53,7 +53,7 @@ def parse(words: Sequence[str], settings: Settings) -> None:
 
     :param words: what is left of it
     :param settings: gets what it says
-    :raises UsageError: if a word is none of an option, or its value is wrong
+    :raises UsageError: if a word belongs to no option, or the value of one is wrong
     :raises SystemExit: after ``--help`` or ``--version``
     """
     parser = _parser()

@@ -114,7 +114,7 @@ class Reloader:
     def _warn(self, before: Settings, after: Settings) -> None:
         """Say what a configuration takes away that its author may not have meant to take away."""
         if before.reloads() and not after.reloads():
-            logger.warning("There is no action `reload` any more: the next change of the configuration needs a restart")
+            logger.warning("The new configuration has no action `reload`: restart flagman to load later changes")
         if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
             meaning = "ends this daemon" if self._handlers.hangup_stops else "means nothing"
             logger.warning("HUP has no actions any more: from now on it %s", meaning)

@@ -33,7 +33,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
 _LONGEST_ABSENCE = 60.0
 
 _LATER = "The service manager does not take %s now, it is sent again later: %s"
-_GONE = "The service manager has gone, %s is lost: %s"
+_GONE = "The service manager has not been there for a minute, and was not told %s: %s"
 _LOST = "The service manager has not taken %s: %s"
 
 #: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
@@ -56,8 +56,8 @@ class SystemdNotifier:
     that variable, or if nobody listens there, every message is dropped.
 
     A message that the manager does not take now is sent again later, also to a manager that has bound its socket anew.
-    One that only says how things are, STATUS or EXTEND_TIMEOUT_USEC, is dropped instead. Of two messages that wait and
-    have the same other keys only the second is sent.
+    One that has only STATUS or EXTEND_TIMEOUT_USEC is not. Of two messages that wait and have the same other keys only
+    the second is sent.
 
     :param debug: raise errors instead
     :raises NotifyError: with ``debug``, if there is no socket to connect to

@@ -55,7 +55,7 @@ class _Process(Daemon):
 
     def __init__(self, *, detach: bool) -> None:
         super().__init__(detach=detach, umask=None, working_directory=None, prevent_core=detach)
-        #: What whoever has started this command has let it ignore.
+        #: The signals that were ignored when this command was started.
         self.ignored: set[int] = set()
         # Until the engine has its own: the pid file is to be removed.
         self.signal_map = dict.fromkeys((signal.SIGINT, signal.SIGTERM), _give_up)

@@ -51,7 +51,9 @@ class Command:
         #: Variables that decide which modules are found.
         self.environment = _environment()
         if "-m" in self._flagman:
-            packages = {"flagman", *(binding.action.__module__.partition(".")[0] for binding in settings.bindings)}
+            modules = [binding.action.__module__ for binding in settings.bindings]
+            modules += [binding.name.partition(":")[0] for binding in settings.bindings if ":" in binding.name]
+            packages = {"flagman", *(module.partition(".")[0] for module in modules)} & set(sys.modules)
             _add_places(self.environment, self._flagman[: self._flagman.index("-m")], packages)
         self._options: list[str] = []
         for option in OPTIONS:
@@ -150,11 +152,14 @@ def _add_places(environment: dict[str, str], python: list[str], packages: set[st
         encoding="utf-8",
         env={**inherited, **environment},
     )
-    for name in done.stdout.split():
-        if sys.flags.ignore_environment or sys.modules[name].__file__ is None:
-            raise UsageError(f"a unit would not find the package {name!r}, which is not installed where Python looks")
-        place = _absolute(str(Path(str(sys.modules[name].__file__)).parent.parent))
-        places = filter(None, (environment.get("PYTHONPATH"), place))
+    missing = done.stdout.split()
+    if "__main__" in packages or done.returncode or (missing and sys.flags.ignore_environment):
+        what = "actions of the program that has called flagman" if "__main__" in packages else "flagman or its plugins"
+        raise UsageError(f"a unit would not find {what}: they are not installed where {python[0]} looks for modules")
+    for name in missing:
+        module = sys.modules[name]
+        package = [*getattr(module, "__path__", ())] or [str(module.__file__)]
+        places = filter(None, (environment.get("PYTHONPATH"), _absolute(str(Path(package[0]).parent))))
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(places))
 
 

@@ -41,7 +41,7 @@ def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> I
     :raises UsageError: if there is no unit for that
     """
     if not settings.systemd:
-        raise UsageError("--print-unit is not for --no-systemd: systemd would wait for a word for ever")
+        raise UsageError("--print-unit is not for --no-systemd: systemd would wait for READY=1 for ever")
     writer = _Writer(settings, unit_command.Command(settings, given, bindings))
     yield from writer.service()
     if settings.timer:
@@ -90,7 +90,7 @@ class _Writer:
         for name, value in self._command.environment.items():
             yield f"Environment={unit_syntax.variable(name, value)}"
         for program in self._command.lacking:
-            yield "# The file runs a program by a name that means nothing to systemd, or another one."
+            yield "# systemd's PATH has no such program as the configuration file names, or another one."
             yield f"# Write: {printable(program)}"
         yield f"ExecStart={unit_syntax.command(self._command.words())}"
         yield from self._reload()

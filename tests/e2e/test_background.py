@@ -222,6 +222,10 @@ def test_files_that_only_root_may_make(background: Background) -> None:
     assert (again.returncode, "Permission denied" in again.stderr) == (0, False), "it opens what is there, too"
 
 
+def _renamed(before: Path, after: Path) -> None:
+    before.rename(after)
+
+
 def _of_another_user(path: Path) -> None:
     path.touch()
     os.chown(path, 4711, -1)
@@ -234,6 +238,7 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "a FIFO": lambda path, _: os.mkfifo(path, 0o666),
     "a file of another user": lambda path, _: _of_another_user(path),
     "a directory": lambda path, _: path.mkdir(),
+    "a file of root's": lambda path, victim: _renamed(victim, path),
 }
 
 
@@ -246,12 +251,13 @@ def test_root_is_not_led_astray(background: Background, kind: str) -> None:
     place.mkdir()
     place.chmod(0o775)
     os.chown(place, 0, 4711)
-    victim = directory / "victim"
+    victim = place / "victim" if kind == "a file of root's" else directory / "victim"
     victim.touch(0o600)
     PLANTED[kind](place / "log", victim)
     done = background.start("--user", "nobody", "--log-file", str(place / "log"), "--usr1", "print", "x")
     assert done.returncode == 1
     assert f"flagman: error: log-file '{place}/log': cannot be opened: " in done.stderr
+    victim = place / "log" if kind == "a file of root's" else victim
     assert victim.read_bytes() == b""
     assert victim.stat().st_uid == 0
 

@@ -238,7 +238,7 @@ root = {handlers = ["own"], level = "%s"}"""
 
 
 TAKEN = {
-    "reload": "There is no action `reload` any more: the next change of the configuration needs a restart",
+    "reload": "The new configuration has no action `reload`: restart flagman to load later changes",
     "print": "HUP has no actions any more: from now on it ends this daemon",
 }
 

@@ -52,14 +52,16 @@ def open_for(path: str, uid: int, gid: int, mode: int) -> int | None:
         try:
             status = os.fstat(directory)
             if name and status.st_uid == 0 and not status.st_mode & stat.S_IWOTH:
-                return _open_regular(name, directory, (uid, gid), mode)
+                # Root's own file may be here under a name that a group has given it.
+                trusted = {uid} if _is_open(status) else {0, uid}
+                return _open_regular(name, directory, (uid, gid), mode, trusted)
         finally:
             os.close(directory)
     return None
 
 
 def _walk(path: str) -> int:
-    """Open a directory that nobody but root can put another one in the place of.
+    """Open a directory that only root can replace.
 
     Each step begins where the one before has ended, and not at a name: what is looked at is what is opened.
 
@@ -108,7 +110,7 @@ def _link_of_root(directory: int, name: str, place: str) -> str:
     return os.readlink(name, dir_fd=directory)
 
 
-def _open_regular(name: str, directory: int, owner: tuple[int, int], mode: int) -> int | None:
+def _open_regular(name: str, directory: int, owner: tuple[int, int], mode: int, trusted: set[int]) -> int | None:
     flags = APPENDING | os.O_NOFOLLOW
     with suppress(FileExistsError):
         descriptor = above_standard(os.open(name, flags | os.O_EXCL, mode, dir_fd=directory))
@@ -123,7 +125,7 @@ def _open_regular(name: str, directory: int, owner: tuple[int, int], mode: int) 
     # Without waiting for somebody at the other end of a FIFO.
     descriptor = above_standard(os.open(name, (flags & ~os.O_CREAT) | os.O_NONBLOCK, dir_fd=directory))
     status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid in (0, owner[0]):
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid in trusted:
         os.set_blocking(descriptor, True)
         return descriptor
     os.close(descriptor)

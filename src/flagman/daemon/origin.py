@@ -23,7 +23,7 @@ def is_watched() -> bool:
 
 
 def _is_awaited(address: str) -> bool:
-    """Tell whether somebody listens at an address that may have been inherited from who does not any more."""
+    """Tell whether a manager listens there; the variable may be a relic of one that does not any more."""
     if not address:
         return False
     from flagman.exceptions import NotifyError  # noqa: PLC0415 - for those whom a manager watches

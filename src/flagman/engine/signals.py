@@ -152,7 +152,7 @@ class Signals:
     def retire(self, other: Handler) -> None:
         """Make the end of the process safe: late signals are ignored.
 
-        :param other: for those that do not raise a flag, TERM and INT among them
+        :param other: the handler of those that do not raise a flag, TERM and INT among them
         """
         self._leave({s: signal.SIG_IGN if s in self._names else other for s in self._previous})
 
