@@ -97,7 +97,7 @@ class SystemdNotifier:
     def notify(self, state: str) -> None:
         """Send a message.
 
-        :param state: one or more lines such as ``READY=1``; for text of others in it see :func:`status`
+        :param state: one or more lines such as ``READY=1``; for text of others in it there is ``status()``
         :raises NotifyError: with ``debug``, if it could not be sent
         """
         message = _shortened(state)

@@ -9,7 +9,7 @@ from flagman import Action, ActionFailed
 
 logger = logging.getLogger("talkative")
 if path := os.environ.get("TALKATIVE"):
-    logger.addHandler(logging.FileHandler(path))
+    logger.addHandler(logging.FileHandler(path, encoding="utf-8"))
 for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
     name = [logging.getLevelName(level)]
     logger.log(level, "imported, %s", name)
