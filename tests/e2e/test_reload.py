@@ -422,7 +422,7 @@ def test_a_file_that_cannot_be_opened_any_more(start: Start, tmp_path: Path) -> 
     daemon.signal(USR1).expect("next").stop("cleanup")
 
 
-def test_a_thousand_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
+def test_thousands_of_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
     """No edge is lost, and nothing is left behind."""
     kept = [on("USR1", "acts:Counter", "usr1"), on("WINCH", "acts:Echo", "edge"), on('every = "1h"', "exec", "true")]
     files = ["".join([*kept, on("USR2", "print", str(number))]) for number in range(2)]
@@ -431,7 +431,7 @@ def test_a_thousand_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
     with flooded(daemon, USR1, pause=0.001):
         other = tmp_path / "other.toml"
         sizes: list[int] = []
-        for number in range(1000):
+        for number in range(2000):
             other.write_text(files[number % 2], encoding="utf-8")
             other.replace(configured.path)
             daemon.signal(signal.SIGWINCH, HUP, signal.SIGWINCH)
@@ -446,7 +446,7 @@ def test_a_thousand_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
                 else:
                     seen[word] += 1
             daemon.pending()
-            if number in (99, 999):
+            if number in (999, 1999):  # until then the interpreter's own memory grows to what it needs
                 sizes += [len(os.listdir(f"/proc/{daemon.process.pid}/fd")), resident(daemon)]  # noqa: PTH208
         assert sizes[0] == sizes[2]
         assert sizes[3] - sizes[1] < 1024, "kilobytes"
