@@ -234,3 +234,11 @@ sys.exit(ctl.main(sys.argv))
         assert flagmanctl("status") == (0, f"running, pid {daemon.process.pid}\n")
         message = f"flagmanctl: error: cannot send USR1: Operation not permitted ({path})\n"
         assert flagmanctl("signal", "USR1") == (4, message)
+
+
+def test_an_odd_place_of_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit of a new package writes it as systemd reads it; its own specifier stays one."""
+    monkeypatch.setattr(sys, "executable", "/opt/a%b c/python")
+    scaffold.create("acme-odd", tmp_path / "odd")
+    unit = (tmp_path / "odd" / "acme-odd.service").read_text(encoding="utf-8")
+    assert 'ExecStart="/opt/a%%b c/python" -P -m flagman --usr1 acme-odd %S/acme-odd/runs\n' in unit
