@@ -289,6 +289,21 @@ def fill(notifier: SystemdNotifier) -> None:
     notifier.notify("STATUS=dropped")
 
 
+@pytest.fixture(name="clock")
+def _clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let a test set the time, the only item of the list."""
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def abandoned(place: str) -> tuple[SystemdNotifier, Calls]:
+    """Give a notifier whose manager has gone."""
+    with listen(place):
+        notifier = SystemdNotifier()
+    return notifier, Calls(notifier)
+
+
 def test_what_must_arrive_is_sent_again(place: str, caplog: pytest.LogCaptureFixture) -> None:
     """From the loop, in order; of the same kind only the last; what is no more than news is dropped at once."""
     with listen(place) as manager:
@@ -373,24 +388,20 @@ def test_a_manager_that_binds_its_socket_anew(place: str) -> None:
     notifier.close()
 
 
-def test_a_manager_that_has_gone_for_good(
-    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_manager_that_has_gone_for_good(place: str, clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
     """After a minute it is not waited for any more; one that only does not read may take any time."""
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
     manager = listen(place)
     notifier = SystemdNotifier()
     calls = Calls(notifier)
     fill(notifier)
     notifier.notify("READY=1")
-    now += 3600
+    clock[0] += 3600
     calls.next()
     manager.close()
     calls.next()
-    now += 59
+    clock[0] += 59
     calls.next()
-    now += 2
+    clock[0] += 2
     calls.next()
     assert not calls.due
     assert (
@@ -402,16 +413,11 @@ def test_a_manager_that_has_gone_for_good(
     assert len(caplog.records) == 2
 
 
-def test_a_short_absence_is_no_long_one(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_absence_is_no_long_one(place: str, clock: list[float]) -> None:
     """That nobody heard some news long ago does not matter."""
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    manager = listen(place)
-    notifier = SystemdNotifier()
-    calls = Calls(notifier)
-    manager.close()
+    notifier, calls = abandoned(place)
     notifier.notify("STATUS=nobody hears that")
-    now += 100
+    clock[0] += 100
     notifier.notify("READY=1")
     calls.next()
     with listen(place) as again:
@@ -420,19 +426,12 @@ def test_a_short_absence_is_no_long_one(place: str, monkeypatch: pytest.MonkeyPa
     notifier.close()
 
 
-def test_a_manager_that_has_gone_is_told_once(
-    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_manager_that_has_gone_is_told_once(place: str, clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
     """However often the watchdog is fed."""
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    manager = listen(place)
-    notifier = SystemdNotifier()
-    calls = Calls(notifier)
-    manager.close()
+    notifier, calls = abandoned(place)
     for _ in range(50):
         notifier.notify("WATCHDOG=1")
-        now += 30
+        clock[0] += 30
         if calls.due:
             calls.next()
     notifier.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
-from flagman import Action, Engine
+import pytest
+
+from flagman import Action, Engine, service
 from flagman.sd_notify import SystemdNotifier
 from flagman.status_line import StatusLine
 from flagman.testing import FakeTime
@@ -36,7 +39,7 @@ class Fail(Action):
             raise RuntimeError("on purpose")
 
 
-def play(moments: list[float], *fails: str) -> list[tuple[float, str]]:
+def play(moments: list[float], *fails: str, flag: str = "usr1~2s") -> list[tuple[float, str]]:
     """Raise a flag at these moments, and give what the manager hears."""
     time = FakeTime()
     notifier = Notifier(time)
@@ -44,12 +47,29 @@ def play(moments: list[float], *fails: str) -> list[tuple[float, str]]:
         time.on_end = engine.stop
         time.end += 100
         for times in fails:
-            engine.set_up("usr1~2s", Fail, times)
+            engine.set_up(flag, Fail, times)
         engine.on_turn = StatusLine(engine, notifier, "Ready: usr1 runs 1 action").on_turn
         for moment in moments:
-            engine.call_at(1000 + moment, engine.raise_flag, "usr1~2s")
+            engine.call_at(1000 + moment, engine.raise_flag, flag)
         engine.run()
     return notifier.messages
+
+
+@pytest.mark.parametrize(
+    ("flag", "shown"),
+    [
+        ("a\nMAINPID=1", "a\\nMAINPID=1"),
+        ("a\u2028b", "a\\u2028b"),
+        (os.fsdecode(b"\xffx"), "\\xffx"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_the_name_of_a_flag_makes_no_line(flag: str, shown: str) -> None:
+    """Whatever a program calls it."""
+    assert play([5], "0", flag=flag) == [
+        (5, f"STATUS=Ready: usr1 runs 1 action; last: {shown} at 12:00:00, good"),
+    ]
+    assert service.summary([flag]) == f"{shown} runs 1 action"
 
 
 def test_the_last_run_and_its_result() -> None:

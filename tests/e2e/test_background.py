@@ -281,7 +281,7 @@ def test_a_directory_of_the_user_is_not_roots_business(background: Background) -
 @needs_root
 def test_a_user_without_a_name(background: Background) -> None:
     """Nobody's variables are left to it."""
-    environment = {"HOME": "/root", "USER": "root", "LOGNAME": "root", "XDG_STATE_HOME": "/root/state"}
+    environment = {"HOME": "/elsewhere", "USER": "me", "LOGNAME": "me", "XDG_STATE_HOME": "/elsewhere/state"}
     words = ["--user", "54321", "--group", "54321", "--stdout", "out", "--chdir", "/"]
     action = "echo $HOME; env | grep -c -e ^USER= -e ^LOGNAME= -e ^XDG_"
     done = background.start(*words, "--run-at-start", "--usr1", "sh", action, **environment)
