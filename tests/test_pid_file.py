@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -633,6 +633,41 @@ def test_somebody_else_has_removed_it(path: Path) -> None:
         path.unlink()
         path.write_text("other\n", encoding="ascii")
     assert path.read_text(encoding="ascii") == "other\n"
+
+
+@pytest.mark.parametrize("before", ["nothing", "a block", "acquire", "acquire and seal"])
+def test_a_block_leaves_the_lock_as_it_was(path: Path, before: str) -> None:
+    """What has been acquired before it is released by whoever has acquired it."""
+    lock = PidLockFile(path)
+    with ExitStack() as outer:
+        if before == "a block":
+            outer.enter_context(lock)
+        elif before != "nothing":
+            lock.acquire()
+            outer.callback(lock.release)
+        if before == "acquire and seal":
+            lock.seal()
+        with lock, lock:
+            assert read_pid(path) == os.getpid()
+        assert read_pid(path) == (None if before == "nothing" else os.getpid())
+        with pytest.raises(KeyError), lock:
+            raise KeyError
+        assert read_pid(path) == (None if before == "nothing" else os.getpid())
+    assert not path.exists()
+
+
+def test_a_block_that_cannot_begin(path: Path) -> None:
+    """It releases what it has acquired, and nothing else."""
+    lock = PidLockFile(path)
+    with PidLockFile(path), pytest.raises(AlreadyRunningError), lock:
+        pass
+    with lock:
+        path.unlink()
+        with PidLockFile(path), pytest.raises(AlreadyRunningError), lock:
+            lock._owner = 0
+            lock.seal()
+        assert lock.descriptors
+    assert not lock.descriptors
 
 
 def test_misuse(path: Path) -> None:

@@ -52,6 +52,8 @@ class AlreadyRunningError(FlagmanError):
 class PidLockFile:
     """A pid file with a lock; a context manager, which acquires, seals and releases it.
 
+    A block does not release what has been acquired before it, so such blocks can be nested.
+
     :param path: where it is; the directory must exist
     :param timeout: seconds to wait for another process that holds it; if negative only for one that starts at the same
         moment, and has not decided yet
@@ -69,6 +71,8 @@ class PidLockFile:
         self._descriptor = -1
         # The process that has written its number.
         self._owner = 0
+        # For each block under way, whether the lock had been acquired before.
+        self._blocks: list[bool] = []
 
     def acquire(self, timeout: float | None = None) -> None:
         """Get the lock; the file tells this process's number until :meth:`seal`.
@@ -148,16 +152,18 @@ class PidLockFile:
             self._close()
 
     def __enter__(self) -> Self:
-        self.acquire()
+        self._blocks.append(self._descriptor >= 0)
         try:
+            self.acquire()
             self.seal()
         except BaseException:
-            self.release()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        if not self._blocks.pop():
+            self.release()
 
     def _close(self) -> None:
         for descriptor in self.descriptors:
