@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
 import signal
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from daemon import DEADLINE
@@ -320,6 +321,43 @@ except RuntimeError as error:
     print(error)
 """)
     assert (done.stdout, done.stderr) == ("x\ndaemons can only be started once\n", "")
+
+
+class HasMethods(Daemon):
+    """Has one method that handles signals, and another attribute."""
+
+    number = 5
+
+    def hang_up(self, *_: object) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stdin": io.StringIO()}, "<_io.StringIO object at .* has no file descriptor: fileno"),
+        ({"stdout": io.BytesIO()}, "<_io.BytesIO object at .* has no file descriptor: fileno"),
+        ({"stderr": 1.5}, "1.5 has no file descriptor"),
+        ({"inherit_files": [io.StringIO()]}, "has no file descriptor"),
+        ({"signal_map": {"HUP": "hangup"}}, "signal_map: HUP: HasMethods has no method 'hangup'$"),
+        ({"signal_map": {signal.SIGHUP: "number"}}, "signal_map: 1: HasMethods has no method 'number'$"),
+        ({"signal_map": {"HUP": 7}}, "signal_map: HUP: this is no handler: 7$"),
+        ({"signal_map": {"HUPP": None}}, "'HUPP' is not a signal"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
+    """The constructor says it, where the mistake is."""
+    with pytest.raises(ValueError, match=message):
+        HasMethods(**options)
+
+
+def test_none_is_the_default_of_all_that_has_one(starter: Starter) -> None:
+    """As it is with threads."""
+    done = starter.run("""
+Daemon(lambda: print("ran"), None, None, detach=False, prevent_core=False, umask=None, working_directory=None,
+       inherit_files=None, signal_map=None, stdin=None, stdout=None, stderr=None).start()
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
 
 
 def test_threads_do_not_survive(starter: Starter) -> None:

@@ -52,6 +52,7 @@ class _Process(Daemon):
     """The stages, where they differ from those of other daemons."""
 
     _PREFIX = "flagman: error: "
+    _INHERITS_EXITS = True  # a plugin may have been imported
 
     def __init__(self, *, detach: bool) -> None:
         super().__init__(detach=detach, umask=None, working_directory=None, prevent_core=detach)

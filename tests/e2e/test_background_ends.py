@@ -87,6 +87,28 @@ class SlowStart:
         return output, error
 
 
+@pytest.mark.parametrize("way", ["--daemon", "-d"])
+def test_what_a_plugin_does_at_the_exit(background: Background, way: str) -> None:
+    """The daemon does it, and not the process that waits for it, whichever of them has imported the plugin."""
+    (background.directory / "farewell.py").write_text(
+        "import atexit, os\n"
+        "from flagman.actions import PrintAction as Farewell\n"
+        "def note():\n"
+        "    with open('farewell', 'a', encoding='utf-8') as file:\n"
+        "        print(os.getpid(), file=file)\n"
+        "atexit.register(note)\n",
+        encoding="utf-8",
+    )
+    words = [way, "-q", "--pid-file", str(background.pid_file), "--chdir", "."]
+    done = background.run(*SCRIPT, *words, "--usr1", "farewell:Farewell", "x", PYTHONPATH=str(background.directory))
+    assert (done.returncode, done.stderr) == (0, "")
+    pid = background.pid()
+    background.stop()
+    background.wait_for((background.directory / "farewell").exists)
+    background.wait_for((background.directory / "farewell").read_text)
+    assert (background.directory / "farewell").read_text(encoding="utf-8") == f"{pid}\n"
+
+
 def test_killed_while_an_action_is_set_up(background: Background, fifo: Path) -> None:
     """That is no success either."""
     slow = SlowStart(background, fifo)

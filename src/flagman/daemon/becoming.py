@@ -6,6 +6,7 @@ They are those of W. R. Stevens and M. Kerrisk (The Linux Programming Interface,
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ class Becoming(Staged):
 
     # Of what is said about the start among the daemon's errors.
     _PREFIX: ClassVar[str] = ""
+    # What has been registered for the exit by then is the daemon's to do, and not its parent's.
+    _INHERITS_EXITS: ClassVar[bool] = False
     #: The names of the stages, in their order.
     STAGES: ClassVar[tuple[str, ...]] = (
         "detach",
@@ -72,7 +75,7 @@ class Becoming(Staged):
         super().__init__()
         # Whether start() goes through the stages, and not a caller by hand.
         self._starting = False
-        self._detachment = Detachment(self._PREFIX)
+        self._detachment = Detachment(self._PREFIX, None if self._INHERITS_EXITS else self.let_go)
         self._inheritance: dict[int, tuple[int, int]] = {}
         self._identity: Identity | None = None
         self._lock: PidLockFile | None = None
@@ -135,6 +138,11 @@ class Becoming(Staged):
             return
         try:
             self.monitor()
+            if self.exitcode is None:
+                self._detachment.give_up()
+                raise RuntimeError(
+                    f"{type(self).__name__}.monitor() does not call that of Daemon; the daemon is stopped"
+                )
         finally:
             self._detachment.close()
             if self.exitcode != 0 and isinstance(self.pid_file, PidLockFile):
@@ -161,6 +169,8 @@ class Becoming(Staged):
             return
         lock = self.pid_file if isinstance(self.pid_file, PidLockFile) else PidLockFile(self.pid_file)
         self._lock = lock
+        if not self.detached:
+            atexit.register(self.let_go)
         self._detachment.tell(lock.path)
         # From here on somebody may send them.
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
@@ -237,10 +247,12 @@ class Becoming(Staged):
         return self._copies.get(number, number)
 
     def let_go(self) -> None:
-        """Remove the pid file, at the end."""
+        """Remove the pid file, at the end; no signal of the map disturbs that."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+            atexit.unregister(self.let_go)
         if self._mask is not None:  # a stage has failed
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-            self._mask = None
+            mask, self._mask = self._mask, None
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

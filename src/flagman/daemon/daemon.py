@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 
 from flagman.daemon import descriptors, endings, origin
 from flagman.daemon.becoming import Becoming, InParent
@@ -34,8 +35,13 @@ class Daemon(Becoming):
     handlers. And the root is changed before that, too, since only root may. What the daemon opens itself, its standard
     streams, it opens as who it has become.
 
+    A daemon ends as any Python program does: threads are waited for, then the functions are called that are registered
+    with :mod:`atexit`. Those that the program has registered before it became a daemon are not called in the daemon:
+    they are for the process that has started it. The same holds for temporary directories and for the children of
+    :mod:`multiprocessing`. A file that is still open then is not flushed, but for the standard streams.
+
     :param target: what :meth:`run` calls
-    :param args: for the target
+    :param args: for the target; None for none
     :param kwargs: for the target
     :param detach: go into the background; None finds out whether: not if init, a service manager or a super server has
         started this process
@@ -52,6 +58,7 @@ class Daemon(Becoming):
     :param stdin: a path, an open file or a descriptor; None is the null device if it detaches, and else what it was
     :param stdout: likewise; a path is appended to
     :param stderr: likewise
+    :raises ValueError: if a file has no descriptor, or ``signal_map`` names a signal or a method that does not exist
     """
 
     # Until __init__() has been called.
@@ -60,7 +67,7 @@ class Daemon(Becoming):
     def __init__(  # type: ignore[explicit-any]  # noqa: PLR0913 - any target, and as many as there are choices
         self,
         target: Callable[..., object] | None = None,
-        args: Iterable[object] = (),
+        args: Iterable[object] | None = None,
         kwargs: Mapping[str, object] | None = None,
         *,
         detach: bool | None = None,
@@ -71,7 +78,7 @@ class Daemon(Becoming):
         user: str | int | None = None,
         group: str | int | None = None,
         pid_file: str | os.PathLike[str] | PidLockFile | None = None,
-        inherit_files: Iterable[IO[str] | IO[bytes] | int] = (),
+        inherit_files: Iterable[IO[str] | IO[bytes] | int] | None = None,
         signal_map: Mapping[int | str, SignalHandler] | None = None,
         stdin: Stream | None = None,
         stdout: Stream | None = None,
@@ -79,7 +86,7 @@ class Daemon(Becoming):
     ) -> None:
         super().__init__()
         self._target = target
-        self._args = tuple(args)
+        self._args = tuple(args or ())
         self._kwargs = dict(kwargs or {})
         self.detached = not origin.is_watched() if detach is None else detach
         self.working_directory = working_directory
@@ -89,13 +96,18 @@ class Daemon(Becoming):
         self.user = user
         self.group = group
         self.pid_file = pid_file
-        self.inherit_files = tuple(map(descriptors.number_of, inherit_files))
+        self.inherit_files = tuple(map(descriptors.number_of, inherit_files or ()))
         self.signal_map = {signal.SIGTERM: "terminate"}
         for signum, handler in (signal_map or {}).items():
+            function = getattr(self, handler, None) if isinstance(handler, str) else handler
+            if not (handler is None or callable(function) or isinstance(function, signal.Handlers)):
+                what = f"{type(self).__name__} has no method" if isinstance(handler, str) else "this is no handler:"
+                raise ValueError(f"signal_map: {signum}: {what} {handler!r}")
             self.signal_map[_number_of(signum) if isinstance(signum, str) else signum] = handler
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
+        self._given()
         #: Names the file of its last words.
         self.name = _program() or "daemon"
         self._is_ready = False
@@ -110,10 +122,7 @@ class Daemon(Becoming):
         :raises RuntimeError: if it has been started before
         :raises DaemonError: without detaching, if a stage fails
         """
-        if not self._is_made:
-            raise RuntimeError("Daemon.__init__() has not been called")
-        if self._starting:
-            raise RuntimeError("daemons can only be started once")
+        self._check_that_it_is_new()
         self._starting = True
         if self.detached:
             self._start_elsewhere()
@@ -122,6 +131,12 @@ class Daemon(Becoming):
                 self._serve()
             finally:
                 self.let_go()
+
+    def _check_that_it_is_new(self) -> None:
+        if not self._is_made:
+            raise RuntimeError("Daemon.__init__() has not been called")
+        if self._starting or self._is_ready:
+            raise RuntimeError("daemons can only be started once")
 
     def _start_elsewhere(self) -> None:
         """Return in the parent, whatever happens; the daemon ends here."""
@@ -138,18 +153,43 @@ class Daemon(Becoming):
             if self._detachment.is_elsewhere:
                 os._exit(status)
 
+    def activate(self) -> None:
+        """Become a daemon, without :meth:`run`: this returns in the daemon, which goes on with the caller's program.
+
+        What :meth:`advance` has not run yet of the stages runs, then the calling process learns that the daemon is
+        ready, and ends with :meth:`report`. At the end of the program the pid file is removed. Without detaching all
+        of this happens in the one process that there is, so a program does the same in the foreground.
+
+        :raises RuntimeError: if it has been called before, or :meth:`start` has
+        :raises DaemonError: without detaching, if a stage fails; a daemon that has detached ends then
+        """
+        self._check_that_it_is_new()
+        try:
+            self.advance()
+            self.ready()
+        except BaseException as error:
+            if self._detachment.is_elsewhere:
+                self._bury(error)
+                self.let_go()
+                os._exit(1)
+            self.let_go()
+            raise
+
     def run(self) -> None:
         """Do what the daemon is for: by default, call its target."""
         if self._target is not None:
             self._target(*self._args, **self._kwargs)
 
     def terminate(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler to override
-        """Handle TERM: leave :meth:`run`, so that all is cleaned up; another one does not disturb that."""
-        signal.signal(signum, signal.SIG_IGN)
+        """Handle TERM: leave :meth:`run`, so that all is cleaned up; another one does not disturb that.
+
+        When :meth:`run` has ended, each TERM ends the wait for threads, or the exit function that runs.
+        """
+        signal.signal(signum, _terminate_again)
         raise SystemExit(0)
 
     def ready(self) -> None:
-        """Let the parent go, since all is well: what :meth:`start` does when all stages have run."""
+        """Let the parent go, since all is well: what :meth:`start` and :meth:`activate` do after the stages."""
         descriptors.flush()
         self._detachment.ready()
         self._is_ready = True
@@ -161,24 +201,35 @@ class Daemon(Becoming):
 
     def _live(self) -> int:
         """Be the daemon; give its exit status."""
+        status = 0
+        first: list[Callable[[], None]] = []
         try:
-            self._serve()
-            status = 0
+            try:
+                self._serve()
+            finally:
+                self._hold()
         except SystemExit as exit_:
             status = endings.status_of(exit_)
         except BaseException as error:  # noqa: BLE001 - the process ends here
-            self._bury(error)
+            first.append(partial(self._bury, error))
             status = 1
-        endings.join_threads()
+        self._hold()  # it has not come to that if a signal handler has raised at that very moment
+        endings.finish(self.signal_map, *first)
         self.let_go()
-        if "logging" in sys.modules:
-            sys.modules["logging"].shutdown()
-        descriptors.flush()
         return status
+
+    def _hold(self) -> None:
+        """Let signals of the map wait, at the end."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
 
     def _bury(self, error: BaseException) -> None:
         # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
         endings.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
+
+
+def _terminate_again(_signum: int, frame: FrameType | None) -> None:
+    if endings.has_come(frame):
+        raise SystemExit(0)
 
 
 def _program() -> str:

@@ -74,8 +74,14 @@ def _target(descriptor: int) -> tuple[int, int]:
 
 
 def number_of(stream: IO[str] | IO[bytes] | int) -> int:
-    """Give the descriptor of an open file, or of itself."""
-    return stream if isinstance(stream, int) else stream.fileno()
+    """Give the descriptor of an open file, or of itself.
+
+    :raises ValueError: if it has none
+    """
+    try:
+        return stream if isinstance(stream, int) else int(stream.fileno())
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{stream!r} has no file descriptor: {error}") from error
 
 
 def open_stream(stream: Stream, descriptor: int) -> int:

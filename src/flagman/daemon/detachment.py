@@ -19,9 +19,13 @@ import sys
 from contextlib import suppress
 
 from flagman.actions.reaping import Child
-from flagman.daemon import descriptors
+from flagman.daemon import descriptors, endings
 from flagman.daemon.watcher import NAMED, READY, watch
 from flagman.exceptions import DaemonError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CHUNK = 65536
 # Milliseconds between two looks for a signal: one that comes right before poll(2) does not end it.
@@ -34,9 +38,11 @@ class Detachment:
     """The way of one process into the background.
 
     :param prefix: of what it says itself among the daemon's errors
+    :param last: what the daemon does at its exit; the parent does all that has been registered for that before. If None
+        the daemon does that as well, and the parent must not
     """
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", last: Callable[[], None] | None = None) -> None:
         #: What the daemon has said on standard output and standard error, as far as it is known.
         self.output = ""
         self.error = ""
@@ -45,6 +51,7 @@ class Detachment:
         #: Of the daemon.
         self.pid: int | None = None
         self._prefix = prefix
+        self._last = last
         # Whoever forks, once that has happened.
         self._caller = 0
         self._watcher = 0
@@ -97,6 +104,8 @@ class Detachment:
         return True
 
     def _fork_again(self, pipes: list[tuple[int, int]]) -> None:
+        if self._last is not None:
+            endings.forget(self._last)  # here: what is called after the second fork may register something again
         with suppress(ValueError):  # the parent's, or not the main thread
             signal.set_wakeup_fd(-1)
         (interest, interest_writer), *reports = pipes
@@ -162,23 +171,28 @@ class Detachment:
         """
         said: dict[int, bytearray] = {descriptor: bytearray() for descriptor in (*self._streams, self._news)}
         try:
-            try:
-                self._gather(said)
-                self._poll(select.poll(), 0)  # for a signal that has come meanwhile
-            except BaseException:
-                os.close(self._interest)
-                self._interest = -1
-                self._gather(said)
-                number, _, verdict = said[self._news].partition(b"\n")
-                if verdict == READY:  # at the same moment, and the watcher has gone
-                    for signum in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
-                        os.kill(int(number), signum)
-                raise
+            self._gather(said)
+            self._poll(select.poll(), 0)  # for a signal that has come meanwhile
+        except BaseException:
+            self._stop(said)
+            raise
         finally:
-            output, error, news = said.values()
-            self.output = output.decode(errors="replace")
-            self.error = error.decode(errors="replace")
-            self._understand(bytes(news))
+            self._understand(*map(bytes, said.values()))
+
+    def give_up(self) -> None:
+        """Stop the daemon, in the parent, and wait for its end."""
+        said: dict[int, bytearray] = {descriptor: bytearray() for descriptor in (*self._streams, self._news)}
+        self._stop(said)
+        self._understand(*map(bytes, said.values()))
+
+    def _stop(self, said: dict[int, bytearray]) -> None:
+        os.close(self._interest)
+        self._interest = -1
+        self._gather(said)
+        number, _, verdict = said[self._news].partition(b"\n")
+        if verdict == READY:  # at the same moment, and the watcher has gone
+            for signum in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
+                os.kill(int(number), signum)
 
     def close(self) -> None:
         """Let signals arrive again, in the parent."""
@@ -219,8 +233,10 @@ class Detachment:
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
-    def _understand(self, news: bytes) -> None:
-        """Read what the watcher has said: the daemon's number, and then what has become of it."""
+    def _understand(self, output: bytes, error: bytes, news: bytes) -> None:
+        """Read what the daemon and the watcher have said, which is its number, and then what has become of it."""
+        self.output = output.decode(errors="replace")
+        self.error = error.decode(errors="replace")
         number, _, verdict = news.partition(b"\n")
         if not number and self.error:  # there is none, and the reason has been said
             self.exitcode = 1

@@ -1,11 +1,23 @@
-"""The end of a daemon that is no caller's program any more: what it has died of, and with which status."""
+"""The end of a daemon that is no caller's program any more: what it has died of, and with which status.
+
+It is the end of a Python program: threads are waited for, then the functions of :mod:`atexit` are called. What the
+program had registered there before it became a daemon is done by the process that has started the daemon, at its own
+end. What the daemon has registered itself is done by the daemon.
+"""
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 
 from flagman.daemon import descriptors
 from flagman.exceptions import FlagmanError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from types import FrameType
 
 # As exit(3) takes it.
 _LOW_BYTE = 0xFF
@@ -46,11 +58,58 @@ def format_error(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}\n"
 
 
-def join_threads() -> None:
-    """Wait, as the end of every Python program does, for threads that are not to end with it."""
-    threading = sys.modules.get("threading")
-    if threading is None:
-        return
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+def forget(last: Callable[[], None]) -> None:
+    """Leave it to the process that has forked to do what has been registered for the exit until now.
+
+    Parts of Python that register once for all that is still to come are registered again, and forget what they know of
+    that process: its temporary directories, and the children of :mod:`multiprocessing`.
+
+    :param last: is called after all that is registered from here on
+    """
+    atexit._clear()  # noqa: SLF001 - as multiprocessing does in its children
+    atexit.register(last)
+    if "logging" in sys.modules:
+        atexit.register(sys.modules["logging"].shutdown)
+    if "weakref" in sys.modules:
+        finalize = sys.modules["weakref"].finalize
+        for finalizer in list(finalize._registry):  # noqa: SLF001 - there is no other way to find them
+            finalizer.atexit = False
+        atexit.register(finalize._exitfunc)  # noqa: SLF001 - it is registered at most once, and may have been
+    if "multiprocessing.util" in sys.modules:
+        sys.modules["multiprocessing.process"]._children.clear()  # noqa: SLF001 - they would be killed
+        atexit.register(sys.modules["multiprocessing.util"]._exit_function)  # noqa: SLF001 - as in its own children
+
+
+def finish(signals: Collection[int], *first: Callable[[], None]) -> None:
+    """Do what is done at the end of every Python program.
+
+    An exception that a signal handler raises ends the wait for threads, or the exit function that runs, and no more.
+
+    :param signals: are blocked, but for the time of each of these steps
+    :param first: steps that come before
+    """
+    steps = list(first)
+    if "threading" in sys.modules:
+        steps.append(sys.modules["threading"]._shutdown)  # noqa: SLF001 - as multiprocessing does in its children
+    steps += (atexit._run_exitfuncs, descriptors.flush)  # noqa: SLF001 - as above
+    for step in steps:
+        try:
+            try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+                step()
+            finally:
+                signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        except SystemExit:
+            pass
+        except BaseException as error:  # noqa: BLE001 - as the interpreter does, it goes on
+            descriptors.say(descriptors.STDERR, format_error(error))
+
+
+def has_come(frame: FrameType | None) -> bool:
+    """Tell whether code that a signal has interrupted is called by the end of a program, this one or Python's own."""
+    threading = vars(sys.modules.get("threading", sys))
+    while frame is not None:
+        if frame.f_code is finish.__code__ or (frame.f_globals is threading and frame.f_code.co_name == "_shutdown"):
+            return True
+        frame = frame.f_back
+    return False
