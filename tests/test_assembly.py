@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from raised import taken
@@ -14,12 +15,11 @@ from recorder import JOURNAL, Recorder
 from flagman import Engine
 from flagman.assembly import Assembly
 from flagman.engine import timers
+from flagman.exceptions import SetUpError
 from flagman.settings import Binding, Settings, Source
 from flagman.testing import FakeTime
 
 if TYPE_CHECKING:
-    import pytest
-
     from flagman import Action
 
 
@@ -112,6 +112,42 @@ def holding(*pairs: tuple[str, str]) -> Settings:
         Binding(Source(flag, signum=signal.SIGUSR1), "recorder", Recorder, (name,)) for flag, name in pairs
     )
     return settings
+
+
+class Curious(Recorder):
+    """Looks at its engine when it is set up, and adds another action."""
+
+    def set_up(self, name: str) -> None:
+        """Look."""
+        super().set_up(name)
+        engine, limits = self.engine, self.engine.limits
+        JOURNAL[:] = [f"{engine.output} {engine.once} {limits.timeout} {limits.on_error} {limits.max_failures}"]
+        if name == "fails":
+            raise ValueError
+
+
+def curious(name: str, **choices: object) -> Settings:
+    """Make settings with one binding of an action that looks."""
+    settings = Settings(**choices)
+    settings.bindings = (Binding(Source("usr1", signum=signal.SIGUSR1), "curious", Curious, (name,)),)
+    return settings
+
+
+def test_a_set_up_sees_the_settings() -> None:
+    """Those for which it is set up, and not those before; if it fails the engine has the old ones again."""
+    first = curious("a", output="log", once=True, timeout=5.0, on_error="exit", max_failures=3)
+    with Engine(contained=(ValueError,)) as engine:
+        assembly = Assembly(engine, first)
+        plan = assembly.plan(first)
+        assert assembly.set_up(plan)
+        assert JOURNAL == ["log True 5.0 exit 3"]
+        assembly.adopt(plan)
+        plan = assembly.plan(curious("fails", output="null"))
+        with pytest.raises(SetUpError):
+            assembly.set_up(plan)
+        assert JOURNAL == ["null False None continue 0"]
+        assembly.undo(plan)
+        assert (engine.output, engine.once, engine.limits.timeout) == ("log", True, 5.0)
 
 
 def test_a_signal_before_the_swap_is_answered_by_all() -> None:

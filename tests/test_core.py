@@ -15,7 +15,7 @@ from flagman.cli import parse_args
 from flagman.exceptions import SetUpError, UnknownActionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,26 @@ def test_parsed_arguments_can_be_given_as_they_are(capsys: pytest.CaptureFixture
     arguments = parse_args(["flagman", "--usr1", "print_once", "a", "--hup", "print_once", "b", "-v", "--no-systemd"])
     assert flagman.create_action_bundles(vars(arguments)) == 2
     assert capsys.readouterr().out == "init\n" * 2
+
+
+@pytest.mark.parametrize("outer", [list, tuple, iter, lambda them: (one for one in them)])
+@pytest.mark.parametrize("inner", [list, tuple, iter])
+def test_any_iterable_is_a_list_of_actions(
+    outer: Callable[[object], object], inner: Callable[[object], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under the key of a signal; other keys may hold anything else than a list."""
+    others: dict[str, object] = {"tuple": (["print", "no"],), "text": "print", "set": {1}, "usr2": None, "hup": []}
+    actions = outer([inner(["print", "a"]), inner(["delay_print", "b", "0"])])
+    assert flagman.create_action_bundles({"usr1": actions, **others}) == 2
+    assert capsys.readouterr().out == "init\n" * 2
+    assert list(core.ACTION_BUNDLES) == ["usr1"]
+
+
+@pytest.mark.parametrize("actions", ["print", b"bytes", 7, ["print"], [[]], [["print", 7]], [None], {"print": "x"}])
+def test_what_is_no_list_of_actions(actions: object) -> None:
+    """The message shows what it is, and how it should look."""
+    with pytest.raises(UsageError, match=r"^usr1: .* is not (a list of actions|an action with its arguments), such as"):
+        flagman.create_action_bundles({"usr1": actions})
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,31 @@ def test_the_list() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("description", "is_named"),
+    [
+        ("Prints a message. (message: str, delay: int)", True),
+        ("Prints [message: text, *delay].\n\nAnd more.", True),
+        ("Prints (message, delay).", True),
+        ("Prints a (short) message.\n\n(message: str,\ndelay: int = 5)", True),
+        ("Prints the message after a delay.", False),
+        ("Prints (delay, message) or (message) or (message, delay, more).", False),
+    ],
+)
+def test_arguments_are_listed_once(description: str, is_named: bool) -> None:  # noqa: FBT001
+    """A description that names them itself is enough."""
+
+    class Prints(PrintAction):
+        __doc__ = description
+
+        def set_up(self, message: str, delay: float = 0) -> None:
+            """Do nothing."""
+
+    shown = list(listing.lines({"prints": Prints}, {}))
+    assert ("(message: str, delay: float = 0)" in " ".join(shown)) is not is_named
+    assert "".join(description.split()) in "".join("".join(shown[2:]).split())
+
+
 def test_odd_plugins_do_not_break_the_list() -> None:
     """A blank description, and a name that is wider than the page."""
     name = "x" * 90

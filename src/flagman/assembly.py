@@ -94,6 +94,7 @@ class Assembly:
         :returns: False if a stop was asked for meanwhile
         :raises SetUpError: if one could not be set up
         """
+        self._apply(plan.settings)
         try:
             for binding, kept in plan.steps:
                 if STOP in self._engine.flags:
@@ -140,12 +141,15 @@ class Assembly:
         old, self._members = self._members, plan.members
         self._engine.replace(bundles)
         self.settings = settings
-        self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
-        self._engine.output = settings.output
-        self._engine.once = settings.once
         if self._timetable is not None:
             self._timetable.follow(settings, before, pass_first=pass_first)
         self._pass_on(waiting, old)
+
+    def _apply(self, settings: Settings) -> None:
+        """Let actions find these settings in their engine."""
+        self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
+        self._engine.output = settings.output
+        self._engine.once = settings.once
 
     def _pass_on(self, waiting: Mapping[FlagName, int], old: list[tuple[Binding, Member]]) -> None:
         """Let signals be answered that came before the swap, by those whose flags have other names since.
@@ -175,6 +179,7 @@ class Assembly:
 
     def undo(self, plan: Plan) -> None:
         """Tear down what has been set up for a plan that is not adopted, and what that has added itself."""
+        self._apply(self.settings)
         strangers = [
             member for bundle in self._engine.bundles.values() for member in bundle if member not in plan.before
         ]

@@ -65,7 +65,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     for binding in settings.bindings:
         if binding.flag in flags:
             flags[binding.flag].append([binding.name, *binding.arguments])
-    return Namespace(**settings.everything(), **flags)
+    return Namespace(**settings.everything(), **flags, no_systemd=not settings.systemd)
 
 
 def list_actions() -> None:

@@ -5,6 +5,8 @@ A program that wants an engine of its own, or two, uses :class:`flagman.Engine`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flagman.engine.catalog import Catalog
 from flagman.engine.engine import Engine
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
@@ -12,7 +14,7 @@ from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flagman.actions.action import Action
     from flagman.engine.bundle import Bundle
@@ -50,24 +52,37 @@ def __getattr__(name: str) -> object:
 def create_action_bundles(bindings: Mapping[FlagName, object]) -> int:
     """Set up actions.
 
-    :param bindings: for each flag a list of actions, each a list of its name and its arguments, such as
-        ``{"usr1": [["print", "hi"], ["print", "ho"]]}``; other things than lists are passed over, so that the result
-        of :func:`flagman.cli.parse_args` can be given as ``vars(arguments)``
+    :param bindings: for each flag its actions, each a sequence of its name and its arguments, such as
+        ``{"usr1": [["print", "hi"], ["print", "ho"]]}``, or None. Other keys, as ``vars(arguments)`` has them with the
+        result of :func:`flagman.cli.parse_args`, are passed over unless their values are lists
     :returns: how many actions have been set up
-    :raises UsageError: if a flag belongs to no handled signal, or an action is unknown or broken
+    :raises UsageError: if a list belongs to no handled signal, something is not a sequence of strings, or an action is
+        unknown or broken
     :raises SetUpError: if an action's ``set_up`` raised; those set up before it stay, until :func:`run`
     """
     flags = [flag_of(signum) for signum in HANDLED_SIGNALS]
     wanted: list[tuple[FlagName, type[Action], Sequence[ActionArgument]]] = []
     for flag, actions in bindings.items():
-        if not isinstance(actions, list):
-            continue
-        if flag not in flags:
+        if flag in flags:
+            wanted.extend((flag, KNOWN_ACTIONS[name], arguments) for name, *arguments in _words(flag, actions))
+        elif isinstance(actions, list):
             raise UsageError(f"unknown flag {flag!r}; there are {', '.join(flags)}")
-        wanted.extend((flag, KNOWN_ACTIONS[name], arguments) for name, *arguments in actions)
     for flag, action, arguments in wanted:
         _engine().set_up(flag, action, *arguments)
     return len(wanted)
+
+
+def _words(flag: FlagName, actions: object) -> Iterator[list[str]]:
+    """Give the words of each action of a flag."""
+    if actions is None:
+        return
+    if not isinstance(actions, Iterable) or isinstance(actions, str | bytes):
+        raise UsageError(f"{flag}: {actions!r} is not a list of actions, such as [['print', 'hi']]")
+    for action in actions:
+        words = list(action) if isinstance(action, Iterable) and not isinstance(action, str | bytes) else []
+        if not words or not all(isinstance(word, str) for word in words):
+            raise UsageError(f"{flag}: {action!r} is not an action with its arguments, such as ['print', 'hi']")
+        yield words
 
 
 def set_handlers() -> None:

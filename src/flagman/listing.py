@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from inspect import cleandoc
 from textwrap import wrap
 
@@ -75,7 +76,17 @@ def _description(known: Mapping[ActionName, type[Action]], name: ActionName, wid
 
 
 def _described(action: type[Action], width: int) -> list[str]:
-    paragraphs = (cleandoc(action.__doc__ or "") or "(no description)").split("\n\n")
-    text = [line for paragraph in paragraphs for line in wrap(paragraph, width)]
+    description = cleandoc(action.__doc__ or "") or "(no description)"
+    text = [line for paragraph in description.split("\n\n") for line in wrap(paragraph, width)]
     arguments = describe(action)
-    return [*text, arguments] if arguments else text
+    return [*text, arguments] if arguments and not _are_named(arguments, description) else text
+
+
+def _are_named(arguments: str, description: str) -> bool:
+    """Tell whether a description names the arguments itself, in parentheses or brackets as here."""
+    return any(_names(group) == _names(arguments) for group in re.findall(r"[(\[][^()\[\]]*[)\]]", description))
+
+
+def _names(group: str) -> list[str]:
+    """Give the names of ``(message: str, *others)``."""
+    return [re.split("[:=]", part)[0].strip("* \n") for part in group[1:-1].split(",")]

@@ -67,6 +67,20 @@ def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.Capture
     assert capfd.readouterr().out == "every-5m 7 ShellAction\n"
 
 
+@pytest.mark.parametrize("flag", [r"caf\udce9", r"caf\ud800", r"caf\u20ac", r"a\0b"])
+@pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
+def test_a_trigger_of_any_name(start: Callable[..., Daemon], flag: str, locale: str) -> None:
+    """A name that the locale has no characters for is no reason for a command not to run."""
+    environment = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = ["acts:Another", f"'{flag}'", "sh", 'printf %s "$FLAGMAN_TRIGGER" | od -An -tx1 -v; echo ran']
+    daemon = start("--usr1", *words, environment=environment).ready()
+    daemon.signal(USR1)
+    value = bytes.fromhex(daemon.out.next())
+    assert value.startswith((b"caf", rb"a\x00b"))
+    assert len(value) > len(b"caf")
+    daemon.expect("ran").stop()
+
+
 def test_a_child_starts_clean(start: Callable[..., Daemon]) -> None:
     """Whatever flagman itself was started with: blocked and ignored signals, a descriptor too many."""
     everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}

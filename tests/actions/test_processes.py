@@ -256,7 +256,7 @@ def test_records_show_no_more_of_a_command_than_can_be_read(start: Start) -> Non
         assert done.stderr.count("\n") <= 8
         assert max(map(len, done.stderr.splitlines())) < 1200
         assert "\x1b" not in done.stderr
-    assert mistake.returncode == 1
+    assert mistake.returncode == 2
     assert mistake.stderr.endswith("seconds\n")
 
 

@@ -61,7 +61,8 @@ def test_descriptors_of_others_are_closed(background: Background) -> None:
     [
         (("--usr1", "prnt"), 2, "flagman: error: --usr1: unknown action 'prnt'; did you mean 'print'?"),
         ((), 2, "flagman: error: no actions are configured"),
-        (("--usr1", "delay_print", "x", "y"), 1, "flagman: error: setting up the action DelayedPrintAction failed"),
+        (("--usr1", "delay_print", "x", "y"), 2, "flagman: error: --usr1 delay_print: the delay 'y' is not a number"),
+        (("--usr1", "touch", "/no/such/x", "--hup", "acts:FailSetUp"), 1, "flagman: error: setting up the action Fail"),
         (
             ("--user", "nobodyx", "--usr1", "print", "x"),
             1,

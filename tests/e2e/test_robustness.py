@@ -78,7 +78,7 @@ def test_a_print_that_fails_is_logged(start: Start) -> None:
     """The next action runs, and the daemon lives."""
     prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
     daemon: Daemon = start("--usr1", "print", "x", "--usr1", "log", "warning", "next", prefix=prefix)
-    daemon.ready().expect_error("WARNING:flagman.actions.printing:Cannot print `init`: No space left on device")
+    daemon.ready().expect_error("WARNING:flagman.actions.print:Cannot print `init`: No space left on device")
     daemon.signal(USR1).expect_error("Action `PrintAction` failed")
     daemon.expect_error("OSError: [Errno 28] No space left on device")
     daemon.expect_error("WARNING:flagman.log:next")

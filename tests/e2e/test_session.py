@@ -124,7 +124,7 @@ def test_quiet_overrides_verbose(start: Start) -> None:
         (["--usr1", "print", "first", "--hup", "bogus"], 2, "--hup: unknown action 'bogus'"),
         (["--usr1", "print", "first", "--hup", "broken_plugin:X"], 2, "RuntimeError: this plugin is broken on purpose"),
         (["--usr1", "acts:FailSetUp"], 1, "setting up the action FailSetUp failed: RuntimeError: no set-up today"),
-        (["--usr1", "delay_print", "x", "soon"], 1, "the delay 'soon' is not a number of seconds"),
+        (["--usr1", "delay_print", "x", "soon"], 2, "the delay 'soon' is not a number of seconds"),
     ],
 )
 def test_mistakes(command: Sequence[str], arguments: list[str], status: int, error: str) -> None:
@@ -187,7 +187,7 @@ def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
     daemon.signal(signal.SIGUSR1)
     daemon.expect_error("BrokenPipeError")
     daemon.signal(signal.SIGTERM)
-    daemon.expect_error("WARNING:flagman.actions.printing:Cannot print `cleanup`: Broken pipe")
+    daemon.expect_error("WARNING:flagman.actions.print:Cannot print `cleanup`: Broken pipe")
     assert daemon.status() == 0
 
 

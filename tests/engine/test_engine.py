@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
 import recorder
@@ -25,11 +25,11 @@ from recorder import (
     Silent,
 )
 
-from flagman import ActionFailed, Engine, SkipRest
+from flagman import ActionClosed, ActionFailed, Engine, SkipRest
 from flagman.engine.member import Limits
 from flagman.engine.outcome import Outcome
 from flagman.engine.signals import Signals
-from flagman.exceptions import SetUpError, TearDownError
+from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -636,6 +636,95 @@ def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
         engine.raise_flag("usr1")
         engine.run()
     assert "".join(entry[-1] for entry in JOURNAL if entry.startswith("run")) == "abbabb"
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"overlap": "queue"}, "overlap: 'queue' is none of ignore, rerun"),
+        ({"on_error": None}, "on_error: None is none of continue, close, exit"),
+        ({"output": "file"}, "output: 'file' is none of inherit, log, null"),
+        ({"timeout": 0}, "timeout: 0 is neither None nor a number of seconds greater than 0"),
+        ({"timeout": float("nan")}, "timeout: nan is neither"),
+        ({"timeout": float("inf")}, "timeout: inf is neither"),
+        ({"timeout": "5s"}, "timeout: '5s' is neither"),
+        ({"max_failures": -1}, "max_failures: -1 is not a whole number from 0 on"),
+        ({"max_failures": 1.5}, "max_failures: 1.5 is not"),
+    ],
+)
+def test_a_choice_that_there_is_not(choices: dict[str, Any], message: str) -> None:
+    """It is told where it is made, and not when it first matters."""
+    with pytest.raises(ValueError, match=message):
+        Engine(**choices)
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("USR1", "unknown flag 'USR1'; that of the signal is 'usr1'"),
+        ("SIGUSR1", "unknown flag 'SIGUSR1'; that of the signal is 'usr1'"),
+        ("sigusr1", "unknown flag 'sigusr1'; that of the signal is 'usr1'"),
+        (signal.SIGUSR1, "is not the name of a flag, such as 'usr1'"),
+        ("", "is not the name of a flag, such as 'usr1'"),
+        ("stop", "the flag 'stop' ends the loop, and cannot have actions"),
+    ],
+)
+def test_a_flag_that_nothing_raises(flag: Any, message: str) -> None:  # noqa: ANN401 - of any type
+    """As far as that can be known."""
+    with Engine() as engine:
+        with pytest.raises(ValueError, match=message):
+            engine.set_up(flag, Recorder, "a")
+        assert not engine.bundles
+        for name in ("usr1", "rtmin+3", "disk", "Disk", "DISK", "every-5m", "signal"):
+            engine.set_up(name, Recorder, name)
+
+
+def test_an_engine_that_has_been_closed() -> None:
+    """It says so; what other threads may still do to it has no effect."""
+    engine = Engine()
+    engine.set_up("usr1", Recorder, "a")
+    engine.close()
+    engine.close()
+    engine.raise_flag("usr1")
+    engine.stop()
+    engine.call_later(0, print).cancel()
+    for wrong in (engine.run, lambda: engine.set_up("usr1", Recorder, "b"), lambda: engine.arm([signal.SIGUSR1])):
+        with pytest.raises(RuntimeError, match="the engine has been closed"):
+            wrong()
+    assert JOURNAL == ["set up a", "tear down a"]
+
+
+class Fickle(Recorder):
+    """Does in each run what its class says next: fails, works, or goes."""
+
+    plan: ClassVar[list[str]] = []
+
+    def run(self) -> None:
+        """Do it."""
+        todo = Fickle.plan.pop(0)
+        if todo == "fail":
+            raise ActionFailed("as planned")
+        if todo == "close":
+            self._close()
+            raise ActionClosed("as planned")
+        if todo == "be interrupted":
+            raise ActionInterrupted("as planned")
+        if todo == "skip":
+            raise SkipRest("as planned")
+
+
+@given(st.lists(st.sampled_from(["fail", "work", "be interrupted", "skip"]), max_size=6))
+def test_the_failures_of_a_turn_are_its_own(plan: list[str]) -> None:
+    """What has failed before and does not fail now is no failure, however the run ends."""
+    todo = [*plan, "close"]
+    seen = []
+    with Engine(contained=(ActionFailed, ActionInterrupted)) as engine:
+        engine.on_turn = lambda turn: seen.append(turn.failures)
+        engine.set_up("usr1", Fickle, "a")
+        for step in todo:
+            Fickle.plan[:] = [step]
+            engine._lower("usr1", (1, 0.0, 0.0))
+    assert seen == [step == "fail" for step in todo]
 
 
 def test_a_gate_that_said_no_is_asked_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import atexit
 import builtins
 import logging
@@ -14,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from flagman import Action
+from flagman import KNOWN_ACTIONS, Action
 from flagman.actions import PrintAction
 
 
@@ -100,6 +101,19 @@ class FailLoudly(Action):
     def run(self) -> None:
         """Fail."""
         raise RuntimeError(self._text)
+
+
+class Another(Action):
+    """Adds another action, and raises its flag."""
+
+    def set_up(self, flag: str, name: str, *arguments: str) -> None:
+        """Read the flag as Python would, and add the action."""
+        self._flag = ast.literal_eval(flag)
+        self.engine.set_up(self._flag, KNOWN_ACTIONS[name], *arguments)
+
+    def run(self) -> None:
+        """Raise the flag."""
+        self.engine.raise_flag(self._flag)
 
 
 class AtExit(Action):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flagman.actions.control import ReloadAction, StopAction
     from flagman.actions.http import HttpAction
     from flagman.actions.logs import LogAction
-    from flagman.actions.printing import DelayedPrintAction, PrintAction, PrintOnceAction
+    from flagman.actions.print import DelayedPrintAction, PrintAction, PrintOnceAction
     from flagman.actions.sending import SignalAction
     from flagman.actions.touching import TouchAction
 
@@ -32,12 +32,12 @@ __all__ = [
 
 _HOMES = {
     "Action": "action",
-    "DelayedPrintAction": "printing",
+    "DelayedPrintAction": "print",
     "ExecAction": "command",
     "HttpAction": "http",
     "LogAction": "logs",
-    "PrintAction": "printing",
-    "PrintOnceAction": "printing",
+    "PrintAction": "print",
+    "PrintOnceAction": "print",
     "ReloadAction": "control",
     "ShellAction": "command",
     "SignalAction": "sending",
@@ -47,9 +47,9 @@ _HOMES = {
 
 #: The built-in actions, by name; the catalog finds them here, at no cost in metadata.
 BUILT_IN = {
-    "print": "flagman.actions.printing:PrintAction",
-    "delay_print": "flagman.actions.printing:DelayedPrintAction",
-    "print_once": "flagman.actions.printing:PrintOnceAction",
+    "print": "flagman.actions.print:PrintAction",
+    "delay_print": "flagman.actions.print:DelayedPrintAction",
+    "print_once": "flagman.actions.print:PrintOnceAction",
     "exec": "flagman.actions.command:ExecAction",
     "sh": "flagman.actions.command:ShellAction",
     "http": "flagman.actions.http:HttpAction",

@@ -107,8 +107,8 @@ class ExecAction(Action):
         output: Output = "inherit"
         if hasattr(self, "engine"):
             turn = self.engine.turn
-            self._environment[b"FLAGMAN_TRIGGER"] = os.fsencode(turn.trigger)
-            self._environment[b"FLAGMAN_ACTION"] = os.fsencode(turn.action)
+            self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
+            self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
             self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
             output = self.engine.output
         # Anew for each run: the choice may change between two, and so may where the streams lead.

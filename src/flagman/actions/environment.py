@@ -30,6 +30,15 @@ def for_commands() -> dict[bytes, bytes]:
     return environment
 
 
+def encoded(name: str) -> bytes:
+    """Give a name as the value of a variable; what the locale has no character for is told by its number."""
+    name = name.replace("\0", r"\x00")  # no variable can hold that
+    try:
+        return os.fsencode(name)
+    except UnicodeEncodeError:
+        return name.encode(errors="backslashreplace")
+
+
 def remember() -> None:
     """Look what LC_CTYPE was: in another root, or as another user, that cannot be seen any more."""
     if _before or os.environb.get(_LC_CTYPE) not in _COERCED:

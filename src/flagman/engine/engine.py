@@ -8,10 +8,10 @@ from _thread import allocate_lock
 from contextlib import ExitStack
 
 from flagman.engine.bundle import Bundle, Verdict
-from flagman.engine.flags import STOP
+from flagman.engine.flags import STOP, check_name
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.loop import Loop
-from flagman.engine.member import Limits, Turn
+from flagman.engine.member import Limits, Turn, check_choice
 from flagman.engine.outcome import Outcome
 from flagman.engine.overlap import Overlaps
 from flagman.engine.roster import Roster
@@ -61,6 +61,7 @@ class Engine:
     :param contained: the exceptions that count as an action's failure; all others leave :meth:`run`
     :param clock: seconds on a clock that never goes back
     :param wait: waits for descriptors as :meth:`select.poll.poll` does; for tests
+    :raises ValueError: if a choice is none of those that there are, or a number is out of its range
     """
 
     def __init__(  # noqa: PLR0913 - each keyword is one documented choice
@@ -86,9 +87,11 @@ class Engine:
         self._roster = Roster(self.flags, self.interrupter, contained)
         #: Those of actions without any of their own.
         self.limits = Limits(on_error, timeout, max_failures, overlap)
+        check_choice("output", output, ("inherit", "log", "null"))
         self._overlaps = Overlaps(self.flags)
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
+        self._is_closed = False
         self._lock = allocate_lock()
         self._calls: Calls | None = None
         self._debounced: dict[FlagName, Debounce] = {}
@@ -127,8 +130,11 @@ class Engine:
 
         :param name: what to call the action towards the commands that it runs; the name of its class by default
         :param limits: its own; those of the engine by default
-        :raises SetUpError: if the action's ``set_up`` raised
+        :raises ValueError: if there cannot be such a flag
+        :raises SetUpError: if the action's ``set_up`` raised, or the class is no action that could run
+        :raises RuntimeError: if the engine has been closed
         """
+        check_name(flag)
         member = self.create(action, *arguments, name=name, limits=limits)
         self._bundles.setdefault(flag, Bundle()).add(member)
         return member.action
@@ -137,6 +143,7 @@ class Engine:
         self, action: type[Action], *arguments: str, name: ActionName | None = None, limits: Limits | None = None
     ) -> Member:
         """Do as :meth:`set_up` does, but add the action to no bundle yet."""
+        self._check_that_it_is_open()
         member = self._roster.set_up(self, name or action.__name__, limits or self.limits, action, arguments)
         if member.timeout is not None:
             self._signals.handle_alarm(self.interrupter.on_alarm)
@@ -166,7 +173,11 @@ class Engine:
             self._debounced[flag] = Debounce(self, flag, span, pass_first=pass_first or bool(before and before.passes))
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
-        """Handle those of these signals whose flags have actions, until the engine is closed; call it before run()."""
+        """Handle those of these signals whose flags have actions, until the engine is closed; call it before run().
+
+        :raises RuntimeError: if it has been closed
+        """
+        self._check_that_it_is_open()
         self._signals.arm(signum for signum in signums if flag_of(signum) in self._bundles)
 
     def raise_flag(self, flag: FlagName) -> None:
@@ -212,7 +223,11 @@ class Engine:
         self.raise_flag(STOP)
 
     def run(self) -> Outcome:
-        """Lower flags until there is a reason to stop."""
+        """Lower flags until there is a reason to stop.
+
+        :raises RuntimeError: if the engine has been closed
+        """
+        self._check_that_it_is_open()
         self._outcome = Outcome.STOPPED
         self._roster.failed = False
         self._check()
@@ -279,9 +294,10 @@ class Engine:
                 return Verdict.STAYS
             turn.action = member.name
             turn.timeout = member.timeout
+            before = member.failures
             verdict = self._roster.run(member)
             self._signals.keep_waking()  # for the wait of the next one, too
-            turn.failures += member.failures > 0
+            turn.failures += member.failures > before
             return verdict
 
         whole = bundle.run(run, is_over)
@@ -289,6 +305,10 @@ class Engine:
         if self.on_turn is not None:
             self.on_turn(turn)
         return whole
+
+    def _check_that_it_is_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("the engine has been closed")
 
     def _check(self) -> None:
         """Notice that there is nothing left to run."""
@@ -301,6 +321,7 @@ class Engine:
 
         :raises TearDownError: at the end, if a tear_down has failed since the engine was created
         """
+        self._is_closed = True
         with ExitStack() as stack:
             if self._owns_signals:
                 self._owns_signals = False

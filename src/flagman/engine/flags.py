@@ -8,6 +8,7 @@ iteration would end the loop with "dictionary changed size during iteration".
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import OrderedDict
 
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
 
 #: The flag that ends the loop. It has no bundle, and is obeyed before every other flag.
 STOP = "stop"
+
+
+def check_name(flag: object) -> None:
+    """Refuse what cannot be the name of a flag with a bundle; whether anything ever raises it nobody can know.
+
+    :raises ValueError: if it is no name, the one that ends the loop, or a signal but not the flag of that signal
+    """
+    if not isinstance(flag, str) or not flag:
+        raise ValueError(f"{flag!r} is not the name of a flag, such as 'usr1'")
+    if flag == STOP:
+        raise ValueError(f"the flag {flag!r} ends the loop, and cannot have actions")
+    name = flag.upper().removeprefix("SIG")
+    is_signal = name.isalnum() and hasattr(signal, f"SIG{name}") and (flag.isupper() or flag.lower().startswith("sig"))
+    if is_signal:
+        raise ValueError(f"unknown flag {flag!r}; that of the signal is {name.lower()!r}")
 
 
 def joined(earlier: Raises | None, later: Raises) -> Raises:

@@ -24,6 +24,23 @@ def trigger_of(flag: FlagName) -> FlagName:
     return flag.partition(VARIANT)[0]
 
 
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of the values that there are.
+
+    :raises ValueError: if it is none
+    """
+    if value not in choices:
+        raise ValueError(f"{name}: {value!r} is none of {', '.join(choices)}")
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, float | int) and 0 < value < float("inf")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
+
+
 class Limits:
     """What an action may do to the engine that runs it.
 
@@ -31,6 +48,7 @@ class Limits:
     :param timeout: seconds that one run may take; None for no end
     :param max_failures: how many runs in a row may fail before the engine stops; 0 for no end
     :param overlap: what a raise during its own run means, see :class:`flagman.Engine`
+    :raises ValueError: if one of them is not what it may be
     """
 
     __slots__ = ("max_failures", "on_error", "overlap", "timeout")
@@ -42,6 +60,12 @@ class Limits:
         max_failures: int = 0,
         overlap: Overlap = "ignore",
     ) -> None:
+        check_choice("on_error", on_error, ("continue", "close", "exit"))
+        check_choice("overlap", overlap, ("ignore", "rerun"))
+        if timeout is not None and not _is_span(timeout):
+            raise ValueError(f"timeout: {timeout!r} is neither None nor a number of seconds greater than 0")
+        if not _is_count(max_failures):
+            raise ValueError(f"max_failures: {max_failures!r} is not a whole number from 0 on")
         self.on_error = on_error
         self.overlap = overlap
         self.timeout = timeout

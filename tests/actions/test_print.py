@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
+from daemon import run
 
 from flagman import ActionClosed
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
@@ -46,3 +49,13 @@ def test_delay_print_checks_its_delay(delay: str) -> None:
     """A delay that cannot be slept is refused before anything waits for it."""
     with pytest.raises(ValueError, match="delay"):
         DelayedPrintAction("hello", delay)
+    done = run("--check", "--usr1", "delay_print", "hello", delay)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"flagman: error: --usr1 delay_print: the delay {delay!r} is not ")
+
+
+def test_the_documented_names() -> None:
+    """The module is named after the action, and one class derives from the other."""
+    assert importlib.import_module("flagman.actions.print").PrintAction is PrintAction
+    assert issubclass(DelayedPrintAction, PrintAction)
+    assert issubclass(PrintOnceAction, PrintAction)

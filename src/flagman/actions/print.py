@@ -55,31 +55,32 @@ class PrintOnceAction(PrintAction):
         raise ActionClosed("Only print once")
 
 
-class DelayedPrintAction(Action):
+class DelayedPrintAction(PrintAction):
     """Prints a message, sleeps for the given number of seconds, and prints that it has finished."""
 
-    def set_up(self, message: str, delay: str) -> None:
-        """Keep the message and check the delay.
+    def set_up(self, message: str, delay: str) -> None:  # type: ignore[override]
+        """Keep the message and the delay, and print that the action is ready.
 
         :param message: what every run prints first
         :param delay: how long it then sleeps, in seconds
         :raises ValueError: if the delay is not a number of seconds that can be slept
         """
-        self._message = message
+        self.check_arguments(message, delay)
+        self._delay = float(delay)
+        super().set_up(message)
+
+    @classmethod
+    def check_arguments(cls, _: str, delay: str) -> None:
+        """Refuse a delay that is not a number of seconds that can be slept."""
         try:
-            self._delay = float(delay)
+            seconds = float(delay)
         except ValueError:
             raise ValueError(f"the delay {delay!r} is not a number of seconds") from None
-        if not 0 <= self._delay <= _LONGEST_DELAY:
+        if not 0 <= seconds <= _LONGEST_DELAY:
             raise ValueError(f"the delay {delay!r} is not between 0 and {_LONGEST_DELAY:.0f} seconds")
-        _mention("init")
 
     def run(self) -> None:
         """Print the message, sleep, and say so."""
-        print(self._message)
+        super().run()
         time.sleep(self._delay)
         print("finished delaying")
-
-    def tear_down(self) -> None:
-        """Print that the action has ended."""
-        _mention("cleanup")
