@@ -73,7 +73,7 @@ unwanted = {"asyncio", "dataclasses", "importlib.metadata", "inspect", "shutil",
             "typing", "difflib", "shlex"}
 assert not unwanted & set(sys.modules), unwanted & set(sys.modules)
 actions = {m.removeprefix("flagman.actions.") for m in sys.modules if m.startswith("flagman.actions.")}
-assert actions == {"action", "print", "signature"}, actions
+assert actions == {"action", "defects", "print", "signature"}, actions
 """
     python(program)
 

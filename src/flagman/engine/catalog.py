@@ -199,6 +199,7 @@ def _place(value: str) -> str:
 def _load(place: str, what: str) -> type[Action]:
     """Import ``module:Class``; whatever goes wrong inside the module is named as the module's own fault."""
     from flagman.actions.action import Action  # noqa: PLC0415 - not before an action is wanted
+    from flagman.actions.defects import defect_of  # noqa: PLC0415 - as above
 
     module, _, attribute = place.partition(":")
     try:
@@ -209,4 +210,6 @@ def _load(place: str, what: str) -> type[Action]:
         raise PluginError(f"{what} is broken: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Action)):
         raise PluginError(f"{what} is broken: {place} is not a subclass of flagman.Action")
+    if defect := defect_of(found):
+        raise PluginError(f"{what} is broken: {defect}")
     return found

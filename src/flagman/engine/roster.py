@@ -9,6 +9,7 @@ import logging
 import os
 from contextlib import ExitStack
 
+from flagman.actions.defects import defect_of
 from flagman.engine.bundle import Verdict
 from flagman.engine.flags import STOP
 from flagman.engine.member import Member
@@ -63,8 +64,10 @@ class Roster:
     ) -> Member:
         """Create an action, which sets it up.
 
-        :raises SetUpError: if it raised or was interrupted
+        :raises SetUpError: if it raised or was interrupted, or could never run
         """
+        if defect := defect_of(action):
+            raise SetUpError(f"the action {action.__name__} is broken: {defect}")
         try:
             instance = self._call(_create, engine, action, arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
