@@ -1,0 +1,189 @@
+"""Nothing is imported in another root: it could not be found there."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import run
+
+import flagman
+from flagman import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from daemon import Daemon
+
+SOURCE = Path(flagman.__file__).parent
+
+# Modules that only other kinds of processes import, or that another Python has and this one has not.
+ELSEWHERE = {"colorama", "annotationlib"} - sys.stdlib_module_names
+
+# The command, which says when it imports something after it has imported all.
+SAYS = """
+import os, sys
+from flagman import surroundings
+from flagman.__main__ import main
+class Says:
+    def find_spec(self, name, path=None, target=None):
+        if not name.startswith(("coverage", "__main__")):
+            os.write(2, f"imported late: {name}\\n".encode())
+import_all = surroundings._import_all
+def do():
+    import_all()
+    sys.meta_path.insert(0, Says())
+surroundings._import_all = do
+sys.exit(main())
+"""
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Give the modules that a module may import, at whatever time, but not those for type checkers."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in inner if is_module(name))
+        yield from imports(node)
+
+
+def is_module(name: str) -> bool:
+    """Tell whether there is such a module."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_all_that_a_daemon_may_import_is_imported_before() -> None:
+    """By any part that a daemon can come to."""
+    wanted: set[str] = set()
+    for path in SOURCE.rglob("*.py"):
+        if path.relative_to(SOURCE).parts[0].removesuffix(".py") not in surroundings._NOT_OURS:
+            wanted.update(imports(ast.parse(path.read_text(encoding="utf-8"))))
+    program = "import sys\nfrom flagman.surroundings import _import_all\n_import_all()\nprint(*sys.modules)"
+    done = run(command=[sys.executable, "-c", program])
+    missing = {name for name in wanted - set(done.stdout.split()) if is_module(name)}
+    assert missing <= ELSEWHERE | {f"flagman.{name}" for name in surroundings._NOT_OURS}
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers with a redirect, an error or a text."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        status = {"/moved": 302, "/missing": 404}.get(self.path, 200)
+        self.send_response(status)
+        if status != 200:
+            self.send_header("Location", "/there")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"hi")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(name="port")
+def _port() -> Iterator[int]:
+    """Serve, and give the port."""
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+FILE = """
+[flagman]
+log-level = "debug"
+overlap = "rerun"
+jitter = "1ms"
+[logging]
+version = 1
+disable_existing_loggers = false
+[logging.formatters.plain]
+format = "%(asctime)s %(message)s"
+[logging.handlers.file]
+class = "logging.handlers.RotatingFileHandler"
+filename = "{directory}/table.log"
+formatter = "plain"
+[logging.root]
+handlers = ["file"]
+[[on]]
+signal = "USR2"
+action = "reload"
+[[on]]
+every = "1h"
+action = "print"
+args = ["hour"]
+[[on]]
+after = "1ms"
+action = "print"
+args = ["soon"]
+{more}
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("log_format", ["plain", "json"])
+def test_nothing_is_imported_late(start: Callable[..., Daemon], tmp_path: Path, port: int, log_format: str) -> None:
+    """Whatever the daemon does, well or badly, with and without a table for logging."""
+    config = tmp_path / "flagman.toml"
+    config.write_text(FILE.format(directory=tmp_path, more=""), encoding="utf-8")
+    url = f"http://127.0.0.1:{port}"
+    actions = [
+        ["exec", "true"],
+        ["exec", "false"],
+        ["exec", "/no/such"],
+        ["sh", "kill -TERM $$"],
+        ["sh", "echo said"],
+        ["http", "GET", f"{url}/moved"],
+        ["http", "GET", f"{url}/missing"],
+        ["http", "GET", "http://127.0.0.1:1/"],
+        ["http", "GET", "http://bücher.invalid/"],
+        ["http", "GET", f"https://127.0.0.1:{port}/"],
+        ["http", "GET", "unix:/no/such.sock:/"],
+        ["signal", "WINCH", str(os.getpid())],
+        ["touch", str(tmp_path / "touched")],
+        ["touch", "/no/such/file"],
+        ["log", "info", "noted"],
+        ["acts:Fail", "ValueError"],
+        ["acts:FailTearDown"],
+        ["print_once", "once"],
+    ]
+    words = [word for action in actions for word in ("--usr1", *action)]
+    options = ["-vv", "--chroot", "/", "-c", str(config), "--log-format", log_format, "--output", "log"]
+    daemon = start(*options, *words, command=[sys.executable, "-c", SAYS], merged=True)
+    daemon.ready()
+    seen: list[str] = []
+
+    def wait_for(part: str) -> None:
+        while part not in (line := daemon.out.next()):
+            seen.append(line)
+
+    daemon.signal(signal.SIGUSR1)
+    wait_for("cleanup")  # of the last action, in the middle of all that is said
+    daemon.signal(signal.SIGQUIT)
+    wait_for("most recent call first")
+    for text in (FILE.format(directory=tmp_path, more="[wrong]"), FILE, FILE.format(directory=tmp_path, more="")):
+        config.write_text(text, encoding="utf-8")
+        daemon.signal(signal.SIGUSR2)
+        daemon.ready()
+    daemon.signal(signal.SIGTERM)
+    seen += daemon.out.rest()
+    assert [line for line in seen if "imported late" in line] == []
