@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import DEADLINE, SCRIPT, run
+from daemon import SCRIPT, end_all, marked, run, wait_for
 
 from flagman.daemon import read_pid
 
@@ -27,7 +26,8 @@ class Background:
 
     def run(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
         """Run the command to the end of what started it."""
-        return run(command=arguments, directory=str(self.directory), **{"NOTIFY_SOCKET": "", **options})
+        options = {"NOTIFY_SOCKET": "", **marked(self.directory), **options}
+        return run(command=arguments, directory=str(self.directory), **options)
 
     def start(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
         """Start a daemon."""
@@ -41,15 +41,18 @@ class Background:
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         """Wait until something holds."""
-        limit = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < limit
-            time.sleep(0.002)
+        wait_for(condition)
 
     def stop(self) -> None:
         """Let the daemon end."""
         os.kill(self.pid(), signal.SIGTERM)
-        self.wait_for(lambda: read_pid(self.pid_file) is None)
+        wait_for(lambda: read_pid(self.pid_file) is None)
+
+    def close(self) -> None:
+        """End all daemons."""
+        if (pid := read_pid(self.pid_file)) is not None:
+            os.kill(pid, signal.SIGKILL)
+        end_all(self.directory)
 
 
 def status_of(pid: int) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +13,19 @@ from background import Background
 from daemon import Daemon
 from starter import Starter
 
-from flagman.daemon import read_pid
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+
+def pytest_configure() -> None:
+    """Begin with signals as a shell in a terminal gives them: one in the background, or nohup, has ignored some.
+
+    What tests start would inherit that.
+    """
+    for signum in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # which Python ignores itself
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @pytest.fixture(autouse=True)
@@ -52,25 +62,26 @@ def _fifo(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(name="open_path")
+def _open_path() -> Iterator[Path]:
+    """Give a folder that other users may enter: the one of pytest is private, and another pytest keeps it so."""
+    with tempfile.TemporaryDirectory(prefix="flagman-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+
+
 @pytest.fixture(name="background")
-def _background(tmp_path: Path) -> Iterator[Background]:
+def _background(open_path: Path) -> Iterator[Background]:
     """Give a place for daemons, which do not outlive the test."""
-    _let_everybody_in(tmp_path)
-    background = Background(tmp_path)
+    background = Background(open_path)
     yield background
-    if (pid := read_pid(background.pid_file)) is not None:
-        os.kill(pid, signal.SIGKILL)
+    background.close()
 
 
 @pytest.fixture(name="starter")
-def _starter(tmp_path: Path) -> Iterator[Starter]:
+def _starter(open_path: Path) -> Iterator[Starter]:
     """Give a starter, whose daemons do not outlive the test."""
-    _let_everybody_in(tmp_path)
-    starter = Starter(tmp_path)
+    starter = Starter(open_path)
     yield starter
     starter.close()
-
-
-def _let_everybody_in(path: Path) -> None:
-    for folder in (path, path.parent, path.parent.parent):
-        folder.chmod(0o755)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -15,7 +17,7 @@ from flagman import testing
 from flagman.testing import DEADLINE, Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "DEADLINE",
@@ -25,10 +27,14 @@ __all__ = [
     "Daemon",
     "Lines",
     "clean_environment",
+    "end_all",
     "flooded",
+    "in_terminal",
     "inheriting",
+    "marked",
     "run",
     "settle",
+    "wait_for",
 ]
 
 #: Where the actions for tests are.
@@ -71,6 +77,50 @@ def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> l
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     return [sys.executable, "-ISc", program]
+
+
+# Makes the terminal that is its standard input that of its session, and becomes a command.
+SESSION = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def in_terminal(*words: str, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command in a session with a terminal; give it, and the descriptor of who sits there."""
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-ISc", SESSION, *words]
+    process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    return process, master
+
+
+# In the environment of processes that must not outlive a test, and of all that they start.
+_MARK = "FLAGMAN_TESTED_IN"
+
+
+def marked(directory: Path) -> dict[str, str]:
+    """Give what marks processes as those of a test, in their environment."""
+    return {_MARK: str(directory)}
+
+
+def end_all(directory: Path) -> None:
+    """Kill all processes that have been marked, also those of which nobody knows the number."""
+    mark = f"{_MARK}={directory}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    limit = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.002)
 
 
 # Sends one signal until its receiver has gone, perhaps with pauses that let it do other things, too.

@@ -8,7 +8,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from daemon import Lines, run
+from daemon import Lines, end_all, marked, run, wait_for
+
+from flagman.daemon import read_pid
 
 if TYPE_CHECKING:
     import subprocess
@@ -63,7 +65,7 @@ class Starter:
         """Run the process that starts the daemon to its end."""
         words = [*prefix, sys.executable, "-W", "error", "-c", PROLOGUE + program, str(self.directory)]
         # The programs are short, and strict about everything but encodings.
-        return run(command=words, PYTHONWARNDEFAULTENCODING="")
+        return run(command=words, PYTHONWARNDEFAULTENCODING="", **marked(self.directory))
 
     def told(self) -> dict[str, object]:
         """Wait for what the daemon tells about itself."""
@@ -77,4 +79,9 @@ class Starter:
         """End all daemons."""
         for pid in self._pids:
             os.kill(pid, signal.SIGKILL)
+        end_all(self.directory)
         os.close(self._fifo)
+
+    def wait_for_the_end(self) -> None:
+        """Wait until no daemon holds the pid file any more."""
+        wait_for(lambda: read_pid(self.directory / "d.pid") is None)

@@ -78,7 +78,7 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--usr1 print -", [("usr1", "print", "-")], []),
         ("--usr1 print ''", [("usr1", "print", "")], []),
         ("--usr1 print -l -v", [("usr1", "print", "-l")], ["-v"]),
-        ("--usr1 delay_print -1 -2 -3", [("usr1", "delay_print", "-1", "-2")], ["-3"]),
+        ("--usr1 delay_print -1 0.2 -3", [("usr1", "delay_print", "-1", "0.2")], ["-3"]),
         ("--usr1 beep -v", [("usr1", "beep")], ["-v"]),
         ("--usr1 greet bob -v", [("usr1", "greet", "bob", "-v")], []),
         ("--usr1 greet bob ; -v", [("usr1", "greet", "bob")], ["-v"]),

@@ -209,11 +209,9 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_daemon_of_another_user(tmp_path: Path) -> None:
+def test_a_daemon_of_another_user(open_path: Path) -> None:
     """Its status can be told; it cannot be sent a signal."""
-    path = tmp_path / "daemon.pid"
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)
+    path = open_path / "daemon.pid"
     with Daemon("--pid-file", str(path), "--usr1", "print", "hi") as daemon:
         daemon.ready()
         # It is called once before, for its imports: the other user may not read where this interpreter is.

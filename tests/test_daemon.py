@@ -409,8 +409,7 @@ d.report()
     starter._pids.clear()
     assert isinstance(facts["pid"], int)
     os.kill(facts["pid"], signal.SIGTERM)
-    while read_pid(starter.directory / "d.pid") is not None:
-        pass
+    starter.wait_for_the_end()
     assert not (starter.directory / "d.pid").exists()
 
 

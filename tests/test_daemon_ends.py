@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import run
+from daemon import DEADLINE, in_terminal, marked, run
 from starter import PROLOGUE
 
 from flagman.daemon import Daemon, read_pid
@@ -113,8 +112,7 @@ d = Daemon(target, detach=True, stdout=sys.stderr, stderr=1, pid_file=where + "/
 d.start()
 """)
     assert done.returncode == 0
-    while read_pid(starter.directory / "d.pid") is not None:
-        pass
+    starter.wait_for_the_end()
     assert (starter.directory / "out").read_text(encoding="utf-8") == "to out\n"
     assert (starter.directory / "err").read_text(encoding="utf-8") == "to err\n"
 
@@ -235,8 +233,7 @@ d.start()
 print(d.exitcode, d.error)
 """)
     assert done.stdout == "1 it is not known what has become of the daemon\n\n"
-    while read_pid(starter.directory / "d.pid") is not None:
-        pass
+    starter.wait_for_the_end()
     assert not (starter.directory / "d.pid").exists()
 
 
@@ -273,8 +270,7 @@ d.start()
 d.report()
 """)
     assert done.returncode == 0
-    while read_pid(starter.directory / "d.pid") is not None:
-        pass
+    starter.wait_for_the_end()
     assert (starter.directory / "late").exists()
 
 
@@ -291,29 +287,25 @@ d.start()
 d.report()
 """)
     assert (done.returncode, done.stderr) == (0, "")
-    while read_pid(starter.directory / "d.pid") is not None:
-        pass
+    starter.wait_for_the_end()
     text = (starter.directory / "jail" / "var" / "log" / "jailed.errors").read_text(encoding="utf-8")
     assert text.endswith("KeyError: 'last words'\n")
 
 
 def test_a_terminal(starter: Starter) -> None:
     """Whoever starts it from one leaves it behind."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        program = """
+    program = """
 before = int(open("/proc/self/stat").read().rpartition(")")[2].split()[4])
 d = Daemon(tell, detach=True)
 d.start()
 os._exit(not before or d.exitcode)
 """
-        words = [sys.executable, "-c", PROLOGUE + program, str(starter.directory)]
-        os.execv(words[0], words)
+    words = [sys.executable, "-c", PROLOGUE + program, str(starter.directory)]
+    process, terminal = in_terminal(*words, environment={**os.environ, **marked(starter.directory)})
     facts = starter.told()
     assert facts["tty"] == 0
-    _, status = os.waitpid(pid, 0)
+    assert process.wait(DEADLINE) == 0
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_class_that_forgets_its_base() -> None:
@@ -345,8 +337,7 @@ d.start()
 print("here")
 """)
     assert done.stdout == "here\n"
-    while read_pid(starter.directory / "d.pid") is not None:
-        pass
+    starter.wait_for_the_end()
     expected = {"sys.exit(3)": "3", "1 / 0": "1", "return": "0"}[way]
     assert (starter.directory / "status").read_text(encoding="ascii") == expected
     assert not (starter.directory / "d.pid").exists()

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE
-
-from flagman.daemon import read_pid
 
 if TYPE_CHECKING:
     import subprocess
@@ -63,9 +59,7 @@ def run(starter: Starter, program: str) -> subprocess.CompletedProcess[str]:
 
 def wait(starter: Starter) -> None:
     """Wait until the daemon has removed its pid file, which is the last thing that it does but for flushing."""
-    limit = time.monotonic() + DEADLINE
-    while read_pid(starter.directory / "d.pid") is not None:
-        assert time.monotonic() < limit
+    starter.wait_for_the_end()
     assert not (starter.directory / "d.pid").exists()
 
 

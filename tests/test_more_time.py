@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from daemon import wait_for
+
 from flagman import more_time
 from flagman.more_time import MoreTime
 from flagman.sd_notify import SystemdNotifier
@@ -14,13 +16,6 @@ from flagman.testing import DEADLINE
 
 if TYPE_CHECKING:
     import pytest
-
-
-def assert_alone() -> None:
-    """Wait for the end of all threads but this one."""
-    limit = time.monotonic() + DEADLINE
-    while _thread._count():
-        assert time.monotonic() < limit
 
 
 class Notifier(SystemdNotifier):
@@ -43,13 +38,14 @@ def test_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(more_time, "_FIRST", 0.01)
     monkeypatch.setattr(more_time, "_PAUSE", 0.01)
     notifier = Notifier()
+    before = _thread._count()
     with MoreTime(notifier) as more:
         more.progress("Setting up", "exec")
         limit = time.monotonic() + DEADLINE
         while len(notifier.messages) < 3:
             assert time.monotonic() < limit
     assert set(notifier.messages) == {"EXTEND_TIMEOUT_USEC=15000000\nSTATUS=Setting up the action `exec`"}
-    assert_alone()
+    wait_for(lambda: _thread._count() <= before)
 
 
 def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +67,9 @@ def test_nobody_watches() -> None:
     """No thread is started."""
     notifier = Notifier()
     notifier._address = ""
+    before = _thread._count()
     with MoreTime(notifier):
-        assert_alone()
+        assert _thread._count() == before
 
 
 def test_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:

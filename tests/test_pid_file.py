@@ -578,22 +578,27 @@ def test_directories_of_others(tmp_path: Path) -> None:
 
 def test_a_fork_before_the_seal(path: Path) -> None:
     """The child goes on with the lock, and the parent may end; a child after it has no part in it."""
-    lock = PidLockFile(path)
-    lock.acquire()
-    child = os.fork()
-    if child == 0:
-        lock.seal()
-        good = path.read_text(encoding="ascii") == f"{os.getpid()}\n" and read_pid(path) == os.getpid()
-        grandchild = os.fork()
-        if grandchild == 0:
-            lock.release()
-            os._exit(lock._descriptor != -1)
-        good = good and os.waitpid(grandchild, 0)[1] == 0 and read_pid(path) == os.getpid()
+    program = """
+import os, pathlib, sys
+from flagman.daemon import PidLockFile, read_pid
+path = pathlib.Path(sys.argv[1])
+lock = PidLockFile(path)
+lock.acquire()
+child = os.fork()
+if child == 0:
+    lock.seal()
+    good = path.read_text(encoding="ascii") == f"{os.getpid()}\\n" and read_pid(path) == os.getpid()
+    grandchild = os.fork()
+    if grandchild == 0:
         lock.release()
-        os._exit(not good)
-    lock._close()
-    assert os.waitpid(child, 0)[1] == 0
-    assert not path.exists()
+        os._exit(lock._descriptor != -1)
+    good = good and os.waitpid(grandchild, 0)[1] == 0 and read_pid(path) == os.getpid()
+    lock.release()
+    os._exit(not good)
+lock._close()
+print(os.waitpid(child, 0)[1], path.exists())
+"""
+    assert run(str(path), command=[sys.executable, "-c", program]).stdout == "0 False\n"
 
 
 def test_whoever_waits_gets_it(path: Path) -> None:

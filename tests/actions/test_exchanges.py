@@ -775,34 +775,32 @@ def test_a_header_from_a_file(serve: Callable[..., Raw], tmp_path: Path, caplog:
 
 
 @pytest.fixture(name="nginx")
-def _nginx(tmp_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
+def _nginx(open_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
     """Start nginx, and give where it serves http and https."""
     binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if binary is None:
         pytest.skip("nginx is not installed")
     certificate = trusted.issue_cert("localhost")
-    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(open_path / "server.pem"))
     with socket.socket() as one, socket.socket() as two:
         ports = []
         for unused in (one, two):
             unused.bind(("127.0.0.1", 0))
             ports.append(unused.getsockname()[1])
-    (tmp_path / "root" / "folder").mkdir(parents=True)
-    (tmp_path / "root" / "folder" / "index.html").write_text("x" * 300_000, encoding="ascii")
-    (tmp_path / "root").chmod(0o755)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    (tmp_path / "nginx.conf").write_text(
+    (open_path / "root" / "folder").mkdir(parents=True)
+    (open_path / "root" / "folder" / "index.html").write_text("x" * 300_000, encoding="ascii")
+    (open_path / "root").chmod(0o755)
+    (open_path / "nginx.conf").write_text(
         f"""
-        daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; worker_processes 1;
+        daemon off; pid {open_path}/pid; error_log {open_path}/error.log; worker_processes 1;
         events {{}}
         http {{
             access_log off; client_max_body_size 1k; absolute_redirect off;
-            client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;
-            uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;
+            client_body_temp_path {open_path}/b; proxy_temp_path {open_path}/p; fastcgi_temp_path {open_path}/f;
+            uwsgi_temp_path {open_path}/u; scgi_temp_path {open_path}/s;
             server {{
-                listen 127.0.0.1:{ports[0]}; listen 127.0.0.1:{ports[1]} ssl; root {tmp_path}/root;
-                ssl_certificate {tmp_path}/server.pem; ssl_certificate_key {tmp_path}/server.pem;
+                listen 127.0.0.1:{ports[0]}; listen 127.0.0.1:{ports[1]} ssl; root {open_path}/root;
+                ssl_certificate {open_path}/server.pem; ssl_certificate_key {open_path}/server.pem;
                 location /busy {{ return 503 "come back later"; }}
                 location /none {{ return 204; }}
             }}
@@ -810,7 +808,7 @@ def _nginx(tmp_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
         """,
         encoding="ascii",
     )
-    with subprocess.Popen([binary, "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")]) as process:
+    with subprocess.Popen([binary, "-c", str(open_path / "nginx.conf"), "-e", str(open_path / "error.log")]) as process:
         limit = time.monotonic() + DEADLINE
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", ports[1])):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import pty
 import resource
 import shutil
 import signal
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from background import status_of
-from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, run
+from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, in_terminal, run
 
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction, process, reaping
@@ -102,10 +101,8 @@ class Terminal:
     """A flagman in the foreground of a terminal."""
 
     def __init__(self, *arguments: str) -> None:
-        self.shell, self.master = pty.fork()
-        if not self.shell:
-            words = [sys.executable, "-c", SHELL, *SCRIPT, "-v", *arguments]
-            os.execve(sys.executable, words, clean_environment())
+        words = [sys.executable, "-c", SHELL, *SCRIPT, "-v", *arguments]
+        self.shell, self.master = in_terminal(*words, environment=clean_environment())
         self.lines = Lines(self.master)
         self.pid = int(self.expect("PID: ").rpartition(" ")[2])
         self.expect("Ready")
@@ -118,9 +115,9 @@ class Terminal:
 
     def close(self) -> None:
         """Kill it."""
-        for pid in (self.pid, self.shell):
+        for pid in (self.pid, self.shell.pid):
             os.kill(pid, signal.SIGKILL)
-        os.waitpid(self.shell, 0)
+        self.shell.wait()
         os.close(self.master)
 
 

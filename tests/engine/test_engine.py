@@ -6,12 +6,14 @@ import gc
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
 import recorder
+from daemon import run
 from hypothesis import given
 from hypothesis import strategies as st
 from recorder import (
@@ -574,14 +576,21 @@ def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture
 
 def test_a_fork_in_a_scheduled_call_makes_no_second_engine() -> None:
     """The child ends where it comes back."""
-    with Engine() as engine:
-        engine.set_up("usr1", Recorder, "a")
-        children: list[int] = []
-        engine.call_later(0, lambda: children.append(os.fork()))
-        engine.call_later(0.01, engine.stop)
-        engine.run()
-        (child,) = children
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    program = """
+import os
+from flagman import Engine
+from flagman.actions import PrintAction
+with Engine() as engine:
+    engine.set_up("usr1", PrintAction, "a")
+    children = []
+    engine.call_later(0, lambda: children.append(os.fork()))
+    engine.call_later(0.01, engine.stop)
+    engine.run()
+    (child,) = children
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = run(command=[sys.executable, "-c", program])
+    assert (done.returncode, done.stdout) == (0, "init\n1\ncleanup\n")
 
 
 def test_a_failure_after_the_stop_was_asked_for_does_not_count() -> None:
