@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from _thread import allocate_lock, start_new_thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,3 +76,18 @@ def test_quit_without_stderr(handlers: Handlers, monkeypatch: pytest.MonkeyPatch
     handlers.follow({signal.SIGQUIT: ("quit",)})
     os.kill(os.getpid(), signal.SIGQUIT)
     assert handlers._engine.flags.discard("quit") == 1
+
+
+def test_quit_beside_a_thread_that_has_just_been_started(handlers: Handlers, capfd: pytest.CaptureFixture[str]) -> None:
+    """From Python 3.14 on, faulthandler shows nothing beyond a thread that has not run yet."""
+    handlers.follow({})
+    for _ in range(20):
+        over = allocate_lock()
+        over.acquire()
+        start_new_thread(over.acquire, ())
+        os.kill(os.getpid(), signal.SIGQUIT)
+        over.release()
+        shown = capfd.readouterr().err
+        assert "Current thread 0x" in shown
+        assert "in test_quit_beside_a_thread_that_has_just_been_started" in shown
+    handlers.follow({signal.SIGQUIT: ("quit",)})

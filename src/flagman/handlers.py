@@ -6,6 +6,7 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 from flagman.engine import writing
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 # Seconds that a reader of the stacks has for each part of them.
 _PATIENCE = 1.0
+# What faulthandler writes from Python 3.14 on when it comes to a thread that has been started and does not run yet: it
+# ends there, without the older threads, of which the main thread is one.
+_CUT_SHORT = b"<freed thread state>\n"
+# Seconds between two attempts to get all stacks, and how many there are.
+_PAUSE = 0.001
+_ATTEMPTS = 100
 
 _HANGUP = flag_of(signal.SIGHUP)
 #: The signals that stop the daemon, and the flags of the actions that may run before it does.
@@ -171,10 +178,19 @@ class Handlers:
 
 def _show_stacks(descriptor: int) -> None:
     """Write the stacks to memory first: faulthandler itself would wait for a reader for ever, deaf to all signals."""
+    stacks = _stacks()
+    for _ in range(_ATTEMPTS):
+        if not stacks.endswith(_CUT_SHORT):
+            break
+        time.sleep(_PAUSE)
+        stacks = _stacks()
+    writing.write(descriptor, stacks, lambda number: writing.is_ready(number, _PATIENCE))
+
+
+def _stacks() -> bytes:
     memory = os.memfd_create("stacks")
     try:
         faulthandler.dump_traceback(memory)
-        stacks = os.pread(memory, os.fstat(memory).st_size, 0)
+        return os.pread(memory, os.fstat(memory).st_size, 0)
     finally:
         os.close(memory)
-    writing.write(descriptor, stacks, lambda number: writing.is_ready(number, _PATIENCE))

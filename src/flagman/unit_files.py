@@ -58,7 +58,9 @@ class _Writer:
     def __init__(self, settings: Settings, command: unit_command.Command) -> None:
         self._settings = settings
         self._command = command
-        stem = re.sub(r"[^\w.-]", "-", Path(settings.config).stem, flags=re.ASCII)
+        file = Path(settings.config).name
+        # Not Path.stem, which is another one for names that begin with dots since Python 3.14.
+        stem = re.sub(r"[^\w.-]", "-", file.rpartition(".")[0] or file, flags=re.ASCII)
         self._name = stem.strip("-.")[:_LONGEST_NAME] or "flagman"
         self._is_users = settings.user == ""
         self._systemctl = "systemctl --user" if self._is_users else "systemctl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,3 +89,20 @@ def test_arguments(action: type[Action], counts: tuple[int, int | None], text: s
     """What is counted is what is shown."""
     assert arity(action) == counts
     assert describe(action) == text
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations were evaluated when a function was made")
+@pytest.mark.parametrize("decorator", ["", "@decorate"])
+def test_annotations_for_type_checkers_alone(decorator: str) -> None:
+    """They are shown as they are written, and never evaluated."""
+    program = f"""
+class Deferred(Base):
+    {decorator}
+    def set_up(self, path: Path, mode: Mode[int] | None = None, *more: str) -> None:
+        pass
+"""
+    namespace: dict[str, type[Action]] = {}
+    exec(compile(program, "deferred", "exec", dont_inherit=True), dict(globals()), namespace)
+    action = namespace["Deferred"]
+    assert arity(action) == (1, None)
+    assert describe(action) == "(path: Path, mode: Mode[int] | None = None, *more: str)"

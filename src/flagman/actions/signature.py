@@ -6,13 +6,14 @@ cannot answer: a ``set_up`` that is not a plain function, and the text for peopl
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 
 from flagman.actions.action import Action
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from inspect import Parameter
+    from inspect import Parameter, Signature
 
 _CO_VARARGS = 0x04  # inspect.CO_VARARGS
 
@@ -50,10 +51,21 @@ def _inspected_arity(action: type[Action]) -> tuple[int, int | None]:
 
 def _parameters(action: type[Action]) -> list[Parameter]:
     """Give the parameters that arguments from a command line can reach: the positional ones, without self."""
-    from inspect import Parameter, signature  # noqa: PLC0415 - see the module's docstring
+    from inspect import Parameter  # noqa: PLC0415 - see the module's docstring
 
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
-    return [p for p in signature(action.set_up).parameters.values() if p.kind in positional][1:]
+    return [p for p in _signature(action).parameters.values() if p.kind in positional][1:]
+
+
+def _signature(action: type[Action]) -> Signature:
+    """Read the signature without evaluating annotations: their names may be imported for type checkers alone."""
+    from inspect import signature  # noqa: PLC0415 - see the module's docstring
+
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format  # noqa: PLC0415 - inspect imports it
+
+        return signature(action.set_up, annotation_format=Format.STRING)
+    return signature(action.set_up)  # annotations have been evaluated when the function was made
 
 
 def _show(parameter: Parameter) -> str:

@@ -130,13 +130,33 @@ def _look() -> tuple[list[Offer], dict[str, str]]:
             place = str(found.locate_file(""))
             if name.startswith("~") or places.setdefault(name, place) != place:
                 continue  # what pip has left behind, or another version that is not imported
-            points = [point for point in found.entry_points if point.group == GROUP and point.name]
+            points = list(_points(found.read_text("entry_points.txt") or ""))
             title = (_title(found) or name) if points else ""
-            offers |= dict.fromkeys((title, point.name, point.value) for point in points)
+            offers |= dict.fromkeys((title, point, value) for point, value in points)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's files contain
             if _concerns_us(found, error):
                 broken[name] = f"its metadata cannot be read: {type(error).__name__}: {one_line(error)}"
     return list(offers), broken
+
+
+def _points(text: str) -> Iterator[tuple[str, str]]:
+    """Read the names and values of the entry points of our group.
+
+    :mod:`importlib.metadata` could do it, but from Python 3.15 on it refuses the whole file for one odd value in any
+    group. See https://packaging.python.org/en/latest/specifications/entry-points/ for the format.
+
+    :raises ValueError: if an entry point has no value
+    """
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            group = line.strip("[]")
+        elif group == GROUP and line and not line.startswith("#"):
+            name, equals, value = map(str.strip, line.partition("="))
+            if not equals:
+                raise ValueError(f"{name!r} has no value")
+            if name:
+                yield name, value
 
 
 def _distributions() -> Iterator[Distribution]:
