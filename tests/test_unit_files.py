@@ -132,6 +132,8 @@ MISTAKES = {
 @pytest.mark.parametrize("line", MISTAKES)
 def test_mistakes(line: str) -> None:
     """One line, and nothing is printed."""
+    if "banana" in line and not shutil.which("systemd-analyze"):
+        pytest.skip("only systemd-analyze knows what is no calendar")
     done = run(*shlex.split(line))
     assert (done.returncode, done.stdout) == (2, "")
     assert MISTAKES[line] in done.stderr
@@ -336,7 +338,7 @@ def test_a_relative_path_of_programs(tmp_path: Path) -> None:
     path = f".{os.pathsep}{Path(sys.executable).parent.relative_to('/')}{os.pathsep}{os.environ['PATH']}"
     done = run("--hup", "print", "x", "--timer", "1h", "--print-unit", directory=str(tmp_path), PATH=path)
     for name in ("kill", "systemctl"):
-        assert f"={shutil.which(name, path='/usr/bin')} " in done.stdout
+        assert f"={shutil.which(name, path='/usr/bin') or f'/usr/bin/{name}'} " in done.stdout
     place = Path(sys.executable).parent
     done = run(
         "--usr1",

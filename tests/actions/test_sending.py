@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 # Says when it is ready, and the name of each signal that it gets.
 TARGET = """
-import os, signal
-for name in ("SIGHUP", "SIGUSR2"):
-    signal.signal(getattr(signal, name), lambda number, _: os.write(1, signal.Signals(number).name.encode() + b"\\n"))
+import signal
+# Not handlers and pause(): a signal that comes right before the latter would wait for the next one.
+signals = {signal.SIGHUP, signal.SIGUSR2}
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    print(signal.Signals(signal.sigwait(signals)).name, flush=True)
 """
 
 

@@ -284,11 +284,21 @@ SHIM = r"""
 #include <stdlib.h>
 #include <unistd.h>
 static int done;
+static void before(nfds_t n, int is_long) {
+    if (!done && n > 1 && is_long) { done = 1; kill(getpid(), SIGTERM); }
+}
 int poll(struct pollfd *fds, nfds_t n, int timeout) {
     static int (*real)(struct pollfd *, nfds_t, int);
     if (!real) real = dlsym(RTLD_NEXT, "poll");
-    if (!done && n > 1 && (timeout < 0 || timeout > 1000)) { done = 1; kill(getpid(), SIGTERM); }
+    before(n, timeout < 0 || timeout > 1000);
     return real(fds, n, timeout);
+}
+/* What Python uses from 3.15 on. */
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask) {
+    static int (*real)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+    if (!real) real = dlsym(RTLD_NEXT, "ppoll");
+    before(n, !timeout || timeout->tv_sec > 1 || (timeout->tv_sec == 1 && timeout->tv_nsec > 0));
+    return real(fds, n, timeout, mask);
 }
 """
 
