@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.handlers
 import os
 import signal
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import LIB, MODULE, run
+from daemon import DEADLINE, LIB, MODULE, run
 
 from flagman import log_start
+from flagman.log_start import _Held
 from flagman.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,7 +172,7 @@ def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> N
             def emit(self, record: logging.LogRecord) -> None:
                 seen.append(record.getMessage())
 
-        monkeypatch.setattr(log_start, "_write", lambda *_, **__: root.addHandler(Handler()))
+        monkeypatch.setattr(log_start, "_write", lambda *_, **__: root.handlers.__setitem__(slice(None), [Handler()]))
         log.settings = Settings()
         log.release()
     finally:
@@ -338,6 +341,40 @@ class A(Action):
         numbers = [int(line.rpartition(":")[2]) for line in text.splitlines() if line.startswith("WARNING:p:")]
         assert sorted(numbers) == list(range(len(numbers)))
         assert numbers
+
+
+class Slow:
+    """Can be read when somebody opens a gate."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+
+    def __str__(self) -> str:
+        """Wait, and give the text."""
+        self.begun.set()
+        assert self.gate.wait(DEADLINE)
+        return "slow"
+
+
+def test_a_thread_that_is_in_the_middle_of_a_record() -> None:
+    """Its record is neither lost nor written twice, and so is one of a thread that comes even later."""
+    held, written, slow = _Held(), logging.handlers.BufferingHandler(100), Slow()
+    of = logging.getLogger("test-of-held-records")
+    of.propagate = False
+    of.addHandler(held)
+    logs = threading.Thread(target=of.warning, args=(slow,))
+    logs.start()
+    assert slow.begun.wait(DEADLINE)
+    of.handlers[:] = [written]
+    hands_over = threading.Thread(target=held.hand_over, args=({held},))
+    hands_over.start()
+    hands_over.join(0.1)  # it waits, or else it has passed on nothing
+    slow.gate.set()
+    logs.join()
+    hands_over.join()
+    held.handle(logging.makeLogRecord({"name": of.name, "levelno": logging.WARNING, "msg": "late"}))
+    assert [record.getMessage() for record in written.buffer] == ["slow", "late"]
 
 
 @pytest.mark.parametrize("options", [("--bogus",), ("--usr2", "bogus"), ("--log-file", "/no/such/x"), ("--check",)])

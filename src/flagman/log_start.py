@@ -105,8 +105,13 @@ class _Held(logging.Handler):
         super().__init__()
         self.records: list[logging.LogRecord] = []
         self.lost = 0
+        # Once records are handed over, the handlers that have received them.
+        self._known: set[logging.Handler] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self._known is not None:  # a thread had come here before this handler was replaced
+            _pass_on(record, self._known)
+            return
         if len(self.records) >= _MOST:
             self.lost += 1
             return
@@ -125,11 +130,14 @@ class _Held(logging.Handler):
 
         :param known: handlers that have received them
         """
-        for record in self.records:
-            of = logging.getLogger(record.name)
-            # It may have been disabled since.
-            if record.levelno >= of.getEffectiveLevel() and of.filter(record):
-                _call(of, record, known)
+        self.acquire()  # another thread may be in the middle of emit()
+        try:
+            self._known = known
+            for record in self.records:
+                _pass_on(record, known)
+            self.records = []
+        finally:
+            self.release()
         if self.lost:
             logger.warning("%d more of the first records are lost; %d were held", self.lost, _MOST)
 
@@ -179,8 +187,11 @@ def _write(settings: Settings, opened: int | None = None, *, is_needed: bool = T
         install(handler)
 
 
-def _call(of: logging.Logger, record: logging.LogRecord, known: set[logging.Handler]) -> None:
+def _pass_on(record: logging.LogRecord, known: set[logging.Handler]) -> None:
     """Do what a logger does with a record, but for some handlers."""
+    of = logging.getLogger(record.name)
+    if record.levelno < of.getEffectiveLevel() or not of.filter(record):  # it may have been disabled since
+        return
     current: logging.Logger | None = of
     while current is not None:
         for handler in current.handlers:
