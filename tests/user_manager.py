@@ -19,6 +19,13 @@ mkdir -p /run/systemd/system /run/user/0 /run/home/.config/systemd/user
 chmod 700 /run/user/0
 export XDG_RUNTIME_DIR=/run/user/0 HOME=/run/home
 unset NOTIFY_SOCKET DBUS_SESSION_BUS_ADDRESS
+# A control group of its own, below which it makes those of the units: another manager makes some of the same names.
+groups=
+for place in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+    if [ -e $place/cgroup.procs ] && mkdir $place/flagman-tests-$$ 2>/dev/null; then
+        echo $$ >$place/flagman-tests-$$/cgroup.procs && groups="$groups $place"
+    fi
+done
 "$0" --user --log-target=console >/run/manager.log 2>&1 &
 manager=$!
 echo started
@@ -28,6 +35,10 @@ while IFS= read -r line; do
 done
 systemctl --user exit
 wait $manager
+for place in $groups; do
+    echo $$ >$place/cgroup.procs
+    find $place/flagman-tests-$$ -depth -type d -exec rmdir {} + 2>/dev/null
+done
 """
 
 

@@ -61,7 +61,8 @@ class Flags:
     def add(self, flag: FlagName, times: int = 1) -> None:
         """Raise a flag; safe in a signal handler and in any thread.
 
-        A handler that comes between the steps for the same flag can make the count too low, never zero.
+        A handler that comes between the steps for the same flag can make the count too low, and another thread also too
+        high; it is never zero.
 
         :param times: how often
         """
