@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from raised import taken
 from recorder import JOURNAL, Recorder
 
-from flagman import Engine
+from flagman import Engine, timetable
 from flagman.assembly import Assembly
-from flagman.engine import timers
 from flagman.exceptions import SetUpError
 from flagman.settings import Binding, Settings, Source
 from flagman.testing import FakeTime
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 def test_a_tick_in_time_comes_later_by_the_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     """``--after`` with ``--jitter``, too."""
-    monkeypatch.setattr(timers, "spread", lambda jitter: lambda: jitter / 2)
+    monkeypatch.setattr(timetable, "spread", lambda jitter: lambda: jitter / 2)
     JOURNAL.clear()
     time = FakeTime()
     settings = Settings(jitter=8.0)

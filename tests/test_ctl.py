@@ -132,6 +132,7 @@ def test_names_become_modules_and_classes(tmp_path: Path) -> None:
         scaffold.create("a1-b2-c", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
     """Built, installed in a fresh environment, tested by its own tests, checked for types, and sent a signal."""
     package = tmp_path / "acme-purge"

@@ -137,6 +137,7 @@ BOUNDS = ("--stop-timeout", "50ms", "--timeout", "100ms")
 @given(
     line=words(), first=files(), others=st.lists(files(), max_size=4), signums=st.lists(st.sampled_from([10, 12, 28]))
 )
+@pytest.mark.slow
 def test_any_life(  # noqa: PLR0917 - what is drawn, and what it is played with
     line: list[str],
     first: str,

@@ -28,20 +28,20 @@ SOURCE = Path(flagman.__file__).parent
 # Modules that only other kinds of processes import, or that another Python has and this one has not.
 ELSEWHERE = {"colorama", "annotationlib"} - sys.stdlib_module_names
 
-# The command, which says when it imports something after it has imported all.
+# The command, which says when it imports something after it has changed its root.
 SAYS = """
 import os, sys
-from flagman import surroundings
 from flagman.__main__ import main
+from flagman.daemon import steps
 class Says:
     def find_spec(self, name, path=None, target=None):
         if not name.startswith(("coverage", "__main__")):
             os.write(2, f"imported late: {name}\\n".encode())
-import_all = surroundings._import_all
-def do():
-    import_all()
+change_root = steps.change_root
+def change(path):
+    change_root(path)
     sys.meta_path.insert(0, Says())
-surroundings._import_all = do
+steps.change_root = change
 sys.exit(main())
 """
 

@@ -422,6 +422,7 @@ def test_a_file_that_cannot_be_opened_any_more(start: Start, tmp_path: Path) -> 
     daemon.signal(USR1).expect("next").stop("cleanup")
 
 
+@pytest.mark.slow
 def test_thousands_of_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
     """No edge is lost, and nothing is left behind."""
     kept = [on("USR1", "acts:Counter", "usr1"), on("WINCH", "acts:Echo", "edge"), on('every = "1h"', "exec", "true")]

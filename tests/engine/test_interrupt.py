@@ -531,6 +531,7 @@ def test_the_record_of_a_foreign_handler_is_ended_by_force(handlers: list[tuple[
     interrupter.close()
 
 
+@pytest.mark.slow
 def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Signals, Handler]]) -> None:
     """It must not keep KILL from a command."""
     interrupter = Interrupter()
