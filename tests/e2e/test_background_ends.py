@@ -105,7 +105,7 @@ def test_what_a_plugin_does_at_the_exit(background: Background, way: str) -> Non
     pid = background.pid()
     background.stop()
     background.wait_for((background.directory / "farewell").exists)
-    background.wait_for((background.directory / "farewell").read_text)
+    background.wait_for(lambda: (background.directory / "farewell").read_text(encoding="utf-8"))
     assert (background.directory / "farewell").read_text(encoding="utf-8") == f"{pid}\n"
 
 
