@@ -67,7 +67,7 @@ def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.Capture
     assert capfd.readouterr().out == "every-5m 7 ShellAction\n"
 
 
-@pytest.mark.parametrize("flag", [r"caf\udce9", r"caf\ud800", r"caf\u20ac", r"a\0b"])
+@pytest.mark.parametrize("flag", [r"bar\udce9", r"bar\ud800", r"bar\u20ac", r"a\0b"])
 @pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
 def test_a_trigger_of_any_name(start: Callable[..., Daemon], flag: str, locale: str) -> None:
     """A name that the locale has no characters for is no reason for a command not to run."""
@@ -76,8 +76,8 @@ def test_a_trigger_of_any_name(start: Callable[..., Daemon], flag: str, locale: 
     daemon = start("--usr1", *words, environment=environment).ready()
     daemon.signal(USR1)
     value = bytes.fromhex(daemon.out.next())
-    assert value.startswith((b"caf", rb"a\x00b"))
-    assert len(value) > len(b"caf")
+    assert value.startswith((b"bar", rb"a\x00b"))
+    assert len(value) > len(b"bar")
     daemon.expect("ran").stop()
 
 
