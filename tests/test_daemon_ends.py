@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-from daemon import DEADLINE, in_terminal, marked, run
-from starter import PROLOGUE
+from daemon import DEADLINE, in_terminal, marked, run, wait_for
+from starter import PROLOGUE, Starter
 
 from flagman.daemon import Daemon, read_pid
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from starter import Starter
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -306,6 +301,17 @@ os._exit(not before or d.exitcode)
     assert facts["tty"] == 0
     assert process.wait(DEADLINE) == 0
     os.close(terminal)
+
+
+def test_no_daemon_outlives_its_test(open_path: Path) -> None:
+    """Also one that has told nobody its number, as when the test has failed before that."""
+    starter = Starter(open_path)
+    starter.run('d = Daemon(signal.pause, detach=True, pid_file=where + "/d.pid")\nd.start()')
+    pid = read_pid(open_path / "d.pid")
+    assert pid
+    starter.close()
+    starter.wait_for_the_end()
+    wait_for(lambda: not Path(f"/proc/{pid}/fd/0").exists())
 
 
 def test_a_class_that_forgets_its_base() -> None:
