@@ -335,14 +335,18 @@ class HasMethods(Daemon):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stdin": io.StringIO()}, "<_io.StringIO object at .* has no file descriptor: fileno"),
-        ({"stdout": io.BytesIO()}, "<_io.BytesIO object at .* has no file descriptor: fileno"),
-        ({"stderr": 1.5}, "1.5 has no file descriptor"),
+        ({"stdin": io.StringIO()}, "stdin: <_io.StringIO object at .* has no file descriptor$"),
+        ({"stdout": io.BytesIO()}, "stdout: <_io.BytesIO object at .* has no file descriptor$"),
+        ({"stderr": 1.5}, "stderr: 1.5 has no file descriptor"),
+        ({"stdin": -1}, "stdin: -1 is not an open descriptor"),
+        ({"stderr": 987654}, "stderr: 987654 is not an open descriptor"),
         ({"inherit_files": [io.StringIO()]}, "has no file descriptor"),
         ({"signal_map": {"HUP": "hangup"}}, "signal_map: HUP: HasMethods has no method 'hangup'$"),
         ({"signal_map": {signal.SIGHUP: "number"}}, "signal_map: 1: HasMethods has no method 'number'$"),
         ({"signal_map": {"HUP": 7}}, "signal_map: HUP: this is no handler: 7$"),
         ({"signal_map": {"HUPP": None}}, "'HUPP' is not a signal"),
+        ({"signal_map": {999: None}}, "signal_map: 999: there is no signal of this number that a process can handle"),
+        ({"signal_map": {"KILL": None}}, "signal_map: KILL: there is no signal of this number"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
@@ -624,8 +628,8 @@ def test_whoever_gives_up_too_late(starter: Starter) -> None:
     done = starter.run("""
 from flagman.daemon.detachment import Detachment
 gather = Detachment._gather
-def late(self, said):
-    gather(self, said)
+def late(self):
+    gather(self)
     Detachment._gather = gather
     raise KeyboardInterrupt
 Detachment._gather = late
@@ -637,7 +641,7 @@ except KeyboardInterrupt:
 """)
     assert (done.returncode, done.stderr) == (0, "")
     status, pid = map(int, done.stdout.split())
-    assert status == 0
+    assert status == 1
     limit = time.monotonic() + DEADLINE
     while read_pid(starter.directory / "d.pid") == pid:
         assert time.monotonic() < limit

@@ -46,7 +46,7 @@ print(d.exitcode, os.getpid() == caller, repr(d.error[-75:]))
         ),
         ("d = Daemon(detach=True, chroot=where + '\\0')", "cannot be entered: "),
         (
-            "d = Daemon(detach=True, signal_map={9: None})",
+            "d = Daemon(detach=True)\nd.signal_map[9] = None",
             "signal 9: cannot be handled: [Errno 22] Invalid argument\\n'",
         ),
     ],

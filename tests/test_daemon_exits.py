@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from daemon import wait_for
 
 if TYPE_CHECKING:
     import subprocess
@@ -61,6 +63,20 @@ def wait(starter: Starter) -> None:
     """Wait until the daemon has removed its pid file, which is the last thing that it does but for flushing."""
     starter.wait_for_the_end()
     assert not (starter.directory / "d.pid").exists()
+
+
+def end(starter: Starter) -> None:
+    """Send TERM to the daemon, which has told its number, and again, until it ends."""
+    pid = starter.told()["pid"]
+    assert isinstance(pid, int)
+
+    def has_ended() -> bool:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        return not (starter.directory / "d.pid").exists()
+
+    wait_for(has_ended)
+    starter._pids.clear()
 
 
 def notes(starter: Starter) -> list[str]:
@@ -193,36 +209,89 @@ def target():
 """
     done = starter.run(BEGIN + program + way)
     assert done.returncode == 0
-    pid = starter.told()["pid"]
-    assert isinstance(pid, int)
-    os.kill(pid, signal.SIGTERM)
-    wait(starter)
-    starter._pids.clear()
+    end(starter)
     assert notes(starter) == ["done daemon"]
     assert left(starter) == [], "no last words: nothing has gone wrong"
 
 
-def test_term_ends_an_exit_function_that_hangs(starter: Starter) -> None:
+@both_ways
+def test_term_ends_an_exit_function_that_hangs(starter: Starter, way: str) -> None:
     """And no other."""
     program = """
 def target():
     atexit.register(note, "the last")
-    atexit.register(lambda: (here(), signal.pause(), signal.pause()))
+    atexit.register(lambda: (here(), threading.Event().wait()))
     atexit.register(note, "the first")
     sys.exit()
 """
-    assert starter.run(BEGIN + program + START).returncode == 0
-    pid = starter.told()["pid"]
-    assert isinstance(pid, int)
-    os.kill(pid, signal.SIGTERM)
-    wait(starter)
-    starter._pids.clear()
+    assert starter.run(BEGIN + program + way).returncode == 0
+    end(starter)
     assert notes(starter) == ["the first daemon", "the last daemon"]
     assert left(starter) == []
 
 
+@both_ways
+@pytest.mark.parametrize(
+    "hangs",
+    [
+        "with ThreadPoolExecutor() as executor:\n        executor.submit(work), here(), threading.Event().wait()",
+        "try: here(), threading.Event().wait()\n    finally: threading.Event().wait()",
+        "asyncio.run(at_once())",
+    ],
+    ids=["an executor", "a clean-up", "asyncio"],
+)
+def test_term_ends_a_clean_up_that_hangs(starter: Starter, way: str, hangs: str) -> None:
+    """One that comes more than a second after the first."""
+    program = f"""
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+gate = threading.Event()
+def work():
+    gate.wait()
+async def at_once():
+    here()
+    await asyncio.to_thread(work)
+def target():
+    atexit.register(note, "done")
+    {hangs}
+"""
+    done = starter.run(BEGIN + program + way)
+    assert done.returncode == 0
+    end(starter)
+    assert notes(starter) == ["done daemon"]
+    assert left(starter) == []
+
+
+@pytest.mark.parametrize("names", ["TERM", "TERM, INT"])
+def test_a_storm_of_term_at_the_end(starter: Starter, names: str) -> None:
+    """With a thread that could get the signals, too: the pid file goes, and nothing looks like a crash."""
+    program = """
+names = "NAMES".split(", ")
+def storm(pid):
+    while True:
+        for name in names:
+            os.kill(pid, getattr(signal, "SIG" + name))
+def target():
+    atexit.register(note, "done")
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    sender = os.fork()
+    if not sender:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        try:
+            storm(os.getppid())
+        finally:
+            os._exit(0)
+    time.sleep(60)
+""".replace("NAMES", names)
+    assert (
+        run(starter, program + START.replace("d.start()", "d.signal_map[2] = 'terminate'\nd.start()")).returncode == 0
+    )
+    assert left(starter) == []
+    assert (starter.directory / "err").read_text(encoding="utf-8") == ""
+
+
 def test_another_term_does_not_disturb_the_clean_up_of_run(starter: Starter) -> None:
-    """However many come."""
+    """However many come within a second."""
     program = """
 def target():
     try:
@@ -307,18 +376,131 @@ d.ready()
     assert run(starter, program).returncode == 0
 
 
-def test_a_monitor_that_does_not_monitor(starter: Starter) -> None:
+@pytest.mark.parametrize("body", ["pass", "time.sleep(0.1)", "super().monitor(); raise RuntimeError('why')"])
+def test_a_monitor_that_does_not_monitor(starter: Starter, body: str) -> None:
     """Its parent is told, and no daemon is left behind."""
     done = starter.run(f"""{BEGIN}
 class Wrong(Daemon):
     def monitor(self):
-        pass
+        {body}
 d = Wrong(signal.pause, detach=True, pid_file=where + "/d.pid")
 try:
     d.start()
 except RuntimeError as error:
-    print(error)
+    print(error, d.exitcode != 0)
 """)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Wrong.monitor() does not call that of Daemon; the daemon is stopped\n"
+    told = "why" if "why" in body else "Wrong.monitor() does not call that of Daemon; the daemon is stopped"
+    assert done.stdout == f"{told} True\n"
     wait(starter)
+
+
+def test_a_block_around_a_daemon(starter: Starter) -> None:
+    """In the foreground the pid file is still the block's; a lock that is sealed for its parent no daemon can have."""
+    done = starter.run(f"""{BEGIN}
+lock = PidLockFile(where + "/d.pid")
+with lock:
+    Daemon(print, ["ran"], detach=False, pid_file=lock, prevent_core=False).start()
+    print(os.path.exists(lock.path))
+    try:
+        Daemon(detach=True, pid_file=lock).start()
+    except RuntimeError as error:
+        print(error)
+    print(os.path.exists(lock.path))
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = "the pid file belongs to this process; acquire() it without seal() for the daemon"
+    assert done.stdout == f"ran\nTrue\n{said}\nTrue\n"
+    assert left(starter) == []
+
+
+@both_ways
+@pytest.mark.parametrize("way_out", ["sys.exit('no directory')", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_a_start_that_ends_of_something_else(starter: Starter, way: str, way_out: str) -> None:
+    """It is one line for the parent, and cleans up as at any other end."""
+    own = f"""
+class Own(Daemon):
+    def redirect_streams(self):
+        self.kept = tempfile.TemporaryDirectory(dir=where)
+        warnings.simplefilter("ignore", ResourceWarning)
+        {way_out}
+        super().redirect_streams()
+def target(): pass
+"""
+    done = run(starter, own + way.replace("Daemon(", "Own("))
+    said = "no directory\n" if "no directory" in way_out else "the daemon ended before it was ready\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert left(starter) == []
+
+
+def test_an_error_after_the_activation(starter: Starter) -> None:
+    """It has last words, as that of a target has."""
+    program = """
+def target(): raise KeyError("last words")
+"""
+    done = starter.run(BEGIN + program + ACTIVATE.replace("d.activate()", "d.name = 'named'\nd.activate()"))
+    assert done.returncode == 0
+    wait(starter)
+    assert left(starter) == ["named.errors"]
+    assert "KeyError: 'last words'" in (starter.directory / "named.errors").read_text(encoding="utf-8")
+    wait_for(lambda: "KeyError" in (starter.directory / "err").read_text(encoding="utf-8"))
+
+
+def test_int_at_the_end(starter: Starter) -> None:
+    """It is no other request than TERM then, and nothing that is still to be done is left out."""
+    program = """
+def target():
+    atexit.register(note, "done")
+    atexit.register(lambda: [os.kill(os.getpid(), signal.SIGINT) for _ in range(3)])
+    threading.Thread(target=lambda: (time.sleep(0), os.kill(os.getpid(), signal.SIGINT))).start()
+"""
+    assert run(starter, program + START).returncode == 0
+    assert notes(starter) == ["done daemon"]
+
+
+def test_last_words_that_nobody_reads(starter: Starter) -> None:
+    """TERM ends the wait for a reader of standard error."""
+    os.mkfifo(starter.directory / "full")
+    program = """
+full = os.open(where + "/full", os.O_RDWR | os.O_NONBLOCK)
+try:
+    while True: os.write(full, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(full, True)
+def target():
+    here()
+    sys.exit("bad thing")
+d = Daemon(target, detach=True, pid_file=where + "/d.pid", stderr=full)
+d.start()
+d.report()
+"""
+    assert starter.run(BEGIN + program).returncode == 0
+    end(starter)
+    assert left(starter) == ["full"]
+
+
+def test_multiprocessing_before_the_fork(starter: Starter) -> None:
+    """Its helpers are the parent's: the daemon has its own, and none of its files gets what was meant for them."""
+    program = """
+from multiprocessing import shared_memory
+def use():
+    memory = shared_memory.SharedMemory(create=True, size=10)
+    memory.close()
+    memory.unlink()
+    process = multiprocessing.get_context("forkserver").Process(target=int)
+    process.start()
+    process.join()
+    return process.exitcode
+if __name__ == "__main__":
+    print(use())
+    def target():
+        files = [open(f"{where}/victim{number}", "w", buffering=1) for number in range(12)]
+        note(f"status {use()}")
+        note(sum(os.path.getsize(file.name) for file in files))
+        for file in files:
+            file.close()
+            os.unlink(file.name)
+"""
+    done = run(starter, program + "".join(f"    {line}\n" for line in START.splitlines()))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+    assert notes(starter) == ["0 daemon", "status 0 daemon"]

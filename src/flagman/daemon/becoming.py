@@ -79,6 +79,11 @@ class Becoming(Staged):
         self._inheritance: dict[int, tuple[int, int]] = {}
         self._identity: Identity | None = None
         self._lock: PidLockFile | None = None
+        # It is not a block of the program around this that has it.
+        self._owns_lock = True
+        #: A signal handler may raise SystemExit; and it would have if it had not been the wrong moment.
+        self.can_leave = True
+        self.was_asked = False
         self._null = -1
         # Copies of the standard descriptors that streams are to lead to: these lead elsewhere after the forks.
         self._copies: dict[int, int] = {}
@@ -105,6 +110,17 @@ class Becoming(Staged):
         """0 if it is ready; the status with which it has ended otherwise, 128 and more after a signal; never 0 then."""
         return self._detachment.exitcode
 
+    def advance(self, last: str = "") -> None:
+        """Run all stages up to this one that have not run yet; all that there are by default.
+
+        :raises ValueError: if there is no such stage
+        """
+        try:
+            super().advance(last)
+        except BaseException:
+            self.let_go()
+            raise
+
     def report(self) -> NoReturn:
         """Print what the daemon has said, as it is, and exit with its status.
 
@@ -122,8 +138,16 @@ class Becoming(Staged):
                 descriptors.say(descriptor, text)
         raise SystemExit(self.exitcode or 0)
 
+    def _monitor(self) -> None:
+        self.monitor()
+        if self.exitcode is None:
+            raise RuntimeError(f"{type(self).__name__}.monitor() does not call that of Daemon; the daemon is stopped")
+
     def monitor(self) -> None:
-        """Wait, in the parent, until the daemon is ready or has ended; an exception stops the daemon."""
+        """Wait, in the parent, until the daemon is ready or has ended; an exception stops the daemon.
+
+        An override calls this one.
+        """
         self._detachment.wait()
 
     def detach(self) -> None:
@@ -132,17 +156,19 @@ class Becoming(Staged):
         In the parent :meth:`start` returns when the daemon is ready; a caller that runs stages itself has nothing more
         to do there, so :meth:`report` ends it.
         """
+        is_sealed = isinstance(self.pid_file, PidLockFile) and self.pid_file.is_sealed
+        self._owns_lock = not is_sealed
+        if self.detached and is_sealed:
+            raise RuntimeError("the pid file belongs to this process; acquire() it without seal() for the daemon")
         self._inheritance = descriptors.inheritance()
         self._copies = {number: descriptors.copy(number) for number in self._given() if number <= descriptors.STDERR}
         if not self.detached or self._detachment.fork():
             return
         try:
-            self.monitor()
-            if self.exitcode is None:
-                self._detachment.give_up()
-                raise RuntimeError(
-                    f"{type(self).__name__}.monitor() does not call that of Daemon; the daemon is stopped"
-                )
+            self._monitor()
+        except BaseException:
+            self._detachment.stop()
+            raise
         finally:
             self._detachment.close()
             if self.exitcode != 0 and isinstance(self.pid_file, PidLockFile):
@@ -247,12 +273,16 @@ class Becoming(Staged):
         return self._copies.get(number, number)
 
     def let_go(self) -> None:
-        """Remove the pid file, at the end; no signal of the map disturbs that."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-            atexit.unregister(self.let_go)
-        if self._mask is not None:  # a stage has failed
-            mask, self._mask = self._mask, None
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        """Remove the pid file, at the end; a request to end does not disturb that."""
+        could_leave, self.can_leave = self.can_leave, False
+        try:
+            if self._lock is not None:
+                if self._owns_lock:
+                    self._lock.release()
+                self._lock = None
+                atexit.unregister(self.let_go)
+            if self._mask is not None:  # a stage has failed
+                signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+                self._mask = None
+        finally:
+            self.can_leave = could_leave

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from functools import partial
 
@@ -14,12 +15,17 @@ from flagman.daemon.becoming import Becoming, InParent
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from types import FrameType
+    from types import FrameType, TracebackType
     from typing import IO
 
     from flagman.daemon.becoming import SignalHandler
     from flagman.daemon.descriptors import Stream
     from flagman.daemon.pid_file import PidLockFile
+
+
+# Seconds after a request to end in which another one is ignored; and the same when run() has ended.
+_GRACE = 1.0
+_PAUSE = 0.05
 
 
 class Daemon(Becoming):
@@ -38,7 +44,7 @@ class Daemon(Becoming):
     A daemon ends as any Python program does: threads are waited for, then the functions are called that are registered
     with :mod:`atexit`. Those that the program has registered before it became a daemon are not called in the daemon:
     they are for the process that has started it. The same holds for temporary directories and for the children of
-    :mod:`multiprocessing`. A file that is still open then is not flushed, but for the standard streams.
+    :mod:`multiprocessing`. After :meth:`start` no module is torn down: close the files that are to be complete.
 
     :param target: what :meth:`run` calls
     :param args: for the target; None for none
@@ -86,7 +92,7 @@ class Daemon(Becoming):
     ) -> None:
         super().__init__()
         self._target = target
-        self._args = tuple(args or ())
+        self._args = () if args is None else tuple(args)
         self._kwargs = dict(kwargs or {})
         self.detached = not origin.is_watched() if detach is None else detach
         self.working_directory = working_directory
@@ -98,20 +104,31 @@ class Daemon(Becoming):
         self.pid_file = pid_file
         self.inherit_files = tuple(map(descriptors.number_of, inherit_files or ()))
         self.signal_map = {signal.SIGTERM: "terminate"}
-        for signum, handler in (signal_map or {}).items():
-            function = getattr(self, handler, None) if isinstance(handler, str) else handler
-            if not (handler is None or callable(function) or isinstance(function, signal.Handlers)):
-                what = f"{type(self).__name__} has no method" if isinstance(handler, str) else "this is no handler:"
-                raise ValueError(f"signal_map: {signum}: {what} {handler!r}")
-            self.signal_map[_number_of(signum) if isinstance(signum, str) else signum] = handler
+        for name, handler in (signal_map or {}).items():
+            signum = _number_of(name) if isinstance(name, str) else name
+            self._check_handler(name, signum, handler)
+            self.signal_map[signum] = handler
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
-        self._given()
-        #: Names the file of its last words.
+        for what, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+            descriptors.check(what, stream)
+        #: Names the file to which an error is written that nobody handles, if there is no log.
         self.name = _program() or "daemon"
         self._is_ready = False
+        # On the monotonic clock, until when another request to end does not disturb what cleans up.
+        self._undisturbed = 0.0
+        self._is_ending = False
         self._is_made = True
+
+    def _check_handler(self, name: int | str, signum: int, handler: SignalHandler) -> None:
+        if signum not in signal.valid_signals() or signum in (signal.SIGKILL, signal.SIGSTOP):
+            raise ValueError(f"signal_map: {name}: there is no signal of this number that a process can handle")
+        # Not getattr(self, ...), which may run the code of a property.
+        function = getattr(type(self), handler, vars(self).get(handler)) if isinstance(handler, str) else handler
+        if not (handler is None or callable(function) or isinstance(function, signal.Handlers)):
+            what = f"{type(self).__name__} has no method" if isinstance(handler, str) else "this is no handler:"
+            raise ValueError(f"signal_map: {name}: {what} {handler!r}")
 
     def start(self) -> None:
         """Become a daemon, and run.
@@ -126,11 +143,13 @@ class Daemon(Becoming):
         self._starting = True
         if self.detached:
             self._start_elsewhere()
-        else:
-            try:
-                self._serve()
-            finally:
-                self.let_go()
+            return
+        try:
+            self._serve()
+        finally:
+            self.let_go()
+        if self.was_asked:
+            raise SystemExit(0)
 
     def _check_that_it_is_new(self) -> None:
         if not self._is_made:
@@ -148,17 +167,21 @@ class Daemon(Becoming):
         except BaseException as error:
             if not self._detachment.is_elsewhere:
                 raise
-            self._bury(error)
+            status = self._conclude(error)
         finally:
             if self._detachment.is_elsewhere:
+                self.let_go()
                 os._exit(status)
 
     def activate(self) -> None:
         """Become a daemon, without :meth:`run`: this returns in the daemon, which goes on with the caller's program.
 
         What :meth:`advance` has not run yet of the stages runs, then the calling process learns that the daemon is
-        ready, and ends with :meth:`report`. At the end of the program the pid file is removed. Without detaching all
-        of this happens in the one process that there is, so a program does the same in the foreground.
+        ready, and ends with :meth:`report`. Without detaching all of this happens in the one process that there is, so
+        a program does the same in the foreground.
+
+        The pid file is removed at the exit of the program. In the foreground, what has been registered with
+        :mod:`atexit` before this is called after that.
 
         :raises RuntimeError: if it has been called before, or :meth:`start` has
         :raises DaemonError: without detaching, if a stage fails; a daemon that has detached ends then
@@ -169,11 +192,16 @@ class Daemon(Becoming):
             self.ready()
         except BaseException as error:
             if self._detachment.is_elsewhere:
-                self._bury(error)
-                self.let_go()
-                os._exit(1)
-            self.let_go()
+                os._exit(self._conclude(error))
             raise
+        if self.detached:
+            report = sys.excepthook
+
+            def bury(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+                self._bury(error)
+                report(kind, error, traceback)
+
+            sys.excepthook = bury
 
     def run(self) -> None:
         """Do what the daemon is for: by default, call its target."""
@@ -181,12 +209,18 @@ class Daemon(Becoming):
             self._target(*self._args, **self._kwargs)
 
     def terminate(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler to override
-        """Handle TERM: leave :meth:`run`, so that all is cleaned up; another one does not disturb that.
+        """Handle TERM: leave :meth:`run`, so that it can clean up.
 
-        When :meth:`run` has ended, each TERM ends the wait for threads, or the exit function that runs.
+        If another one comes within a second it is ignored, so that it does not disturb the clean-up. A later one ends
+        what the clean-up waits for. When :meth:`run` has ended, each ends the wait for threads, or the exit function
+        that runs.
         """
-        signal.signal(signum, _terminate_again)
-        raise SystemExit(0)
+        now = time.monotonic()
+        if not self.can_leave:
+            self.was_asked = True
+        elif now >= self._undisturbed:
+            self._undisturbed = now + (_PAUSE if self._is_ending else _GRACE)
+            raise SystemExit(0)
 
     def ready(self) -> None:
         """Let the parent go, since all is well: what :meth:`start` and :meth:`activate` do after the stages."""
@@ -201,40 +235,46 @@ class Daemon(Becoming):
 
     def _live(self) -> int:
         """Be the daemon; give its exit status."""
-        status = 0
-        first: list[Callable[[], None]] = []
         try:
-            try:
-                self._serve()
-            finally:
-                self._hold()
-        except SystemExit as exit_:
-            status = endings.status_of(exit_)
+            self._serve()
         except BaseException as error:  # noqa: BLE001 - the process ends here
-            first.append(partial(self._bury, error))
-            status = 1
-        self._hold()  # it has not come to that if a signal handler has raised at that very moment
-        endings.finish(self.signal_map, *first)
+            return self._conclude(error)
+        return self._conclude(None)
+
+    def _conclude(self, error: BaseException | None) -> int:
+        """End as a Python program does; give the exit status.
+
+        :param error: what it ends of
+        """
+        self.can_leave = False
+        self._is_ending = True
+        self._undisturbed = 0.0
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._leave)
+        status = 0
+        steps: list[Callable[[], object]] = []
+        if isinstance(error, SystemExit):
+            status, text = endings.status_of(error)
+            steps = [partial(descriptors.say, descriptors.STDERR, text)]
+        elif error is not None:
+            status, steps = 1, [partial(self._bury, error)]
+        endings.finish(self, steps)
         self.let_go()
         return status
 
-    def _hold(self) -> None:
-        """Let signals of the map wait, at the end."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
+    def _leave(self, signum: int, frame: FrameType | None) -> None:
+        Daemon.terminate(self, signum, frame)  # whatever a subclass makes of it
 
     def _bury(self, error: BaseException) -> None:
         # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
         endings.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
 
 
-def _terminate_again(_signum: int, frame: FrameType | None) -> None:
-    if endings.has_come(frame):
-        raise SystemExit(0)
-
-
 def _program() -> str:
-    """Give the name of the program; that of ``python -c`` has none."""
+    """Give the name of the program; that of ``python -c`` has none, and that of ``python -m`` is the package's."""
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]  # noqa: PTH119, PTH122 - pathlib: 5 ms
+    if name == "__main__":
+        name = os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0])))  # noqa: PTH100, PTH119, PTH120 - as above
     return "" if name.startswith("-") else name
 
 

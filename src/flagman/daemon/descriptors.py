@@ -81,7 +81,23 @@ def number_of(stream: IO[str] | IO[bytes] | int) -> int:
     try:
         return stream if isinstance(stream, int) else int(stream.fileno())
     except (AttributeError, OSError, TypeError, ValueError) as error:
-        raise ValueError(f"{stream!r} has no file descriptor: {error}") from error
+        raise ValueError(f"{stream!r} has no file descriptor") from error
+
+
+def check(what: str, stream: Stream | None) -> None:
+    """Refuse what cannot become a standard stream; whether a path can be opened is not known yet.
+
+    :param what: how to name it
+    :raises ValueError: if it has no descriptor, or one that is not open
+    """
+    if stream is None or isinstance(stream, str | os.PathLike):
+        return
+    try:
+        os.fstat(number_of(stream))
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"{what}: {stream!r} is not an open descriptor") from error
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def open_stream(stream: Stream, descriptor: int) -> int:
@@ -126,9 +142,8 @@ def say(descriptor: int, text: str) -> None:
 def flush() -> None:
     """Let what has been printed go where the standard streams lead now."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            with suppress(OSError, ValueError):
-                stream.flush()
+        with suppress(OSError, ValueError, AttributeError):  # closed, or something that somebody has put there
+            stream.flush()
 
 
 def lead(descriptor: int, source: int) -> None:

@@ -38,8 +38,8 @@ class Detachment:
     """The way of one process into the background.
 
     :param prefix: of what it says itself among the daemon's errors
-    :param last: what the daemon does at its exit; the parent does all that has been registered for that before. If None
-        the daemon does that as well, and the parent must not
+    :param last: what the daemon does last at its exit, where it leaves what has been registered before to its parent;
+        None if it inherits that, and its parent is to do none of it
     """
 
     def __init__(self, prefix: str = "", last: Callable[[], None] | None = None) -> None:
@@ -57,6 +57,8 @@ class Detachment:
         self._watcher = 0
         self._is_over = False
         self._streams: list[int] = []
+        # By descriptor, what has come from there.
+        self._said: dict[int, bytearray] = {}
         self._news = -1
         # The parent's end of the pipe whose end tells the watcher that nobody waits.
         self._interest = -1
@@ -169,30 +171,26 @@ class Detachment:
 
         Signals arrive here. If one of their handlers raises, the daemon is stopped, and this waits for its end.
         """
-        said: dict[int, bytearray] = {descriptor: bytearray() for descriptor in (*self._streams, self._news)}
         try:
-            self._gather(said)
+            self._gather()
             self._poll(select.poll(), 0)  # for a signal that has come meanwhile
         except BaseException:
-            self._stop(said)
+            self.stop()
             raise
-        finally:
-            self._understand(*map(bytes, said.values()))
+        self._understand()
 
-    def give_up(self) -> None:
-        """Stop the daemon, in the parent, and wait for its end."""
-        said: dict[int, bytearray] = {descriptor: bytearray() for descriptor in (*self._streams, self._news)}
-        self._stop(said)
-        self._understand(*map(bytes, said.values()))
-
-    def _stop(self, said: dict[int, bytearray]) -> None:
-        os.close(self._interest)
-        self._interest = -1
-        self._gather(said)
-        number, _, verdict = said[self._news].partition(b"\n")
-        if verdict == READY:  # at the same moment, and the watcher has gone
-            for signum in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
-                os.kill(int(number), signum)
+    def stop(self) -> None:
+        """Stop the daemon, in the parent; unless it is ready this waits for its end."""
+        if self._interest >= 0:
+            os.close(self._interest)
+            self._interest = -1
+            self._gather()
+            self._understand()
+            if self.exitcode == 0 and self.pid is not None:  # it became so before, and the watcher has gone
+                self.exitcode = 1
+                with suppress(ProcessLookupError):
+                    for signum in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
+                        os.kill(self.pid, signum)
 
     def close(self) -> None:
         """Let signals arrive again, in the parent."""
@@ -207,7 +205,12 @@ class Detachment:
                 watcher.reap()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def _gather(self, said: dict[int, bytearray]) -> None:
+    def _gather(self) -> None:
+        if self._is_over:
+            return
+        said = self._said
+        if not said:
+            said |= {descriptor: bytearray() for descriptor in (*self._streams, self._news)}
         poll = select.poll()
         for descriptor in said:
             os.set_blocking(descriptor, False)
@@ -233,8 +236,9 @@ class Detachment:
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
-    def _understand(self, output: bytes, error: bytes, news: bytes) -> None:
+    def _understand(self) -> None:
         """Read what the daemon and the watcher have said, which is its number, and then what has become of it."""
+        output, error, news = map(bytes, self._said.values())
         self.output = output.decode(errors="replace")
         self.error = error.decode(errors="replace")
         number, _, verdict = news.partition(b"\n")

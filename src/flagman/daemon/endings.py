@@ -8,28 +8,29 @@ end. What the daemon has registered itself is done by the daemon.
 from __future__ import annotations
 
 import atexit
-import signal
 import sys
+from functools import partial
 
 from flagman.daemon import descriptors
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from types import FrameType
+    from collections.abc import Callable
+    from typing import Protocol
+else:
+    Protocol = object
 
 # As exit(3) takes it.
 _LOW_BYTE = 0xFF
 
 
-def status_of(exit_: SystemExit) -> int:
-    """Give the status that Python would end with, and say what it would say."""
+def status_of(exit_: SystemExit) -> tuple[int, str]:
+    """Give the status that Python would end with, and what it would say on standard error."""
     code = exit_.code
     if code is None or isinstance(code, int):
-        return (code or 0) & _LOW_BYTE
-    descriptors.say(descriptors.STDERR, f"{code}\n")
-    return 1
+        return (code or 0) & _LOW_BYTE, ""
+    return 1, f"{code}\n"
 
 
 def bury(error: BaseException, *, name: str, to_log: bool) -> None:
@@ -62,7 +63,7 @@ def forget(last: Callable[[], None]) -> None:
     """Leave it to the process that has forked to do what has been registered for the exit until now.
 
     Parts of Python that register once for all that is still to come are registered again, and forget what they know of
-    that process: its temporary directories, and the children of :mod:`multiprocessing`.
+    that process: its temporary directories, and the children and helpers of :mod:`multiprocessing`.
 
     :param last: is called after all that is registered from here on
     """
@@ -76,40 +77,54 @@ def forget(last: Callable[[], None]) -> None:
             finalizer.atexit = False
         atexit.register(finalize._exitfunc)  # noqa: SLF001 - it is registered at most once, and may have been
     if "multiprocessing.util" in sys.modules:
-        sys.modules["multiprocessing.process"]._children.clear()  # noqa: SLF001 - they would be killed
-        atexit.register(sys.modules["multiprocessing.util"]._exit_function)  # noqa: SLF001 - as in its own children
+        _forget_multiprocessing()
 
 
-def finish(signals: Collection[int], *first: Callable[[], None]) -> None:
+def _forget_multiprocessing() -> None:
+    process = sys.modules["multiprocessing.process"]
+    process._children.clear()  # noqa: SLF001 - they would be killed
+    process.current_process()._config.pop("tempdir", None)  # noqa: SLF001 - the parent removes it
+    atexit.register(sys.modules["multiprocessing.util"]._exit_function)  # noqa: SLF001 - as in its own children
+    # The pipes to these helpers will be closed, and then their numbers mean something else.
+    if "multiprocessing.resource_tracker" in sys.modules:
+        sys.modules["multiprocessing.resource_tracker"]._resource_tracker.__init__()  # noqa: SLF001
+    if "multiprocessing.forkserver" in sys.modules:
+        server = sys.modules["multiprocessing.forkserver"]._forkserver  # noqa: SLF001
+        preload = server._preload_modules  # noqa: SLF001
+        server.__init__()
+        server.set_forkserver_preload(preload)
+
+
+class Leaving(Protocol):
+    """Has a signal handler that may raise :exc:`SystemExit`."""
+
+    #: It may do so now.
+    can_leave: bool
+
+
+def finish(daemon: Leaving, steps: list[Callable[[], object]]) -> None:
     """Do what is done at the end of every Python program.
 
-    An exception that a signal handler raises ends the wait for threads, or the exit function that runs, and no more.
+    The exception of a signal handler ends one step, such as the wait for threads, and the next one follows.
 
-    :param signals: are blocked, but for the time of each of these steps
-    :param first: steps that come before
+    :param daemon: is let leave each of the steps, and is not between two of them
+    :param steps: come before
     """
-    steps = list(first)
+    report = sys.unraisablehook
+    # Python would report an exit function that SystemExit has ended.
+    sys.unraisablehook = lambda what: None if isinstance(what.exc_value, SystemExit) else report(what)
     if "threading" in sys.modules:
         steps.append(sys.modules["threading"]._shutdown)  # noqa: SLF001 - as multiprocessing does in its children
     steps += (atexit._run_exitfuncs, descriptors.flush)  # noqa: SLF001 - as above
-    for step in steps:
+    while steps:
+        step = steps.pop(0)
         try:
             try:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+                daemon.can_leave = True
                 step()
             finally:
-                signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+                daemon.can_leave = False
         except SystemExit:
-            pass
+            daemon.can_leave = False  # again: the statement above may have been interrupted itself
         except BaseException as error:  # noqa: BLE001 - as the interpreter does, it goes on
-            descriptors.say(descriptors.STDERR, format_error(error))
-
-
-def has_come(frame: FrameType | None) -> bool:
-    """Tell whether code that a signal has interrupted is called by the end of a program, this one or Python's own."""
-    threading = vars(sys.modules.get("threading", sys))
-    while frame is not None:
-        if frame.f_code is finish.__code__ or (frame.f_globals is threading and frame.f_code.co_name == "_shutdown"):
-            return True
-        frame = frame.f_back
-    return False
+            steps.insert(0, partial(descriptors.say, descriptors.STDERR, format_error(error)))

@@ -114,6 +114,11 @@ class PidLockFile:
         _SEALED.add(self)
 
     @property
+    def is_sealed(self) -> bool:
+        """Whether it belongs to this process, and not to one that is still to be forked."""
+        return self in _SEALED
+
+    @property
     def descriptors(self) -> set[int]:
         """What it holds open."""
         return {descriptor for descriptor in (self._descriptor, self._directory) if descriptor >= 0}
