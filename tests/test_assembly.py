@@ -121,6 +121,7 @@ class Curious(Recorder):
         super().set_up(name)
         engine, limits = self.engine, self.engine.limits
         JOURNAL[:] = [f"{engine.output} {engine.once} {limits.timeout} {limits.on_error} {limits.max_failures}"]
+        self.engine.set_up("another", Recorder, "added")
         if name == "fails":
             raise ValueError
 
@@ -139,14 +140,28 @@ def test_a_set_up_sees_the_settings() -> None:
         assembly = Assembly(engine, first)
         plan = assembly.plan(first)
         assert assembly.set_up(plan)
-        assert JOURNAL == ["log True 5.0 exit 3"]
+        assert JOURNAL[0] == "log True 5.0 exit 3"
         assembly.adopt(plan)
+        (added,) = engine.bundles["another"]
+        assert (added.timeout, added.limits.on_error) == (5.0, "exit"), "what it adds is like itself"
         plan = assembly.plan(curious("fails", output="null"))
         with pytest.raises(SetUpError):
             assembly.set_up(plan)
-        assert JOURNAL == ["null False None continue 0"]
+        assert JOURNAL[0] == "null False None continue 0"
         assembly.undo(plan)
         assert (engine.output, engine.once, engine.limits.timeout) == ("log", True, 5.0)
+
+
+def test_a_set_up_sees_the_settings_of_its_own_binding() -> None:
+    """Which may differ from those of all."""
+    settings = curious("a", timeout=11.0)
+    settings.bindings[0].options = {"timeout": 22.0}
+    with Engine(contained=()) as engine:
+        assembly = Assembly(engine, settings)
+        plan = assembly.plan(settings)
+        assert assembly.set_up(plan)
+        assert JOURNAL[0] == "inherit False 22.0 continue 0"
+        assert engine.limits.timeout == 11.0
 
 
 def test_a_signal_before_the_swap_is_answered_by_all() -> None:

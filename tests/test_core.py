@@ -77,7 +77,7 @@ def test_any_iterable_is_a_list_of_actions(
     assert list(core.ACTION_BUNDLES) == ["usr1"]
 
 
-@pytest.mark.parametrize("actions", ["print", b"bytes", 7, ["print"], [[]], [["print", 7]], [None], {"print": "x"}])
+@pytest.mark.parametrize("actions", ["print", b"bytes", 7, ["print"], [[]], [[7, "x"]], [None], {"print": "x"}])
 def test_what_is_no_list_of_actions(actions: object) -> None:
     """The message shows what it is, and how it should look."""
     with pytest.raises(UsageError, match=r"^usr1: .* is not (a list of actions|an action with its arguments), such as"):

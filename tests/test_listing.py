@@ -73,6 +73,8 @@ def test_the_list() -> None:
         ("Prints [message: text, *delay].\n\nAnd more.", True),
         ("Prints (message, delay).", True),
         ("Prints a (short) message.\n\n(message: str,\ndelay: int = 5)", True),
+        ("Prints (message: Literal['a', 'b'] = 'a', delay: float = float(2)).", True),
+        ("Prints a (message[, delay]).", True),
         ("Prints the message after a delay.", False),
         ("Prints (delay, message) or (message) or (message, delay, more).", False),
     ],
@@ -89,6 +91,18 @@ def test_arguments_are_listed_once(description: str, is_named: bool) -> None:  #
     shown = list(listing.lines({"prints": Prints}, {}))
     assert ("(message: str, delay: float = 0)" in " ".join(shown)) is not is_named
     assert "".join(description.split()) in "".join("".join(shown[2:]).split())
+
+
+def test_a_word_in_parentheses_is_no_list_of_arguments() -> None:
+    """The type and the default are still of interest."""
+
+    class Waits(Beep):
+        """Waits for some time (seconds)."""
+
+        def set_up(self, seconds: float = 5.0) -> None:
+            """Do nothing."""
+
+    assert "(seconds: float = 5.0)" in " ".join(listing.lines({"waits": Waits}, {}))
 
 
 def test_odd_plugins_do_not_break_the_list() -> None:

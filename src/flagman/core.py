@@ -53,11 +53,11 @@ def create_action_bundles(bindings: Mapping[FlagName, object]) -> int:
     """Set up actions.
 
     :param bindings: for each flag its actions, each a sequence of its name and its arguments, such as
-        ``{"usr1": [["print", "hi"], ["print", "ho"]]}``, or None. Other keys, as ``vars(arguments)`` has them with the
-        result of :func:`flagman.cli.parse_args`, are passed over unless their values are lists
+        ``{"usr1": [["print", "hi"], ["print", "ho"]]}``, or None. Other keys are passed over, so that
+        ``vars(parse_args(...))`` can be given, see :func:`flagman.cli.parse_args`; a list under such a key is a mistake
     :returns: how many actions have been set up
-    :raises UsageError: if a list belongs to no handled signal, something is not a sequence of strings, or an action is
-        unknown or broken
+    :raises UsageError: if a key with a list is not the flag of a handled signal, an action is not a sequence that
+        begins with its name, or an action is unknown or broken
     :raises SetUpError: if an action's ``set_up`` raised; those set up before it stay, until :func:`run`
     """
     flags = [flag_of(signum) for signum in HANDLED_SIGNALS]
@@ -80,7 +80,7 @@ def _words(flag: FlagName, actions: object) -> Iterator[list[str]]:
         raise UsageError(f"{flag}: {actions!r} is not a list of actions, such as [['print', 'hi']]")
     for action in actions:
         words = list(action) if isinstance(action, Iterable) and not isinstance(action, str | bytes) else []
-        if not words or not all(isinstance(word, str) for word in words):
+        if not words or not isinstance(words[0], str):
             raise UsageError(f"{flag}: {action!r} is not an action with its arguments, such as ['print', 'hi']")
         yield words
 

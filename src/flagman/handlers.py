@@ -33,6 +33,8 @@ _PATIENCE = 1.0
 # What faulthandler writes from Python 3.14 on when it comes to a thread that has been started and does not run yet: it
 # ends there, without the older threads, of which the main thread is one.
 _CUT_SHORT = b"<freed thread state>\n"
+# What it writes last if there are more than a hundred threads.
+_TOO_MANY = b"...\n"
 # Seconds between two attempts to get all stacks, and how many there are.
 _PAUSE = 0.001
 _ATTEMPTS = 100
@@ -184,13 +186,15 @@ def _show_stacks(descriptor: int) -> None:
             break
         time.sleep(_PAUSE)
         stacks = _stacks()
+    if stacks.endswith((_CUT_SHORT, _TOO_MANY)):  # without that of the main thread, which runs actions
+        stacks += _stacks(all_threads=False)
     writing.write(descriptor, stacks, lambda number: writing.is_ready(number, _PATIENCE))
 
 
-def _stacks() -> bytes:
+def _stacks(*, all_threads: bool = True) -> bytes:
     memory = os.memfd_create("stacks")
     try:
-        faulthandler.dump_traceback(memory)
+        faulthandler.dump_traceback(memory, all_threads=all_threads)
         return os.pread(memory, os.fstat(memory).st_size, 0)
     finally:
         os.close(memory)

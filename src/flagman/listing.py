@@ -83,10 +83,20 @@ def _described(action: type[Action], width: int) -> list[str]:
 
 
 def _are_named(arguments: str, description: str) -> bool:
-    """Tell whether a description names the arguments itself, in parentheses or brackets as here."""
-    return any(_names(group) == _names(arguments) for group in re.findall(r"[(\[][^()\[\]]*[)\]]", description))
+    """Tell whether a description names the arguments itself, in parentheses or brackets as here.
+
+    A single name without a type may be a word in parentheses.
+    """
+    names = _names(arguments)
+    for group in re.findall(r"[(\[](?:[^()\[\]]|[(\[][^()\[\]]*[)\]])*[)\]]", description):
+        if _names(group) == names and (len(names) > 1 or ":" in group or ":" not in arguments):
+            return True
+    return False
 
 
 def _names(group: str) -> list[str]:
     """Give the names of ``(message: str, *others)``."""
-    return [re.split("[:=]", part)[0].strip("* \n") for part in group[1:-1].split(",")]
+    inner = re.sub(r"\[,([^\[\]]*)\]", r",\1", group[1:-1])  # (message[, delay])
+    while inner != (simpler := re.sub(r"[(\[][^()\[\]]*[)\]]", "", inner)):  # the arguments of types have commas, too
+        inner = simpler
+    return [re.split("[:=]", part)[0].strip("* .\n") for part in inner.split(",")]

@@ -125,19 +125,25 @@ class _Held(logging.Handler):
         else:
             self.records.append(kept)
 
+    def _take(self, known: set[logging.Handler]) -> list[logging.LogRecord]:
+        """Give what has come since, for another thread may be in the middle of emit(); if nothing has, this is over."""
+        self.acquire()
+        try:
+            records, self.records = self.records, []
+            if not records:
+                self._known = known
+            return records
+        finally:
+            self.release()
+
     def hand_over(self, known: set[logging.Handler]) -> None:
         """Pass the records to the handlers that have been added since.
 
         :param known: handlers that have received them
         """
-        self.acquire()  # another thread may be in the middle of emit()
-        try:
-            self._known = known
-            for record in self.records:
-                _pass_on(record, known)
-            self.records = []
-        finally:
-            self.release()
+        while records := self._take(known):
+            for record in records:
+                _pass_on(record, known)  # without the lock: other handlers have their own
         if self.lost:
             logger.warning("%d more of the first records are lost; %d were held", self.lost, _MOST)
 

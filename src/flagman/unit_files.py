@@ -119,9 +119,9 @@ class _Writer:
         reloads = [binding.source.signum for binding in settings.reloads() if binding.source.signum is not None]
         if reloads:
             yield "# The second command makes a reload fail if the file is wrong; the daemon goes on as it was."
-            yield "# While an action runs, the reload waits for it, and systemctl does not; from systemd 259 on, that"
-            yield "# waits for these commands alone. From systemd 253 on, Type=notify-reload instead of these two lines"
-            yield "# makes it wait in any case, if HUP reloads."
+            yield "# While an action runs, the reload waits for it, and systemctl does not; from systemd 259 on,"
+            yield "# systemctl never waits for more than these commands. From systemd 253 on, Type=notify-reload"
+            yield "# instead of these two lines makes it wait in any case, if HUP reloads."
             yield f"ExecReload={_kill(reloads[0])}"
             yield f"ExecReload={unit_syntax.command(self._command.words('--check'))}"
         elif any(binding.source.signum == signal.SIGHUP for binding in settings.bindings):

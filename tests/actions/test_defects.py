@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import abc
 import functools
+import importlib
+import secrets
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from daemon import run
 
-from flagman import Action, Engine
+from flagman import Action, ActionFailed, Engine
 from flagman.actions.defects import defect_of
 from flagman.exceptions import SetUpError
 
@@ -67,39 +70,29 @@ class Abstract(Action):
     """Does not define what it does."""
 
 
-class Setup(Sound):
-    """Has almost the right name."""
+class Patience(Sound):
+    """Has a timeout that is no number."""
 
-    def setup(self, path: str) -> None:
-        """Do nothing."""
-
-
-class SetUp(Setup):
-    """Inherits the fault, and has one more."""
-
-    def setUp(self) -> None:
-        """Do as the other does."""
-        super().setup("x")
+    default_timeout = "5s"  # type: ignore[assignment]
 
 
-class TearDown(Sound):
-    """Has two almost right names."""
+class Patient(Sound):
+    """Has a timeout that is none."""
 
-    @staticmethod
-    def tearDown() -> None:
-        """Do nothing."""
+    default_timeout = 0
 
 
 DEFECTS = [
-    (Async, "run() is a coroutine, so calling it does nothing; define it without async and yield"),
-    (AsyncSetUp, "set_up() is a coroutine, so"),
-    (AsyncCheck, "check_arguments() is a coroutine, so"),
-    (Yields, "tear_down() is a generator, so"),
+    (Async, "run() is async, so calling it does nothing; define it without async"),
+    (AsyncSetUp, "set_up() is async, so"),
+    (AsyncCheck, "check_arguments() is async, so"),
+    (Yields, "tear_down() is a generator, so calling it does nothing; define it without yield"),
     (YieldsAsync, "run() is an asynchronous generator, so"),
     (Abstract, "it does not define run()"),
-    (Setup, "nothing calls setup(); the method is called set_up()"),
-    (SetUp, "nothing calls setUp(); the method is called set_up()"),
-    (TearDown, "nothing calls tearDown(); the method is called tear_down()"),
+    (Patience, "its default_timeout is '5s', and not a number of seconds from 0 to 100000000"),
+    (Patient, "its default_timeout is 0, and not a number"),
+    ("print", "'print' is not a subclass of flagman.Action"),
+    (int, "<class 'int'> is not a subclass of flagman.Action"),
 ]
 
 
@@ -108,7 +101,7 @@ def test_what_cannot_work(action: type[Action], said: str) -> None:
     """The engine of a program refuses it, too, before it does anything with it."""
     assert defect_of(action).startswith(said)
     with Engine() as engine:
-        with pytest.raises(SetUpError, match=f"the action {action.__name__} is broken: ") as error:
+        with pytest.raises(SetUpError, match=r"^the action .* is broken: ") as error:
             engine.set_up("usr1", action)
         assert said in str(error.value)
         assert not engine.bundles
@@ -132,44 +125,41 @@ class Wrapped(Sound):
         """Do nothing."""
 
 
-class Helped(Sound):
-    """Has a method of its own that is called like this."""
+class Runs(Sound):
+    """Runs what is asynchronous in another way."""
 
-    def setup(self) -> None:
-        """Do nothing."""
+    def _run(self) -> None:
+        vars(self)["result"] = self.run()
 
-    def run(self) -> None:
-        """Get ready anew in each run."""
-        self.setup()
-
-
-class Both(Sound):
-    """Uses both names."""
-
-    def set_up(self) -> None:
-        """Do nothing."""
-
-    def setup(self) -> None:
+    @abc.abstractmethod
+    async def run(self) -> None:  # type: ignore[override]
         """Do nothing."""
 
 
-class Foreign:
-    """Knows nothing of flagman."""
+class RunsOwn(Runs):
+    """Is run by its base."""
 
-    def setup(self) -> None:
+    async def run(self) -> None:  # type: ignore[override]
         """Do nothing."""
 
 
-class Mixed(Foreign, Sound):
-    """Inherits a method that has nothing to do with it."""
+class OnInstances:
+    """A descriptor that a class has not."""
 
-    teardown = "a value"
+    def __get__(self, instance: object, _: object = None) -> Callable[[], None]:
+        """Give a function, or none."""
+        if instance is None:
+            raise AttributeError
+        return lambda: None
 
-    def _set_up_(self) -> None:
-        """Do nothing."""
+
+class Odd(Sound):
+    """Has a method that only instances have."""
+
+    run = OnInstances()
 
 
-@pytest.mark.parametrize("action", [Sound, Wrapped, Helped, Both, Mixed])
+@pytest.mark.parametrize("action", [Sound, Wrapped, RunsOwn, Odd])
 def test_what_can_work(action: type[Action]) -> None:
     """Nobody is suspected."""
     assert defect_of(action) == ""
@@ -177,10 +167,95 @@ def test_what_can_work(action: type[Action]) -> None:
         engine.set_up("usr1", action)
 
 
+MISSPELT = {
+    "def setup(self): pass": "setup(); the method is called set_up()",
+    "def setUp(self, path): super().setUp()": "setUp(); the method is called set_up()",
+    "def teardown(self): pass": "teardown(); the method is called tear_down()",
+    "@staticmethod\n    def tearDown(): pass": "tearDown(); the method is called tear_down()",
+    "@classmethod\n    def checkarguments(cls, a): pass": "checkarguments(); the method is called check_arguments()",
+}
+
+
+@pytest.mark.parametrize("method", MISSPELT)
+def test_a_method_that_nothing_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """It was meant to be another one."""
+    assert defect_of(written(tmp_path, monkeypatch, method)) == f"nothing calls {MISSPELT[method]}"
+
+
+@pytest.mark.parametrize(
+    ("method", "before", "after"),
+    [
+        ("def setup(self): self.run2()", "", ""),
+        ("def setup(self): pass\n    def retry(self): self.setup()", "", ""),
+        ("def setup(self): pass\n    def retry(self): return [x.setup() for x in [self]]", "", ""),
+        ("def setup(self): pass\n    def retry(self): return lambda: self.setup()", "", ""),
+        ("def setup(self): pass\n    def retry(self): getattr(self, 'setup')()", "", ""),
+        ("def setup(self): pass\n    steps = {'a': setup}", "", ""),
+        ("@hook\n    def setup(self): pass", "def hook(function): return function", ""),
+        ("def setup(self): pass", "def helper(action): action.setup()", ""),
+        ("def setup(self): pass\n    def set_up(self): pass", "", ""),
+        ("def _setup(self): pass\n    _set_up_ = _setup\n    setup = 5", "", ""),
+        ("setup = property(lambda self: 5)", "", ""),
+        ("pass", "", "def setup(self): pass"),
+    ],
+)
+def test_a_method_that_something_may_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, before: str, after: str
+) -> None:
+    """Wherever in the module it is mentioned: a plugin that works is not refused."""
+    if "run2" in method:
+        method = method.replace("self.run2()", "pass") + "\n    def run2(self): Odd.setup(self)"
+    assert defect_of(written(tmp_path, monkeypatch, method, f"{before}\n{after}")) == ""
+
+
+def test_a_method_of_somebody_elses_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their code may call it."""
+    (tmp_path / "third.py").write_text(
+        "class Third:\n    def begin(self): self.setup()\n    def setup(self): pass\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    odd = written(tmp_path, monkeypatch, "def setup(self): pass", "import third", bases="third.Third, Action")
+    assert defect_of(odd) == ""
+
+
+def written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, body: str, before: str = "", bases: str = "Action"
+) -> type[Action]:
+    """Write a module with a class of actions, and import it."""
+    name = f"odd_{secrets.token_hex(8)}"
+    text = f"from flagman import Action\n{before}\nclass Odd({bases}):\n    def run(self): pass\n    {body}\n"
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    odd = importlib.import_module(name).Odd
+    assert isinstance(odd, type)
+    assert issubclass(odd, Action)
+    return odd
+
+
+class Late(Sound):
+    """Is async in a way that no class shows."""
+
+    async def _later(self) -> None:
+        """Do nothing."""
+
+    def run(self) -> None:
+        """Forget to wait."""
+        return self._later()  # type: ignore[return-value]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+def test_a_run_that_returns_a_coroutine() -> None:
+    """It has failed, since nothing has run."""
+    late = Late()
+    with pytest.raises(ActionFailed, match=r"run\(\) has returned something to be awaited"):
+        late._run()
+    late._close()
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("async def run(self): pass", "run() is a coroutine, so calling it does nothing"),
+        ("async def run(self): pass", "run() is async, so calling it does nothing"),
         ("def rum(self): pass", "it does not define run()"),
         ("def run(self): pass\ndef setup(self): pass", "nothing calls setup(); the method is called set_up()"),
     ],
@@ -208,4 +283,4 @@ def test_the_list_says_it(tmp_path: Path) -> None:
     assert done.returncode == 0
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("odd "))
     assert "BROKEN: the action 'odd'" in line
-    assert "run() is a coroutine" in " ".join(done.stdout.split())
+    assert "run() is async" in " ".join(done.stdout.split())

@@ -653,7 +653,9 @@ def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
         ({"overlap": "queue"}, "overlap: 'queue' is none of ignore, rerun"),
         ({"on_error": None}, "on_error: None is none of continue, close, exit"),
         ({"output": "file"}, "output: 'file' is none of inherit, log, null"),
-        ({"timeout": 0}, "timeout: 0 is neither None nor a number of seconds greater than 0"),
+        ({"timeout": 0}, "timeout: 0 is neither None nor a number of seconds from 0 to 100000000"),
+        ({"timeout": 1e300}, "timeout: 1e.300 is neither"),
+        ({"timeout": True}, "timeout: True is neither"),
         ({"timeout": float("nan")}, "timeout: nan is neither"),
         ({"timeout": float("inf")}, "timeout: inf is neither"),
         ({"timeout": "5s"}, "timeout: '5s' is neither"),
@@ -670,9 +672,11 @@ def test_a_choice_that_there_is_not(choices: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("USR1", "unknown flag 'USR1'; that of the signal is 'usr1'"),
-        ("SIGUSR1", "unknown flag 'SIGUSR1'; that of the signal is 'usr1'"),
-        ("sigusr1", "unknown flag 'sigusr1'; that of the signal is 'usr1'"),
+        ("USR1", "unknown flag 'USR1'; the signal raises the flag 'usr1'"),
+        ("SIGUSR1", "unknown flag 'SIGUSR1'; the signal raises the flag 'usr1'"),
+        ("sigusr1", "unknown flag 'sigusr1'; the signal raises the flag 'usr1'"),
+        ("SIGRTMIN+3", "unknown flag 'SIGRTMIN.3'; the signal raises the flag 'rtmin.3'"),
+        ("SIGCLD", "unknown flag 'SIGCLD'; the signal raises the flag 'chld'"),
         (signal.SIGUSR1, "is not the name of a flag, such as 'usr1'"),
         ("", "is not the name of a flag, such as 'usr1'"),
         ("stop", "the flag 'stop' ends the loop, and cannot have actions"),
@@ -684,7 +688,7 @@ def test_a_flag_that_nothing_raises(flag: Any, message: str) -> None:  # noqa: A
         with pytest.raises(ValueError, match=message):
             engine.set_up(flag, Recorder, "a")
         assert not engine.bundles
-        for name in ("usr1", "rtmin+3", "disk", "Disk", "DISK", "every-5m", "signal"):
+        for name in ("usr1", "rtmin+3", "disk", "Disk", "DISK", "every-5m", "signal", "QUIT", "signals"):
             engine.set_up(name, Recorder, name)
 
 
@@ -701,6 +705,26 @@ def test_an_engine_that_has_been_closed() -> None:
         with pytest.raises(RuntimeError, match="the engine has been closed"):
             wrong()
     assert JOURNAL == ["set up a", "tear down a"]
+
+
+def test_an_engine_that_runs() -> None:
+    """It cannot be closed or run again, neither by an action nor by another thread."""
+    seen: list[str] = []
+    with Engine(contained=()) as engine:
+
+        def meddle(_: str) -> None:
+            for wrong in (engine.close, engine.run):
+                with pytest.raises(RuntimeError, match="the engine is running") as error:
+                    wrong()
+                seen.append(str(error.value))
+            engine.stop()
+
+        engine.set_up("usr1", Recorder, "a")
+        during_run(meddle)
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.STOPPED
+    assert len(seen) == 2
+    assert JOURNAL == ["set up a", "run a", "tear down a"]
 
 
 class Fickle(Recorder):

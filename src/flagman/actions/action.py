@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from warnings import warn
 
-from flagman.exceptions import ActionClosed
+from flagman.exceptions import ActionClosed, ActionFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,10 +79,13 @@ class Action(ABC):
         """Run once, as the loop does.
 
         :raises ActionClosed: if the action was closed before
+        :raises ActionFailed: if its run() is async, which cannot always be told before
         """
         if self._closed:
             raise ActionClosed(f"{type(self).__name__} was closed before this run")
-        self.run()
+        result: object = self.run()
+        if hasattr(result, "__await__"):
+            raise ActionFailed("run() has returned something to be awaited, which nobody does; it must not be async")
 
     def __del__(self) -> None:
         if not self._closed:

@@ -31,8 +31,8 @@ def for_commands() -> dict[bytes, bytes]:
 
 
 def encoded(name: str) -> bytes:
-    """Give a name as the value of a variable; what the locale has no character for is told by its number."""
-    name = name.replace("\0", r"\x00")  # no variable can hold that
+    """Give a name as the value of a variable, in UTF-8 if the locale has no characters for it."""
+    name = name.replace("\0", r"\x00")  # no variable can hold that, nor UTF-8 half a surrogate pair
     try:
         return os.fsencode(name)
     except UnicodeEncodeError:

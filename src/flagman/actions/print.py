@@ -70,7 +70,7 @@ class DelayedPrintAction(PrintAction):
         super().set_up(message)
 
     @classmethod
-    def check_arguments(cls, _: str, delay: str) -> None:
+    def check_arguments(cls, message: str, delay: str) -> None:  # noqa: ARG003 - named as for set_up()
         """Refuse a delay that is not a number of seconds that can be slept."""
         try:
             seconds = float(delay)

@@ -91,7 +91,7 @@ class Engine:
         self._overlaps = Overlaps(self.flags)
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
-        self._is_closed = False
+        self._is_closed = self._is_running = False
         self._lock = allocate_lock()
         self._calls: Calls | None = None
         self._debounced: dict[FlagName, Debounce] = {}
@@ -131,7 +131,7 @@ class Engine:
         :param name: what to call the action towards the commands that it runs; the name of its class by default
         :param limits: its own; those of the engine by default
         :raises ValueError: if there cannot be such a flag
-        :raises SetUpError: if the action's ``set_up`` raised, or the class is no action that could run
+        :raises SetUpError: if the action's ``set_up`` raised, or the class cannot work as an action
         :raises RuntimeError: if the engine has been closed
         """
         check_name(flag)
@@ -144,7 +144,12 @@ class Engine:
     ) -> Member:
         """Do as :meth:`set_up` does, but add the action to no bundle yet."""
         self._check_that_it_is_open()
-        member = self._roster.set_up(self, name or action.__name__, limits or self.limits, action, arguments)
+        own = limits or self.limits
+        before, self.limits = self.limits, own  # set_up() sees its own, and adds actions with the same
+        try:
+            member = self._roster.set_up(self, name, own, action, arguments)
+        finally:
+            self.limits = before
         if member.timeout is not None:
             self._signals.handle_alarm(self.interrupter.on_alarm)
         return member
@@ -225,9 +230,17 @@ class Engine:
     def run(self) -> Outcome:
         """Lower flags until there is a reason to stop.
 
-        :raises RuntimeError: if the engine has been closed
+        :raises RuntimeError: if the engine has been closed, or runs already
         """
         self._check_that_it_is_open()
+        self._check_that_it_does_not_run()
+        self._is_running = True
+        try:
+            return self._run()
+        finally:
+            self._is_running = False
+
+    def _run(self) -> Outcome:
         self._outcome = Outcome.STOPPED
         self._roster.failed = False
         self._check()
@@ -310,6 +323,10 @@ class Engine:
         if self._is_closed:
             raise RuntimeError("the engine has been closed")
 
+    def _check_that_it_does_not_run(self) -> None:
+        if self._is_running:
+            raise RuntimeError("the engine is running")
+
     def _check(self) -> None:
         """Notice that there is nothing left to run."""
         if not self._bundles and STOP not in self.flags:
@@ -320,7 +337,9 @@ class Engine:
         """Tear down all actions, the youngest first, and put signal handlers back.
 
         :raises TearDownError: at the end, if a tear_down has failed since the engine was created
+        :raises RuntimeError: during :meth:`run`; :meth:`stop` ends that
         """
+        self._check_that_it_does_not_run()
         self._is_closed = True
         with ExitStack() as stack:
             if self._owns_signals:

@@ -8,7 +8,6 @@ iteration would end the loop with "dictionary changed size during iteration".
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import OrderedDict
 
@@ -34,10 +33,15 @@ def check_name(flag: object) -> None:
         raise ValueError(f"{flag!r} is not the name of a flag, such as 'usr1'")
     if flag == STOP:
         raise ValueError(f"the flag {flag!r} ends the loop, and cannot have actions")
-    name = flag.upper().removeprefix("SIG")
-    is_signal = name.isalnum() and hasattr(signal, f"SIG{name}") and (flag.isupper() or flag.lower().startswith("sig"))
-    if is_signal:
-        raise ValueError(f"unknown flag {flag!r}; that of the signal is {name.lower()!r}")
+    # Others may be words that somebody has chosen: QUIT, BUS.
+    if flag.upper().startswith("SIG") or flag in ("HUP", "USR1", "USR2"):
+        from flagman.signames import name_of, number_of  # noqa: PLC0415 - for a mistake
+
+        try:
+            name = name_of(number_of(flag)).lower()
+        except ValueError:
+            return
+        raise ValueError(f"unknown flag {flag!r}; the signal raises the flag {name!r}")
 
 
 def joined(earlier: Raises | None, later: Raises) -> Raises:

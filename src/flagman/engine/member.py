@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from flagman.actions.defects import is_span
+from flagman.spans import LONGEST
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
@@ -33,12 +36,8 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name}: {value!r} is none of {', '.join(choices)}")
 
 
-def _is_span(value: object) -> bool:
-    return isinstance(value, float | int) and 0 < value < float("inf")
-
-
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class Limits:
@@ -62,8 +61,8 @@ class Limits:
     ) -> None:
         check_choice("on_error", on_error, ("continue", "close", "exit"))
         check_choice("overlap", overlap, ("ignore", "rerun"))
-        if timeout is not None and not _is_span(timeout):
-            raise ValueError(f"timeout: {timeout!r} is neither None nor a number of seconds greater than 0")
+        if timeout is not None and not is_span(timeout):
+            raise ValueError(f"timeout: {timeout!r} is neither None nor a number of seconds from 0 to {LONGEST:.0f}")
         if not _is_count(max_failures):
             raise ValueError(f"max_failures: {max_failures!r} is not a whole number from 0 on")
         self.on_error = on_error

@@ -60,21 +60,22 @@ class Roster:
         self.torn_down_badly: BaseException | None = None
 
     def set_up(
-        self, engine: Engine, name: ActionName, limits: Limits, action: type[Action], arguments: tuple[str, ...]
+        self, engine: Engine, name: ActionName | None, limits: Limits, action: type[Action], arguments: tuple[str, ...]
     ) -> Member:
         """Create an action, which sets it up.
 
+        :param name: that of its class by default
         :raises SetUpError: if it raised or was interrupted, or could never run
         """
         if defect := defect_of(action):
-            raise SetUpError(f"the action {action.__name__} is broken: {defect}")
+            raise SetUpError(f"the action {getattr(action, '__name__', action)} is broken: {defect}")
         try:
             instance = self._call(_create, engine, action, arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
             raise SetUpError(f"setting up the action {action.__name__} failed: {_named(error)}") from error
         if instance._closed:  # noqa: SLF001 - the loop's half of Action
             raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
-        member = Member(instance, name, limits)
+        member = Member(instance, name or action.__name__, limits)
         self._open[member] = None
         return member
 
