@@ -42,9 +42,9 @@ class Daemon(Becoming):
     streams, it opens as who it has become.
 
     A daemon ends as any Python program does: threads are waited for, then the functions are called that are registered
-    with :mod:`atexit`. Those that the program has registered before it became a daemon are not called in the daemon:
+    with ``atexit``. Those that the program has registered before it became a daemon are not called in the daemon:
     they are for the process that has started it. The same holds for temporary directories and for the children of
-    :mod:`multiprocessing`. After :meth:`start` no module is torn down: close the files that are to be complete.
+    ``multiprocessing``. After :meth:`start` no module is torn down: close the files that are to be complete.
 
     :param target: what :meth:`run` calls
     :param args: for the target; None for none
@@ -181,7 +181,7 @@ class Daemon(Becoming):
         a program does the same in the foreground.
 
         The pid file is removed at the exit of the program. In the foreground, what has been registered with
-        :mod:`atexit` before this is called after that.
+        ``atexit`` before this is called after that.
 
         :raises RuntimeError: if it has been called before, or :meth:`start` has
         :raises DaemonError: without detaching, if a stage fails; a daemon that has detached ends then
