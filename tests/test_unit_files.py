@@ -252,6 +252,7 @@ WORDS = strategies.text(
         unique=True,
     ),
 )
+@pytest.mark.slow
 def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], options: list[str]) -> None:
     """Whatever it is read from, reading it again gives the same settings."""
     words = [
