@@ -11,6 +11,8 @@ import pytest
 from daemon import wait_for
 from starter import UNMEASURED
 
+from flagman.daemon import read_pid
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -481,6 +483,76 @@ d.report()
     assert starter.run(BEGIN + program).returncode == 0
     end(starter)
     assert left(starter) == ["full"]
+
+
+def test_a_program_that_closes_everything(starter: Starter) -> None:
+    """Also the lock: the daemon still ends in itself, and not in its caller's program."""
+    done = starter.run(f"""{BEGIN}
+def target(): os.closerange(3, 1024)
+d = Daemon(target, detach=True, pid_file=where + "/d.pid")
+try:
+    d.start()
+finally:
+    note("here")
+""")
+    wait_for(lambda: read_pid(starter.directory / "d.pid") is None)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert notes(starter) == ["here caller"]
+
+
+@both_ways
+def test_an_own_clean_up(starter: Starter, way: str) -> None:
+    """It is called once, in the daemon, and an error in it leads nowhere."""
+    own = """
+class Own(Daemon):
+    def let_go(self):
+        note("cleaned up")
+        super().let_go()
+        raise OSError("why")
+def target(): pass
+"""
+    done = run(starter, own + way.replace("Daemon(", "Own("))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert notes(starter) == ["cleaned up daemon"]
+
+
+def test_children_of_a_clean_up(starter: Starter) -> None:
+    """TERM is their first, however short ago the daemon's was."""
+    program = """
+def target():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                os.write(writer, b"x")
+                while True: time.sleep(0.01)
+            finally:
+                os._exit(5)
+        os.read(reader, 1)
+        os.kill(child, signal.SIGTERM)
+        note(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run(starter, program + START).returncode == 0
+    assert notes(starter) == ["5 daemon"]
+
+
+def test_a_handler_that_only_notes_it(starter: Starter) -> None:
+    """When run() has ended, TERM ends what is waited for all the same."""
+    program = """
+event = threading.Event()
+def noted(*_): event.set()
+def target():
+    threading.Thread(target=work_for_ever).start()
+    os.kill(os.getpid(), signal.SIGTERM)
+    event.wait()
+"""
+    way = START.replace("detach=True", "detach=True, signal_map={'TERM': noted}")
+    assert starter.run(BEGIN + program + way).returncode == 0
+    end(starter)
+    assert left(starter) == []
 
 
 def test_multiprocessing_before_the_fork(starter: Starter) -> None:

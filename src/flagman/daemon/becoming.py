@@ -75,15 +75,16 @@ class Becoming(Staged):
         super().__init__()
         # Whether start() goes through the stages, and not a caller by hand.
         self._starting = False
-        self._detachment = Detachment(self._PREFIX, None if self._INHERITS_EXITS else self.let_go)
+        self._detachment = Detachment(self._PREFIX, None if self._INHERITS_EXITS else self._clean_up)
         self._inheritance: dict[int, tuple[int, int]] = {}
         self._identity: Identity | None = None
         self._lock: PidLockFile | None = None
         # It is not a block of the program around this that has it.
         self._owns_lock = True
-        #: A signal handler may raise SystemExit; and it would have if it had not been the wrong moment.
-        self.can_leave = True
-        self.was_asked = False
+        self._is_clean = False
+        # A signal handler may raise SystemExit; and it would have if it had not been the wrong moment.
+        self._can_leave = True
+        self._was_asked = False
         self._null = -1
         # Copies of the standard descriptors that streams are to lead to: these lead elsewhere after the forks.
         self._copies: dict[int, int] = {}
@@ -118,7 +119,8 @@ class Becoming(Staged):
         try:
             super().advance(last)
         except BaseException:
-            self.let_go()
+            if not self.detached:
+                self._clean_up()
             raise
 
     def report(self) -> NoReturn:
@@ -196,7 +198,7 @@ class Becoming(Staged):
         lock = self.pid_file if isinstance(self.pid_file, PidLockFile) else PidLockFile(self.pid_file)
         self._lock = lock
         if not self.detached:
-            atexit.register(self.let_go)
+            atexit.register(self._clean_up)
         self._detachment.tell(lock.path)
         # From here on somebody may send them.
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
@@ -272,17 +274,23 @@ class Becoming(Staged):
         number = descriptors.number_of(stream)
         return self._copies.get(number, number)
 
+    def _clean_up(self) -> None:
+        """Let go, once."""
+        if not self._is_clean:
+            self._is_clean = True
+            self.let_go()
+
     def let_go(self) -> None:
         """Remove the pid file, at the end; a request to end does not disturb that."""
-        could_leave, self.can_leave = self.can_leave, False
+        could_leave, self._can_leave = self._can_leave, False
         try:
             if self._lock is not None:
                 if self._owns_lock:
                     self._lock.release()
                 self._lock = None
-                atexit.unregister(self.let_go)
+                atexit.unregister(self._clean_up)
             if self._mask is not None:  # a stage has failed
                 signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
                 self._mask = None
         finally:
-            self.can_leave = could_leave
+            self._can_leave = could_leave

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import FrameType, TracebackType
-    from typing import IO
+    from typing import IO, NoReturn
 
     from flagman.daemon.becoming import SignalHandler
     from flagman.daemon.descriptors import Stream
@@ -118,6 +118,8 @@ class Daemon(Becoming):
         self._is_ready = False
         # On the monotonic clock, until when another request to end does not disturb what cleans up.
         self._undisturbed = 0.0
+        # The process that has been asked to end; 0 for none.
+        self._asked_in = 0
         self._is_ending = False
         self._is_made = True
 
@@ -126,7 +128,8 @@ class Daemon(Becoming):
             raise ValueError(f"signal_map: {name}: there is no signal of this number that a process can handle")
         # Not getattr(self, ...), which may run the code of a property.
         function = getattr(type(self), handler, vars(self).get(handler)) if isinstance(handler, str) else handler
-        if not (handler is None or callable(function) or isinstance(function, signal.Handlers)):
+        is_known = callable(function) or isinstance(function, property) or function in tuple(signal.Handlers)
+        if not (handler is None or is_known):
             what = f"{type(self).__name__} has no method" if isinstance(handler, str) else "this is no handler:"
             raise ValueError(f"signal_map: {name}: {what} {handler!r}")
 
@@ -147,8 +150,8 @@ class Daemon(Becoming):
         try:
             self._serve()
         finally:
-            self.let_go()
-        if self.was_asked:
+            self._clean_up()
+        if self._was_asked:
             raise SystemExit(0)
 
     def _check_that_it_is_new(self) -> None:
@@ -170,8 +173,7 @@ class Daemon(Becoming):
             status = self._conclude(error)
         finally:
             if self._detachment.is_elsewhere:
-                self.let_go()
-                os._exit(status)
+                self._leave_for_good(status)
 
     def activate(self) -> None:
         """Become a daemon, without :meth:`run`: this returns in the daemon, which goes on with the caller's program.
@@ -192,7 +194,7 @@ class Daemon(Becoming):
             self.ready()
         except BaseException as error:
             if self._detachment.is_elsewhere:
-                os._exit(self._conclude(error))
+                self._leave_for_good(self._conclude(error))
             raise
         if self.detached:
             report = sys.excepthook
@@ -216,8 +218,11 @@ class Daemon(Becoming):
         that runs.
         """
         now = time.monotonic()
-        if not self.can_leave:
-            self.was_asked = True
+        if self._asked_in not in (0, os.getpid()):
+            raise SystemExit(0)  # in a child, which was not asked before
+        self._asked_in = os.getpid()
+        if not self._can_leave:
+            self._was_asked = True
         elif now >= self._undisturbed:
             self._undisturbed = now + (_PAUSE if self._is_ending else _GRACE)
             raise SystemExit(0)
@@ -246,11 +251,13 @@ class Daemon(Becoming):
 
         :param error: what it ends of
         """
-        self.can_leave = False
+        self._can_leave = False
         self._is_ending = True
-        self._undisturbed = 0.0
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._leave)
+        is_crash = not (error is None or isinstance(error, SystemExit))
+        self._undisturbed = time.monotonic() + _GRACE if is_crash else 0.0  # so that it is recorded
+        for signum in (signal.SIGTERM, signal.SIGINT):  # whatever they meant until now
+            if callable(signal.getsignal(signum)):
+                signal.signal(signum, self._leave)
         status = 0
         steps: list[Callable[[], object]] = []
         if isinstance(error, SystemExit):
@@ -258,9 +265,17 @@ class Daemon(Becoming):
             steps = [partial(descriptors.say, descriptors.STDERR, text)]
         elif error is not None:
             status, steps = 1, [partial(self._bury, error)]
-        endings.finish(self, steps)
-        self.let_go()
+        endings.finish(steps, self._let_leave)
         return status
+
+    def _let_leave(self, can_leave: bool) -> None:  # noqa: FBT001 - the only parameter there is
+        self._can_leave = can_leave
+
+    def _leave_for_good(self, status: int) -> NoReturn:
+        try:
+            self._clean_up()
+        finally:
+            os._exit(status)
 
     def _leave(self, signum: int, frame: FrameType | None) -> None:
         Daemon.terminate(self, signum, frame)  # whatever a subclass makes of it

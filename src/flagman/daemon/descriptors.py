@@ -85,19 +85,19 @@ def number_of(stream: IO[str] | IO[bytes] | int) -> int:
 
 
 def check(what: str, stream: Stream | None) -> None:
-    """Refuse what cannot become a standard stream; whether a path can be opened is not known yet.
+    """Refuse what cannot become a standard stream; whether it is open is only known when it is needed.
 
     :param what: how to name it
-    :raises ValueError: if it has no descriptor, or one that is not open
+    :raises ValueError: if it has no descriptor
     """
     if stream is None or isinstance(stream, str | os.PathLike):
         return
     try:
-        os.fstat(number_of(stream))
-    except (OSError, OverflowError) as error:
-        raise ValueError(f"{what}: {stream!r} is not an open descriptor") from error
+        is_number = number_of(stream) >= 0
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
+    if not is_number:
+        raise ValueError(f"{what}: {stream!r} is not a descriptor")
 
 
 def open_stream(stream: Stream, descriptor: int) -> int:

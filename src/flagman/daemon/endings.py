@@ -17,9 +17,6 @@ from flagman.exceptions import FlagmanError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
-else:
-    Protocol = object
 
 # As exit(3) takes it.
 _LOW_BYTE = 0xFF
@@ -95,20 +92,13 @@ def _forget_multiprocessing() -> None:
         server.set_forkserver_preload(preload)
 
 
-class Leaving(Protocol):
-    """Has a signal handler that may raise :exc:`SystemExit`."""
-
-    #: It may do so now.
-    can_leave: bool
-
-
-def finish(daemon: Leaving, steps: list[Callable[[], object]]) -> None:
+def finish(steps: list[Callable[[], object]], let_leave: Callable[[bool], object]) -> None:
     """Do what is done at the end of every Python program.
 
     The exception of a signal handler ends one step, such as the wait for threads, and the next one follows.
 
-    :param daemon: is let leave each of the steps, and is not between two of them
     :param steps: come before
+    :param let_leave: called with whether signal handlers may raise SystemExit: in a step, but not between two of them
     """
     report = sys.unraisablehook
     # Python would report an exit function that SystemExit has ended.
@@ -120,11 +110,11 @@ def finish(daemon: Leaving, steps: list[Callable[[], object]]) -> None:
         step = steps.pop(0)
         try:
             try:
-                daemon.can_leave = True
+                let_leave(True)  # noqa: FBT003 - the only parameter there is
                 step()
             finally:
-                daemon.can_leave = False
+                let_leave(False)  # noqa: FBT003 - as above
         except SystemExit:
-            daemon.can_leave = False  # again: the statement above may have been interrupted itself
+            let_leave(False)  # noqa: FBT003 - again: the statement above may have been interrupted itself
         except BaseException as error:  # noqa: BLE001 - as the interpreter does, it goes on
             steps.insert(0, partial(descriptors.say, descriptors.STDERR, format_error(error)))

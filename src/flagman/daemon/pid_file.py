@@ -172,7 +172,8 @@ class PidLockFile:
 
     def _close(self) -> None:
         for descriptor in self.descriptors:
-            os.close(descriptor)
+            with suppress(OSError):  # the program may have closed all that there was
+                os.close(descriptor)
         self._descriptor = self._directory = -1
         _SEALED.discard(self)
 
