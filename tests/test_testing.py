@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from daemon import inheriting, run
 
 from flagman import Action, ActionClosed, ActionFailed, SkipRest, testing
 from flagman.actions import PrintAction, PrintOnceAction
 from flagman.testing import ActionDriver, Daemon
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 USR1 = signal.SIGUSR1
 
@@ -153,3 +151,15 @@ def test_no_step_is_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(testing, "DEADLINE", 0.05)
         with pytest.raises(AssertionError, match="no line with"):
             daemon.expect_error("tock")
+
+
+def test_signals_that_were_ignored_before_the_tests() -> None:
+    """As in the background of a shell, or under nohup: what tests start does not inherit that."""
+    ignored = [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
+    program = (
+        "import conftest, signal; conftest.pytest_configure();"
+        f"print([signal.getsignal(number) is signal.SIG_IGN for number in {list(map(int, ignored))}])"
+    )
+    tests = str(Path(__file__).parent)
+    done = run(command=[*inheriting(ignored=ignored), sys.executable, "-c", program], PYTHONPATH=tests)
+    assert done.stdout == "[False, False, False]\n", done.stderr
