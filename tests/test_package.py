@@ -61,24 +61,6 @@ assert not logging.getLogger().handlers
     python(program)
 
 
-def test_a_run_imports_no_more_than_it_needs() -> None:
-    """What costs start-up and is not used is not imported."""
-    program = """
-import logging, sys
-logs = set(sys.modules)  # Python 3.14 logs with dataclasses and inspect
-sys.argv = ["flagman", "--usr1", "print_once", "hi", "--successful-empty"]
-import flagman.__main__, flagman.service
-flagman.service.run = lambda *_: 0
-assert flagman.__main__.main() == 0
-unwanted = {"asyncio", "dataclasses", "importlib.metadata", "inspect", "shutil", "socket", "subprocess", "tomllib",
-            "typing", "difflib", "shlex"} - logs
-assert not unwanted & set(sys.modules), unwanted & set(sys.modules)
-actions = {m.removeprefix("flagman.actions.") for m in sys.modules if m.startswith("flagman.actions.")}
-assert actions == {"action", "defects", "print", "signature"}, actions
-"""
-    python(program)
-
-
 def test_the_version_is_the_metadatas() -> None:
     """It is written in one place."""
     assert importlib.metadata.version("flagman") == flagman.__version__

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     #: What makes a binding of one configuration the same as one of another.
     Identity = tuple[FlagName, ActionName, tuple[ActionArgument, ...]]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.assembly")
 
 
 class Plan:

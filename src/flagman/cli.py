@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # Those of flagman.core are here for programs that have always imported them from this module.
 __all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "parse_args", "run", "set_handlers"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.cli")
 
 # With these, --daemon has nothing to do.
 _ANSWERED = frozenset(("--help", "--version", "--list", "--check", "--print-config", "--print-unit"))

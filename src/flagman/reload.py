@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flagman.sd_notify import SystemdNotifier
     from flagman.settings import Settings
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.reload")
 
 
 class Reloader:

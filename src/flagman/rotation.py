@@ -54,7 +54,7 @@ class Rotation:
 def _warn(message: str) -> None:
     import logging  # noqa: PLC0415 - it hardly ever happens
 
-    logging.getLogger(__name__).warning("%s", message)
+    logging.getLogger("flagman.rotation").warning("%s", message)
 
 
 def open_now(path: str | os.PathLike[str], flags: int) -> int:

@@ -193,7 +193,7 @@ class SystemdNotifier:
             self._said.add(warning)
             import logging  # noqa: PLC0415 - it hardly ever happens
 
-            logging.getLogger(__name__).warning(warning, keys, error)
+            logging.getLogger("flagman.sd_notify").warning(warning, keys, error)
 
     def _give_up(self) -> str:
         lost = ", ".join(keys[0] for keys in self._waiting)

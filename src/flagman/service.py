@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flagman.status_line import StatusLine
     from flagman.types import FlagName
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.service")
 
 
 def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console: Console | None = None) -> int:

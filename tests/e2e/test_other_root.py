@@ -9,21 +9,19 @@ import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon import run
+from imports import PACKAGE, imported
 
-import flagman
 from flagman import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from daemon import Daemon
-
-SOURCE = Path(flagman.__file__).parent
 
 # Modules that only other kinds of processes import, or that another Python has and this one has not.
 ELSEWHERE = {"colorama", "annotationlib"} - sys.stdlib_module_names
@@ -46,20 +44,6 @@ sys.exit(main())
 """
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Give the modules that a module may import, at whatever time, but not those for type checkers."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name for name in inner if is_module(name))
-        yield from imports(node)
-
-
 def is_module(name: str) -> bool:
     """Tell whether there is such a module."""
     try:
@@ -71,9 +55,10 @@ def is_module(name: str) -> bool:
 def test_all_that_a_daemon_may_import_is_imported_before() -> None:
     """By any part that a daemon can come to."""
     wanted: set[str] = set()
-    for path in SOURCE.rglob("*.py"):
-        if path.relative_to(SOURCE).parts[0].removesuffix(".py") not in surroundings._NOT_OURS:
-            wanted.update(imports(ast.parse(path.read_text(encoding="utf-8"))))
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0].removesuffix(".py") not in surroundings._NOT_OURS:
+            names = imported(ast.parse(path.read_text(encoding="utf-8")), types=False)
+            wanted.update(name if is_module(name) else name.rpartition(".")[0] for name in names)
     program = "import sys\nfrom flagman.surroundings import _import_all\n_import_all()\nprint(*sys.modules)"
     done = run(command=[sys.executable, "-c", program])
     missing = {name for name in wanted - set(done.stdout.split()) if is_module(name)}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flagman.actions.proxies import Proxy
     from flagman.actions.urls import Url
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.actions.http")
 
 _NOT_MODIFIED = 304
 _REDIRECTS = (301, 302, 303, 307, 308)

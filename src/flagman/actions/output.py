@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flagman.engine.engine import Output
     from flagman.engine.interrupt import Interrupter
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.actions.output")
 
 # How much of the output a failure shows: lines, and bytes of each.
 _TAIL_LINES = 10

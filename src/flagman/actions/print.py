@@ -8,7 +8,7 @@ import time
 from flagman.actions.action import Action
 from flagman.exceptions import ActionClosed
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.actions.print")
 
 # Seconds, about 31 years: time.sleep() overflows at nine times that.
 _LONGEST_DELAY = 1e9

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flagman.actions.output import Sink
     from flagman.engine.interrupt import Interrupter
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.actions.process")
 
 #: Seconds between TERM and KILL.
 GRACE = 5.0

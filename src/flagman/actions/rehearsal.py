@@ -7,7 +7,7 @@ import logging
 from flagman.actions.action import Action
 from flagman.shown import shown
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.actions.rehearsal")
 
 
 class RehearsedAction(Action):

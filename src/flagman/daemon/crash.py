@@ -11,7 +11,7 @@ from contextlib import suppress
 from flagman.daemon.descriptors import is_null
 from flagman.daemon.endings import format_error
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("flagman.daemon.crash")
 
 _SYSTEM = "/var/log"
 

@@ -203,7 +203,9 @@ class PidLockFile:
             self._write()
         import logging  # noqa: PLC0415 - 10 ms, for those who have something to say
 
-        logging.getLogger(__name__).warning("Took the pid file %s over: %s", self.path, _describe(before))
+        logging.getLogger("flagman.daemon.pid_file").warning(
+            "Took the pid file %s over: %s", self.path, _describe(before)
+        )
         return True
 
     def _is_lost(self) -> bool:

@@ -1,0 +1,123 @@
+"""Names that others rely on: a module may move, the names by which programs and files know it may not."""
+
+from __future__ import annotations
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from imports import modules
+
+ROOT = Path(__file__).parents[2]
+
+# A table [logging] of a configuration file may name any of these.
+LOGGERS = {
+    "flagman.actions.http",
+    "flagman.actions.output",
+    "flagman.actions.print",
+    "flagman.actions.process",
+    "flagman.actions.rehearsal",
+    "flagman.assembly",
+    "flagman.cli",
+    "flagman.core",
+    "flagman.daemon.crash",
+    "flagman.daemon.pid_file",
+    "flagman.log",
+    "flagman.reload",
+    "flagman.rotation",
+    "flagman.sd_notify",
+    "flagman.service",
+}
+
+# Names that documentations have told, this one or that of the first flagman, and that no page needs to tell any more.
+TOLD_BEFORE = {
+    "flagman.KNOWN_ACTIONS",
+    "flagman.actions.Action",
+    "flagman.actions.PrintAction",
+    "flagman.actions.action.Action",
+    "flagman.actions.print.DelayedPrintAction",
+    "flagman.actions.print.PrintAction",
+    "flagman.actions.print.PrintOnceAction",
+    "flagman.cli.create_action_bundles",
+    "flagman.cli.list_actions",
+    "flagman.cli.main",
+    "flagman.cli.main_wrapper",
+    "flagman.cli.parse_args",
+    "flagman.cli.run",
+    "flagman.cli.set_handlers",
+    "flagman.core.ACTION_BUNDLES",
+    "flagman.core.KNOWN_ACTIONS",
+    "flagman.core.SIGNAL_FLAGS",
+    "flagman.core.create_action_bundles",
+    "flagman.core.run",
+    "flagman.core.set_handlers",
+    "flagman.daemon.AlreadyRunningError",
+    "flagman.daemon.Daemon",
+    "flagman.daemon.PidLockFile",
+    "flagman.daemon.daemon.Daemon",
+    "flagman.daemon.pid_file.PidLockFile",
+    "flagman.daemon.read_pid",
+    "flagman.daemon.signal_holder",
+    "flagman.engine.calls.Call",
+    "flagman.engine.engine.Engine",
+    "flagman.engine.member.Turn",
+    "flagman.engine.outcome.Outcome",
+    "flagman.exceptions.ActionClosed",
+    "flagman.sd_notify.SystemdNotifier",
+    "flagman.testing.ActionDriver",
+    "flagman.types.ActionArgument",
+    "flagman.types.ActionName",
+    "flagman.types.FlagName",
+    "flagman.types.SignalNumber",
+}
+
+# An attribute may be there only in an instance.
+ROLES = re.compile(r"(?:^\.\. (?:auto)?\w+:: |:(?:class|exc|func|data|mod):`~?)(flagman[\w.]*)", re.MULTILINE)
+
+
+def told() -> set[str]:
+    """Give the dotted names that the page about the API tells."""
+    return set(ROLES.findall((ROOT / "docs" / "api.rst").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", sorted(TOLD_BEFORE | told()))
+def test_every_told_name_can_be_imported(name: str) -> None:
+    """By a module's path and an attribute, or as a module."""
+    parts = name.split(".")
+    found: object = None
+    for end in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part)
+        return
+    pytest.fail(f"there is no {name}")
+
+
+def test_the_page_about_the_api_is_read() -> None:
+    """Or the test above would say nothing about it."""
+    assert {"flagman.Engine", "flagman.engine.outcome.Outcome", "flagman.cli.main", "flagman.types"} <= told()
+
+
+def test_loggers_keep_their_names() -> None:
+    """Each is written out, wherever its module is by now."""
+    found: set[str] = set()
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger" and node.args:
+                (argument,) = node.args
+                if ast.unparse(argument) != "record.name":
+                    assert isinstance(argument, ast.Constant), f"{name} names its logger after itself"
+                    found.add(str(argument.value))
+    assert found == LOGGERS
+
+
+def test_loggers_are_documented() -> None:
+    """All of them, on the page about the command line."""
+    text = (ROOT / "docs" / "cli.rst").read_text(encoding="utf-8")
+    table = text.partition(".. _loggers:")[2].partition("\n.. _")[0]
+    assert set(re.findall(r"``(flagman\.[\w.]+)``", table)) == LOGGERS

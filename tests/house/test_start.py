@@ -1,0 +1,101 @@
+"""What a plain start imports: each module more is time that every start takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from daemon import clean_environment
+
+# Runs the command up to the moment at which its engine would begin to wait.
+PROGRAM = """
+import logging, sys  # what logging takes differs from one Python to the next
+before = set(sys.modules)
+import flagman.__main__
+from flagman.engine.loop import Loop
+Loop.run = lambda _: None
+flagman.__main__.main()
+print(*sorted(set(sys.modules) - before))
+"""
+
+# Of flagman, by what is asked for.
+PLAIN = {
+    "flagman",
+    "flagman.__main__",
+    "flagman.actions",
+    "flagman.actions.action",
+    "flagman.actions.defects",
+    "flagman.actions.print",
+    "flagman.actions.signature",
+    "flagman.assembly",
+    "flagman.checks",
+    "flagman.cli",
+    "flagman.command_line",
+    "flagman.console",
+    "flagman.core",
+    "flagman.engine",
+    "flagman.engine.bundle",
+    "flagman.engine.catalog",
+    "flagman.engine.engine",
+    "flagman.engine.flags",
+    "flagman.engine.interrupt",
+    "flagman.engine.loop",
+    "flagman.engine.member",
+    "flagman.engine.outcome",
+    "flagman.engine.overlap",
+    "flagman.engine.roster",
+    "flagman.engine.signals",
+    "flagman.engine.wakeup",
+    "flagman.engine.window",
+    "flagman.engine.writing",
+    "flagman.exceptions",
+    "flagman.handlers",
+    "flagman.log_start",
+    "flagman.loggers",
+    "flagman.options",
+    "flagman.reading",
+    "flagman.sd_notify",
+    "flagman.service",
+    "flagman.settings",
+    "flagman.shown",
+    "flagman.spans",
+    "flagman.streams",
+}
+# Of Python.
+OTHERS = {"errno", "faulthandler", "math", "select", "signal"}
+COMMANDS = {
+    "flagman.actions.command",
+    "flagman.actions.environment",
+    "flagman.actions.output",
+    "flagman.actions.pidfd",
+    "flagman.actions.process",
+    "flagman.actions.reaping",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ours", "others"),
+    [
+        (("print", "hi"), PLAIN, OTHERS),
+        (
+            ("exec", "true"),
+            PLAIN - {"flagman.actions.print"} | COMMANDS,
+            {*OTHERS, "fcntl", "struct", "_struct", "termios"},
+        ),
+    ],
+    ids=["print", "exec"],
+)
+def test_a_start_imports_what_it_uses(arguments: tuple[str, ...], ours: set[str], others: set[str]) -> None:
+    """Nothing of a part that it does not use: no HTTP, no TOML, no argparse, no manager that is not there."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--usr1", *arguments],
+        env=clean_environment(),
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    found = set(done.stdout.splitlines()[-1].split())
+    assert {name for name in found if name.startswith("flagman")} == ours
+    assert {name for name in found if not name.startswith(("flagman", "__", "importlib", "encodings"))} <= others
