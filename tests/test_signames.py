@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagman.engine.signals import flag_of
-from flagman.signames import bindable, name_of, number_of
+from flagman.text.signames import bindable, name_of, number_of
 
 
 @given(st.sampled_from(sorted(signal.valid_signals())), st.sampled_from(["{}", "SIG{}", " sig{} "]))

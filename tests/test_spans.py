@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagman.spans import LONGEST, format_span, parse_span
+from flagman.text.spans import LONGEST, format_span, parse_span
 
 
 @pytest.mark.parametrize(

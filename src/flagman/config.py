@@ -11,9 +11,9 @@ from pathlib import Path
 
 from flagman.command_line import check
 from flagman.exceptions import ConfigError, UsageError
-from flagman.hints import did_you_mean
 from flagman.options import OPTIONS, TRIGGERS
 from flagman.settings import Binding
+from flagman.text.hints import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

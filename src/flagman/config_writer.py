@@ -5,7 +5,7 @@ from __future__ import annotations
 from flagman.config import KEYS
 from flagman.engine.member import trigger_of
 from flagman.exceptions import UsageError
-from flagman.spans import format_span
+from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

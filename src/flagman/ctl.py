@@ -13,7 +13,7 @@ from pathlib import Path
 import flagman
 from flagman.exceptions import FlagmanError, UsageError, one_line
 from flagman.parser import Parser
-from flagman.shown import printable
+from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _parser() -> ArgumentParser:
 
 def _signal(arguments: Namespace) -> int:
     from flagman.daemon import signal_holder  # noqa: PLC0415 - for this verb alone, as all others
-    from flagman.signames import number_of  # noqa: PLC0415
+    from flagman.text.signames import number_of  # noqa: PLC0415
 
     try:
         signum = number_of(arguments.name)

@@ -9,7 +9,7 @@ from textwrap import wrap
 
 from flagman.actions.signature import describe
 from flagman.exceptions import PluginError
-from flagman.shown import printable
+from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from flagman.exceptions import FlagmanError, PluginError, UsageError, mistakes_of, one_line
 from flagman.sd_notify import status
-from flagman.shown import printable
+from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

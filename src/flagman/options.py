@@ -76,28 +76,28 @@ class TriggerOption:
 
 
 def _signal(text: str) -> Source:
-    from flagman.signames import bindable  # noqa: PLC0415 - for those who need it
+    from flagman.text.signames import bindable  # noqa: PLC0415 - for those who need it
 
     number = bindable(text)
     return Source(flag_of(number), signum=number)
 
 
 def _every(text: str) -> Source:
-    from flagman.spans import format_span  # noqa: PLC0415 - for those who need it
+    from flagman.text.spans import format_span  # noqa: PLC0415 - for those who need it
 
     seconds = _duration(text)
     return Source(f"every-{format_span(seconds)}", every=seconds)
 
 
 def _after(text: str) -> Source:
-    from flagman.spans import format_span  # noqa: PLC0415
+    from flagman.text.spans import format_span  # noqa: PLC0415
 
     seconds = _span(text)
     return Source(f"after-{format_span(seconds)}", after=seconds)
 
 
 def _span(text: str) -> float:
-    from flagman.spans import parse_span  # noqa: PLC0415
+    from flagman.text.spans import parse_span  # noqa: PLC0415
 
     return parse_span(text)
 

@@ -111,7 +111,7 @@ def _unknown(word: str) -> str:
     """Say what is wrong with a word that is no option and belongs to none."""
     if not word.startswith("-"):
         return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
-    from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+    from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 
     hint = did_you_mean(word, [*TRIGGERS, *LONG_OPTIONS], otherwise="; see flagman --help", likeness=0.7)
     return f"unknown option {word!r}{hint}"

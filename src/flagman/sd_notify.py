@@ -238,7 +238,7 @@ def take_from_environment() -> SystemdNotifier:
 
 def status(text: str) -> str:
     """Give the line that tells people how things are; whatever the text quotes, no other line comes of it."""
-    from flagman.shown import printable  # noqa: PLC0415 - for those whom a manager watches
+    from flagman.text.shown import printable  # noqa: PLC0415 - for those whom a manager watches
 
     return f"{_STATUS}{printable(text)}"
 

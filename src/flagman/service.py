@@ -171,6 +171,6 @@ def summary(flags: Iterable[FlagName]) -> str:
     text = ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
     if text.isprintable():
         return text
-    from flagman.shown import printable  # noqa: PLC0415 - for the flags of a program of its own
+    from flagman.text.shown import printable  # noqa: PLC0415 - for the flags of a program of its own
 
     return printable(text)

@@ -77,7 +77,7 @@ class Binding:
         if source.signum in _STOPPING:
             return  # their actions run when everything else has ended
         if isinstance(span, float) and span != getattr(settings, name):
-            from flagman.spans import format_span  # noqa: PLC0415 - for those who need it
+            from flagman.text.spans import format_span  # noqa: PLC0415 - for those who need it
 
             flag = f"{source.flag}{VARIANT}{format_span(span)}"
             self.source = Source(flag, signum=source.signum, every=source.every, after=source.after)

@@ -15,7 +15,7 @@ from flagman.actions.command import ExecAction, ShellAction
 from flagman.exceptions import UsageError
 from flagman.options import OPTIONS
 from flagman.places import working_directory
-from flagman.spans import format_span
+from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

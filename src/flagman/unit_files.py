@@ -11,9 +11,9 @@ from pathlib import Path
 
 from flagman import unit_command, unit_syntax
 from flagman.exceptions import UsageError
-from flagman.shown import printable
-from flagman.signames import name_of
-from flagman.spans import format_span, parse_span
+from flagman.text.shown import printable
+from flagman.text.signames import name_of
+from flagman.text.spans import format_span, parse_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

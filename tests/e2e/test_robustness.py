@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import DEADLINE, MODULE, SCRIPT, run, settle
 
-from flagman.signames import number_of
+from flagman.text.signames import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli
-from flagman.signames import name_of
+from flagman.text.signames import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,6 +9,14 @@ from imports import PACKAGE, circles, graph, modules
 # What is known to break these rules. It may only shrink.
 CIRCLES: list[set[str]] = [
     {
+        "flagman",
+        "flagman.actions",
+        "flagman.actions.http",
+        "flagman.actions.request",
+        "flagman.core",
+        "flagman.engine.catalog",
+    },
+    {
         "flagman.actions.action",
         "flagman.actions.defects",
         "flagman.engine.bundle",
@@ -19,29 +27,11 @@ CIRCLES: list[set[str]] = [
         "flagman.engine.timers",
     },
     {"flagman.daemon.crash", "flagman.daemon.endings"},
-    {
-        "flagman",
-        "flagman.actions",
-        "flagman.actions.http",
-        "flagman.actions.request",
-        "flagman.core",
-        "flagman.engine.catalog",
-    },
 ]
-SINS = {
+SINS: set[tuple[str, str]] = {
     ("flagman.__main__", "flagman.streams"),
-    ("flagman.actions.command", "flagman.shown"),
-    ("flagman.actions.command", "flagman.signames"),
-    ("flagman.actions.defects", "flagman.spans"),
     ("flagman.actions.environment", "flagman.sd_notify"),
-    ("flagman.actions.http", "flagman.shown"),
-    ("flagman.actions.output", "flagman.shown"),
-    ("flagman.actions.rehearsal", "flagman.shown"),
     ("flagman.actions.request", "flagman"),
-    ("flagman.actions.request", "flagman.shown"),
-    ("flagman.actions.sending", "flagman.shown"),
-    ("flagman.actions.sending", "flagman.signames"),
-    ("flagman.actions.touching", "flagman.shown"),
     ("flagman.cli", "flagman.answers"),
     ("flagman.cli", "flagman.checks"),
     ("flagman.cli", "flagman.console"),
@@ -56,10 +46,8 @@ SINS = {
     ("flagman.cli", "flagman.streams"),
     ("flagman.cli", "flagman.surroundings"),
     ("flagman.config", "flagman.command_line"),
-    ("flagman.config", "flagman.hints"),
     ("flagman.config", "flagman.options"),
     ("flagman.config", "flagman.settings"),
-    ("flagman.daemon.daemon", "flagman.signames"),
     ("flagman.daemon.descriptors", "flagman.rotation"),
     ("flagman.daemon.detachment", "flagman.actions.reaping"),
     ("flagman.daemon.directory", "flagman.rotation"),
@@ -69,18 +57,13 @@ SINS = {
     ("flagman.engine.catalog", "flagman.actions"),
     ("flagman.engine.catalog", "flagman.actions.action"),
     ("flagman.engine.catalog", "flagman.actions.defects"),
-    ("flagman.engine.catalog", "flagman.hints"),
     ("flagman.engine.engine", "flagman.actions.action"),
-    ("flagman.engine.flags", "flagman.signames"),
     ("flagman.engine.member", "flagman.actions.action"),
-    ("flagman.engine.member", "flagman.actions.defects"),
-    ("flagman.engine.member", "flagman.spans"),
     ("flagman.engine.roster", "flagman.actions.action"),
     ("flagman.engine.roster", "flagman.actions.defects"),
-    ("flagman.engine.signals", "flagman.signames"),
     ("flagman.sd_notify", "flagman.engine.writing"),
     ("flagman.sd_notify", "flagman.notify_socket"),
-    ("flagman.sd_notify", "flagman.shown"),
+    ("flagman.sd_notify", "flagman.text.shown"),
     ("flagman.service", "flagman.assembly"),
     ("flagman.service", "flagman.console"),
     ("flagman.service", "flagman.handlers"),
@@ -88,10 +71,9 @@ SINS = {
     ("flagman.service", "flagman.reload"),
     ("flagman.service", "flagman.sd_notify"),
     ("flagman.service", "flagman.settings"),
-    ("flagman.service", "flagman.shown"),
     ("flagman.service", "flagman.status_line"),
 }
-TOO_LONG = {"flagman.engine.engine", "flagman.engine.interrupt"}
+TOO_LONG: set[str] = {"flagman.engine.interrupt", "flagman.engine.engine"}
 
 LONGEST = 300
 

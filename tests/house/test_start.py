@@ -58,9 +58,10 @@ PLAIN = {
     "flagman.sd_notify",
     "flagman.service",
     "flagman.settings",
-    "flagman.shown",
-    "flagman.spans",
     "flagman.streams",
+    "flagman.text",
+    "flagman.text.shown",
+    "flagman.text.spans",
 }
 # Of Python.
 OTHERS = {"errno", "faulthandler", "math", "select", "signal"}

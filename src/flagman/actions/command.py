@@ -12,7 +12,7 @@ from flagman.actions.output import show, sinks
 from flagman.actions.process import Process
 from flagman.engine.interrupt import Interrupter
 from flagman.exceptions import ActionFailed, ActionTimedOut
-from flagman.shown import shown
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class ExecAction(Action):
     def _say(self, status: int) -> str:
         if status > 0:
             return f"exited with status {status}"
-        from flagman.signames import name_of  # noqa: PLC0415 - it hardly ever happens
+        from flagman.text.signames import name_of  # noqa: PLC0415 - it hardly ever happens
 
         name = name_of(-status)
         said = f"was killed by {name}"

@@ -9,7 +9,7 @@ import sys
 from types import FunctionType
 
 from flagman.actions.action import Action
-from flagman.spans import LONGEST
+from flagman.text.spans import LONGEST, is_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ def defect_of(action: object) -> str:
     if not (isinstance(action, type) and issubclass(action, Action)):
         return f"{action!r} is not a subclass of flagman.Action"
     return next(_defects(action), "")
-
-
-def is_span(value: object) -> bool:
-    """Tell whether this is a number of seconds that a timeout can have."""
-    return isinstance(value, float | int) and not isinstance(value, bool) and 0 < value <= LONGEST
 
 
 def _defects(action: type[Action]) -> Iterator[str]:

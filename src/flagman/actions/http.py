@@ -19,7 +19,7 @@ from flagman.actions.request import Request, as_head
 from flagman.actions.urls import PORTS
 from flagman.engine.interrupt import Interrupter
 from flagman.exceptions import ActionFailed
-from flagman.shown import printable, shown
+from flagman.text.shown import printable, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

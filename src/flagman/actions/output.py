@@ -13,7 +13,7 @@ from collections import deque
 from io import UnsupportedOperation
 
 from flagman.engine import writing
-from flagman.shown import printable
+from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flagman.actions.action import Action
-from flagman.shown import shown
+from flagman.text.shown import shown
 
 logger = logging.getLogger("flagman.actions.rehearsal")
 

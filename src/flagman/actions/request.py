@@ -8,7 +8,7 @@ import stat
 
 import flagman
 from flagman.actions.urls import Url
-from flagman.shown import shown
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

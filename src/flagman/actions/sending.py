@@ -9,8 +9,8 @@ import stat
 from flagman.actions.action import Action
 from flagman.actions.pidfd import open_pidfd
 from flagman.exceptions import ActionFailed
-from flagman.shown import shown
-from flagman.signames import number_of
+from flagman.text.shown import shown
+from flagman.text.signames import number_of
 
 _PID_FILE = "pidfile:"
 # Bytes: a pid file holds a number; whatever is longer is something else.

@@ -6,7 +6,7 @@ import os
 
 from flagman.actions.action import Action
 from flagman.exceptions import ActionFailed
-from flagman.shown import shown
+from flagman.text.shown import shown
 
 
 class TouchAction(Action):

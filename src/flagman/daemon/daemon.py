@@ -294,6 +294,6 @@ def _program() -> str:
 
 
 def _number_of(name: str) -> int:
-    from flagman.signames import number_of  # noqa: PLC0415 - it takes 3 ms, for those who give names
+    from flagman.text.signames import number_of  # noqa: PLC0415 - it takes 3 ms, for those who give names
 
     return number_of(name)

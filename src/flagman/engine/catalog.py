@@ -83,7 +83,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         return _load(place, what)
 
     def _unknown(self, name: ActionName) -> UnknownActionError:
-        from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 
         hint = did_you_mean(name, self, otherwise="; flagman --list names them all")
         trouble = "".join(f"; the distribution {where!r} is broken: {what}" for where, what in self.broken.items())

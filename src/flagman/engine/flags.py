@@ -35,7 +35,7 @@ def check_name(flag: object) -> None:
         raise ValueError(f"the flag {flag!r} ends the loop, and cannot have actions")
     # Others may be words that somebody has chosen: QUIT, BUS.
     if flag.upper().startswith("SIG") or flag in ("HUP", "USR1", "USR2"):
-        from flagman.signames import name_of, number_of  # noqa: PLC0415 - for a mistake
+        from flagman.text.signames import name_of, number_of  # noqa: PLC0415 - for a mistake
 
         try:
             name = name_of(number_of(flag)).lower()

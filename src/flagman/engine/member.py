@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.actions.defects import is_span
-from flagman.spans import LONGEST
+from flagman.text.spans import LONGEST, is_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

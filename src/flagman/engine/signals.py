@@ -33,7 +33,7 @@ def flag_of(signum: SignalNumber) -> FlagName:
     try:
         return signal.Signals(signum).name.removeprefix("SIG").lower()
     except ValueError:  # a real-time signal
-        from flagman.signames import name_of  # noqa: PLC0415 - for those who need it
+        from flagman.text.signames import name_of  # noqa: PLC0415 - for those who need it
 
         return name_of(signum).lower()
 

@@ -41,3 +41,8 @@ def format_span(seconds: float) -> str:
         if number:
             parts.append(f"{number:.10g}{unit}")
     return "".join(parts) or "0s"
+
+
+def is_span(value: object) -> bool:
+    """Tell whether this is a number of seconds that a timeout can have."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and 0 < value <= LONGEST

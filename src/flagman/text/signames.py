@@ -47,7 +47,7 @@ def number_of(text: str) -> SignalNumber:
     else:
         number = int(getattr(signal, f"SIG{name}", 0)) if name.isalnum() else 0
     if number not in signal.valid_signals():
-        from flagman.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 
         known = [known.name.removeprefix("SIG") for known in signal.Signals]
         hint = did_you_mean(name, known, otherwise=" of this system; kill -l lists them")
