@@ -120,6 +120,7 @@ class Curious(Recorder):
         """Look."""
         super().set_up(name)
         engine, limits = self.engine, self.engine.limits
+        assert isinstance(engine, Engine)
         JOURNAL[:] = [f"{engine.output} {engine.once} {limits.timeout} {limits.on_error} {limits.max_failures}"]
         self.engine.set_up("another", Recorder, "added")
         if name == "fails":

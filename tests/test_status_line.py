@@ -48,7 +48,7 @@ def play(moments: list[float], *fails: str, flag: str = "usr1~2s") -> list[tuple
         time.end += 100
         for times in fails:
             engine.set_up(flag, Fail, times)
-        engine.on_turn = StatusLine(engine, notifier, "Ready: usr1 runs 1 action").on_turn
+        engine.observe(StatusLine(engine, notifier, "Ready: usr1 runs 1 action").on_turn)
         for moment in moments:
             engine.call_at(1000 + moment, engine.raise_flag, flag)
         engine.run()

@@ -11,13 +11,12 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman import actions, types
-    from flagman.actions.action import Action
     from flagman.core import KNOWN_ACTIONS, create_action_bundles, run, set_handlers
+    from flagman.engine.action import Action
     from flagman.engine.engine import Engine
     from flagman.engine.signals import HANDLED_SIGNALS
     from flagman.exceptions import ActionClosed, ActionFailed, SkipRest
-
-__version__ = "1.0.0"
+    from flagman.version import __version__
 
 __all__ = [
     "HANDLED_SIGNALS",
@@ -27,6 +26,7 @@ __all__ = [
     "ActionFailed",
     "Engine",
     "SkipRest",
+    "__version__",
     "actions",
     "create_action_bundles",
     "run",
@@ -42,6 +42,7 @@ _HOMES = {
     "ActionFailed": "flagman.exceptions",
     "Engine": "flagman.engine.engine",
     "SkipRest": "flagman.exceptions",
+    "__version__": "flagman.version",
     "create_action_bundles": "flagman.core",
     "run": "flagman.core",
     "set_handlers": "flagman.core",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from flagman.engine.flags import STOP
-from flagman.engine.member import Limits, trigger_of
+from flagman.engine.limits import Limits
+from flagman.engine.turn import trigger_of
 from flagman.exceptions import ActionInterrupted, SetUpError
 from flagman.handlers import STOPPING
 

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
     from flagman.options import TriggerOption
     from flagman.settings import Source
     from flagman.types import ActionName

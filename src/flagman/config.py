@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
     from flagman.options import Option
     from flagman.settings import Settings, Source
     from flagman.types import ActionName

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flagman.config import KEYS
-from flagman.engine.member import trigger_of
+from flagman.engine.turn import trigger_of
 from flagman.exceptions import UsageError
 from flagman.text.spans import format_span
 

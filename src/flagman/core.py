@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flagman.engine.catalog import Catalog
+from flagman.actions.catalog import Catalog
 from flagman.engine.engine import Engine
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 from flagman.exceptions import UsageError
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
     from flagman.engine.bundle import Bundle
     from flagman.engine.flags import Flags
     from flagman.types import ActionArgument, FlagName

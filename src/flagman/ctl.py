@@ -10,10 +10,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import flagman
 from flagman.exceptions import FlagmanError, UsageError, one_line
 from flagman.parser import Parser
 from flagman.text.shown import printable
+from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _parser() -> ArgumentParser:
         allow_abbrev=False,
         usage="flagmanctl [-h] VERB ...",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {flagman.__version__}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
     def add(verb: Callable[[Namespace], int], name: str, explanation: str, *, epilog: str = "") -> ArgumentParser:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import TextIO
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
     from flagman.types import ActionName
 
 _WIDTH = 80

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
-import flagman
 from flagman.exceptions import UsageError
 from flagman.options import LONG_OPTIONS, OPTIONS, TRIGGERS
+from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _parser() -> ArgumentParser:
     )
     add = parser.add_argument
     add("-h", "--help", action="help", help="show this help and exit")
-    add("--version", action="version", version=f"%(prog)s {flagman.__version__}", help="show the version and exit")
+    add("--version", action="version", version=f"%(prog)s {__version__}", help="show the version and exit")
     for trigger in TRIGGERS.values():  # for the help alone: the parser never sees them on a command line
         words = (trigger.value, "ACTION") if trigger.value else ("ACTION",)
         add(trigger.name, nargs="+", metavar=(" ".join(words), "ARGUMENT"), help=trigger.explanation)

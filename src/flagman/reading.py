@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
     from flagman.more_time import MoreTime
     from flagman.types import ActionName
 

@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-import flagman
 from flagman import unit_syntax
 from flagman.actions import BUILT_IN
 from flagman.exceptions import UsageError
+from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def create(name: str, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     try:
-        for path, template in _templates(files(flagman) / "templates" / "plugin"):
+        for path, template in _templates(files("flagman") / "templates" / "plugin"):
             target = Path(
                 *(part.replace("module", words["module"]).replace("name.", f"{name}.") for part in path.parts)
             )
@@ -77,7 +77,7 @@ def _words(name: str) -> dict[str, str]:
         "name": name,
         "module": module,
         "class_name": "".join(part.capitalize() for part in name.split("-")) + "Action",
-        "version": flagman.__version__,
+        "version": __version__,
         "underline": "=" * len(name),
         "program": unit_syntax.command([str(Path(sys.executable).absolute()), "-P", "-m", "flagman"]),
     }

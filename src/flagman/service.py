@@ -142,7 +142,7 @@ class _Service:
             from flagman.status_line import StatusLine  # noqa: PLC0415 - for those whom a manager watches
 
             self._status_line = StatusLine(self._engine, self._notifier, text)
-            self._engine.on_turn = self._status_line.on_turn
+            self._engine.observe(self._status_line.on_turn)
 
     def _feed_watchdog(self, pause: float) -> None:
         """Tell the manager from the loop, and from nowhere else, that the loop goes round.

@@ -5,15 +5,14 @@ from __future__ import annotations
 from signal import SIGINT, SIGTERM
 from types import SimpleNamespace
 
-from flagman.engine.member import VARIANT
+from flagman.engine.turn import VARIANT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flagman.actions.action import Action
-    from flagman.engine.engine import Output
-    from flagman.engine.member import OnError, Overlap
+    from flagman.engine.action import Action
+    from flagman.engine.limits import OnError, Output, Overlap
     from flagman.types import ActionArgument, ActionName, FlagName, SignalNumber
 
 

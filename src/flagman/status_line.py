@@ -11,7 +11,7 @@ from flagman.sd_notify import status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.engine import Engine
-    from flagman.engine.member import Turn
+    from flagman.engine.turn import Turn
     from flagman.sd_notify import SystemdNotifier
 
 # Seconds between two messages at least: a storm of signals is not the manager's business.

@@ -18,10 +18,10 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from flagman.actions.action import Action
 from flagman.actions.signature import arity
+from flagman.engine.action import Action
 from flagman.engine.engine import Engine
-from flagman.engine.member import Turn
+from flagman.engine.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import flagman.engine.calls  # noqa: F401 - the engine wants it for any timer
-from flagman.engine.member import VARIANT
-from flagman.engine.timers import Every, spread
+from flagman.engine.turn import VARIANT
 from flagman.settings import Source
+from flagman.triggers.by_clock import Every, spread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

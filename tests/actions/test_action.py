@@ -13,6 +13,7 @@ from recorder import JOURNAL, FailingSetUp, Recorder
 
 import flagman
 from flagman import Action, ActionClosed
+from flagman.engine.action import Host
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +103,43 @@ def test_an_action_of_the_original_documentation_works_unchanged() -> None:
     with pytest.raises(ActionClosed, match="Only print once"):
         action._run()
     assert JOURNAL == ["hello", "cleanup"]
+
+
+def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
+    """What would have to be done by an engine is a mistake that says so; all else has an answer."""
+    recorder = Recorder("a")
+    host = recorder.engine
+    assert (host.turn.flag, host.turn.raises, host.output, host.limits.timeout, host.reload) == (
+        "",
+        0,
+        "inherit",
+        None,
+        None,
+    )
+    assert dict(host.bundles) == {}
+    assert host.interrupter.call(lambda: host.clock() > 0)
+    for ask in (
+        lambda: host.set_up("usr1", Recorder, "b"),
+        lambda: host.debounce("usr1", 5),
+        lambda: host.raise_flag("usr1"),
+        lambda: host.call_later(5, print),
+        lambda: host.call_at(5, print),
+        host.stop,
+    ):
+        with pytest.raises(NotImplementedError, match="this action has no engine"):
+            ask()
+    recorder._close()
+
+
+def test_an_engine_has_an_answer_of_its_own_to_all_that_an_action_may_ask() -> None:
+    """None is left to what stands for a missing one."""
+    asked = {name for name in vars(Host) if not name.startswith("_")}
+    with flagman.Engine() as engine:
+        assert asked - {"reload"} <= vars(flagman.Engine).keys() | vars(engine).keys()
+
+
+def test_the_engine_tells_how_it_is_called() -> None:
+    """A program of its own has another name than flagman."""
+    with flagman.Engine() as engine, flagman.Engine(agent="served/2") as other:
+        assert engine.agent == f"flagman/{flagman.__version__}"
+        assert other.agent == "served/2"

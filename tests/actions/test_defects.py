@@ -13,7 +13,7 @@ import pytest
 from daemon import run
 
 from flagman import Action, ActionFailed, Engine
-from flagman.actions.defects import defect_of
+from flagman.engine.defects import defect_of
 from flagman.exceptions import SetUpError
 
 if TYPE_CHECKING:

@@ -83,7 +83,7 @@ def test_what_is_good_can_be_sent(text: str) -> None:
             request = Request("GET", url, f"header=A: {text}")
         except ValueError:
             continue
-        head = request.head(request.url, request.url.target, (), has_body=True)
+        head = request.head(request.url, request.url.target, (), agent="flagman/1", has_body=True)
         lines = head.split(b"\r\n")
         assert lines[0].startswith(b"GET /")
         assert lines[0].count(b" ") == 2
@@ -104,7 +104,7 @@ def test_headers_are_sent_as_they_were_written() -> None:
         "body",
     )
     request = Request("POST", "http://x/", *words)
-    assert request.head(request.url, "/", [("P", "q")], has_body=True).decode().split("\r\n") == [
+    assert request.head(request.url, "/", [("P", "q")], agent="flagman/1", has_body=True).decode().split("\r\n") == [
         "POST / HTTP/1.1",
         "Accept-Encoding: identity",
         "Connection: close",

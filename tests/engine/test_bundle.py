@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorder import Recorder
 
-from flagman.engine.bundle import Bundle, Verdict
-from flagman.engine.member import Limits, Member
+from flagman.engine.bundle import Bundle
+from flagman.engine.limits import Limits
+from flagman.engine.member import Member
+from flagman.engine.outcome import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

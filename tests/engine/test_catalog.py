@@ -13,7 +13,7 @@ from daemon import clean_environment, run
 
 from flagman import listing
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
-from flagman.engine.catalog import Catalog
+from flagman.actions.catalog import Catalog
 from flagman.exceptions import PluginError, UnknownActionError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_built_in_actions_cost_no_metadata() -> None:
     """Neither the metadata machinery nor another action's module is imported for them."""
     program = (
         # Python 3.14 logs with inspect.
-        "import logging, sys; logs = set(sys.modules); from flagman.engine.catalog import Catalog; Catalog()['print'];"
+        "import logging, sys; logs = set(sys.modules); from flagman.actions.catalog import Catalog; Catalog()['print'];"
         "assert not {'importlib.metadata', 'inspect', 'difflib'} & set(sys.modules) - logs"
     )
     subprocess.run([sys.executable, "-c", program], env=clean_environment(), check=True)

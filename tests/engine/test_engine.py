@@ -28,7 +28,7 @@ from recorder import (
 )
 
 from flagman import ActionClosed, ActionFailed, Engine, SkipRest
-from flagman.engine.member import Limits
+from flagman.engine.limits import Limits
 from flagman.engine.outcome import Outcome
 from flagman.engine.signals import Signals
 from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
@@ -752,7 +752,7 @@ def test_the_failures_of_a_turn_are_its_own(plan: list[str]) -> None:
     todo = [*plan, "close"]
     seen = []
     with Engine(contained=(ActionFailed, ActionInterrupted)) as engine:
-        engine.on_turn = lambda turn: seen.append(turn.failures)
+        engine.observe(lambda turn: seen.append(turn.failures))
         engine.set_up("usr1", Fickle, "a")
         for step in todo:
             Fickle.plan[:] = [step]

@@ -11,8 +11,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flagman import Action, ActionClosed, Engine
-from flagman.engine.timers import Every, spread
 from flagman.testing import DEADLINE, FakeTime
+from flagman.triggers.by_clock import Every, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -542,8 +542,8 @@ def test_a_held_flag_whose_actions_have_closed() -> None:
     history = History("usr2")
     history.engine.set_up("usr1", Once)
     history.engine.debounce("usr1", 5, pass_first=True)
-    history.engine._debounced["usr1"].held = (1, 1000.0, 1000.0)
+    history.engine._bundles._debounced["usr1"].held = (1, 1000.0, 1000.0)
     history.engine.raise_flag("usr1")
-    history.at(6, code=history.engine._debounced["usr1"]._look)
+    history.at(6, code=history.engine._bundles._debounced["usr1"].let_go)
     history.play(100)
-    assert history.engine._debounced["usr1"].held is None
+    assert history.engine._bundles._debounced["usr1"].held is None

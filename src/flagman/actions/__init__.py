@@ -6,7 +6,6 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.actions.action import Action
     from flagman.actions.command import ExecAction, ShellAction
     from flagman.actions.control import ReloadAction, StopAction
     from flagman.actions.http import HttpAction
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from flagman.actions.print import DelayedPrintAction, PrintAction, PrintOnceAction
     from flagman.actions.sending import SignalAction
     from flagman.actions.touching import TouchAction
+    from flagman.engine.action import Action
 
 __all__ = [
     "Action",

@@ -7,16 +7,13 @@ import signal
 from contextlib import suppress
 
 from flagman.actions import environment
-from flagman.actions.action import Action
 from flagman.actions.output import show, sinks
 from flagman.actions.process import Process
-from flagman.engine.interrupt import Interrupter
+from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed, ActionTimedOut
 from flagman.text.shown import shown
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from flagman.engine.engine import Output
 
 
 class ExecAction(Action):
@@ -49,8 +46,7 @@ class ExecAction(Action):
         self._program = program
         self._words = words
         self._shown = name
-        # Without an engine nothing is interrupted.
-        self._interrupter = self.engine.interrupter if hasattr(self, "engine") else Interrupter()
+        self._interrupter = self.engine.interrupter
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would throw statuses away
@@ -104,15 +100,13 @@ class ExecAction(Action):
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
 
     def _start(self) -> Process:
-        output: Output = "inherit"
-        if hasattr(self, "engine"):
-            turn = self.engine.turn
+        turn = self.engine.turn
+        if turn.flag:  # an action without an engine runs for none
             self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
             self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
             self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
-            output = self.engine.output
         # Anew for each run: the choice may change between two, and so may where the streams lead.
-        takers = sinks(output, self._shown, self._interrupter)
+        takers = sinks(self.engine.output, self._shown, self._interrupter)
         try:
             return Process(
                 self._program, self._words, self._environment, self._null, takers, self._interrupter, self._shown
@@ -128,7 +122,7 @@ class ExecAction(Action):
 
         name = name_of(-status)
         said = f"was killed by {name}"
-        if hasattr(self, "engine") and self.engine.turn.trigger == name.lower():
+        if self.engine.turn.trigger == name.lower():
             said += (
                 ", the signal for which it was started: somebody sends that to the whole service."
                 " Send it to flagman's main process alone, as `systemctl kill --kill-whom=main` does"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 from flagman.exceptions import UsageError
 
 

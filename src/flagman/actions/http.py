@@ -10,14 +10,13 @@ from http.client import HTTPException
 from string import punctuation
 from urllib.parse import quote, urljoin
 
-from flagman.actions.action import Action
 from flagman.actions.answer import Answer, Early
 from flagman.actions.channels import Tls
 from flagman.actions.connecting import connect, connect_to_path
 from flagman.actions.proxies import proxy_for
 from flagman.actions.request import Request, as_head
 from flagman.actions.urls import PORTS
-from flagman.engine.interrupt import Interrupter
+from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import printable, shown
 
@@ -67,8 +66,7 @@ class HttpAction(Action):
         for header in self._request.headers:
             header.read()  # a file that is missing is a mistake now
         self._shown = shown(method, url)
-        # Without an engine nothing is interrupted.
-        self._interrupter = self.engine.interrupter if hasattr(self, "engine") else Interrupter()
+        self._interrupter = self.engine.interrupter
 
     @classmethod
     def check_arguments(cls, method: str, url: str, *body_or_header: str) -> None:
@@ -89,7 +87,7 @@ class HttpAction(Action):
 
     def _patience(self) -> float:
         """Give the seconds that the whole run may take."""
-        return (self.engine.turn.timeout if hasattr(self, "engine") else None) or self.default_timeout
+        return self.engine.turn.timeout or self.default_timeout
 
     def _follow(self, limit: float) -> None:
         """Ask, and ask again where the answer says so."""
@@ -154,7 +152,7 @@ class HttpAction(Action):
         for_proxy = (self._request.for_proxy() or proxy.headers) if proxy else []
         is_passed_on = proxy is not None and url.scheme == "http"
         target, extra = (url.absolute, for_proxy) if is_passed_on else (url.target, [])
-        data = self._request.head(url, target, extra, has_body=has_body)
+        data = self._request.head(url, target, extra, agent=self.engine.agent, has_body=has_body)
         if has_body and self._request.body:
             data += self._request.body
         stream = self._connect(url, proxy, limit)

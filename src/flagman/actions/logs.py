@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 
 # Not the numbers, the aliases and what other modules have added.
 _LEVELS = ("debug", "info", "warning", "error", "critical")

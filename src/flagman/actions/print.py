@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 from flagman.exceptions import ActionClosed
 
 logger = logging.getLogger("flagman.actions.print")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 from flagman.text.shown import shown
 
 logger = logging.getLogger("flagman.actions.rehearsal")

@@ -6,7 +6,6 @@ import os
 import re
 import stat
 
-import flagman
 from flagman.actions.urls import Url
 from flagman.text.shown import shown
 
@@ -92,12 +91,13 @@ class Request:
             else:
                 raise ValueError(f"there is a body already; {word!r} is a second one (headers begin with {_HEADER})")
 
-    def head(self, url: Url, target: str, extra: Iterable[tuple[str, str]], *, has_body: bool) -> bytes:
+    def head(self, url: Url, target: str, extra: Iterable[tuple[str, str]], *, agent: str, has_body: bool) -> bytes:
         """Give the lines of the request, up to the empty one.
 
         :param url: where it goes: a redirect may have led away from what was asked for
         :param target: what is asked for there
         :param extra: more headers
+        :param agent: how this program calls itself
         :param has_body: the body follows
         :raises OSError: if a header cannot be read
         :raises ValueError: likewise
@@ -106,7 +106,7 @@ class Request:
         given = {name.lower() for name, _ in own}
         headers = [
             ("Host", url.authority),
-            ("User-Agent", f"flagman/{flagman.__version__}"),
+            ("User-Agent", agent),
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
         ]

@@ -6,8 +6,8 @@ import os
 import signal
 import stat
 
-from flagman.actions.action import Action
 from flagman.actions.pidfd import open_pidfd
+from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import shown
 from flagman.text.signames import number_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

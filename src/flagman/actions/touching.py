@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import shown
 

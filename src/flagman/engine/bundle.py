@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from flagman.engine.outcome import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from flagman.engine.member import Member
-
-
-class Verdict(Enum):
-    """What a run means for the bundle."""
-
-    #: Nothing.
-    STAYS = "stays"
-    #: The action has left.
-    GONE = "gone"
-    #: The actions after it are not run, this time.
-    SKIP = "skip"
 
 
 class Bundle:

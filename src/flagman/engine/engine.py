@@ -7,13 +7,13 @@ import time
 from _thread import allocate_lock
 from contextlib import ExitStack
 
-from flagman.engine.bundle import Bundle, Verdict
+from flagman.engine.action import Host
+from flagman.engine.bundles import Bundles
 from flagman.engine.flags import STOP, check_name
 from flagman.engine.interrupt import Interrupter
+from flagman.engine.limits import Limits, check_choice
 from flagman.engine.loop import Loop
-from flagman.engine.member import Limits, Turn, check_choice
 from flagman.engine.outcome import Outcome
-from flagman.engine.overlap import Overlaps
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
 from flagman.exceptions import TearDownError
@@ -21,25 +21,25 @@ from flagman.exceptions import TearDownError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Literal, ParamSpec, Self
+    from typing import ParamSpec, Self
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
+    from flagman.engine.bundle import Bundle
     from flagman.engine.calls import Call, Calls
     from flagman.engine.flags import Raises
+    from flagman.engine.limits import OnError, Output, Overlap
     from flagman.engine.loop import Wait
-    from flagman.engine.member import Member, OnError, Overlap
-    from flagman.engine.timers import Debounce, Every
+    from flagman.engine.member import Member
+    from flagman.engine.turn import Turn
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
-
-    Output = Literal["inherit", "log", "null"]
 
 # The engine speaks as flagman.core, its documented face.
 logger = logging.getLogger("flagman.core")
 
 
-class Engine:
+class Engine(Host):
     """Runs bundles of actions when their flags are raised.
 
     Instances share nothing but the process's one alarm clock: where an action runs another engine, the timeouts of the
@@ -59,6 +59,7 @@ class Engine:
     :param signals: handlers that have been armed already; the engine does not close them
     :param unmapped: called with a flag that was raised and has no actions; by default, a warning is logged
     :param contained: the exceptions that count as an action's failure; all others leave :meth:`run`
+    :param agent: how actions call this program towards others, such as ``flagman/1.0.0``
     :param clock: seconds on a clock that never goes back
     :param wait: waits for descriptors as :meth:`select.poll.poll` does; for tests
     :raises ValueError: if a choice is none of those that there are, or a number is out of its range
@@ -75,6 +76,7 @@ class Engine:
         signals: Signals | None = None,
         unmapped: Callable[[FlagName], None] | None = None,
         contained: tuple[type[BaseException], ...] = (Exception,),
+        agent: str = Host.agent,
         clock: Callable[[], float] = time.monotonic,
         wait: Wait | None = None,
     ) -> None:
@@ -83,40 +85,46 @@ class Engine:
         self.flags = self._signals.flags
         self.flags.clock = clock
         self.interrupter = Interrupter(self._signals.codes, self._signals.wakeup)
-        self._bundles: dict[FlagName, Bundle] = {}
         self._roster = Roster(self.flags, self.interrupter, contained)
-        #: Those of actions without any of their own.
+        self._bundles = Bundles(self.flags, self._roster, self._signals.keep_waking)
         self.limits = Limits(on_error, timeout, max_failures, overlap)
         check_choice("output", output, ("inherit", "log", "null"))
-        self._overlaps = Overlaps(self.flags)
+        self.output = output
+        self.agent = agent
+        self.clock = clock
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
         self._is_closed = self._is_running = False
         self._lock = allocate_lock()
         self._calls: Calls | None = None
-        self._debounced: dict[FlagName, Debounce] = {}
-        #: The timers that raise flags again and again.
-        self.timers: dict[FlagName, Every] = {}
         self._outcome = Outcome.STOPPED
-        #: Seconds on the clock of :meth:`call_at`.
-        self.clock = clock
-        #: The choice that was made.
-        self.output = output
-        #: What the bundle that runs, or has run last, was lowered for.
-        self.turn = Turn("", 0)
         #: Flags whose bundles, if they have been raised, run after the loop has stopped.
         self.last_flags: frozenset[FlagName] = frozenset()
         #: Stop after the first bundle that has run.
         self.once = False
-        #: Called when a bundle has run.
-        self.on_turn: Callable[[Turn], None] | None = None
-        #: Asks for the configuration to be read again, once the bundle that runs has ended; None where there is none.
-        self.reload: Callable[[], None] | None = None
 
     @property
     def bundles(self) -> Mapping[FlagName, Bundle]:
         """The bundles that have actions, by flag."""
-        return self._bundles
+        return self._bundles.by_flag
+
+    @property
+    def turn(self) -> Turn:
+        """What the bundle that runs, or has run last, was lowered for."""
+        return self._bundles.turn
+
+    @turn.setter
+    def turn(self, turn: Turn) -> None:
+        self._bundles.turn = turn
+
+    @property
+    def timers(self) -> dict[FlagName, Callable[[], None]]:
+        """What raises a flag once more whose timer was due while its own bundle ran, by flag."""
+        return self._bundles.timers
+
+    def observe(self, observer: Callable[[Turn], None]) -> None:
+        """Call this when a bundle has run."""
+        self._bundles.observers.append(observer)
 
     def set_up(
         self,
@@ -136,7 +144,7 @@ class Engine:
         """
         check_name(flag)
         member = self.create(action, *arguments, name=name, limits=limits)
-        self._bundles.setdefault(flag, Bundle()).add(member)
+        self._bundles.add(flag, member)
         return member.action
 
     def create(
@@ -156,8 +164,7 @@ class Engine:
 
     def replace(self, bundles: Mapping[FlagName, Iterable[Member]]) -> None:
         """Let flags have these bundles, and no others, from now on; not while one runs."""
-        self._bundles = {flag: Bundle(members) for flag, members in bundles.items()}
-        self._overlaps.forget()
+        self._bundles.replace(bundles)
 
     def discard(self, members: Iterable[Member]) -> None:
         """Tear down actions that are in no bundle, the last first; those that have closed are passed over."""
@@ -169,13 +176,7 @@ class Engine:
         :param span: 0 to end this, and to run a bundle that waits at once
         :param pass_first: run it at once when it is lowered the first time
         """
-        from flagman.engine.timers import Debounce  # noqa: PLC0415 - for those who need it
-
-        before = self._debounced.pop(flag, None)
-        if before is not None and (held := before.cancel()):
-            self.flags.join(flag, held)
-        if span:
-            self._debounced[flag] = Debounce(self, flag, span, pass_first=pass_first or bool(before and before.passes))
+        self._bundles.debounce(flag, span, self.call_at, pass_first=pass_first)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Handle those of these signals whose flags have actions, until the engine is closed; call it before run().
@@ -183,7 +184,7 @@ class Engine:
         :raises RuntimeError: if it has been closed
         """
         self._check_that_it_is_open()
-        self._signals.arm(signum for signum in signums if flag_of(signum) in self._bundles)
+        self._signals.arm(signum for signum in signums if flag_of(signum) in self.bundles)
 
     def raise_flag(self, flag: FlagName) -> None:
         """Raise a flag; safe in any thread, and in an action."""
@@ -192,8 +193,7 @@ class Engine:
 
     def pending(self, flag: FlagName) -> int:
         """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
-        held = self._debounced[flag].held if flag in self._debounced else None
-        return self.flags.count(flag) + (held[0] if held else 0)
+        return self._bundles.pending(flag)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Let the loop call ``code`` in so many seconds, between two runs of bundles.
@@ -236,88 +236,24 @@ class Engine:
         self._check_that_it_does_not_run()
         self._is_running = True
         try:
-            return self._run()
+            self._outcome = Outcome.STOPPED
+            self._roster.failed = False
+            self._check()
+            self._signals.keep_waking()
+            self._loop.run()
+            # A HUP that follows TERM, as systemd may send it, does not cut the last bundles off; a second TERM does.
+            self._bundles.finish(self.last_flags, lambda: self.interrupter.insisted)
+            return Outcome.FAILED if self._roster.failed else self._outcome
         finally:
             self._is_running = False
 
-    def _run(self) -> Outcome:
-        self._outcome = Outcome.STOPPED
-        self._roster.failed = False
-        self._check()
-        self._signals.keep_waking()
-        self._loop.run()
-        last: list[tuple[FlagName, int]] = []
-        for _ in range(len(self.flags)):  # no longer: a flood may go on
-            flag, (raises, _, _) = self.flags.pop()
-            if flag in self.last_flags and flag in self._bundles:
-                last.append((flag, raises))
-            elif flag != STOP:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
-        for flag, debounce in self._debounced.items():
-            if debounce.held:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
-        for flag, raises in last:
-            # A HUP that follows TERM, as systemd may send it, does not cut these off; a second TERM does.
-            self._run_bundle(flag, raises, self._bundles[flag], lambda: self.interrupter.insisted)
-        if self._roster.failed:
-            self._outcome = Outcome.FAILED
-        return self._outcome
-
     def _lower(self, flag: FlagName, raised: Raises) -> None:
-        bundle = self._bundles.get(flag)
-        if bundle is None:
+        if flag not in self.bundles:
             self._unmapped(flag)
             self._signals.keep_waking()
-            self._check()
-            return
-        if flag in self._debounced:
-            admitted = self._debounced[flag].admit(raised)
-            if admitted is None:
-                logger.debug("Holding `%s` until it is quiet", flag)
-                return
-            raised = admitted
-        raises = raised[0]
-        partly = self._overlaps.is_partial(flag, raises)
-        whole = self._run_bundle(flag, raises, bundle, lambda: STOP in self.flags, partly=partly)
-        if bundle and flag in self.timers:
-            self.timers[flag].catch_up()
-        if flag in self.flags:
-            self.turn.ignored = self._overlaps.judge(flag, bundle, self.limits.overlap, whole=whole and not partly)
-        if not bundle:
-            del self._bundles[flag]
-        if self.once:
+        elif self._bundles.lower(flag, raised, self.limits.overlap) and self.once:
             self.flags.add(STOP)
         self._check()
-
-    def _run_bundle(
-        self,
-        flag: FlagName,
-        raises: int,
-        bundle: Bundle,
-        is_over: Callable[[], bool],
-        *,
-        partly: bool = False,
-    ) -> bool:
-        """Run a bundle; tell whether no action has ended its turn."""
-        logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
-        self.turn = turn = Turn(flag, raises)
-
-        def run(member: Member) -> Verdict:
-            if partly and member.limits.overlap == "ignore":
-                return Verdict.STAYS
-            turn.action = member.name
-            turn.timeout = member.timeout
-            before = member.failures
-            verdict = self._roster.run(member)
-            self._signals.keep_waking()  # for the wait of the next one, too
-            turn.failures += member.failures > before
-            return verdict
-
-        whole = bundle.run(run, is_over)
-        turn.action = ""
-        if self.on_turn is not None:
-            self.on_turn(turn)
-        return whole
 
     def _check_that_it_is_open(self) -> None:
         if self._is_closed:
@@ -329,7 +265,7 @@ class Engine:
 
     def _check(self) -> None:
         """Notice that there is nothing left to run."""
-        if not self._bundles and STOP not in self.flags:
+        if not self.bundles and STOP not in self.flags:
             self._outcome = Outcome.EMPTY
             self.flags.add(STOP)
 
@@ -345,7 +281,7 @@ class Engine:
             if self._owns_signals:
                 self._owns_signals = False
                 stack.callback(self._signals.close)
-            stack.callback(self._bundles.clear)
+            stack.callback(self._bundles.by_flag.clear)
             stack.callback(self._roster.close_all)
         if self._roster.torn_down_badly is not None:
             raise TearDownError("a tear_down failed; the log tells which") from self._roster.torn_down_badly

@@ -17,13 +17,25 @@ _LONGEST_WAIT = 2**31 - 1
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Protocol
 
     from flagman.engine.flags import Flags, Raises
-    from flagman.engine.trigger import Trigger
     from flagman.types import FlagName
 
     #: Waits at most so many milliseconds, or for ever, and gives the descriptors that became ready, as poll(2) does.
     Wait = Callable[[float | None], list[tuple[int, int]]]
+
+    class Pollable(Protocol):
+        """Something that raises flags when the loop lets it."""
+
+        def fileno(self) -> int:
+            """Give the descriptor whose readability means that there is something to drain; -1 if there is none."""
+
+        def deadline(self) -> float | None:
+            """Give the moment, on the loop's clock, at which there is something to drain; None if there is none."""
+
+        def drain(self) -> None:
+            """Take in what has happened and raise the flags for it; called too often, do nothing."""
 
 
 class Loop:
@@ -39,7 +51,7 @@ class Loop:
     def __init__(
         self,
         flags: Flags,
-        triggers: Iterable[Trigger],
+        triggers: Iterable[Pollable],
         lower: Callable[[FlagName, Raises], None],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -48,14 +60,14 @@ class Loop:
         self._flags = flags
         self._lower = lower
         self._clock = clock
-        self._timed: list[Trigger] = []
-        self._by_descriptor: dict[int, Trigger] = {}
+        self._timed: list[Pollable] = []
+        self._by_descriptor: dict[int, Pollable] = {}
         self._poll = select.poll()
         self._wait: Wait = wait or self._poll.poll
         for trigger in triggers:
             self.add(trigger)
 
-    def add(self, trigger: Trigger) -> None:
+    def add(self, trigger: Pollable) -> None:
         """Add a trigger; one without a descriptor may come from any thread, which then ends the wait under way."""
         if trigger.fileno() < 0:
             self._timed.append(trigger)

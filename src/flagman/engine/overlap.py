@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.bundle import Bundle
     from flagman.engine.flags import Flags
-    from flagman.engine.member import Overlap
+    from flagman.engine.limits import Overlap
     from flagman.types import FlagName
 
 # The engine speaks as flagman.core, its documented face.

@@ -9,10 +9,10 @@ import logging
 import os
 from contextlib import ExitStack
 
-from flagman.actions.defects import defect_of
-from flagman.engine.bundle import Verdict
+from flagman.engine.defects import defect_of
 from flagman.engine.flags import STOP
 from flagman.engine.member import Member
+from flagman.engine.outcome import Verdict
 from flagman.exceptions import (
     ActionClosed,
     ActionFailed,
@@ -27,11 +27,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flagman.actions.action import Action
-    from flagman.engine.engine import Engine
+    from flagman.engine.action import Action, Host
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
-    from flagman.engine.member import Limits
+    from flagman.engine.limits import Limits
     from flagman.types import ActionName
 
 # The engine speaks as flagman.core, its documented face.
@@ -60,7 +59,7 @@ class Roster:
         self.torn_down_badly: BaseException | None = None
 
     def set_up(
-        self, engine: Engine, name: ActionName | None, limits: Limits, action: type[Action], arguments: tuple[str, ...]
+        self, engine: Host, name: ActionName | None, limits: Limits, action: type[Action], arguments: tuple[str, ...]
     ) -> Member:
         """Create an action, which sets it up.
 
@@ -174,7 +173,7 @@ class Roster:
                 stack.callback(self.close, member)
 
 
-def _create(engine: Engine, action: type[Action], arguments: tuple[str, ...]) -> Action:
+def _create(engine: Host, action: type[Action], arguments: tuple[str, ...]) -> Action:
     """Do what calling the class does, but let the action know its engine before it is set up."""
     instance = action.__new__(action, *arguments)
     vars(instance)["engine"] = engine  # also where a class has a property of this name

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType
 
-from flagman.actions.action import Action
+from flagman.engine.action import Action
 from flagman.text.spans import LONGEST, is_span
 
 TYPE_CHECKING = False

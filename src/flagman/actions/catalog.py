@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
 
-    from flagman.actions.action import Action
+    from flagman.engine.action import Action
     from flagman.types import ActionName
 
     #: The distribution, the name of the action, and where it is.
@@ -218,8 +218,8 @@ def _place(value: str) -> str:
 
 def _load(place: str, what: str) -> type[Action]:
     """Import ``module:Class``; whatever goes wrong inside the module is named as the module's own fault."""
-    from flagman.actions.action import Action  # noqa: PLC0415 - not before an action is wanted
-    from flagman.actions.defects import defect_of  # noqa: PLC0415 - as above
+    from flagman.engine.action import Action  # noqa: PLC0415 - not before an action is wanted
+    from flagman.engine.defects import defect_of  # noqa: PLC0415 - as above
 
     module, _, attribute = place.partition(":")
     try:

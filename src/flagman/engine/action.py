@@ -1,0 +1,167 @@
+"""The base class of all actions: one life of set_up, runs and tear_down; and what an action may ask of its engine."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from types import MappingProxyType
+from warnings import warn
+
+from flagman.engine.interrupt import Interrupter
+from flagman.engine.limits import Limits
+from flagman.engine.turn import Turn
+from flagman.exceptions import ActionClosed, ActionFailed
+from flagman.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sized
+    from typing import Any, ParamSpec
+
+    from flagman.engine.calls import Call
+    from flagman.engine.limits import Output
+    from flagman.types import ActionName, FlagName
+
+    P = ParamSpec("P")
+
+
+_ALONE = "this action has no engine"
+
+
+class Host:
+    """What an action may ask of the engine that runs it, which is a :class:`flagman.Engine`.
+
+    By itself it stands for the engine of an action that has none: nothing raises a flag there, and nothing is ended
+    before its time.
+    """
+
+    #: What the bundle that runs, or has run last, was lowered for.
+    turn: Turn = Turn("", 0)
+    #: Those of actions without any of their own; in ``set_up``, the action's own.
+    limits: Limits = Limits()
+    #: What becomes of the output of commands, see :class:`flagman.Engine`.
+    output: Output = "inherit"
+    #: How actions call this program towards others, such as ``flagman/1.0.0``.
+    agent: str = f"flagman/{__version__}"
+    #: Seconds on a clock that never goes back.
+    clock: Callable[[], float] = time.monotonic
+    #: Ends the code of an action that has to end, see :mod:`flagman.engine.interrupt`.
+    interrupter: Interrupter = Interrupter()
+    #: Asks for the configuration to be read again, once the bundle that runs has ended; None where there is none.
+    reload: Callable[[], None] | None = None
+
+    @property
+    def bundles(self) -> Mapping[FlagName, Sized]:
+        """The bundles that have actions, by flag."""
+        return MappingProxyType({})
+
+    def set_up(
+        self,
+        flag: FlagName,
+        action: type[Action],
+        *arguments: str,
+        name: ActionName | None = None,
+        limits: Limits | None = None,
+    ) -> Action:
+        """Set an action up and add it to the bundle of a flag."""
+        raise NotImplementedError(_ALONE)
+
+    def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
+        """Run the bundle of a flag once it has not been raised for ``span`` seconds."""
+        raise NotImplementedError(_ALONE)
+
+    def raise_flag(self, flag: FlagName) -> None:
+        """Raise a flag; safe in any thread."""
+        raise NotImplementedError(_ALONE)
+
+    def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Let the loop call ``code`` in so many seconds, between two runs of bundles."""
+        raise NotImplementedError(_ALONE)
+
+    def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Do as :meth:`call_later` does, at a moment on :attr:`clock`."""
+        raise NotImplementedError(_ALONE)
+
+    def stop(self) -> None:
+        """Let the engine stop as soon as the running action has ended."""
+        raise NotImplementedError(_ALONE)
+
+
+class Action(ABC):
+    """Something that flagman does when a flag is raised.
+
+    A subclass defines :meth:`run`, and :meth:`set_up` and :meth:`tear_down` where it needs them; it does not define
+    ``__init__``. All three run in the main thread, one action at a time, and may do anything.
+
+    Creating an instance sets it up.
+
+    :param args: the arguments of the action, as strings, handed to :meth:`set_up`
+    """
+
+    #: Seconds that one run may take if ``--timeout`` does not say so; None for no end.
+    default_timeout: float | None = None
+
+    #: What this action may ask of its engine, from before :meth:`set_up` on; also of an action without one.
+    engine: Host = Host()
+
+    # True before set_up has succeeded and after tear_down has begun: what was never opened is never torn down.
+    _closed = True
+
+    def __init__(self, *args: str) -> None:
+        self.set_up(*args)
+        self._closed = False
+
+    # Any is what lets a subclass name its own arguments without contradicting this class.
+    def set_up(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401
+        """Prepare for runs; the parameters of a subclass are the arguments that its users type.
+
+        Raising anything means that the action cannot be used: flagman does not start, and :meth:`tear_down` is not
+        called.
+        """
+
+    @classmethod
+    def check_arguments(cls, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401 - as above
+        """Look at the arguments as they were typed, before anything is set up; ``flagman --check`` does no more.
+
+        It must have no effect, and need not count them: what :meth:`set_up` cannot take does not come here.
+
+        :raises ValueError: if they cannot be used; the message becomes the user's one line
+        """
+
+    @abstractmethod
+    def run(self) -> None:
+        """Do the work.
+
+        :raises ActionClosed: if this was the last run; the action is then removed from its bundle
+        :raises SkipRest: to leave out the actions after this one, this time
+        :raises ActionFailed: if the run failed and the message says why; any other exception is a failure, too, and is
+            logged with its traceback
+        """
+
+    def tear_down(self) -> None:
+        """Release what :meth:`set_up` took; runs exactly once for every action whose ``set_up`` succeeded."""
+
+    def _close(self) -> None:
+        """Tear the action down, unless that has been done; every later run raises :exc:`~flagman.ActionClosed`."""
+        if not self._closed:
+            self._closed = True
+            self.tear_down()
+
+    def _run(self) -> None:
+        """Run once, as the loop does.
+
+        :raises ActionClosed: if the action was closed before
+        :raises ActionFailed: if its run() is async, which cannot always be told before
+        """
+        if self._closed:
+            raise ActionClosed(f"{type(self).__name__} was closed before this run")
+        result: object = self.run()
+        if hasattr(result, "__await__"):
+            raise ActionFailed("run() has returned something to be awaited, which nobody does; it must not be async")
+
+    def __del__(self) -> None:
+        if not self._closed:
+            try:
+                warn(f"unclosed action {self!r}", ResourceWarning, stacklevel=1, source=self)
+            finally:
+                self._close()

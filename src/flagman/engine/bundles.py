@@ -1,0 +1,150 @@
+"""The bundles of an engine, and their turns: what happens when a flag that has a bundle is lowered."""
+
+from __future__ import annotations
+
+import logging
+
+from flagman.engine.bundle import Bundle
+from flagman.engine.flags import STOP
+from flagman.engine.outcome import Verdict
+from flagman.engine.overlap import Overlaps
+from flagman.engine.turn import Turn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Mapping
+
+    from flagman.engine.calls import Call
+    from flagman.engine.debounce import Debounce
+    from flagman.engine.flags import Flags, Raises
+    from flagman.engine.limits import Overlap
+    from flagman.engine.member import Member
+    from flagman.engine.roster import Roster
+    from flagman.types import FlagName
+
+# The engine speaks as flagman.core, its documented face.
+logger = logging.getLogger("flagman.core")
+
+
+class Bundles:
+    """Lowers flags that have actions.
+
+    :param flags: the raised ones
+    :param roster: runs the actions
+    :param keep_waking: called after each run, which may have taken the wake-up descriptor
+    """
+
+    def __init__(self, flags: Flags, roster: Roster, keep_waking: Callable[[], None]) -> None:
+        self._flags = flags
+        self._roster = roster
+        self._keep_waking = keep_waking
+        self._overlaps = Overlaps(flags)
+        self._debounced: dict[FlagName, Debounce] = {}
+        #: Those that have actions, by flag.
+        self.by_flag: dict[FlagName, Bundle] = {}
+        #: What the bundle that runs, or has run last, was lowered for.
+        self.turn = Turn("", 0)
+        #: Called when a bundle has run.
+        self.observers: list[Callable[[Turn], None]] = []
+        #: What raises a flag once more whose timer was due while its own bundle ran.
+        self.timers: dict[FlagName, Callable[[], None]] = {}
+
+    def add(self, flag: FlagName, member: Member) -> None:
+        """Add an action to the bundle of a flag."""
+        self.by_flag.setdefault(flag, Bundle()).add(member)
+
+    def replace(self, bundles: Mapping[FlagName, Iterable[Member]]) -> None:
+        """Let flags have these bundles, and no others; not while one runs."""
+        self.by_flag = {flag: Bundle(members) for flag, members in bundles.items()}
+        self._overlaps.forget()
+
+    def debounce(
+        self,
+        flag: FlagName,
+        span: float,
+        call_at: Callable[[float, Callable[[], object]], Call],
+        *,
+        pass_first: bool,
+    ) -> None:
+        """Hold a flag until it is quiet, see :meth:`flagman.Engine.debounce`."""
+        from flagman.engine.debounce import Debounce  # noqa: PLC0415 - a start without any can do without
+
+        before = self._debounced.pop(flag, None)
+        if before is not None and (held := before.cancel()):
+            self._flags.join(flag, held)
+        if span:
+            passes = pass_first or bool(before and before.passes)
+            self._debounced[flag] = Debounce(
+                self._flags, flag, span, call_at, lambda: flag in self.by_flag, pass_first=passes
+            )
+
+    def pending(self, flag: FlagName) -> int:
+        """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
+        held = self._debounced[flag].held if flag in self._debounced else None
+        return self._flags.count(flag) + (held[0] if held else 0)
+
+    def lower(self, flag: FlagName, raised: Raises, overlap: Overlap) -> bool:
+        """Run the bundle of a flag, unless it is held until it is quiet.
+
+        :param overlap: the policy where no action is left
+        :returns: whether it has run
+        """
+        if flag in self._debounced:
+            admitted = self._debounced[flag].admit(raised)
+            if admitted is None:
+                logger.debug("Holding `%s` until it is quiet", flag)
+                return False
+            raised = admitted
+        bundle = self.by_flag[flag]
+        raises = raised[0]
+        partly = self._overlaps.is_partial(flag, raises)
+        whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
+        if bundle and flag in self.timers:
+            self.timers[flag]()
+        if flag in self._flags:
+            self.turn.ignored = self._overlaps.judge(flag, bundle, overlap, whole=whole and not partly)
+        if not bundle:
+            del self.by_flag[flag]
+        return True
+
+    def _run(self, flag: FlagName, raises: int, is_over: Callable[[], bool], *, partly: bool = False) -> bool:
+        """Run a bundle; tell whether no action has ended its turn."""
+        bundle = self.by_flag[flag]
+        logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
+        self.turn = turn = Turn(flag, raises)
+
+        def run(member: Member) -> Verdict:
+            if partly and member.limits.overlap == "ignore":
+                return Verdict.STAYS
+            turn.action = member.name
+            turn.timeout = member.timeout
+            before = member.failures
+            verdict = self._roster.run(member)
+            self._keep_waking()  # for the wait of the next one, too
+            turn.failures += member.failures > before
+            return verdict
+
+        whole = bundle.run(run, is_over)
+        turn.action = ""
+        for observer in self.observers:
+            observer(turn)
+        return whole
+
+    def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool]) -> None:
+        """Run what may still run when the loop has stopped, and log what is not lowered any more.
+
+        :param last_flags: those whose bundles may
+        :param is_over: tells whether nothing may any more
+        """
+        last: list[tuple[FlagName, int]] = []
+        for _ in range(len(self._flags)):  # no longer: a flood may go on
+            flag, (raises, _, _) = self._flags.pop()
+            if flag in last_flags and flag in self.by_flag:
+                last.append((flag, raises))
+            elif flag != STOP:
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
+        for flag, debounce in self._debounced.items():
+            if debounce.held:
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
+        for flag, raises in last:
+            self._run(flag, raises, is_over)

@@ -1,0 +1,5 @@
+"""The version of flagman."""
+
+from __future__ import annotations
+
+__version__ = "1.0.0"
