@@ -500,6 +500,25 @@ finally:
     assert notes(starter) == ["here caller"]
 
 
+@pytest.mark.parametrize("way", ["raise KeyError('no files')", "atexit.register(lambda: 1 / 0)"], ids=["run", "exit"])
+def test_an_error_when_nothing_can_be_imported(starter: Starter, way: str) -> None:
+    """It is told in one line, since a traceback needs files, and nothing goes round in circles."""
+    program = f"""
+import atexit, resource
+def target():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    {way}
+d = Daemon(target, detach=True, pid_file=where + "/d.pid", stderr=where + "/err")
+d.start()
+d.report()
+"""
+    assert starter.run(program, *UNMEASURED).returncode == 0
+    wait(starter)
+    said = (starter.directory / "err").read_text(encoding="utf-8")
+    assert len(said.splitlines()) < 50, said[:1000]
+    assert "Error" in said
+
+
 @both_ways
 def test_an_own_clean_up(starter: Starter, way: str) -> None:
     """It is called once, in the daemon, and an error in it leads nowhere."""

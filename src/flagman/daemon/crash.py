@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 
 from flagman.daemon.descriptors import is_null
-from flagman.daemon.endings import format_error
 
 logger = logging.getLogger("flagman.daemon.crash")
 
@@ -37,6 +36,16 @@ def record(name: str, error: BaseException) -> None:
                 os.write(descriptor, entry.encode(errors="backslashreplace"))
             finally:
                 os.close(descriptor)
+
+
+def format_error(error: BaseException) -> str:
+    """Give the traceback of an error, or what there is without the files of Python, as in another root."""
+    try:
+        import traceback  # noqa: PLC0415 - for a bad end alone
+
+        return "".join(traceback.format_exception(error))
+    except (ImportError, OSError):
+        return f"{type(error).__name__}: {error}\n"
 
 
 def _has_log() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import sys
+from contextlib import suppress
 from functools import partial
 
 from flagman.daemon import descriptors
@@ -43,17 +44,7 @@ def bury(error: BaseException, *, name: str, to_log: bool) -> None:
     elif isinstance(error, FlagmanError):
         descriptors.say(descriptors.STDERR, f"{error}\n")
     else:
-        descriptors.say(descriptors.STDERR, format_error(error))
-
-
-def format_error(error: BaseException) -> str:
-    """Give the traceback of an error, or what there is without the files of Python, as in another root."""
-    try:
-        import traceback  # noqa: PLC0415 - for a bad end alone
-
-        return "".join(traceback.format_exception(error))
-    except ImportError:
-        return f"{type(error).__name__}: {error}\n"
+        _report(error)
 
 
 def forget(last: Callable[[], None]) -> None:
@@ -117,4 +108,14 @@ def finish(steps: list[Callable[[], object]], let_leave: Callable[[bool], object
         except SystemExit:
             let_leave(False)  # noqa: FBT003 - again: the statement above may have been interrupted itself
         except BaseException as error:  # noqa: BLE001 - as the interpreter does, it goes on
-            steps.insert(0, partial(descriptors.say, descriptors.STDERR, format_error(error)))
+            steps.insert(0, partial(_report, error))
+
+
+def _report(error: BaseException) -> None:
+    """Print the traceback of an error, or what can be told without a file: there may be no descriptor left."""
+    text = f"{type(error).__name__}: {error}\n"
+    with suppress(ImportError, OSError):
+        from flagman.daemon.crash import format_error  # noqa: PLC0415 - for a bad end alone
+
+        text = format_error(error)
+    descriptors.say(descriptors.STDERR, text)
