@@ -6,6 +6,7 @@ import os
 import time
 from _thread import allocate_lock
 
+from flagman.children.environment import PRIVATE
 from flagman.engine import writing
 from flagman.exceptions import NotifyError
 
@@ -35,17 +36,6 @@ _LONGEST_ABSENCE = 60.0
 _LATER = "The service manager does not take %s now, it is sent again later: %s"
 _GONE = "The service manager has not been there for a minute, and was not told %s: %s"
 _LOST = "The service manager has not taken %s: %s"
-
-#: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
-#: sd_listen_fds(3).
-PRIVATE = (
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-)
 
 
 class SystemdNotifier:

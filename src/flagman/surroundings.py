@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 
 from flagman import streams
-from flagman.actions import environment
+from flagman.children import environment
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError

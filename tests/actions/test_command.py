@@ -16,7 +16,8 @@ import pytest
 from daemon import DEADLINE, inheriting, settle
 
 from flagman import ActionFailed, Engine
-from flagman.actions import ExecAction, ShellAction, output, process, reaping
+from flagman.actions import ExecAction, ShellAction
+from flagman.children import output, process, reaping
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.outcome import Outcome
 from flagman.testing import ActionDriver

@@ -18,7 +18,8 @@ from background import status_of
 from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, in_terminal, run
 
 from flagman import ActionFailed, Engine
-from flagman.actions import ExecAction, ShellAction, process, reaping
+from flagman.actions import ExecAction, ShellAction
+from flagman.children import process, reaping
 from flagman.engine.outcome import Outcome
 from flagman.testing import ActionDriver, Lines
 

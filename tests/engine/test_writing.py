@@ -16,7 +16,7 @@ import pytest
 from daemon import DEADLINE
 
 from flagman import streams
-from flagman.actions.output import PassOn
+from flagman.children.output import PassOn
 from flagman.engine import writing
 from flagman.engine.interrupt import Interrupter
 from flagman.streams import PatientFile

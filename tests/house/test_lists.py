@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flagman.actions import BUILT_IN
+from flagman.children.environment import PRIVATE
 from flagman.config import KEYS
 from flagman.options import OPTIONS, TRIGGERS
-from flagman.sd_notify import PRIVATE
 from flagman.settings import Settings
 
 ROOT = Path(__file__).parents[2]

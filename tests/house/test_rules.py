@@ -10,7 +10,6 @@ from imports import PACKAGE, circles, graph, modules
 CIRCLES: list[set[str]] = []
 SINS: set[tuple[str, str]] = {
     ("flagman.__main__", "flagman.streams"),
-    ("flagman.actions.environment", "flagman.sd_notify"),
     ("flagman.cli", "flagman.answers"),
     ("flagman.cli", "flagman.checks"),
     ("flagman.cli", "flagman.console"),
@@ -28,11 +27,9 @@ SINS: set[tuple[str, str]] = {
     ("flagman.config", "flagman.options"),
     ("flagman.config", "flagman.settings"),
     ("flagman.daemon.descriptors", "flagman.rotation"),
-    ("flagman.daemon.detachment", "flagman.actions.reaping"),
     ("flagman.daemon.directory", "flagman.rotation"),
-    ("flagman.daemon.holder", "flagman.actions.pidfd"),
     ("flagman.daemon.origin", "flagman.notify_socket"),
-    ("flagman.daemon.watcher", "flagman.actions.reaping"),
+    ("flagman.sd_notify", "flagman.children.environment"),
     ("flagman.sd_notify", "flagman.engine.writing"),
     ("flagman.sd_notify", "flagman.notify_socket"),
     ("flagman.sd_notify", "flagman.text.shown"),

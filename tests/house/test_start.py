@@ -29,6 +29,8 @@ PLAIN = {
     "flagman.actions.signature",
     "flagman.assembly",
     "flagman.checks",
+    "flagman.children",
+    "flagman.children.environment",
     "flagman.cli",
     "flagman.command_line",
     "flagman.console",
@@ -71,11 +73,10 @@ PLAIN = {
 OTHERS = {"errno", "faulthandler", "math", "select", "signal"}
 COMMANDS = {
     "flagman.actions.command",
-    "flagman.actions.environment",
-    "flagman.actions.output",
-    "flagman.actions.pidfd",
-    "flagman.actions.process",
-    "flagman.actions.reaping",
+    "flagman.children.output",
+    "flagman.children.pidfd",
+    "flagman.children.process",
+    "flagman.children.reaping",
 }
 
 

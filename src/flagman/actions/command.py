@@ -6,9 +6,9 @@ import os
 import signal
 from contextlib import suppress
 
-from flagman.actions import environment
-from flagman.actions.output import show, sinks
-from flagman.actions.process import Process
+from flagman.children import environment
+from flagman.children.output import show, sinks
+from flagman.children.process import Process
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed, ActionTimedOut
 from flagman.text.shown import shown

@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 
-from flagman.actions.pidfd import open_pidfd
+from flagman.children.pidfd import open_pidfd, send
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import shown
@@ -75,17 +75,8 @@ class SignalAction(Action):
 
     def _send_to_file(self, path: str) -> None:
         pid = _read(path)
-        pidfd = open_pidfd(pid)
-        if pidfd < 0:
-            os.kill(pid, self._signum)
-            return
-        try:
-            # If the file still names this process now, the descriptor is that of the process which it names.
-            if _read(path) != pid:
-                raise ProcessLookupError(f"the file has changed since it named {pid}")
-            signal.pidfd_send_signal(pidfd, self._signum)
-        finally:
-            os.close(pidfd)
+        if not send(pid, self._signum, lambda: _read(path) == pid):
+            raise ProcessLookupError(f"the file has changed since it named {pid}")
 
     def tear_down(self) -> None:
         """Forget the target."""

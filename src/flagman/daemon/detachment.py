@@ -18,7 +18,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from flagman.actions.reaping import Child
+from flagman.children.reaping import Child
 from flagman.daemon import descriptors, endings
 from flagman.daemon.watcher import NAMED, READY, watch
 from flagman.exceptions import DaemonError

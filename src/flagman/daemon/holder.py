@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
 import stat
 from contextlib import suppress
+from functools import partial
 
 from flagman.exceptions import FlagmanError
 
@@ -127,19 +127,14 @@ def signal_holder(path: str | os.PathLike[str], signum: SignalNumber) -> int | N
     :raises FlagmanError: if somebody does who cannot be seen from here
     :raises OSError: if the file cannot be read, or the signal not be sent
     """
-    from flagman.actions.pidfd import open_pidfd  # noqa: PLC0415 - those who only hold or look have no use for it
+    from flagman.children.pidfd import send  # noqa: PLC0415 - those who only hold or look have no use for it
 
     with suppress(ProcessLookupError):  # it has just ended
         while (pid := read_pid(path)) is not None:
-            pidfd = open_pidfd(pid)
-            if pidfd < 0:  # this system has none
-                os.kill(pid, signum)
+            if send(pid, signum, partial(_is_held_by, path, pid)):
                 return pid
-            try:
-                # If the file is still held by this number, the descriptor is that of the process which holds it.
-                if read_pid(path) == pid:
-                    signal.pidfd_send_signal(pidfd, signum)
-                    return pid
-            finally:
-                os.close(pidfd)
     return None
+
+
+def _is_held_by(path: str | os.PathLike[str], pid: int) -> bool:
+    return read_pid(path) == pid

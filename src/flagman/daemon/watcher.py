@@ -7,7 +7,7 @@ import select
 import signal
 from contextlib import suppress
 
-from flagman.actions.reaping import wait_for
+from flagman.children.reaping import wait_for
 from flagman.daemon.pid_file import PidLockFile
 from flagman.exceptions import FlagmanError
 

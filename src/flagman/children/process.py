@@ -10,16 +10,16 @@ import sys
 import time
 from contextlib import suppress
 
-from flagman.actions.output import Stream, new_tail
-from flagman.actions.pidfd import open_pidfd
-from flagman.actions.reaping import Child
+from flagman.children.output import Stream, new_tail
+from flagman.children.pidfd import open_pidfd
+from flagman.children.reaping import Child
 from flagman.engine.window import Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flagman.actions.output import Sink
+    from flagman.children.output import Sink
     from flagman.engine.interrupt import Interrupter
 
 logger = logging.getLogger("flagman.actions.process")
