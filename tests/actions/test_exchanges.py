@@ -22,9 +22,10 @@ from background import status_of
 from daemon import DEADLINE
 
 from flagman import ActionFailed, Engine
-from flagman.actions import HttpAction, channels, connecting
+from flagman.actions import HttpAction
 from flagman.engine.outcome import Outcome
 from flagman.testing import ActionDriver
+from flagman.web import channels, connecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flagman.actions.proxies import Proxy, _is_exempt, proxy_for
-from flagman.actions.request import Request
-from flagman.actions.urls import Url
+from flagman.web.proxies import Proxy, _is_exempt, proxy_for
+from flagman.web.request import Request
+from flagman.web.urls import Url
 
 GOOD = {
     "http://x": ("http", "x", 80, "/", "x"),

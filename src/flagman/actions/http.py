@@ -10,24 +10,24 @@ from http.client import HTTPException
 from string import punctuation
 from urllib.parse import quote, urljoin
 
-from flagman.actions.answer import Answer, Early
-from flagman.actions.channels import Tls
-from flagman.actions.connecting import connect, connect_to_path
-from flagman.actions.proxies import proxy_for
-from flagman.actions.request import Request, as_head
-from flagman.actions.urls import PORTS
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import printable, shown
+from flagman.web.answer import Answer, Early
+from flagman.web.channels import Tls
+from flagman.web.connecting import connect, connect_to_path
+from flagman.web.proxies import proxy_for
+from flagman.web.request import Request, as_head
+from flagman.web.urls import PORTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from ssl import SSLContext
 
-    from flagman.actions.channels import Channel, Stream
-    from flagman.actions.proxies import Proxy
-    from flagman.actions.urls import Url
+    from flagman.web.channels import Channel, Stream
+    from flagman.web.proxies import Proxy
+    from flagman.web.urls import Url
 
 logger = logging.getLogger("flagman.actions.http")
 

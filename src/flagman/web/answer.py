@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from flagman.actions.channels import Channel
+    from flagman.web.channels import Channel
 
 # Bytes of a line, as http.client has it, and of a whole head: whatever sends more does not stop by itself.
 _LONGEST_LINE = 65_536

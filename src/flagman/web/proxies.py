@@ -6,14 +6,14 @@ import os
 from socket import inet_aton
 from urllib.parse import unquote, urlsplit
 
-from flagman.actions.urls import PORTS, ascii_host, host_of
+from flagman.web.urls import PORTS, ascii_host, host_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from urllib.parse import SplitResult
 
-    from flagman.actions.urls import Url
+    from flagman.web.urls import Url
 
 _SIX = 6
 # Bits before an address of IPv4 in one of IPv6.

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from flagman.actions.channels import Stream, wait
+from flagman.web.channels import Stream, wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

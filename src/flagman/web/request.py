@@ -6,8 +6,8 @@ import os
 import re
 import stat
 
-from flagman.actions.urls import Url
 from flagman.text.shown import shown
+from flagman.web.urls import Url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
