@@ -64,9 +64,3 @@ assert not logging.getLogger().handlers
 def test_the_version_is_the_metadatas() -> None:
     """It is written in one place."""
     assert importlib.metadata.version("flagman") == flagman.__version__
-
-
-def test_the_built_in_actions_are_registered() -> None:
-    """Under the documented group, each under the name that the catalog knows."""
-    points = importlib.metadata.distribution("flagman").entry_points
-    assert {p.name: p.value for p in points if p.group == "flagman.action"} == flagman.actions.BUILT_IN

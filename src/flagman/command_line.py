@@ -14,8 +14,9 @@ to an action is taken out before it looks. The rules, for ``--usr1`` and every o
 
 from __future__ import annotations
 
-from flagman.actions.signature import arity, describe
-from flagman.exceptions import PluginError, UsageError
+from flagman.actions.arguments import check
+from flagman.actions.arity import arity
+from flagman.exceptions import UsageError
 from flagman.settings import Binding
 
 TYPE_CHECKING = False
@@ -123,38 +124,3 @@ class CommandLine:
         """Tell whether a word is a long option of flagman: ``--quiet=1`` is none, since --quiet takes no value."""
         option, equals, _ = word.partition("=")
         return option in self._triggers or (option in self._options and (not equals or self._options[option]))
-
-
-def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
-    """Look at the arguments of an action without setting it up.
-
-    :param what: how to name the binding in a message
-    :raises UsageError: if they are too many, too few, or not what the action takes
-    :raises PluginError: if the action cannot even tell
-    """
-    _check_count(what, action, arguments)
-    try:
-        action.check_arguments(*arguments)
-    except (ValueError, UsageError) as error:
-        raise UsageError(f"{what}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{what}: checking its arguments failed: {type(error).__name__}: {error}") from error
-
-
-def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> None:
-    smallest, largest = arity(action)
-    if smallest <= len(arguments) and (largest is None or len(arguments) <= largest):
-        return
-    if largest is None:
-        takes = f"at least {smallest}"
-    elif smallest == largest:
-        takes = f"{smallest or 'no'}"
-    else:
-        takes = f"{smallest} to {largest}"
-    plural = "" if takes in ("1", "at least 1") else "s"
-    shown = f" {describe(action)}" if largest != 0 else ""
-    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_show(arguments)}")
-
-
-def _show(arguments: Sequence[str]) -> str:
-    return f"{len(arguments)}: {' '.join(map(repr, arguments))}" if arguments else "none"

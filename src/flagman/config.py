@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from flagman.command_line import check
+from flagman.actions.arguments import check
 from flagman.exceptions import ConfigError, UsageError
 from flagman.options import OPTIONS, TRIGGERS
 from flagman.settings import Binding

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
 from pathlib import Path
 
 import pytest
 
+from flagman import actions
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
 from flagman.config import KEYS
@@ -35,6 +38,28 @@ def test_the_options_of_the_command_line() -> None:
     found = {name for term in terms(section("cli.rst", "Options")) for name in re.findall(r"(?:``|\[)(-[\w-]+)", term)}
     names = {name for option in OPTIONS for name in option.names}
     assert found == names | set(TRIGGERS) | {"-h", "--help", "--version"}
+
+
+def test_the_built_in_actions_are_entry_points() -> None:
+    """Under the documented group, each under the name that the catalog knows; install flagman anew if one is."""
+    points = importlib.metadata.distribution("flagman").entry_points
+    assert {p.name: p.value for p in points if p.group == "flagman.action"} == BUILT_IN
+
+
+def test_the_built_in_actions_are_names_of_their_package() -> None:
+    """For programs, which import them when they use them; and for type checkers, which cannot read a table."""
+    classes = {place.partition(":")[2]: place.partition(":")[0] for place in BUILT_IN.values()}
+    assert set(actions.__all__) == {"Action", *classes}
+    assert set(actions.__all__) <= set(dir(actions))
+    tree = ast.parse(Path(actions.__file__).read_text(encoding="utf-8"))
+    typed = {
+        alias.asname: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+    assert typed == {"Action": "flagman.engine.action", **classes}
 
 
 def test_the_built_in_actions_on_the_page_about_the_command_line() -> None:

@@ -23,7 +23,6 @@ SINS: set[tuple[str, str]] = {
     ("flagman.cli", "flagman.settings"),
     ("flagman.cli", "flagman.streams"),
     ("flagman.cli", "flagman.surroundings"),
-    ("flagman.config", "flagman.command_line"),
     ("flagman.config", "flagman.options"),
     ("flagman.config", "flagman.settings"),
     ("flagman.daemon.descriptors", "flagman.rotation"),

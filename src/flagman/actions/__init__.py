@@ -1,4 +1,7 @@
-"""The base class of all actions and the built-in ones; each module is imported when one of its names is used."""
+"""What runs when a flag is raised: the built-in actions, and how actions are found and checked.
+
+It imports the engine, children, web, and what those import. Each module is imported when one of its names is used.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +9,20 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.actions.command import ExecAction, ShellAction
-    from flagman.actions.control import ReloadAction, StopAction
-    from flagman.actions.http import HttpAction
-    from flagman.actions.logs import LogAction
-    from flagman.actions.print import DelayedPrintAction, PrintAction, PrintOnceAction
-    from flagman.actions.sending import SignalAction
-    from flagman.actions.touching import TouchAction
-    from flagman.engine.action import Action
+    from flagman.actions.command import ExecAction as ExecAction
+    from flagman.actions.command import ShellAction as ShellAction
+    from flagman.actions.http import HttpAction as HttpAction
+    from flagman.actions.itself import ReloadAction as ReloadAction
+    from flagman.actions.itself import StopAction as StopAction
+    from flagman.actions.logs import LogAction as LogAction
+    from flagman.actions.print import DelayedPrintAction as DelayedPrintAction
+    from flagman.actions.print import PrintAction as PrintAction
+    from flagman.actions.print import PrintOnceAction as PrintOnceAction
+    from flagman.actions.sending import SignalAction as SignalAction
+    from flagman.actions.touching import TouchAction as TouchAction
+    from flagman.engine.action import Action as Action
 
-__all__ = [
-    "Action",
-    "DelayedPrintAction",
-    "ExecAction",
-    "HttpAction",
-    "LogAction",
-    "PrintAction",
-    "PrintOnceAction",
-    "ReloadAction",
-    "ShellAction",
-    "SignalAction",
-    "StopAction",
-    "TouchAction",
-]
-
-_HOMES = {
-    "Action": "action",
-    "DelayedPrintAction": "print",
-    "ExecAction": "command",
-    "HttpAction": "http",
-    "LogAction": "logs",
-    "PrintAction": "print",
-    "PrintOnceAction": "print",
-    "ReloadAction": "control",
-    "ShellAction": "command",
-    "SignalAction": "sending",
-    "StopAction": "control",
-    "TouchAction": "touching",
-}
-
-#: The built-in actions, by name; the catalog finds them here, at no cost in metadata.
+#: The built-in actions, by name; the catalog finds them here, at no cost in metadata. The entry points say the same.
 BUILT_IN = {
     "print": "flagman.actions.print:PrintAction",
     "delay_print": "flagman.actions.print:DelayedPrintAction",
@@ -56,15 +33,21 @@ BUILT_IN = {
     "signal": "flagman.actions.sending:SignalAction",
     "touch": "flagman.actions.touching:TouchAction",
     "log": "flagman.actions.logs:LogAction",
-    "reload": "flagman.actions.control:ReloadAction",
-    "stop": "flagman.actions.control:StopAction",
+    "reload": "flagman.actions.itself:ReloadAction",
+    "stop": "flagman.actions.itself:StopAction",
 }
+
+_HOMES = {"Action": "flagman.engine.action"} | {
+    name: module for module, _, name in (place.partition(":") for place in BUILT_IN.values())
+}
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
