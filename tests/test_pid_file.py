@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import Lines, run
 
-from flagman.daemon import AlreadyRunningError, PidLockFile, directory, holder, read_pid, signal_holder, turn
+from flagman.daemon import AlreadyRunningError, PidLockFile, directory, holder, read_pid, signal_holder, start_lock
 from flagman.exceptions import FlagmanError
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ def test_an_interrupted_start_leaves_another_ones_turn(path: Path, monkeypatch: 
 
 def test_a_start_that_does_not_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever until it is his turn."""
-    monkeypatch.setattr(turn, "_PATIENCE", 0.05)
+    monkeypatch.setattr(start_lock, "_PATIENCE", 0.05)
     first = PidLockFile(path)
     first._open_directory()
     with first._turn(), pytest.raises(FlagmanError, match="another start is under way, and does not go on"):

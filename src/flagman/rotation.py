@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-#: How a file is opened to be written to at its end.
-APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC
+from flagman.daemon.descriptors import APPENDING, open_now
 
 
 class Rotation:
@@ -55,14 +54,3 @@ def _warn(message: str) -> None:
     import logging  # noqa: PLC0415 - it hardly ever happens
 
     logging.getLogger("flagman.rotation").warning("%s", message)
-
-
-def open_now(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a file without waiting, as for somebody at the other end of a FIFO, which could be for ever.
-
-    :returns: its descriptor, which blocks as others do
-    :raises OSError: if it cannot be, or nobody is at the other end
-    """
-    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
-    os.set_blocking(descriptor, True)
-    return descriptor

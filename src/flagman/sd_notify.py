@@ -207,7 +207,7 @@ class SystemdNotifier:
             self._warn(_LOST, lost, error)
 
     def _connect(self, patience: float) -> socket:
-        from flagman.notify_socket import connect  # noqa: PLC0415 - for those whom a manager watches
+        from flagman.daemon.notify_socket import connect  # noqa: PLC0415 - for those whom a manager watches
 
         self._socket = connect(self._address, patience)
         return self._socket

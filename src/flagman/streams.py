@@ -115,7 +115,8 @@ def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:
     :param descriptor: leads there, if it has been opened already
     :raises OSError: if it cannot be opened
     """
-    from flagman.rotation import APPENDING, Rotation, open_now  # noqa: PLC0415 - for those who have a file
+    from flagman.daemon.descriptors import APPENDING, open_now  # noqa: PLC0415 - a log without a file can do without
+    from flagman.rotation import Rotation  # noqa: PLC0415 - as above
 
     file = PatientFile(open_now(path, APPENDING) if descriptor is None else descriptor, "w")
     file.rotation = Rotation("log-file", os.path.abspath(path), file.fileno())  # noqa: PTH100 - pathlib costs 5 ms

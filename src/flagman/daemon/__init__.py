@@ -1,4 +1,7 @@
-"""What turns a process into a daemon: steps of the operating system, and no policy. For other programs, too."""
+"""What turns a process into a daemon: steps of the operating system, and no policy. For other programs, too.
+
+It imports how processes are signalled and waited for, and what reads and shows words.
+"""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from flagman.daemon import descriptors, endings, origin
-from flagman.daemon.becoming import Becoming, InParent
+from flagman.daemon import descriptors, exits, launcher
+from flagman.daemon.stages import InParent, Stages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import IO, NoReturn
 
-    from flagman.daemon.becoming import SignalHandler
     from flagman.daemon.descriptors import Stream
     from flagman.daemon.pid_file import PidLockFile
+    from flagman.daemon.stages import SignalHandler
 
 
 # Seconds after a request to end in which another one is ignored; and the same when run() has ended.
@@ -28,7 +28,7 @@ _GRACE = 1.0
 _PAUSE = 0.05
 
 
-class Daemon(Becoming):
+class Daemon(Stages):
     """A daemon: give it a target, or override :meth:`run`; then :meth:`start` it.
 
     The stages between the two run in the order of :attr:`~flagman.daemon.daemon.Daemon.STAGES`. Each is a method that a
@@ -94,7 +94,7 @@ class Daemon(Becoming):
         self._target = target
         self._args = () if args is None else tuple(args)
         self._kwargs = dict(kwargs or {})
-        self.detached = not origin.is_watched() if detach is None else detach
+        self.detached = not launcher.is_watched() if detach is None else detach
         self.working_directory = working_directory
         self.chroot = chroot
         self.umask = umask
@@ -261,11 +261,11 @@ class Daemon(Becoming):
         status = 0
         steps: list[Callable[[], object]] = []
         if isinstance(error, SystemExit):
-            status, text = endings.status_of(error)
+            status, text = exits.status_of(error)
             steps = [partial(descriptors.say, descriptors.STDERR, text)]
         elif error is not None:
             status, steps = 1, [partial(self._bury, error)]
-        endings.finish(steps, self._let_leave)
+        exits.finish(steps, self._let_leave)
         return status
 
     def _let_leave(self, can_leave: bool) -> None:  # noqa: FBT001 - the only parameter there is
@@ -282,7 +282,7 @@ class Daemon(Becoming):
 
     def _bury(self, error: BaseException) -> None:
         # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
-        endings.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
+        exits.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
 
 
 def _program() -> str:

@@ -8,7 +8,6 @@ import sys
 from contextlib import suppress
 
 from flagman.exceptions import DaemonError
-from flagman.rotation import APPENDING, open_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     Stream = str | os.PathLike[str] | IO[str] | IO[bytes] | int
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+#: How a file is opened to be written to at its end.
+APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC
 
 # Where a process finds its own descriptors: Linux, and the others.
 _LISTINGS = ("/proc/self/fd", "/dev/fd")
@@ -160,3 +161,14 @@ def is_null(descriptor: int) -> bool:
         return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116 - pathlib costs 5 ms
     except OSError:
         return True
+
+
+def open_now(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file without waiting, as for somebody at the other end of a FIFO, which could be for ever.
+
+    :returns: its descriptor, which blocks as others do
+    :raises OSError: if it cannot be, or nobody is at the other end
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor

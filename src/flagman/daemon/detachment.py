@@ -19,7 +19,7 @@ import sys
 from contextlib import suppress
 
 from flagman.children.reaping import Child
-from flagman.daemon import descriptors, endings
+from flagman.daemon import descriptors, exits
 from flagman.daemon.watcher import NAMED, READY, watch
 from flagman.exceptions import DaemonError
 
@@ -107,7 +107,7 @@ class Detachment:
 
     def _fork_again(self, pipes: list[tuple[int, int]]) -> None:
         if self._last is not None:
-            endings.forget(self._last)  # here: what is called after the second fork may register something again
+            exits.forget(self._last)  # here: what is called after the second fork may register something again
         with suppress(ValueError):  # the parent's, or not the main thread
             signal.set_wakeup_fd(-1)
         (interest, interest_writer), *reports = pipes

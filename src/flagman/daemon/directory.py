@@ -7,9 +7,8 @@ import os
 import stat
 from contextlib import suppress
 
-from flagman.daemon.descriptors import above_standard
+from flagman.daemon.descriptors import APPENDING, above_standard
 from flagman.exceptions import FlagmanError
-from flagman.rotation import APPENDING
 
 # As many links as Linux follows, see path_resolution(7).
 _MOST_LINKS = 40

@@ -20,7 +20,7 @@ import stat
 import time
 from contextlib import suppress
 
-from flagman.daemon import directory, turn
+from flagman.daemon import directory, start_lock
 from flagman.daemon.descriptors import above_standard
 from flagman.daemon.holder import LONGEST, READ_ONLY, holder_of, number_in, read_pid
 from flagman.exceptions import FlagmanError
@@ -185,7 +185,7 @@ class PidLockFile:
 
     def _turn(self, limit: float = 0) -> AbstractContextManager[None]:
         """Be the only one that looks who holds the file, and puts one in place; see :func:`.turn.taken`."""
-        return turn.taken(self._directory, f".{self._name}.lock", limit)
+        return start_lock.taken(self._directory, f".{self._name}.lock", limit)
 
     def _take(self, limit: float) -> bool:
         """Put a file of ours in place, unless somebody holds the one that is there."""
@@ -241,7 +241,7 @@ class PidLockFile:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._directory)  # of somebody who was killed in his turn
         descriptor = above_standard(
-            os.open(name, os.O_RDONLY | os.O_EXCL | _CREATE, turn.PRIVATE, dir_fd=self._directory)
+            os.open(name, os.O_RDONLY | os.O_EXCL | _CREATE, start_lock.PRIVATE, dir_fd=self._directory)
         )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,77 +1,296 @@
-"""Steps that a class takes in a fixed order, each of them once, whoever calls or overrides them."""
+"""The stages between a process and the daemon that comes of it.
+
+They are those of W. R. Stevens and M. Kerrisk (The Linux Programming Interface, chapter 37), see also
+:manpage:`daemon(7)`.
+"""
 
 from __future__ import annotations
 
-from functools import wraps
+import atexit
+import os
+import signal
+import sys
+
+from flagman.daemon import descriptors, launcher, steps
+from flagman.daemon.detachment import Detachment
+from flagman.daemon.ordered import Ordered
+from flagman.daemon.pid_file import PidLockFile
+from flagman.exceptions import DaemonError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import ClassVar
+    from types import FrameType
+    from typing import ClassVar, NoReturn
+
+    from flagman.daemon.descriptors import Stream
+    from flagman.daemon.privileges import Identity
+
+    SignalHandler = Callable[[int, FrameType | None], object] | signal.Handlers | str | None
 
 
-class Staged:
-    """Has stages: methods without arguments, which a subclass may override, and whose order it may not change."""
+class InParent(BaseException):
+    """Leads out of the stages in the process that does not become the daemon."""
 
-    #: Their names, in their order.
-    STAGES: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        for name in cls.STAGES:
-            if name in vars(cls):
-                setattr(cls, name, _once(name, vars(cls)[name]))
+class Stages(Ordered):
+    """A process on its way to a daemon; for what it is to become see :class:`~flagman.daemon.daemon.Daemon`."""
+
+    # Of what is said about the start among the daemon's errors.
+    _PREFIX: ClassVar[str] = ""
+    # What has been registered for the exit by then is the daemon's to do, and not its parent's.
+    _INHERITS_EXITS: ClassVar[bool] = False
+    #: The names of the stages, in their order.
+    STAGES: ClassVar[tuple[str, ...]] = (
+        "detach",
+        "prevent_core_dumps",
+        "take_pid_file",
+        "change_root",
+        "drop_privileges",
+        "set_umask",
+        "change_directory",
+        "handle_signals",
+        "close_descriptors",
+        "redirect_streams",
+    )
+
+    #: Whether it goes, or has gone, into the background.
+    detached: bool
+    working_directory: str | os.PathLike[str] | None
+    chroot: str | os.PathLike[str] | None
+    umask: int | None
+    prevent_core: bool
+    user: str | int | None
+    group: str | int | None
+    pid_file: str | os.PathLike[str] | PidLockFile | None
+    #: By number.
+    inherit_files: tuple[int, ...]
+    #: By number.
+    signal_map: dict[int, SignalHandler]
+    stdin: Stream | None
+    stdout: Stream | None
+    stderr: Stream | None
 
     def __init__(self) -> None:
-        self._done = 0
-        self._running = ""
-        self._broken = ""
-        # What has run of the stage that does: its overrides, and what they call.
-        self._called: set[Callable[[Staged], None]] = set()
+        super().__init__()
+        # Whether start() goes through the stages, and not a caller by hand.
+        self._starting = False
+        self._detachment = Detachment(self._PREFIX, None if self._INHERITS_EXITS else self._clean_up)
+        self._inheritance: dict[int, tuple[int, int]] = {}
+        self._identity: Identity | None = None
+        self._lock: PidLockFile | None = None
+        # It is not a block of the program around this that has it.
+        self._owns_lock = True
+        self._is_clean = False
+        # A signal handler may raise SystemExit; and it would have if it had not been the wrong moment.
+        self._can_leave = True
+        self._was_asked = False
+        self._null = -1
+        # Copies of the standard descriptors that streams are to lead to: these lead elsewhere after the forks.
+        self._copies: dict[int, int] = {}
+        # What was blocked before the signals of the map were.
+        self._mask: set[signal.Signals | int] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the daemon's process; None if it is not known."""
+        return self._detachment.pid
+
+    @property
+    def output(self) -> str:
+        """What the daemon has printed until it was ready."""
+        return self._detachment.output
+
+    @property
+    def error(self) -> str:
+        """What it has said on standard error until it was ready, or ended."""
+        return self._detachment.error
+
+    @property
+    def exitcode(self) -> int | None:
+        """0 if it is ready; the status with which it has ended otherwise, 128 and more after a signal; never 0 then."""
+        return self._detachment.exitcode
 
     def advance(self, last: str = "") -> None:
         """Run all stages up to this one that have not run yet; all that there are by default.
 
         :raises ValueError: if there is no such stage
         """
-        if last and last not in self.STAGES:
-            raise ValueError(f"{last!r} is no stage; there are {', '.join(self.STAGES)}")
-        end = self.STAGES.index(last) + 1 if last else len(self.STAGES)
-        for position, name in enumerate(self.STAGES[:end]):
-            if position >= self._done:
-                getattr(self, name)()
-            if position >= self._done:
-                raise RuntimeError(f"{name}() has been replaced by something that does not run it")
-
-    def _run_stage(self, name: str, method: Callable[[Staged], None]) -> None:
-        if self._running == name:  # an override calls what it overrides
-            if method in self._called:
-                raise RuntimeError(f"{name}() has run already")
-            self._called.add(method)
-            method(self)
-            return
-        if self._broken:
-            raise RuntimeError(f"{name}() cannot run: {self._broken}() has failed")
-        if self.STAGES.index(name) < self._done:
-            raise RuntimeError(f"{name}() has run already")
-        expected = self.STAGES[self._done]
-        if name != expected:
-            raise RuntimeError(f"{name}() cannot run before {expected}()")
-        if self._running:
-            raise RuntimeError(f"{name}() cannot run while {self._running}() does")
-        self._running, self._broken = name, name
-        self._called = {method}
         try:
-            method(self)
+            super().advance(last)
+        except BaseException:
+            if not self.detached:
+                self._clean_up()
+            raise
+
+    def report(self) -> NoReturn:
+        """Print what the daemon has said, as it is, and exit with its status.
+
+        :raises RuntimeError: if it is to detach and has not been started
+        """
+        if self.detached and self.exitcode is None:
+            raise RuntimeError("report() comes after start()")
+        descriptors.flush()
+        # Not by way of sys.stdout: who cannot write what the daemon has said must not take its start for a failure.
+        for descriptor, stream, text in (
+            (descriptors.STDOUT, sys.stdout, self.output),
+            (descriptors.STDERR, sys.stderr, self.error),
+        ):
+            if stream is not None:
+                descriptors.say(descriptor, text)
+        raise SystemExit(self.exitcode or 0)
+
+    def _monitor(self) -> None:
+        self.monitor()
+        if self.exitcode is None:
+            raise RuntimeError(f"{type(self).__name__}.monitor() does not call that of Daemon; the daemon is stopped")
+
+    def monitor(self) -> None:
+        """Wait, in the parent, until the daemon is ready or has ended; an exception stops the daemon.
+
+        An override calls this one.
+        """
+        self._detachment.wait()
+
+    def detach(self) -> None:
+        """Go into a new session, by two forks: this returns in the daemon.
+
+        In the parent :meth:`start` returns when the daemon is ready; a caller that runs stages itself has nothing more
+        to do there, so :meth:`report` ends it.
+        """
+        is_sealed = isinstance(self.pid_file, PidLockFile) and self.pid_file.is_sealed
+        self._owns_lock = not is_sealed
+        if self.detached and is_sealed:
+            raise RuntimeError("the pid file belongs to this process; acquire() it without seal() for the daemon")
+        self._inheritance = descriptors.inheritance()
+        self._copies = {number: descriptors.copy(number) for number in self._given() if number <= descriptors.STDERR}
+        if not self.detached or self._detachment.fork():
+            return
+        try:
+            self._monitor()
+        except BaseException:
+            self._detachment.stop()
+            raise
         finally:
-            self._running = ""
-        self._broken = ""
-        self._done += 1
+            self._detachment.close()
+            if self.exitcode != 0 and isinstance(self.pid_file, PidLockFile):
+                self.pid_file.release()  # it is still ours, if the daemon has not sealed it
+        if self._starting:
+            raise InParent
+        self.report()
 
+    def prevent_core_dumps(self) -> None:
+        """Let neither this process nor its children write core dumps."""
+        if self.prevent_core:
+            steps.prevent_core_dumps()
 
-def _once(name: str, method: Callable[[Staged], None]) -> Callable[[Staged], None]:
-    @wraps(method)
-    def run(self: Staged) -> None:
-        self._run_stage(name, method)
+    def take_pid_file(self) -> None:
+        """Take the pid file, as who this process still is."""
+        if self.user is not None or self.group is not None:
+            from flagman.daemon.privileges import Identity  # noqa: PLC0415 - for those who become somebody else
 
-    return run
+            self._identity = Identity(self.user, self.group)
+        if self.chroot is not None or self.user is not None:
+            steps.import_late()
+        if self.pid_file is None:
+            self._detachment.tell("")
+            return
+        lock = self.pid_file if isinstance(self.pid_file, PidLockFile) else PidLockFile(self.pid_file)
+        self._lock = lock
+        if not self.detached:
+            atexit.register(self._clean_up)
+        self._detachment.tell(lock.path)
+        # From here on somebody may send them.
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
+        try:
+            lock.acquire()
+            lock.seal()
+        except OSError as error:
+            raise DaemonError(f"pid file {lock.path!r}: cannot be written: {error.strerror}") from error
+
+    def change_root(self) -> None:
+        """Let paths begin at another directory; nothing that is open leads out of it."""
+        if self.chroot is not None:
+            # There may be none.
+            self._null = descriptors.above_standard(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+            steps.change_root(self.chroot)
+
+    def drop_privileges(self) -> None:
+        """Become the user and the group, for good; see :manpage:`credentials(7)`."""
+        if self._identity is not None:
+            if self._identity.uid != 0 and self._lock is not None:
+                self._lock.forget_directory()
+            self._identity.take_on()
+
+    def set_umask(self) -> None:
+        """Say what others may not do with new files."""
+        if self.umask is not None:
+            os.umask(self.umask)
+
+    def change_directory(self) -> None:
+        """Leave the directory of the caller, which would else be in use for ever."""
+        if self.working_directory is not None:
+            steps.change_directory(self.working_directory)
+
+    def handle_signals(self) -> None:
+        """Install the handlers of the signal map; what has come meanwhile arrives now."""
+        for signum, handler in self.signal_map.items():
+            found = getattr(self, handler) if isinstance(handler, str) else handler
+            steps.handle(signum, signal.SIG_IGN if found is None else found)
+        self._mask = None
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.signal_map)
+
+    def close_descriptors(self) -> None:
+        """Close what was open at the beginning, but no file that is to be inherited or has been opened since."""
+        spared = {*self.inherit_files, *launcher.activation(), *self._given()}
+        if self._lock is not None:
+            spared |= self._lock.descriptors
+        descriptors.close(self._inheritance, spared)
+        self._inheritance = {}
+
+    def redirect_streams(self) -> None:
+        """Let the standard streams lead where they shall, all or none of them."""
+        null: Stream | None = None
+        if self.detached:
+            null = os.devnull if self._null < 0 else self._null
+        steps.redirect(
+            *(null if stream is None else self._lasting(stream) for stream in (self.stdin, self.stdout, self.stderr))
+        )
+        for descriptor in (*self._copies.values(), self._null):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._copies = {}
+        self._null = -1
+
+    def _given(self) -> set[int]:
+        """Give the numbers of the streams that are to lead to something that is open already."""
+        streams = (self.stdin, self.stdout, self.stderr)
+        return {descriptors.number_of(s) for s in streams if s is not None and not isinstance(s, str | os.PathLike)}
+
+    def _lasting(self, stream: Stream) -> Stream:
+        """Give a stream as it was before it led elsewhere."""
+        if isinstance(stream, str | os.PathLike):
+            return stream
+        number = descriptors.number_of(stream)
+        return self._copies.get(number, number)
+
+    def _clean_up(self) -> None:
+        """Let go, once."""
+        if not self._is_clean:
+            self._is_clean = True
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Remove the pid file, at the end; a request to end does not disturb that."""
+        could_leave, self._can_leave = self._can_leave, False
+        try:
+            if self._lock is not None:
+                if self._owns_lock:
+                    self._lock.release()
+                self._lock = None
+                atexit.unregister(self._clean_up)
+            if self._mask is not None:  # a stage has failed
+                signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+                self._mask = None
+        finally:
+            self._can_leave = could_leave

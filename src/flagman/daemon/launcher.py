@@ -26,8 +26,8 @@ def _is_awaited(address: str) -> bool:
     """Tell whether a manager listens there; the variable may be a relic of one that does not any more."""
     if not address:
         return False
+    from flagman.daemon.notify_socket import connect  # noqa: PLC0415
     from flagman.exceptions import NotifyError  # noqa: PLC0415 - for those whom a manager watches
-    from flagman.notify_socket import connect  # noqa: PLC0415
 
     try:
         connect(address, _PATIENCE).close()

@@ -1,0 +1,81 @@
+"""Methods of a class that run in a fixed order, each of them once, also if a subclass overrides or calls them.
+
+Programs need it that do their own work between two stages on the way to a daemon, or replace one of them: a pid file
+that is taken twice, or privileges that are dropped before the root is changed, must be an error and not a surprise.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+
+class Ordered:
+    """Has stages: methods without arguments, which a subclass may override, and whose order it may not change."""
+
+    #: Their names, in their order.
+    STAGES: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls.STAGES:
+            if name in vars(cls):
+                setattr(cls, name, _once(name, vars(cls)[name]))
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._running = ""
+        self._broken = ""
+        # What has run of the stage that does: its overrides, and what they call.
+        self._called: set[Callable[[Ordered], None]] = set()
+
+    def advance(self, last: str = "") -> None:
+        """Run all stages up to this one that have not run yet; all that there are by default.
+
+        :raises ValueError: if there is no such stage
+        """
+        if last and last not in self.STAGES:
+            raise ValueError(f"{last!r} is no stage; there are {', '.join(self.STAGES)}")
+        end = self.STAGES.index(last) + 1 if last else len(self.STAGES)
+        for position, name in enumerate(self.STAGES[:end]):
+            if position >= self._done:
+                getattr(self, name)()
+            if position >= self._done:
+                raise RuntimeError(f"{name}() has been replaced by something that does not run it")
+
+    def _run_stage(self, name: str, method: Callable[[Ordered], None]) -> None:
+        if self._running == name:  # an override calls what it overrides
+            if method in self._called:
+                raise RuntimeError(f"{name}() has run already")
+            self._called.add(method)
+            method(self)
+            return
+        if self._broken:
+            raise RuntimeError(f"{name}() cannot run: {self._broken}() has failed")
+        if self.STAGES.index(name) < self._done:
+            raise RuntimeError(f"{name}() has run already")
+        expected = self.STAGES[self._done]
+        if name != expected:
+            raise RuntimeError(f"{name}() cannot run before {expected}()")
+        if self._running:
+            raise RuntimeError(f"{name}() cannot run while {self._running}() does")
+        self._running, self._broken = name, name
+        self._called = {method}
+        try:
+            method(self)
+        finally:
+            self._running = ""
+        self._broken = ""
+        self._done += 1
+
+
+def _once(name: str, method: Callable[[Ordered], None]) -> Callable[[Ordered], None]:
+    @wraps(method)
+    def run(self: Ordered) -> None:
+        self._run_stage(name, method)
+
+    return run
