@@ -14,9 +14,10 @@ from recorder import JOURNAL, Recorder
 
 from flagman import Engine, timetable
 from flagman.assembly import Assembly
+from flagman.config.settings import Binding, Settings
 from flagman.exceptions import SetUpError
-from flagman.settings import Binding, Settings, Source
 from flagman.testing import FakeTime
+from flagman.triggers.source import Source
 
 if TYPE_CHECKING:
     from flagman import Action

@@ -12,7 +12,7 @@ import pytest
 
 import flagman
 from flagman import cli, core
-from flagman.options import LONG_OPTIONS, TRIGGERS
+from flagman.config.options import LONG_OPTIONS, TRIGGERS
 
 GOLDEN = Path(__file__).parent / "help.txt"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from flagman.actions import Action, DelayedPrintAction, PrintAction
 from flagman.command_line import CommandLine
+from flagman.config.options import TRIGGERS
 from flagman.exceptions import PluginError, UnknownActionError, UsageError
-from flagman.options import TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

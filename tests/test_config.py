@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli, core
-from flagman.config import read
+from flagman.config.reader import read
 from flagman.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -361,7 +361,7 @@ def test_any_file_is_checked_without_a_traceback(
     flagman: object, on: object, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is good, or each line says what is wrong."""
-    from flagman.config_writer import _value  # noqa: PLC0415 - it writes TOML
+    from flagman.config.writer import _value  # noqa: PLC0415 - it writes TOML
 
     text = f"flagman = {_value(flagman)}\non = {_value(on)}\n".replace("\\u0000", "")
     try:

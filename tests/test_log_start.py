@@ -15,8 +15,8 @@ import pytest
 from daemon import DEADLINE, LIB, MODULE, run
 
 from flagman import log_start
+from flagman.config.settings import Settings
 from flagman.log_start import _Held
-from flagman.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,13 @@ import re
 
 import pytest
 
-from flagman import Action, Engine, service
+from flagman import Action, Engine
+from flagman.actions import PrintAction
+from flagman.config.settings import Binding, Settings
 from flagman.sd_notify import SystemdNotifier
 from flagman.status_line import StatusLine
 from flagman.testing import FakeTime
+from flagman.triggers.source import Source
 
 
 class Notifier(SystemdNotifier):
@@ -69,7 +72,8 @@ def test_the_name_of_a_flag_makes_no_line(flag: str, shown: str) -> None:
     assert play([5], "0", flag=flag) == [
         (5, f"STATUS=Ready: usr1 runs 1 action; last: {shown} at 12:00:00, good"),
     ]
-    assert service.summary([flag]) == f"{shown} runs 1 action"
+    binding = Binding(Source(flag), "print", PrintAction, ("x",))
+    assert Settings(bindings=(binding,)).summary() == f"{shown} runs 1 action"
 
 
 def test_the_last_run_and_its_result() -> None:

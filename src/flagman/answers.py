@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from flagman import core, service
-from flagman.checks import check_bindings, check_identity
+from flagman import core
+from flagman.config.consistency import check_bindings, check_identity
 from flagman.reading import finder, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flagman.settings import Settings
+    from flagman.config.settings import Settings
 
 
 def answer(settings: Settings, argv: Sequence[str]) -> None:
@@ -26,9 +26,9 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
         return
     check_bindings(settings)
     if settings.print_config:
-        from flagman import config_writer  # noqa: PLC0415 - for this option alone, as all here
+        from flagman.config import writer  # noqa: PLC0415 - for this option alone, as all here
 
-        print(config_writer.as_toml(settings), end="")
+        print(writer.as_toml(settings), end="")
     elif settings.print_unit:
         from flagman import unit_files  # noqa: PLC0415
 
@@ -36,7 +36,7 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
         print("\n".join(unit_files.lines(settings, own, own.bindings)))
     else:
         check_identity(settings)
-        print(f"good: {service.summary(binding.flag for binding in settings.bindings)}")
+        print(f"good: {settings.summary()}")
 
 
 def list_actions() -> None:

@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from flagman.config.settings import Binding, Settings
     from flagman.engine.engine import Engine
     from flagman.engine.member import Member
-    from flagman.settings import Binding, Settings
     from flagman.timetable import Timetable
     from flagman.types import ActionArgument, ActionName, FlagName
 

@@ -13,7 +13,7 @@ import sys
 from contextlib import ExitStack, suppress
 
 from flagman import core, service, streams
-from flagman.checks import check_bindings
+from flagman.config.consistency import check_bindings
 from flagman.console import Console
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
     from flagman.more_time import MoreTime
     from flagman.sd_notify import SystemdNotifier
-    from flagman.settings import Settings
     from flagman.surroundings import Surroundings
 
 # Those of flagman.core are here for programs that have always imported them from this module.
@@ -206,7 +206,7 @@ class _Console(Console):
         if surroundings is not None:
             self._config = surroundings.config
         elif settings.config:
-            from flagman.places import working_directory  # noqa: PLC0415 - for those who have a file
+            from flagman.config.paths import working_directory  # noqa: PLC0415 - for those who have a file
 
             with suppress(OSError):  # it has been deleted
                 # Not relative to the directory itself: another one may have its name by then.

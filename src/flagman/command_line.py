@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from flagman.actions.arguments import check
 from flagman.actions.arity import arity
+from flagman.config.settings import Binding
 from flagman.exceptions import UsageError
-from flagman.settings import Binding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from flagman.config.options import TriggerOption
     from flagman.engine.action import Action
-    from flagman.options import TriggerOption
-    from flagman.settings import Source
+    from flagman.triggers.source import Source
     from flagman.types import ActionName
 
 _TERMINATORS = (";", "--")

@@ -6,9 +6,9 @@ from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
     from flagman.more_time import MoreTime
-    from flagman.settings import Settings
 
 
 class Console:

@@ -14,9 +14,9 @@ from flagman.loggers import all_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
     from flagman.engine.interrupt import Interrupter
-    from flagman.settings import Settings
 
 _STDERR = 2
 

@@ -8,8 +8,8 @@ import signal
 import sys
 
 from flagman import streams
+from flagman.config.settings import Settings
 from flagman.loggers import all_handlers, enable_ours, install
-from flagman.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

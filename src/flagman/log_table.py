@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-    from flagman.settings import Settings
+    from flagman.config.settings import Settings
 
 # Marks what such a table has made.
 _OF_TABLE = "_flagman_table"

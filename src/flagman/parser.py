@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 
+from flagman.config.options import LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
-from flagman.options import LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.version import __version__
 
 TYPE_CHECKING = False
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn
 
-    from flagman.options import Option
-    from flagman.settings import Settings
+    from flagman.config.options import Option
+    from flagman.config.settings import Settings
 
 _EPILOG = """\
 notes:

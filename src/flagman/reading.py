@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flagman import core
 from flagman.command_line import CommandLine
-from flagman.options import LONG_OPTIONS, TRIGGERS
-from flagman.settings import Settings
+from flagman.config.options import LONG_OPTIONS, TRIGGERS
+from flagman.config.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def read(argv: Sequence[str], find: Find, file: str = "", settings: Settings | N
     """
     settings = given(argv, find, settings)
     if settings.config:
-        from flagman import config  # noqa: PLC0415 - for those who have a file
+        from flagman.config import reader  # noqa: PLC0415 - a start without a file can do without
 
-        config.read(settings.config, find, file).add_to(settings)
+        reader.read(settings.config, find, file).add_to(settings)
     return settings
 
 

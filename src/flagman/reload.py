@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flagman.assembly import Assembly, Plan
+    from flagman.config.settings import Settings
     from flagman.console import Console
     from flagman.engine.engine import Engine
     from flagman.handlers import Handlers
     from flagman.sd_notify import SystemdNotifier
-    from flagman.settings import Settings
 
 logger = logging.getLogger("flagman.reload")
 

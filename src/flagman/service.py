@@ -14,13 +14,11 @@ from flagman.sd_notify import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flagman.assembly import Plan
+    from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
     from flagman.reload import Reloader
     from flagman.sd_notify import SystemdNotifier
-    from flagman.settings import Settings
     from flagman.status_line import StatusLine
     from flagman.types import FlagName
 
@@ -132,7 +130,7 @@ class _Service:
 
         :param trouble: what is not as it was meant to be
         """
-        text = f"Ready: {summary(binding.flag for binding in self.assembly.settings.bindings)}"
+        text = f"Ready: {self.assembly.settings.summary()}"
         logger.info("%s", text)
         text += f"; {trouble}" if trouble else ""
         self._notifier.notify(f"READY=1\n{status(text)}")
@@ -158,19 +156,3 @@ class _Service:
             self._reloader.reload()
         else:
             self.handlers.unmapped(flag)
-
-
-def summary(flags: Iterable[FlagName]) -> str:
-    """Give the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``.
-
-    :param flags: the flag of each binding
-    """
-    counts: dict[FlagName, int] = {}
-    for flag in flags:
-        counts[flag] = counts.get(flag, 0) + 1
-    text = ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
-    if text.isprintable():
-        return text
-    from flagman.text.shown import printable  # noqa: PLC0415 - for the flags of a program of its own
-
-    return printable(text)

@@ -8,10 +8,10 @@ from contextlib import suppress
 
 from flagman import streams
 from flagman.children import environment
+from flagman.config.paths import working_directory
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError
-from flagman.places import working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn, Self
 
+    from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
-    from flagman.settings import Settings
 
 _UMASK = 0o077
 # The signals of who does not want to wait for the daemon any longer.

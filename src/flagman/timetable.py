@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import flagman.engine.calls  # noqa: F401 - the engine wants it for any timer
 from flagman.engine.turn import VARIANT
-from flagman.settings import Source
 from flagman.triggers.by_clock import Every, spread
+from flagman.triggers.source import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from flagman.config.settings import Binding, Settings
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
-    from flagman.settings import Binding, Settings
     from flagman.types import FlagName
 
 

@@ -12,17 +12,17 @@ import sys
 from pathlib import Path
 
 from flagman.actions.command import ExecAction, ShellAction
+from flagman.config.options import OPTIONS
+from flagman.config.paths import working_directory
 from flagman.exceptions import UsageError
-from flagman.options import OPTIONS
-from flagman.places import working_directory
 from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from flagman.options import Option
-    from flagman.settings import Binding, Settings
+    from flagman.config.options import Option
+    from flagman.config.settings import Binding, Settings
 
 # Options that are not for the daemon.
 _OURS = frozenset(("print_unit", "timer", "check", "daemon"))

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from flagman.settings import Binding, Settings
+    from flagman.config.settings import Binding, Settings
     from flagman.types import SignalNumber
 
 # Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
@@ -74,14 +74,12 @@ class _Writer:
 
     def service(self) -> Iterator[str]:
         """Write the unit of the daemon."""
-        from flagman.service import summary  # noqa: PLC0415 - it knows how to say it
-
         settings = self._settings
         yield self._path(f"{self._name}.service")
         yield self._enable(f"{self._name}.service")
         yield ""
         yield "[Unit]"
-        yield f"Description={unit_syntax.text(f'flagman ({summary(binding.flag for binding in settings.bindings)})')}"
+        yield f"Description={unit_syntax.text(f'flagman ({settings.summary()})')}"
         yield ""
         yield "[Service]"
         yield "# A start takes until all actions are set up. Their commands cannot speak for flagman."

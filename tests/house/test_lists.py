@@ -12,9 +12,9 @@ import pytest
 from flagman import actions
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
-from flagman.config import KEYS
-from flagman.options import OPTIONS, TRIGGERS
-from flagman.settings import Settings
+from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.reader import KEYS
+from flagman.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 

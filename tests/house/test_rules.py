@@ -11,20 +11,15 @@ CIRCLES: list[set[str]] = []
 SINS: set[tuple[str, str]] = {
     ("flagman.__main__", "flagman.streams"),
     ("flagman.cli", "flagman.answers"),
-    ("flagman.cli", "flagman.checks"),
     ("flagman.cli", "flagman.console"),
     ("flagman.cli", "flagman.log_setup"),
     ("flagman.cli", "flagman.log_start"),
     ("flagman.cli", "flagman.log_table"),
     ("flagman.cli", "flagman.mistakes"),
     ("flagman.cli", "flagman.more_time"),
-    ("flagman.cli", "flagman.places"),
     ("flagman.cli", "flagman.reading"),
-    ("flagman.cli", "flagman.settings"),
     ("flagman.cli", "flagman.streams"),
     ("flagman.cli", "flagman.surroundings"),
-    ("flagman.config", "flagman.options"),
-    ("flagman.config", "flagman.settings"),
     ("flagman.sd_notify", "flagman.children.environment"),
     ("flagman.sd_notify", "flagman.daemon.notify_socket"),
     ("flagman.sd_notify", "flagman.engine.writing"),
@@ -35,7 +30,6 @@ SINS: set[tuple[str, str]] = {
     ("flagman.service", "flagman.more_time"),
     ("flagman.service", "flagman.reload"),
     ("flagman.service", "flagman.sd_notify"),
-    ("flagman.service", "flagman.settings"),
     ("flagman.service", "flagman.status_line"),
 }
 TOO_LONG: set[str] = {"flagman.engine.interrupt", "flagman.engine.engine"}

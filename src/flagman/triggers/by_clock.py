@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from flagman.text.spans import format_span
+from flagman.triggers.source import Source
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +16,22 @@ if TYPE_CHECKING:
 
 # The engine speaks as flagman.core, its documented face.
 logger = logging.getLogger("flagman.core")
+
+
+def every(seconds: float) -> Source:
+    """Give what raises its flag again and again.
+
+    :param seconds: from one tick to the next
+    """
+    return Source(f"every-{format_span(seconds)}", every=seconds)
+
+
+def after(seconds: float) -> Source:
+    """Give what raises its flag once.
+
+    :param seconds: from the start to the tick
+    """
+    return Source(f"after-{format_span(seconds)}", after=seconds)
 
 
 class Every:

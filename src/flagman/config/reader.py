@@ -10,18 +10,19 @@ import tomllib
 from pathlib import Path
 
 from flagman.actions.arguments import check
+from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.settings import Binding
 from flagman.exceptions import ConfigError, UsageError
-from flagman.options import OPTIONS, TRIGGERS
-from flagman.settings import Binding
 from flagman.text.hints import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from flagman.config.options import Option
+    from flagman.config.settings import Settings
     from flagman.engine.action import Action
-    from flagman.options import Option
-    from flagman.settings import Settings, Source
+    from flagman.triggers.source import Source
     from flagman.types import ActionName
 
 # Options that belong to one call of the command and not to a configuration.

@@ -6,7 +6,7 @@ from flagman.exceptions import DaemonError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.settings import Settings
+    from flagman.config.settings import Settings
 
 
 def check_bindings(settings: Settings) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import signal
 
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
-from flagman.settings import Source
+from flagman.triggers import by_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flagman.triggers.source import Source
 
 
 class Option:
@@ -26,7 +28,7 @@ class Option:
     :param read: reads the value
     :param kind: for a switch, what it does: argparse's name for that
     :param optional: the value may be left out, and is empty then
-    :param setting: the attribute of :class:`flagman.settings.Settings`; that of the long name by default
+    :param setting: the attribute of :class:`flagman.config.settings.Settings`; that of the long name by default
     """
 
     __slots__ = ("choices", "explanation", "kind", "names", "optional", "read", "setting", "value")
@@ -75,25 +77,16 @@ class TriggerOption:
         self.source = source
 
 
-def _signal(text: str) -> Source:
-    from flagman.text.signames import bindable  # noqa: PLC0415 - for those who need it
-
-    number = bindable(text)
-    return Source(flag_of(number), signum=number)
-
-
 def _every(text: str) -> Source:
-    from flagman.text.spans import format_span  # noqa: PLC0415 - for those who need it
+    from flagman.triggers.by_clock import every  # noqa: PLC0415 - for timers alone
 
-    seconds = _duration(text)
-    return Source(f"every-{format_span(seconds)}", every=seconds)
+    return every(_duration(text))
 
 
 def _after(text: str) -> Source:
-    from flagman.text.spans import format_span  # noqa: PLC0415
+    from flagman.triggers.by_clock import after  # noqa: PLC0415 - as above
 
-    seconds = _span(text)
-    return Source(f"after-{format_span(seconds)}", after=seconds)
+    return after(_span(text))
 
 
 def _span(text: str) -> float:
@@ -153,11 +146,13 @@ TRIGGERS = {
                 f"--{flag_of(signum)}",
                 f"add an action for {signal.Signals(signum).name}",
                 "",
-                lambda _, signum=signum: Source(flag_of(signum), signum=signum),  # type: ignore[misc]
+                lambda _, signum=signum: by_signal.source_of(signum),  # type: ignore[misc]
             )
             for signum in HANDLED_SIGNALS
         ),
-        TriggerOption("--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", _signal),
+        TriggerOption(
+            "--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", by_signal.named
+        ),
         TriggerOption("--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", _every),
         TriggerOption("--after", "add an action that runs once, so long after the start", "SPAN", _after),
     )

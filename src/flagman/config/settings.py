@@ -6,6 +6,7 @@ from signal import SIGINT, SIGTERM
 from types import SimpleNamespace
 
 from flagman.engine.turn import VARIANT
+from flagman.triggers.source import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,31 +18,6 @@ if TYPE_CHECKING:
 
 
 _STOPPING = (SIGTERM, SIGINT)
-
-
-class Source:
-    """What raises a flag: a signal, or a timer.
-
-    :param flag: the flag; the same for all bindings of one bundle
-    :param signum: the signal
-    :param every: seconds from one tick to the next
-    :param after: seconds from the start to the only tick
-    """
-
-    __slots__ = ("after", "every", "flag", "signum")
-
-    def __init__(
-        self,
-        flag: FlagName,
-        *,
-        signum: SignalNumber | None = None,
-        every: float | None = None,
-        after: float | None = None,
-    ) -> None:
-        self.flag = flag
-        self.signum = signum
-        self.every = every
-        self.after = after
 
 
 class Binding:
@@ -176,6 +152,18 @@ class Settings(SimpleNamespace):
     def reloads(self) -> tuple[Binding, ...]:
         """Give the bindings that make the file be read again."""
         return tuple(binding for binding in self.bindings if binding.name == "reload")
+
+    def summary(self) -> str:
+        """Give the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""
+        counts: dict[FlagName, int] = {}
+        for binding in self.bindings:
+            counts[binding.flag] = counts.get(binding.flag, 0) + 1
+        text = ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+        if text.isprintable():
+            return text
+        from flagman.text.shown import printable  # noqa: PLC0415 - for the flags of a program of its own
+
+        return printable(text)
 
     def shape_the_process(self) -> bool:
         """Tell whether they say anything about the process itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.config import KEYS
+from flagman.config.reader import KEYS
 from flagman.engine.turn import trigger_of
 from flagman.exceptions import UsageError
 from flagman.text.spans import format_span
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from flagman.options import Option
-    from flagman.settings import Binding, Settings
+    from flagman.config.options import Option
+    from flagman.config.settings import Binding, Settings
 
 # What a basic string of TOML cannot hold as it is, see https://toml.io/en/v1.0.0#string.
 _DELETE = 0x7F
