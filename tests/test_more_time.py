@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from daemon import wait_for
 
-from flagman import more_time
-from flagman.more_time import MoreTime
-from flagman.sd_notify import SystemdNotifier
+from flagman.systemd import more_time
+from flagman.systemd.more_time import MoreTime
+from flagman.systemd.notify import SystemdNotifier
 from flagman.testing import DEADLINE
 
 if TYPE_CHECKING:

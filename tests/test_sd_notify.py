@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from hypothesis import given, strategies
 
-from flagman import sd_notify
 from flagman.exceptions import NotifyError
-from flagman.sd_notify import SystemdNotifier, take_from_environment
+from flagman.systemd import notify
+from flagman.systemd.notify import SystemdNotifier, take_from_environment
 from flagman.testing import DEADLINE
 
 if TYPE_CHECKING:
@@ -507,10 +507,10 @@ def test_a_message_that_is_too_long(place: str, caplog: pytest.LogCaptureFixture
 @given(strategies.text(), strategies.integers(0, 5000))
 def test_no_text_makes_a_line_of_its_own(text: str, length: int) -> None:
     """Neither when it is written, nor when a message is shortened."""
-    line = sd_notify.status(text + "x" * length)
+    line = SystemdNotifier().status(text + "x" * length)
     assert "\n" not in line
-    message = sd_notify._shortened(f"READY=1\n{line}\nEXIT_STATUS=2").decode()
+    message = notify._shortened(f"READY=1\n{line}\nEXIT_STATUS=2").decode()
     assert [part.partition("=")[0] for part in message.split("\n")] == ["READY", "STATUS", "EXIT_STATUS"]
     raw = "".join(character for character in text if character != "\n")
-    message = sd_notify._shortened(f"READY=1\nSTATUS={raw}{'x' * length}\nEXIT_STATUS=2").decode()
+    message = notify._shortened(f"READY=1\nSTATUS={raw}{'x' * length}\nEXIT_STATUS=2").decode()
     assert [part.partition("=")[0] for part in message.split("\n")] == ["READY", "STATUS", "EXIT_STATUS"]

@@ -10,8 +10,8 @@ import pytest
 from flagman import Action, Engine
 from flagman.actions import PrintAction
 from flagman.config.settings import Binding, Settings
-from flagman.sd_notify import SystemdNotifier
-from flagman.status_line import StatusLine
+from flagman.systemd.notify import SystemdNotifier
+from flagman.systemd.status import StatusLine
 from flagman.testing import FakeTime
 from flagman.triggers.source import Source
 

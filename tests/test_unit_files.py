@@ -16,9 +16,10 @@ from daemon import SCRIPT, run
 from hypothesis import given as over
 from hypothesis import strategies
 
-from flagman import unit_command, unit_files, unit_syntax
+import flagman
 from flagman.exceptions import UsageError
 from flagman.reading import finder, given
+from flagman.systemd import unit_command, unit_syntax
 
 if TYPE_CHECKING:
     import subprocess
@@ -201,7 +202,7 @@ def test_the_options_of_the_interpreter() -> None:
 
 def test_an_archive_is_run_as_one(tmp_path: Path) -> None:
     """It contains flagman, which need not be installed; a directory that does so, too."""
-    package = Path(unit_files.__file__).parent
+    package = Path(flagman.__file__).parent
     source = tmp_path / "source"
     shutil.copytree(package, source / "flagman", ignore=shutil.ignore_patterns("__pycache__"))
     (source / "__main__.py").write_text("from flagman.__main__ import main\nmain()\n", encoding="utf-8")
@@ -281,7 +282,7 @@ def test_a_dollar_in_the_path_of_the_interpreter() -> None:
 
 def test_what_a_new_interpreter_would_not_find(tmp_path: Path) -> None:
     """Is where this one has found it; without its variables there is no such unit."""
-    package = Path(unit_files.__file__).parent
+    package = Path(flagman.__file__).parent
     (tmp_path / "place").mkdir()
     (tmp_path / "place" / "flagman").symlink_to(package)
     (tmp_path / "place" / "acme.py").write_text("from flagman.actions import PrintAction as P\n", encoding="utf-8")

@@ -30,10 +30,10 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
 
         print(writer.as_toml(settings), end="")
     elif settings.print_unit:
-        from flagman import unit_files  # noqa: PLC0415
+        from flagman.systemd import units  # noqa: PLC0415
 
         own = given(argv, finder(None))
-        print("\n".join(unit_files.lines(settings, own, own.bindings)))
+        print("\n".join(units.lines(settings, own, own.bindings)))
     else:
         check_identity(settings)
         print(f"good: {settings.summary()}")

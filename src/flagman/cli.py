@@ -13,6 +13,7 @@ import sys
 from contextlib import ExitStack, suppress
 
 from flagman import core, service, streams
+from flagman.children.environment import PRIVATE
 from flagman.config.consistency import check_bindings
 from flagman.console import Console
 from flagman.core import create_action_bundles, run, set_handlers
@@ -20,7 +21,7 @@ from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log_start import Log, level_of
 from flagman.reading import finder, read
-from flagman.sd_notify import take_from_environment
+from flagman.systemd.manager import Manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 
     from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
-    from flagman.more_time import MoreTime
-    from flagman.sd_notify import SystemdNotifier
     from flagman.surroundings import Surroundings
+    from flagman.systemd.more_time import MoreTime
 
 # Those of flagman.core are here for programs that have always imported them from this module.
 __all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "parse_args", "run", "set_handlers"]
@@ -96,16 +96,25 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
     if log.is_held and is_process:
         for signum in (signal.SIGTERM, signal.SIGINT):
             signals.handle(signum, log.on_end)
-    notifier = take_from_environment()
+    manager = _manager()
     try:
-        return _Command(argv, signals, notifier, log).run()
+        return _Command(argv, signals, manager, log).run()
     finally:
         log.release()
-        notifier.close()
+        manager.close()
         if "flagman.log_setup" in sys.modules:
             sys.modules["flagman.log_setup"].finish()
         streams.flush()
         streams.follow(None)
+
+
+def _manager() -> Manager:
+    """Connect to the service manager, if one has said anything to this process."""
+    if PRIVATE.isdisjoint(os.environ):
+        return Manager()
+    from flagman.systemd.notify import take_from_environment  # noqa: PLC0415 - for a process that has a manager
+
+    return take_from_environment()
 
 
 def main_wrapper() -> int:
@@ -121,18 +130,18 @@ class _Command:
 
     :param argv: the program's name and its arguments
     :param signals: the handled signals, armed
-    :param notifier: the service manager, if it is open
+    :param manager: the service manager, if it is open
     :param log: holds its first records
     """
 
-    def __init__(self, argv: Sequence[str], signals: Signals, notifier: SystemdNotifier, log: Log) -> None:
+    def __init__(self, argv: Sequence[str], signals: Signals, manager: Manager, log: Log) -> None:
         self._argv = argv
         self._signals = signals
-        self._notifier = notifier
+        self._manager = manager
         self._log = log
-        self._is_managed = notifier.is_open
+        self._is_managed = manager.is_open
         if "--no-systemd" in argv:  # also if what follows is a mistake
-            notifier.close()
+            manager.close()
 
     def run(self) -> int:
         """Carry it out; give the exit status, whatever happens."""
@@ -145,18 +154,18 @@ class _Command:
             from flagman import mistakes  # noqa: PLC0415 - as above
 
             self._log.release()
-            return mistakes.end_with(error, self._notifier)
+            return mistakes.end_with(error, self._manager)
 
     def _run(self, stack: ExitStack) -> int:
         surroundings = None
         with ExitStack() as start:
-            more_time = start.enter_context(self._more_time()) if self._notifier.is_open else None
+            more_time = start.enter_context(self._more_time()) if self._manager.is_open else None
             if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 surroundings = self._surroundings(detach=True)
             settings = read(self._argv, finder(more_time), settings=self._log.settings)
             if not settings.systemd:
-                self._notifier.close()
+                self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
                 from flagman import answers  # noqa: PLC0415 - for those who ask
 
@@ -172,12 +181,12 @@ class _Command:
                 surroundings.enter(settings)
             self._log.set_up(settings, surroundings.log if surroundings is not None else None)
         console = _Console(self._argv, self._log, settings, surroundings)
-        return service.run(settings, self._signals, self._notifier, console)
+        return service.run(settings, self._signals, self._manager, console)
 
     def _more_time(self) -> MoreTime:
-        from flagman.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
+        from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
 
-        return MoreTime(self._notifier)
+        return MoreTime(self._manager)
 
     def _surroundings(self, *, detach: bool) -> Surroundings:
         from flagman.surroundings import Surroundings  # noqa: PLC0415 - for those who shape the process

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
-    from flagman.more_time import MoreTime
+    from flagman.systemd.more_time import MoreTime
 
 
 class Console:

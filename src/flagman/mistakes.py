@@ -8,17 +8,16 @@ import sys
 from contextlib import suppress
 
 from flagman.exceptions import FlagmanError, PluginError, UsageError, mistakes_of, one_line
-from flagman.sd_notify import status
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.sd_notify import SystemdNotifier
+    from flagman.systemd.manager import Manager
 
 logger = logging.getLogger("flagman.cli")
 
 
-def end_with(error: FlagmanError | OSError, notifier: SystemdNotifier) -> int:
+def end_with(error: FlagmanError | OSError, manager: Manager) -> int:
     """Tell why this process ends.
 
     :returns: the exit status
@@ -29,10 +28,10 @@ def end_with(error: FlagmanError | OSError, notifier: SystemdNotifier) -> int:
     if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
         report(error)
     exit_status = error.exit_code if isinstance(error, FlagmanError) else 1
-    state = f"{status(f'Failed: {one_line(error)}')}\nEXIT_STATUS={exit_status}"
+    state = f"{manager.status(f'Failed: {one_line(error)}')}\nEXIT_STATUS={exit_status}"
     if isinstance(cause, OSError) and cause.errno:
         state += f"\nERRNO={cause.errno}"
-    notifier.notify(state)  # see sd_notify(3)
+    manager.notify(state)  # see sd_notify(3)
     return exit_status
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flagman.engine.action import Action
-    from flagman.more_time import MoreTime
+    from flagman.systemd.more_time import MoreTime
     from flagman.types import ActionName
 
     #: Finds and loads an action.

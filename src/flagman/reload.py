@@ -8,7 +8,7 @@ from signal import SIGHUP
 
 from flagman.engine.flags import STOP
 from flagman.exceptions import ActionInterrupted, FlagmanError, mistakes_of, one_line
-from flagman.more_time import MoreTime
+from flagman.systemd.more_time import MoreTime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flagman.console import Console
     from flagman.engine.engine import Engine
     from flagman.handlers import Handlers
-    from flagman.sd_notify import SystemdNotifier
+    from flagman.systemd.manager import Manager
 
 logger = logging.getLogger("flagman.reload")
 
@@ -31,7 +31,7 @@ class Reloader:
     :param assembly: its actions
     :param handlers: of the signals
     :param console: reads the settings, and sets up the log
-    :param notifier: tells the manager
+    :param manager: tells the manager
     :param announce: tells what holds now: a text for people, and what has gone wrong
     """
 
@@ -41,7 +41,7 @@ class Reloader:
         assembly: Assembly,
         handlers: Handlers,
         console: Console,
-        notifier: SystemdNotifier,
+        manager: Manager,
         announce: Callable[[str], None],
     ) -> None:
         #: What asks for it; no signal and no timer has this name.
@@ -50,7 +50,7 @@ class Reloader:
         self._assembly = assembly
         self._handlers = handlers
         self._console = console
-        self._notifier = notifier
+        self._manager = manager
         self._announce = announce
 
     def ask(self) -> None:
@@ -65,7 +65,7 @@ class Reloader:
     def _say_so(self) -> None:
         """Tell the manager that a reload begins, see :manpage:`sd_notify(3)`."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._notifier.notify(f"RELOADING=1\nMONOTONIC_USEC={now}")
+        self._manager.notify(f"RELOADING=1\nMONOTONIC_USEC={now}")
 
     def reload(self) -> None:
         """Reload; on any error nothing changes, and the log and the manager are told."""
@@ -89,7 +89,7 @@ class Reloader:
 
     def _change(self) -> None:
         before = self._assembly.settings
-        with MoreTime(self._notifier) as more_time:
+        with MoreTime(self._manager) as more_time:
             # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
             try:
                 settings = self._engine.interrupter.call(self._console.read, more_time)

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from flagman import unit_syntax
 from flagman.actions import BUILT_IN
 from flagman.exceptions import UsageError
+from flagman.systemd import unit_syntax
 from flagman.version import __version__
 
 TYPE_CHECKING = False

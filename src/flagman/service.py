@@ -10,7 +10,6 @@ from flagman.console import Console
 from flagman.engine.engine import Engine
 from flagman.engine.outcome import Outcome
 from flagman.handlers import Handlers
-from flagman.sd_notify import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
     from flagman.reload import Reloader
-    from flagman.sd_notify import SystemdNotifier
-    from flagman.status_line import StatusLine
+    from flagman.systemd.manager import Manager
+    from flagman.systemd.status import StatusLine
     from flagman.types import FlagName
 
 logger = logging.getLogger("flagman.service")
 
 
-def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console: Console | None = None) -> int:
+def run(settings: Settings, signals: Signals, manager: Manager, console: Console | None = None) -> int:
     """Set all actions up, run them as their flags are raised, and tear them down.
 
     :param signals: the handled signals, armed at the very start of the process: what has arrived since is not lost
@@ -43,15 +42,15 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
             contained=(BaseException,),
         )
         console.watch(engine)
-        notifier.wait = engine.interrupter.wait_to_write
-        notifier.call_later = engine.call_later
-        service = _Service(engine, signals, notifier, settings)
+        manager.wait = engine.interrupter.wait_to_write
+        manager.call_later = engine.call_later
+        service = _Service(engine, signals, manager, settings)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
         # Each tear_down has its time, whatever it is that ends this run.
         stack.callback(lambda: engine.interrupter.bound(service.handlers.stop.timeout))
-        stack.callback(notifier.notify, "STOPPING=1")
-        stack.callback(setattr, notifier, "call_later", None)  # the loop is over
+        stack.callback(manager.notify, "STOPPING=1")
+        stack.callback(setattr, manager, "call_later", None)  # the loop is over
         if settings.config:
             service.let_reload(console)
         if service.start():
@@ -68,16 +67,16 @@ def run(settings: Settings, signals: Signals, notifier: SystemdNotifier, console
             reason = "Exiting because an action failed"
             logger.error("%s", reason)
             exit_status = 1
-        notifier.notify(f"STATUS={reason}\nEXIT_STATUS={exit_status}")
+        manager.notify(f"STATUS={reason}\nEXIT_STATUS={exit_status}")
         return exit_status
 
 
 class _Service:
     """The parts of one run, and how they work together."""
 
-    def __init__(self, engine: Engine, signals: Signals, notifier: SystemdNotifier, settings: Settings) -> None:
+    def __init__(self, engine: Engine, signals: Signals, manager: Manager, settings: Settings) -> None:
         self._engine = engine
-        self._notifier = notifier
+        self._manager = manager
         self._reloader: Reloader | None = None
         self._status_line: StatusLine | None = None
         self.handlers = Handlers(engine, signals, settings.stop_timeout)
@@ -87,7 +86,7 @@ class _Service:
         """Let actions ask for a reload."""
         from flagman.reload import Reloader  # noqa: PLC0415 - for those who have a file
 
-        self._reloader = Reloader(self._engine, self.assembly, self.handlers, console, self._notifier, self._announce)
+        self._reloader = Reloader(self._engine, self.assembly, self.handlers, console, self._manager, self._announce)
         self._engine.reload = self._reloader.ask
 
     def start(self) -> bool:
@@ -113,16 +112,16 @@ class _Service:
                 if flag not in self._engine.last_flags:
                     self._engine.raise_flag(flag)
         self._announce()
-        if settings.systemd and self._notifier.watchdog is not None:
-            self._feed_watchdog(self._notifier.watchdog / 3)
+        if settings.systemd and self._manager.watchdog is not None:
+            self._feed_watchdog(self._manager.watchdog / 3)
         return True
 
     def _set_up(self, plan: Plan) -> bool:
-        if not self._notifier.is_open:
+        if not self._manager.is_open:
             return self.assembly.set_up(plan)
-        from flagman.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
+        from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
 
-        with MoreTime(self._notifier) as more_time:
+        with MoreTime(self._manager) as more_time:
             return self.assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
 
     def _announce(self, trouble: str = "") -> None:
@@ -133,13 +132,13 @@ class _Service:
         text = f"Ready: {self.assembly.settings.summary()}"
         logger.info("%s", text)
         text += f"; {trouble}" if trouble else ""
-        self._notifier.notify(f"READY=1\n{status(text)}")
+        self._manager.notify(f"READY=1\n{self._manager.status(text)}")
         if self._status_line is not None:
             self._status_line.ready = text
-        elif self._notifier.is_open:
-            from flagman.status_line import StatusLine  # noqa: PLC0415 - for those whom a manager watches
+        elif self._manager.is_open:
+            from flagman.systemd.status import StatusLine  # noqa: PLC0415 - for those whom a manager watches
 
-            self._status_line = StatusLine(self._engine, self._notifier, text)
+            self._status_line = StatusLine(self._engine, self._manager, text)
             self._engine.observe(self._status_line.on_turn)
 
     def _feed_watchdog(self, pause: float) -> None:
@@ -147,7 +146,7 @@ class _Service:
 
         So it hears nothing while an action runs: one that takes longer than the interval is taken for one that hangs.
         """
-        self._notifier.notify("WATCHDOG=1")
+        self._manager.notify("WATCHDOG=1")
         self._engine.call_later(pause, self._feed_watchdog, pause)
 
     def on_unmapped(self, flag: FlagName) -> None:

@@ -16,23 +16,15 @@ SINS: set[tuple[str, str]] = {
     ("flagman.cli", "flagman.log_start"),
     ("flagman.cli", "flagman.log_table"),
     ("flagman.cli", "flagman.mistakes"),
-    ("flagman.cli", "flagman.more_time"),
     ("flagman.cli", "flagman.reading"),
     ("flagman.cli", "flagman.streams"),
     ("flagman.cli", "flagman.surroundings"),
-    ("flagman.sd_notify", "flagman.children.environment"),
-    ("flagman.sd_notify", "flagman.daemon.notify_socket"),
-    ("flagman.sd_notify", "flagman.engine.writing"),
-    ("flagman.sd_notify", "flagman.text.shown"),
     ("flagman.service", "flagman.assembly"),
     ("flagman.service", "flagman.console"),
     ("flagman.service", "flagman.handlers"),
-    ("flagman.service", "flagman.more_time"),
     ("flagman.service", "flagman.reload"),
-    ("flagman.service", "flagman.sd_notify"),
-    ("flagman.service", "flagman.status_line"),
 }
-TOO_LONG: set[str] = {"flagman.engine.interrupt", "flagman.engine.engine"}
+TOO_LONG: set[str] = {"flagman.engine.engine", "flagman.engine.interrupt"}
 
 LONGEST = 300
 

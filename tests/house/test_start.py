@@ -63,11 +63,11 @@ PLAIN = {
     "flagman.log_start",
     "flagman.loggers",
     "flagman.reading",
-    "flagman.sd_notify",
     "flagman.service",
     "flagman.streams",
+    "flagman.systemd",
+    "flagman.systemd.manager",
     "flagman.text",
-    "flagman.text.shown",
     "flagman.text.spans",
     "flagman.triggers",
     "flagman.triggers.by_signal",
@@ -82,6 +82,7 @@ COMMANDS = {
     "flagman.children.pidfd",
     "flagman.children.process",
     "flagman.children.reaping",
+    "flagman.text.shown",
 }
 
 

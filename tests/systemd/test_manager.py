@@ -16,7 +16,7 @@ import pytest
 from daemon import run
 from user_manager import MANAGER, Manager
 
-from flagman import unit_syntax
+from flagman.systemd import unit_syntax
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

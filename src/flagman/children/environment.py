@@ -10,13 +10,15 @@ import os
 
 #: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
 #: sd_listen_fds(3).
-PRIVATE = (
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
+PRIVATE = frozenset(
+    (
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+        "LISTEN_PID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+    )
 )
 _PRIVATE = frozenset(map(os.fsencode, PRIVATE))
 _LC_CTYPE = b"LC_CTYPE"

@@ -9,8 +9,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from flagman import unit_command, unit_syntax
 from flagman.exceptions import UsageError
+from flagman.systemd import unit_command, unit_syntax
 from flagman.text.shown import printable
 from flagman.text.signames import name_of
 from flagman.text.spans import format_span, parse_span

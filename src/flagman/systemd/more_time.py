@@ -8,13 +8,11 @@ import time
 from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 
-from flagman.sd_notify import status
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from flagman.sd_notify import SystemdNotifier
+    from flagman.systemd.manager import Manager
     from flagman.types import ActionName
 
 # Seconds until the first message: a start that is faster sends none.
@@ -31,18 +29,18 @@ class MoreTime:
 
     See EXTEND_TIMEOUT_USEC in :manpage:`sd_notify(3)`.
 
-    :param notifier: takes the messages
+    :param manager: takes the messages
     """
 
-    def __init__(self, notifier: SystemdNotifier) -> None:
-        self._notifier = notifier
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
         # Held until all is over; and while a message is sent, none of which may come later.
         self._over = allocate_lock()
         self._speaking = allocate_lock()
         self._doing = "Reading the configuration"
         self._since = time.monotonic()
         # A watchdog may have less patience than a start.
-        self._first = min(_FIRST, (notifier.watchdog or math.inf) / 3)
+        self._first = min(_FIRST, (manager.watchdog or math.inf) / 3)
 
     def progress(self, what: str, name: ActionName) -> None:
         """Note what goes on from now on, and with which action."""
@@ -57,11 +55,12 @@ class MoreTime:
             patience = _PAUSE
             with self._speaking:
                 if self._over.locked() and time.monotonic() - self._since < _LONGEST:
-                    self._notifier.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\n{status(self._doing)}")
+                    status = self._manager.status(self._doing)
+                    self._manager.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\n{status}")
 
     def __enter__(self) -> Self:
         self._over.acquire()
-        if self._notifier.is_open:
+        if self._manager.is_open:
             # Not threading's: that one waits until the thread runs, which a start has no time for.
             with suppress(RuntimeError):  # there can be no more threads; then nobody asks
                 start_new_thread(self._ask, ())

@@ -6,13 +6,12 @@ import time
 
 # Here because the first run may have used up all descriptors, and an import needs one.
 import flagman.engine.calls  # noqa: F401
-from flagman.sd_notify import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.engine import Engine
     from flagman.engine.turn import Turn
-    from flagman.sd_notify import SystemdNotifier
+    from flagman.systemd.manager import Manager
 
 # Seconds between two messages at least: a storm of signals is not the manager's business.
 _PAUSE = 1.0
@@ -22,13 +21,13 @@ class StatusLine:
     """Keeps the manager informed about the last run.
 
     :param engine: whose runs
-    :param notifier: takes the messages
+    :param manager: takes the messages
     :param ready: what has been said about the bindings
     """
 
-    def __init__(self, engine: Engine, notifier: SystemdNotifier, ready: str) -> None:
+    def __init__(self, engine: Engine, manager: Manager, ready: str) -> None:
         self._engine = engine
-        self._notifier = notifier
+        self._manager = manager
         #: What has been said about the bindings.
         self.ready = ready
         self._turn: Turn | None = None
@@ -55,4 +54,5 @@ class StatusLine:
         if self._turn is not None:
             failures = self._turn.failures
             result = f"{failures} action{'s' * (failures != 1)} failed" if failures else "good"
-            self._notifier.notify(status(f"{self.ready}; last: {self._turn.trigger} at {self._at}, {result}"))
+            text = f"{self.ready}; last: {self._turn.trigger} at {self._at}, {result}"
+            self._manager.notify(self._manager.status(text))
