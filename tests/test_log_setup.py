@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import DEADLINE, SCRIPT, run, settle
 
-from flagman.log_setup import JournalFormatter, JsonFormatter
+from flagman.log.setup import JournalFormatter, JsonFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import DEADLINE, LIB, MODULE, run
 
-from flagman import log_start
 from flagman.config.settings import Settings
-from flagman.log_start import _Held
+from flagman.log import start
+from flagman.log.start import _Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,12 +156,12 @@ def test_what_is_only_printed(tmp_path: Path) -> None:
 
 def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not fill the memory, and what is lost is counted."""
-    monkeypatch.setattr(log_start, "_MOST", 2)
+    monkeypatch.setattr(start, "_MOST", 2)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
     try:
-        log = log_start.Log(["flagman", "-v"])
+        log = start.Log(["flagman", "-v"])
         for number in range(5):
             root.warning("%d", number)
         root.warning("%d", "no number")
@@ -171,7 +171,7 @@ def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> N
             def emit(self, record: logging.LogRecord) -> None:
                 seen.append(record.getMessage())
 
-        monkeypatch.setattr(log_start, "_write", lambda *_, **__: root.handlers.__setitem__(slice(None), [Handler()]))
+        monkeypatch.setattr(start, "_write", lambda *_, **__: root.handlers.__setitem__(slice(None), [Handler()]))
         log.settings = Settings()
         log.release()
     finally:

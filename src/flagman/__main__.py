@@ -36,12 +36,13 @@ def main() -> int:
     if is_init:
         signals.handle(signal.SIGTERM, _end)
     os.register_at_fork(after_in_child=signals.abandon)
-    from flagman import cli, streams  # noqa: PLC0415 - only now, see above
+    from flagman import cli  # noqa: PLC0415 - only now, see above
+    from flagman.log import standard_streams  # noqa: PLC0415 - only now, see above
 
     try:
         return cli.main(signals=signals, is_process=True)
     finally:
-        streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
+        standard_streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
         stoppable = _end if is_init else signal.SIG_DFL
         signals.retire(stoppable if _waits_for_threads() else signal.SIG_IGN)
 

@@ -1,6 +1,6 @@
 """The command ``flagman``: arguments in, exit status out.
 
-Together with what it calls, :mod:`flagman.answers`, :mod:`flagman.log_start` and :mod:`flagman.mistakes`, this is the
+Together with what it calls, :mod:`flagman.answers`, :mod:`flagman.log.start` and :mod:`flagman.mistakes`, this is the
 only place that prints, parses arguments, configures logging and turns errors into exit statuses.
 """
 
@@ -12,14 +12,15 @@ import signal
 import sys
 from contextlib import ExitStack, suppress
 
-from flagman import core, service, streams
+from flagman import core, service
 from flagman.children.environment import PRIVATE
 from flagman.config.consistency import check_bindings
 from flagman.console import Console
 from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.log_start import Log, level_of
+from flagman.log import standard_streams
+from flagman.log.start import Log, level_of
 from flagman.reading import finder, read
 from flagman.systemd.manager import Manager
 
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
             return main(argv, signals=signals)
         finally:
             signals.close()
-    streams.prepare()
+    standard_streams.prepare()
     argv = sys.argv if argv is None else argv
     log = Log(argv)  # before a plugin can, at its import
     if log.is_held and is_process:
@@ -102,10 +103,9 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
     finally:
         log.release()
         manager.close()
-        if "flagman.log_setup" in sys.modules:
-            sys.modules["flagman.log_setup"].finish()
-        streams.flush()
-        streams.follow(None)
+        log.finish()
+        standard_streams.flush()
+        standard_streams.follow(None)
 
 
 def _manager() -> Manager:
@@ -228,7 +228,7 @@ class _Console(Console):
 
     def watch(self, engine: Engine) -> None:
         self._engine = engine
-        streams.follow(engine.interrupter)
+        standard_streams.follow(engine.interrupter)
         self._log.watch(engine)
 
     def read(self, more_time: MoreTime) -> Settings:
@@ -240,7 +240,7 @@ class _Console(Console):
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:
-        from flagman import log_setup, log_table  # noqa: PLC0415 - for those who reload
+        from flagman.log import table  # noqa: PLC0415 - for a reload alone
 
-        log_table.change(before, after, level_of(after))
-        log_setup.watch(self._engine)
+        table.change(before, after, level_of(after))
+        self._log.watch(self._engine)

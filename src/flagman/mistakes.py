@@ -48,6 +48,6 @@ def prefix() -> str:
     """Give what a line begins with: in the journal, its priority."""
     if "JOURNAL_STREAM" not in os.environ:
         return ""
-    from flagman import log_setup  # noqa: PLC0415 - for the journal
+    from flagman.log import setup  # noqa: PLC0415 - for the journal
 
-    return log_setup.ERROR_PREFIX if log_setup.is_journal() else ""
+    return setup.ERROR_PREFIX if setup.is_journal() else ""

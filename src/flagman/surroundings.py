@@ -6,12 +6,12 @@ import os
 import signal
 from contextlib import suppress
 
-from flagman import streams
 from flagman.children import environment
 from flagman.config.paths import working_directory
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError
+from flagman.log import standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Surroundings:
         process.umask = _UMASK if settings.umask is None and process.detached else settings.umask
         process.working_directory = settings.chdir or ("/" if process.detached else None)
         files = filter(None, (settings.log_file, settings.stdout, settings.stderr))
-        process.files = [path for path in dict.fromkeys(files) if streams.standard(path) is None]
+        process.files = [path for path in dict.fromkeys(files) if standard_streams.standard(path) is None]
         process.advance("change_root")
         self._find(names)
         process.advance("close_descriptors")
@@ -216,8 +216,8 @@ class Surroundings:
         """Give the descriptor that a standard stream is to lead to; None if it is to lead where it leads anyway."""
         paths = {descriptors.STDOUT: settings.stdout, descriptors.STDERR: settings.stderr}
         path = paths[number]
-        named = streams.standard(path)
-        if named not in (None, number) and paths[named] is not None and streams.standard(paths[named]) is None:
+        named = standard_streams.standard(path)
+        if named not in (None, number) and paths[named] is not None and standard_streams.standard(paths[named]) is None:
             path, named = paths[named], None  # the other one leads to a file, and so does this
         if named is not None and named != number and not self._process.detached:
             self._opened[f"&{named}"] = descriptors.copy(named)
@@ -237,7 +237,7 @@ class Surroundings:
         for descriptor in self._opened.values():
             os.close(descriptor)
         for name, path in self._rotated.items():
-            streams.follow_rotation(name, path)
+            standard_streams.follow_rotation(name, path)
         self._process.ready()
         self._is_ready = True
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import DEADLINE
 
-from flagman import streams
 from flagman.children.output import PassOn
 from flagman.engine import writing
 from flagman.engine.interrupt import Interrupter
-from flagman.streams import PatientFile
+from flagman.log import standard_streams
+from flagman.log.standard_streams import PatientFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def _pipe() -> Iterator[tuple[int, int]]:
             os.write(writer, b"x" * 4096)
     os.set_blocking(writer, True)
     yield reader, writer
-    streams.follow(None)
+    standard_streams.follow(None)
     os.close(reader)
     os.close(writer)
 
@@ -159,8 +159,8 @@ def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
     """What comes after it begins a line of its own."""
     reader, writer = pipe
     interrupter = Interrupter()
-    streams.follow(interrupter)
-    file = streams._as_text(PatientFile(writer, "w", closefd=False))
+    standard_streams.follow(interrupter)
+    file = standard_streams._as_text(PatientFile(writer, "w", closefd=False))
     interrupter.bound(0.01)
     print("lost", file=file)
     os.read(reader, 4096)
@@ -176,7 +176,7 @@ def test_a_line_that_an_interruption_has_cut_gets_its_end(pipe: tuple[int, int],
     """As one that was given up does."""
     reader, writer = pipe
     os.read(reader, 4096)
-    file = streams._as_text(PatientFile(writer, "w", closefd=False))
+    file = standard_streams._as_text(PatientFile(writer, "w", closefd=False))
 
     def interrupt(_: int) -> bool:
         raise KeyboardInterrupt
@@ -196,8 +196,8 @@ def test_a_thread_gives_up_too(pipe: tuple[int, int]) -> None:
     """It may hold the lock that a record of the main thread needs."""
     _, writer = pipe
     interrupter = Interrupter()
-    streams.follow(interrupter)
-    file = streams._as_text(PatientFile(writer, "w", closefd=False))
+    standard_streams.follow(interrupter)
+    file = standard_streams._as_text(PatientFile(writer, "w", closefd=False))
     thread = threading.Thread(target=lambda: print("lost", file=file))
     thread.start()
     interrupter.bound(0.05)
@@ -211,11 +211,11 @@ def test_only_the_interpreters_own_streams_are_replaced(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stdout", object())
     with (tmp_path / "err").open("w", encoding="ascii") as err:
         monkeypatch.setattr(sys, "stderr", err)
-        streams.prepare()
+        standard_streams.prepare()
         assert sys.stderr is err
         assert err.encoding == "utf-8"
         monkeypatch.setattr(sys, "__stderr__", err)
-        streams.prepare()
+        standard_streams.prepare()
         assert isinstance(sys.stderr.buffer, PatientFile)
         print("ü", file=sys.stderr)
     assert (tmp_path / "err").read_text(encoding="utf-8") == "ü\n"

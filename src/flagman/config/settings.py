@@ -112,7 +112,7 @@ class Settings(SimpleNamespace):
     stderr: str | None = None
     #: The least level that is logged.
     log_level: str = "warning"
-    #: How records are written, see :mod:`flagman.log_setup`.
+    #: How records are written, see :mod:`flagman.log.setup`.
     log_format: str = "auto"
     #: Where to; empty for stderr.
     log_file: str = ""

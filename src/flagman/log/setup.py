@@ -8,9 +8,9 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 
-from flagman import loggers, streams
 from flagman.exceptions import FlagmanError
-from flagman.loggers import all_handlers
+from flagman.log import loggers, standard_streams
+from flagman.log.loggers import all_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def set_up(settings: Settings, opened: int | None = None) -> None:
     :param opened: leads to the log file, if it has been opened already
     :raises FlagmanError: if the log file cannot be opened
     """
-    descriptor = streams.standard(settings.log_file) if settings.log_file else _STDERR
+    descriptor = standard_streams.standard(settings.log_file) if settings.log_file else _STDERR
     formatter: logging.Formatter
     if settings.log_format == "json":
         formatter = JsonFormatter()
@@ -111,7 +111,7 @@ def _file(path: str, opened: int | None) -> logging.Handler:
     :raises FlagmanError: if it cannot be
     """
     try:
-        return FileHandler(streams.open_log(path, opened))
+        return FileHandler(standard_streams.open_log(path, opened))
     except OSError as error:
         raise FlagmanError(f"log-file {path!r}: cannot be opened: {error.strerror}") from error
 
@@ -149,7 +149,7 @@ def watch(engine: Engine) -> None:
             handler.formatter.engine = engine
         if isinstance(handler.handle, _Bounded):
             handler.handle.interrupter = engine.interrupter
-        elif not streams.is_ours(handler):
+        elif not standard_streams.is_ours(handler):
             handler.handle = _Bounded(handler, engine.interrupter)  # type: ignore[method-assign]
 
 
@@ -191,7 +191,7 @@ def finish() -> None:
     targets = [getattr(handler, "target", None) for handler in stuck]
     stuck += [target for target in targets if isinstance(target, logging.Handler)]
     for handler in stuck:
-        streams.lead_nowhere(getattr(handler, "stream", None))
+        standard_streams.lead_nowhere(getattr(handler, "stream", None))
     # Their locks may be held by a thread that waits for a reader.
     known = logging._handlerList  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
     known[:] = [reference for reference in known if reference() not in stuck]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from flagman.engine.interrupt import Interrupter
-    from flagman.rotation import Rotation
+    from flagman.log.rotation import Rotation
 
 
 # Seconds that a reader has at the end of the process.
@@ -116,7 +116,7 @@ def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:
     :raises OSError: if it cannot be opened
     """
     from flagman.daemon.descriptors import APPENDING, open_now  # noqa: PLC0415 - a log without a file can do without
-    from flagman.rotation import Rotation  # noqa: PLC0415 - as above
+    from flagman.log.rotation import Rotation  # noqa: PLC0415 - as above
 
     file = PatientFile(open_now(path, APPENDING) if descriptor is None else descriptor, "w")
     file.rotation = Rotation("log-file", os.path.abspath(path), file.fileno())  # noqa: PTH100 - pathlib costs 5 ms
@@ -128,7 +128,7 @@ def follow_rotation(name: str, path: str) -> None:
 
     :param name: stdout or stderr
     """
-    from flagman.rotation import Rotation  # noqa: PLC0415 - as above
+    from flagman.log.rotation import Rotation  # noqa: PLC0415 - as above
 
     file = getattr(getattr(sys, name), "buffer", None)
     if isinstance(file, PatientFile):

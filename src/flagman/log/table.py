@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 
-from flagman import log_setup, loggers
 from flagman.exceptions import UsageError
-from flagman.loggers import all_handlers, all_loggers
+from flagman.log import loggers, setup
+from flagman.log.loggers import all_handlers, all_loggers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def change(before: Settings, after: Settings, level: int) -> None:
         kept = _log_file() if before.log_file == after.log_file else None
         if before.logging is not None:
             _forget(before.logging)
-        log_setup.set_up(after, kept)
+        setup.set_up(after, kept)
         logging.getLogger().setLevel(level)
         if after.logging is not None:
             configure(after)
@@ -42,7 +42,7 @@ def change(before: Settings, after: Settings, level: int) -> None:
 def _log_file() -> int | None:
     """Copy the descriptor of the log file that is in use: another user may not be able to open it again."""
     for handler in all_handlers():
-        if handler.name == loggers.NAME and isinstance(handler, log_setup.FileHandler):
+        if handler.name == loggers.NAME and isinstance(handler, setup.FileHandler):
             return os.dup(handler.stream.fileno())
     return None
 

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 
-from flagman import streams
 from flagman.config.settings import Settings
-from flagman.loggers import all_handlers, enable_ours, install
+from flagman.log import standard_streams
+from flagman.log.loggers import all_handlers, enable_ours, install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class Log:
         enable_ours()
         logging.getLogger().setLevel(level_of(settings))
         if settings.logging is not None:
-            from flagman import log_table  # noqa: PLC0415 - for those who have such a table
+            from flagman.log import table  # noqa: PLC0415 - for those who have such a table
 
-            log_table.configure(settings)
+            table.configure(settings)
         held, self._held = self._held, None
         if held is not None:
             held.hand_over(known)
@@ -92,10 +92,22 @@ class Log:
     def watch(engine: Engine) -> None:
         """Let the log know which action runs, and bound handlers that are not ours; the plain log needs neither."""
         enable_ours()
-        if "flagman.log_setup" in sys.modules or not all(map(streams.is_ours, all_handlers())):
-            from flagman import log_setup  # noqa: PLC0415 - for a log that is not the plain one
+        if not all(map(_is_plain, all_handlers())):
+            from flagman.log import setup  # noqa: PLC0415 - for a log that is not the plain one
 
-            log_setup.watch(engine)
+            setup.watch(engine)
+
+    @staticmethod
+    def finish() -> None:
+        """Let no handler that has been bounded hold up the end of the process."""
+        if any("handle" in vars(handler) for handler in all_handlers()):
+            from flagman.log import setup  # noqa: PLC0415 - as above
+
+            setup.finish()
+
+
+def _is_plain(handler: logging.Handler) -> bool:
+    return standard_streams.is_ours(handler) and type(handler.formatter) is logging.Formatter
 
 
 class _Held(logging.Handler):
@@ -184,9 +196,9 @@ def _write(settings: Settings, opened: int | None = None, *, is_needed: bool = T
     """
     is_plain = settings.log_format in ("auto", "plain") and not settings.log_file
     if not is_plain or (settings.log_format == "auto" and "JOURNAL_STREAM" in os.environ):
-        from flagman import log_setup  # noqa: PLC0415 - for those who need it
+        from flagman.log import setup  # noqa: PLC0415 - for those who need it
 
-        log_setup.set_up(settings, opened)
+        setup.set_up(settings, opened)
     elif is_needed:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
