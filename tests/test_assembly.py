@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from raised import taken
 from recorder import JOURNAL, Recorder
 
-from flagman import Engine, timetable
-from flagman.assembly import Assembly
+from flagman import Engine
 from flagman.config.settings import Binding, Settings
 from flagman.exceptions import SetUpError
+from flagman.service import timetable
+from flagman.service.assembly import Assembly
 from flagman.testing import FakeTime
 from flagman.triggers.source import Source
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagman.actions import Action, DelayedPrintAction, PrintAction
-from flagman.command_line import CommandLine
+from flagman.cli.words import CommandLine
 from flagman.config.options import TRIGGERS
 from flagman.exceptions import PluginError, UnknownActionError, UsageError
 

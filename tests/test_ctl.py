@@ -15,7 +15,7 @@ import pytest
 from daemon import clean_environment
 
 import flagman
-from flagman import ctl, scaffold
+from flagman.cli import ctl, scaffold
 from flagman.exceptions import UsageError
 from flagman.testing import Daemon
 
@@ -218,7 +218,7 @@ def test_a_daemon_of_another_user(open_path: Path) -> None:
         # It is called once before, for its imports: the other user may not read where this interpreter is.
         program = """
 import contextlib, io, os, sys
-from flagman import ctl
+from flagman.cli import ctl
 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
     ctl.main([*sys.argv[:-1], "/no/such"])
 os.setuid(65534)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman import listing
 from flagman.actions import Action, PrintAction
+from flagman.cli import listing
 from flagman.exceptions import PluginError
 
 if TYPE_CHECKING:

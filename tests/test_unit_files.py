@@ -17,8 +17,8 @@ from hypothesis import given as over
 from hypothesis import strategies
 
 import flagman
+from flagman.cli.reading import finder, given
 from flagman.exceptions import UsageError
-from flagman.reading import finder, given
 from flagman.systemd import unit_command, unit_syntax
 
 if TYPE_CHECKING:

@@ -36,11 +36,11 @@ def main() -> int:
     if is_init:
         signals.handle(signal.SIGTERM, _end)
     os.register_at_fork(after_in_child=signals.abandon)
-    from flagman import cli  # noqa: PLC0415 - only now, see above
+    from flagman.cli import command  # noqa: PLC0415 - only now, see above
     from flagman.log import standard_streams  # noqa: PLC0415 - only now, see above
 
     try:
-        return cli.main(signals=signals, is_process=True)
+        return command.main(signals=signals, is_process=True)
     finally:
         standard_streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
         stoppable = _end if is_init else signal.SIG_DFL

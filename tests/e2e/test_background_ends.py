@@ -21,29 +21,28 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 # The command, killed as soon as one of its stages is done.
 DIES = """
 import os, signal, sys
-from flagman import surroundings
+from flagman.service import own_process
 from flagman.__main__ import main
-Process = surroundings._Process
+Process = own_process._Process
 stage = sys.argv.pop(1)
 def die(self):
     getattr(Process, stage)(self)
     os.kill(os.getpid(), signal.SIGKILL)
-surroundings._Process = type("Dies", (Process,), {stage: die})
+own_process._Process = type("Dies", (Process,), {stage: die})
 sys.exit(main())
 """
 # The command, with a mistake that only shows when it is ready.
 MISTAKEN = """
 import sys
-from flagman.console import Console
-from flagman import cli
+from flagman.cli import command
 from flagman.daemon import crash
 from flagman.__main__ import main
 crash._SYSTEM = "/no/such"
-class Mistaken(cli._Console):
+class Mistaken(command._Hooks):
     def ready(self):
         super().ready()
         raise KeyError("a mistake")
-cli._Console = Mistaken
+command._Hooks = Mistaken
 sys.exit(main())
 """
 

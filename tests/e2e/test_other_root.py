@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from daemon import run
-from imports import PACKAGE, imported
+from imports import imported, modules
 
-from flagman import surroundings
+from flagman.service.late_imports import NOT_FOR_DAEMONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,14 +55,14 @@ def is_module(name: str) -> bool:
 def test_all_that_a_daemon_may_import_is_imported_before() -> None:
     """By any part that a daemon can come to."""
     wanted: set[str] = set()
-    for path in PACKAGE.rglob("*.py"):
-        if path.relative_to(PACKAGE).parts[0].removesuffix(".py") not in surroundings._NOT_OURS:
+    for module, path in modules().items():
+        if not module.startswith(NOT_FOR_DAEMONS):
             names = imported(ast.parse(path.read_text(encoding="utf-8")), types=False)
             wanted.update(name if is_module(name) else name.rpartition(".")[0] for name in names)
-    program = "import sys\nfrom flagman.surroundings import _import_all\n_import_all()\nprint(*sys.modules)"
+    program = "import sys\nfrom flagman.service.late_imports import import_all\nimport_all()\nprint(*sys.modules)"
     done = run(command=[sys.executable, "-c", program])
     missing = {name for name in wanted - set(done.stdout.split()) if is_module(name)}
-    assert missing <= ELSEWHERE | {f"flagman.{name}" for name in surroundings._NOT_OURS}
+    assert {name for name in missing if not name.startswith(NOT_FOR_DAEMONS)} <= ELSEWHERE
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from daemon import clean_environment, run
 
-from flagman import listing
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
 from flagman.actions.catalog import Catalog
+from flagman.cli import listing
 from flagman.exceptions import PluginError, UnknownActionError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 from flagman.engine.flags import STOP, Flags
 from flagman.engine.interrupt import Interrupter
 from flagman.exceptions import ActionInterrupted, ActionTimedOut
-from flagman.handlers import StopRequest
+from flagman.service.dispositions import StopRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

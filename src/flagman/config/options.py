@@ -1,7 +1,7 @@
 """The options of the command ``flagman``, as a table: what there is, without the machinery that parses it.
 
-Most command lines only bind actions, which :mod:`flagman.command_line` takes out. For the options that are left,
-:mod:`flagman.parser` makes an argparse parser of this table; a start without any does not pay for that.
+Most command lines only bind actions, which :mod:`flagman.cli.words` takes out. For the options that are left,
+:mod:`flagman.cli.parser` makes an argparse parser of this table; a start without any does not pay for that.
 """
 
 from __future__ import annotations

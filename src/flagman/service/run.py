@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 
-from flagman.assembly import Assembly
-from flagman.console import Console
 from flagman.engine.engine import Engine
 from flagman.engine.outcome import Outcome
-from flagman.handlers import Handlers
+from flagman.service.assembly import Assembly
+from flagman.service.dispositions import Dispositions
+from flagman.service.hooks import Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.assembly import Plan
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
-    from flagman.reload import Reloader
+    from flagman.service.assembly import Plan
+    from flagman.service.reload import Reloader
     from flagman.systemd.manager import Manager
     from flagman.systemd.status import StatusLine
     from flagman.types import FlagName
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flagman.service")
 
 
-def run(settings: Settings, signals: Signals, manager: Manager, console: Console | None = None) -> int:
+def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks | None = None) -> int:
     """Set all actions up, run them as their flags are raised, and tear them down.
 
     :param signals: the handled signals, armed at the very start of the process: what has arrived since is not lost
-    :param console: by default, one without a log of its own
+    :param hooks: by default, one without a log of its own
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
     """
-    console = console or Console()
+    hooks = hooks or Hooks()
     with ExitStack() as stack:
         engine = Engine(
             signals=signals,
@@ -41,20 +41,20 @@ def run(settings: Settings, signals: Signals, manager: Manager, console: Console
             # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
             contained=(BaseException,),
         )
-        console.watch(engine)
+        hooks.watch(engine)
         manager.wait = engine.interrupter.wait_to_write
         manager.call_later = engine.call_later
         service = _Service(engine, signals, manager, settings)
         stack.callback(engine.interrupter.close)
         stack.enter_context(engine)
         # Each tear_down has its time, whatever it is that ends this run.
-        stack.callback(lambda: engine.interrupter.bound(service.handlers.stop.timeout))
+        stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
         stack.callback(manager.notify, "STOPPING=1")
         stack.callback(setattr, manager, "call_later", None)  # the loop is over
         if settings.config:
-            service.let_reload(console)
+            service.let_reload(hooks)
         if service.start():
-            console.ready()
+            hooks.ready()
         outcome = engine.run()
         if outcome is Outcome.STOPPED:
             logger.info("Stopping as asked")
@@ -79,14 +79,14 @@ class _Service:
         self._manager = manager
         self._reloader: Reloader | None = None
         self._status_line: StatusLine | None = None
-        self.handlers = Handlers(engine, signals, settings.stop_timeout)
+        self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
         self.assembly = Assembly(engine, settings)
 
-    def let_reload(self, console: Console) -> None:
+    def let_reload(self, hooks: Hooks) -> None:
         """Let actions ask for a reload."""
-        from flagman.reload import Reloader  # noqa: PLC0415 - for those who have a file
+        from flagman.service.reload import Reloader  # noqa: PLC0415 - for those who have a file
 
-        self._reloader = Reloader(self._engine, self.assembly, self.handlers, console, self._manager, self._announce)
+        self._reloader = Reloader(self._engine, self.assembly, self.dispositions, hooks, self._manager, self._announce)
         self._engine.reload = self._reloader.ask
 
     def start(self) -> bool:
@@ -96,17 +96,17 @@ class _Service:
         """
         settings = self.assembly.settings
         sources = settings.by_signal()
-        self.handlers.expected = {flag for flags in sources.values() for flag in flags}
-        self.handlers.follow(sources)
-        self.handlers.install()  # only now that HUP can be told from a hang-up
-        self.handlers.answer_early()
+        self.dispositions.expected = {flag for flags in sources.values() for flag in flags}
+        self.dispositions.follow(sources)
+        self.dispositions.install()  # only now that HUP can be told from a hang-up
+        self.dispositions.answer_early()
         plan = self.assembly.plan(settings)
         is_complete = self._set_up(plan)
-        self.handlers.rearm()
+        self.dispositions.rearm()
         if not is_complete:
             return False
         self.assembly.adopt(plan, pass_first=settings.run_at_start)
-        self.handlers.expected = set()
+        self.dispositions.expected = set()
         if settings.run_at_start:
             for flag in self._engine.bundles:
                 if flag not in self._engine.last_flags:
@@ -154,4 +154,4 @@ class _Service:
         if self._reloader is not None and flag == self._reloader.flag:
             self._reloader.reload()
         else:
-            self.handlers.unmapped(flag)
+            self.dispositions.unmapped(flag)

@@ -14,11 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flagman.assembly import Assembly, Plan
     from flagman.config.settings import Settings
-    from flagman.console import Console
     from flagman.engine.engine import Engine
-    from flagman.handlers import Handlers
+    from flagman.service.assembly import Assembly, Plan
+    from flagman.service.dispositions import Dispositions
+    from flagman.service.hooks import Hooks
     from flagman.systemd.manager import Manager
 
 logger = logging.getLogger("flagman.reload")
@@ -29,8 +29,8 @@ class Reloader:
 
     :param engine: whose bundles are replaced
     :param assembly: its actions
-    :param handlers: of the signals
-    :param console: reads the settings, and sets up the log
+    :param dispositions: of the signals
+    :param hooks: reads the settings, and sets up the log
     :param manager: tells the manager
     :param announce: tells what holds now: a text for people, and what has gone wrong
     """
@@ -39,8 +39,8 @@ class Reloader:
         self,
         engine: Engine,
         assembly: Assembly,
-        handlers: Handlers,
-        console: Console,
+        dispositions: Dispositions,
+        hooks: Hooks,
         manager: Manager,
         announce: Callable[[str], None],
     ) -> None:
@@ -48,8 +48,8 @@ class Reloader:
         self.flag = "reload"
         self._engine = engine
         self._assembly = assembly
-        self._handlers = handlers
-        self._console = console
+        self._dispositions = dispositions
+        self._hooks = hooks
         self._manager = manager
         self._announce = announce
 
@@ -92,9 +92,9 @@ class Reloader:
         with MoreTime(self._manager) as more_time:
             # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
             try:
-                settings = self._engine.interrupter.call(self._console.read, more_time)
+                settings = self._engine.interrupter.call(self._hooks.read, more_time)
             finally:
-                self._handlers.rearm()
+                self._dispositions.rearm()
             plan = self._assembly.plan(settings)
             try:
                 complete = self._set_up(plan, more_time)
@@ -116,7 +116,7 @@ class Reloader:
         if before.reloads() and not after.reloads():
             logger.warning("The new configuration has no action `reload`: restart flagman to load later changes")
         if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
-            meaning = "ends this daemon" if self._handlers.hangup_stops else "means nothing"
+            meaning = "ends this daemon" if self._dispositions.hangup_stops else "means nothing"
             logger.warning("HUP has no actions any more: from now on it %s", meaning)
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
@@ -124,15 +124,15 @@ class Reloader:
         try:
             complete = self._assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
         finally:
-            self._handlers.rearm()
+            self._dispositions.rearm()
         if complete:
-            self._engine.interrupter.call(self._console.change_log, self._assembly.settings, plan.settings)
+            self._engine.interrupter.call(self._hooks.change_log, self._assembly.settings, plan.settings)
         return complete
 
     def _swap(self, plan: Plan) -> None:
         """Let a plan hold from now on. Nothing in here can fail."""
-        self._handlers.expected = {binding.flag for binding, _ in plan.members}
-        self._handlers.follow(plan.settings.by_signal())
+        self._dispositions.expected = {binding.flag for binding, _ in plan.members}
+        self._dispositions.follow(plan.settings.by_signal())
         self._assembly.adopt(plan)
-        self._handlers.expected = set()
-        self._handlers.stop.timeout = plan.settings.stop_timeout
+        self._dispositions.expected = set()
+        self._dispositions.stop.timeout = plan.settings.stop_timeout

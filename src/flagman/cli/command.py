@@ -1,8 +1,4 @@
-"""The command ``flagman``: arguments in, exit status out.
-
-Together with what it calls, :mod:`flagman.answers`, :mod:`flagman.log.start` and :mod:`flagman.mistakes`, this is the
-only place that prints, parses arguments, configures logging and turns errors into exit statuses.
-"""
+"""The command ``flagman``: a command line is read, and answered or run."""
 
 from __future__ import annotations
 
@@ -12,16 +8,16 @@ import signal
 import sys
 from contextlib import ExitStack, suppress
 
-from flagman import core, service
+from flagman import core
 from flagman.children.environment import PRIVATE
+from flagman.cli.reading import finder, read
 from flagman.config.consistency import check_bindings
-from flagman.console import Console
-from flagman.core import create_action_bundles, run, set_handlers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
 from flagman.log.start import Log, level_of
-from flagman.reading import finder, read
+from flagman.service.hooks import Hooks
+from flagman.service.run import run
 from flagman.systemd.manager import Manager
 
 TYPE_CHECKING = False
@@ -31,11 +27,8 @@ if TYPE_CHECKING:
 
     from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
-    from flagman.surroundings import Surroundings
+    from flagman.service.own_process import OwnProcess
     from flagman.systemd.more_time import MoreTime
-
-# Those of flagman.core are here for programs that have always imported them from this module.
-__all__ = ["create_action_bundles", "list_actions", "main", "main_wrapper", "parse_args", "run", "set_handlers"]
 
 logger = logging.getLogger("flagman.cli")
 
@@ -58,7 +51,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     try:
         settings = read(argv, finder(None))
     except UsageError as error:
-        from flagman import mistakes  # noqa: PLC0415 - most runs make none
+        from flagman.service import mistakes  # noqa: PLC0415 - most runs make none
 
         mistakes.report(error)
         raise SystemExit(error.exit_code) from None
@@ -67,13 +60,6 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         if binding.flag in flags:
             flags[binding.flag].append([binding.name, *binding.arguments])
     return Namespace(**settings.everything(), **flags, no_systemd=not settings.systemd)
-
-
-def list_actions() -> None:
-    """Print all known actions with their descriptions and arguments."""
-    from flagman import answers  # noqa: PLC0415 - for those who ask
-
-    answers.list_actions()
 
 
 def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, is_process: bool = False) -> int:
@@ -151,47 +137,47 @@ class _Command:
         except SystemExit as exit_:  # after --help, or of a signal before there is anything to stop
             return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
         except (FlagmanError, OSError) as error:
-            from flagman import mistakes  # noqa: PLC0415 - as above
+            from flagman.service import mistakes  # noqa: PLC0415 - as above
 
             self._log.release()
             return mistakes.end_with(error, self._manager)
 
     def _run(self, stack: ExitStack) -> int:
-        surroundings = None
+        own_process = None
         with ExitStack() as start:
             more_time = start.enter_context(self._more_time()) if self._manager.is_open else None
             if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
-                surroundings = self._surroundings(detach=True)
+                own_process = self._own_process(detach=True)
             settings = read(self._argv, finder(more_time), settings=self._log.settings)
             if not settings.systemd:
                 self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
-                from flagman import answers  # noqa: PLC0415 - for those who ask
+                from flagman.cli import answers  # noqa: PLC0415 - for those who ask
 
                 answers.answer(settings, self._argv)
                 return 0
             check_bindings(settings)
-            if surroundings is None and (settings.daemon or settings.shape_the_process()):
+            if own_process is None and (settings.daemon or settings.shape_the_process()):
                 if settings.daemon and self._is_managed:
                     logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
-                surroundings = self._surroundings(detach=settings.daemon and not self._is_managed)
-            if surroundings is not None:
-                stack.enter_context(surroundings)
-                surroundings.enter(settings)
-            self._log.set_up(settings, surroundings.log if surroundings is not None else None)
-        console = _Console(self._argv, self._log, settings, surroundings)
-        return service.run(settings, self._signals, self._manager, console)
+                own_process = self._own_process(detach=settings.daemon and not self._is_managed)
+            if own_process is not None:
+                stack.enter_context(own_process)
+                own_process.enter(settings)
+            self._log.set_up(settings, own_process.log if own_process is not None else None)
+        hooks = _Hooks(self._argv, self._log, settings, own_process)
+        return run(settings, self._signals, self._manager, hooks)
 
     def _more_time(self) -> MoreTime:
         from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
 
         return MoreTime(self._manager)
 
-    def _surroundings(self, *, detach: bool) -> Surroundings:
-        from flagman.surroundings import Surroundings  # noqa: PLC0415 - for those who shape the process
+    def _own_process(self, *, detach: bool) -> OwnProcess:
+        from flagman.service.own_process import OwnProcess  # noqa: PLC0415 - for those who shape the process
 
-        return Surroundings(self._signals, detach=detach)
+        return OwnProcess(self._signals, detach=detach)
 
 
 def _may_be_answered(word: str) -> bool:
@@ -199,21 +185,21 @@ def _may_be_answered(word: str) -> bool:
     return word in _ANSWERED or (is_short and not _ANSWERED_LETTERS.isdisjoint(word))
 
 
-class _Console(Console):
+class _Hooks(Hooks):
     """Reads the command line, and the file that it names, again.
 
     :param settings: the first
     """
 
     def __init__(
-        self, argv: Sequence[str], log: Log, settings: Settings, surroundings: Surroundings | None = None
+        self, argv: Sequence[str], log: Log, settings: Settings, own_process: OwnProcess | None = None
     ) -> None:
         self._argv = argv
         self._log = log
-        self._surroundings = surroundings
+        self._own_process = own_process
         self._config = ""
-        if surroundings is not None:
-            self._config = surroundings.config
+        if own_process is not None:
+            self._config = own_process.config
         elif settings.config:
             from flagman.config.paths import working_directory  # noqa: PLC0415 - for those who have a file
 
@@ -223,8 +209,8 @@ class _Console(Console):
 
     def ready(self) -> None:
         self._log.watch(self._engine)  # again: actions may have added handlers
-        if self._surroundings is not None:
-            self._surroundings.ready()
+        if self._own_process is not None:
+            self._own_process.ready()
 
     def watch(self, engine: Engine) -> None:
         self._engine = engine
@@ -234,8 +220,8 @@ class _Console(Console):
     def read(self, more_time: MoreTime) -> Settings:
         core.KNOWN_ACTIONS.look_again()
         settings = read(self._argv, finder(more_time), self._config)
-        if self._surroundings is not None:
-            self._surroundings.place(settings)
+        if self._own_process is not None:
+            self._own_process.place(settings)
         check_bindings(settings)
         return settings
 

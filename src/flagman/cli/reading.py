@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flagman import core
-from flagman.command_line import CommandLine
+from flagman.cli.words import CommandLine
 from flagman.config.options import LONG_OPTIONS, TRIGGERS
 from flagman.config.settings import Settings
 
@@ -56,7 +56,7 @@ def given(argv: Sequence[str], find: Find, settings: Settings | None = None) -> 
     bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, find).split(argv[1:])
     settings.bindings = tuple(bindings)
     if rest:
-        from flagman import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
+        from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
 
         parser.parse(rest, settings)
     return settings

@@ -10,8 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from flagman.cli.parser import Parser
 from flagman.exceptions import FlagmanError, UsageError, one_line
-from flagman.parser import Parser
 from flagman.text.shown import printable
 from flagman.version import __version__
 
@@ -126,7 +126,7 @@ def _say(status: int, message: str) -> int:
 
 
 def _new(arguments: Namespace) -> int:
-    from flagman import scaffold  # noqa: PLC0415 - for this verb alone
+    from flagman.cli import scaffold  # noqa: PLC0415 - for this verb alone
 
     directory: Path = arguments.directory or Path(arguments.name)
     for path in scaffold.create(arguments.name, directory):

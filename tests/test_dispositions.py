@@ -12,7 +12,7 @@ import pytest
 
 from flagman import Engine, cli
 from flagman.engine.signals import HANDLED_SIGNALS, Signals
-from flagman.handlers import Handlers
+from flagman.service.dispositions import Dispositions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,51 +36,53 @@ def test_a_hangup_during_the_start(
     stage: str, options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is answered when all is ready, if it has an action."""
-    monkeypatch.setattr(Handlers, stage, before_and_after(getattr(Handlers, stage), signal.SIGHUP))
+    monkeypatch.setattr(Dispositions, stage, before_and_after(getattr(Dispositions, stage), signal.SIGHUP))
     assert cli.main(["flagman", "--hup", "print", "hi", "--once", *options]) == 0
     assert capsys.readouterr().out == "init\nhi\ncleanup\n"
 
 
-@pytest.fixture(name="handlers")
-def _handlers() -> Iterator[Handlers]:
+@pytest.fixture(name="dispositions")
+def _dispositions() -> Iterator[Dispositions]:
     """Give the handlers of an engine."""
     signals = Signals()
     signals.arm(HANDLED_SIGNALS)
     with Engine(signals=signals) as engine:
-        handlers = Handlers(engine, signals, 1)
-        yield handlers
+        dispositions = Dispositions(engine, signals, 1)
+        yield dispositions
     signals.close()
 
 
-def test_quit_changes_its_meaning_without_a_gap(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quit_changes_its_meaning_without_a_gap(dispositions: Dispositions, monkeypatch: pytest.MonkeyPatch) -> None:
     """At no moment does it end the process: it raises its flag, or stacks are shown."""
-    flags = handlers._engine.flags
-    handlers.follow({signal.SIGQUIT: ("quit",)})
+    flags = dispositions._engine.flags
+    dispositions.follow({signal.SIGQUIT: ("quit",)})
     monkeypatch.setattr(signal, "signal", before_and_after(signal.signal, signal.SIGQUIT))
     for _ in range(3):
-        handlers.follow({})
+        dispositions.follow({})
         assert flags.discard("quit")  # before the handler changed
         os.kill(os.getpid(), signal.SIGQUIT)
         assert not flags.discard("quit")
-        handlers.follow({signal.SIGQUIT: ("quit",)})
+        dispositions.follow({signal.SIGQUIT: ("quit",)})
         assert flags.discard("quit")  # after the handler changed
         os.kill(os.getpid(), signal.SIGQUIT)
         assert flags.discard("quit") == 1
 
 
-def test_quit_without_stderr(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quit_without_stderr(dispositions: Dispositions, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ignored where there is nothing to write to."""
     monkeypatch.setattr(sys, "stderr", None)
-    handlers.follow({})
+    dispositions.follow({})
     os.kill(os.getpid(), signal.SIGQUIT)
-    handlers.follow({signal.SIGQUIT: ("quit",)})
+    dispositions.follow({signal.SIGQUIT: ("quit",)})
     os.kill(os.getpid(), signal.SIGQUIT)
-    assert handlers._engine.flags.discard("quit") == 1
+    assert dispositions._engine.flags.discard("quit") == 1
 
 
-def test_quit_beside_a_thread_that_has_just_been_started(handlers: Handlers, capfd: pytest.CaptureFixture[str]) -> None:
+def test_quit_beside_a_thread_that_has_just_been_started(
+    dispositions: Dispositions, capfd: pytest.CaptureFixture[str]
+) -> None:
     """From Python 3.14 on, faulthandler shows nothing beyond a thread that has not run yet."""
-    handlers.follow({})
+    dispositions.follow({})
     for _ in range(20):
         over = allocate_lock()
         over.acquire()
@@ -90,4 +92,4 @@ def test_quit_beside_a_thread_that_has_just_been_started(handlers: Handlers, cap
         shown = capfd.readouterr().err
         assert "Current thread 0x" in shown
         assert "in test_quit_beside_a_thread_that_has_just_been_started" in shown
-    handlers.follow({signal.SIGQUIT: ("quit",)})
+    dispositions.follow({signal.SIGQUIT: ("quit",)})

@@ -44,7 +44,7 @@ def create(name: str, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     try:
-        for path, template in _templates(files("flagman") / "templates" / "plugin"):
+        for path, template in _templates(files("flagman.cli") / "templates" / "plugin"):
             target = Path(
                 *(part.replace("module", words["module"]).replace("name.", f"{name}.") for part in path.parts)
             )

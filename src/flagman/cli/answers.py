@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from flagman import core
+from flagman.cli.reading import finder, given
 from flagman.config.consistency import check_bindings, check_identity
-from flagman.reading import finder, given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
 def list_actions() -> None:
     """Print all known actions with their descriptions and arguments."""
     # Here because only this option needs it, and it imports inspect and every plugin.
-    from flagman import listing  # noqa: PLC0415
+    from flagman.cli import listing  # noqa: PLC0415
 
     known = core.KNOWN_ACTIONS
     for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flagman.systemd.more_time import MoreTime
 
 
-class Console:
+class Hooks:
     """What only the command may do for a run: read arguments and set up the log. This one does neither."""
 
     def watch(self, engine: Engine) -> None:

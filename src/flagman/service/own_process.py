@@ -25,29 +25,6 @@ if TYPE_CHECKING:
 _UMASK = 0o077
 # The signals of who does not want to wait for the daemon any longer.
 _IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-# What parts of flagman and of Python import when they need it; in another root it could not be found any more.
-_LATE = (
-    "base64",
-    "datetime",
-    "difflib",
-    "encodings.idna",
-    "importlib.metadata",
-    "inspect",
-    "ipaddress",
-    "json",
-    "logging.config",
-    "logging.handlers",
-    "random",
-    "resource",
-    "shlex",
-    "socket",
-    "ssl",
-    "subprocess",
-    "threading",
-    "tomllib",
-)
-# Parts that are not for a daemon.
-_NOT_OURS = ("__main__", "ctl", "scaffold", "templates", "testing", "unit_command", "unit_files", "unit_syntax")
 
 
 class _Process(Daemon):
@@ -77,7 +54,7 @@ class _Process(Daemon):
     @property
     def error(self) -> str:
         """What the daemon has said, with the priority of its mistakes if it is passed on to the journal."""
-        from flagman.mistakes import prefix  # noqa: PLC0415 - for the process that waits for the daemon
+        from flagman.service.mistakes import prefix  # noqa: PLC0415 - for the process that waits for the daemon
 
         begins = (self._PREFIX, f"{prefix()}{self._PREFIX}")
         lines = super().error.splitlines(keepends=True)
@@ -110,7 +87,7 @@ class _Process(Daemon):
             super().close_descriptors()
 
 
-class Surroundings:
+class OwnProcess:
     """What settings say about the process; a context manager, which cleans up at the end.
 
     :param detach: go into the background, at once: this returns in the daemon; its parent ends when that is ready
@@ -151,7 +128,9 @@ class Surroundings:
             names = self._move(settings, settings.chroot)
         self.place(settings)
         if settings.chroot is not None or settings.user is not None:
-            _import_all()  # another user may not be able to read the interpreter's files either
+            from flagman.service.late_imports import import_all  # noqa: PLC0415 - for these two alone
+
+            import_all()  # another user may not be able to read the interpreter's files either
             environment.remember()
         if settings.pid_file:
             process.pid_file = settings.pid_file
@@ -277,18 +256,3 @@ def _is_own(descriptor: int) -> bool:
     with suppress(OSError):
         return not os.get_inheritable(descriptor)
     return False
-
-
-def _import_all() -> None:
-    import pkgutil  # noqa: PLC0415 - for another root alone, as all here
-    from importlib import import_module  # noqa: PLC0415
-
-    import flagman  # noqa: PLC0415
-
-    for name in _LATE:
-        with suppress(ImportError):  # a part of Python that this one has not
-            import_module(name)
-    for module in pkgutil.walk_packages(flagman.__path__, "flagman."):
-        if module.name.split(".")[1] not in _NOT_OURS and not module.ispkg:
-            with suppress(ImportError):
-                import_module(module.name)

@@ -8,7 +8,7 @@ from flagman.engine.flags import STOP
 from flagman.engine.limits import Limits
 from flagman.engine.turn import trigger_of
 from flagman.exceptions import ActionInterrupted, SetUpError
-from flagman.handlers import STOPPING
+from flagman.service.dispositions import STOPPING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flagman.config.settings import Binding, Settings
     from flagman.engine.engine import Engine
     from flagman.engine.member import Member
-    from flagman.timetable import Timetable
+    from flagman.service.timetable import Timetable
     from flagman.types import ActionArgument, ActionName, FlagName
 
     #: What makes a binding of one configuration the same as one of another.
@@ -196,7 +196,7 @@ class Assembly:
         """Get ready what bindings want of the clock, now: an import can fail, and :meth:`adopt` must not."""
         timed = (binding.source.signum is None or settings.of(binding).debounce for binding in settings.bindings)
         if self._timetable is None and any(timed):
-            from flagman.timetable import Timetable  # noqa: PLC0415 - for those who need it
+            from flagman.service.timetable import Timetable  # noqa: PLC0415 - for those who need it
 
             self._timetable = Timetable(self._engine)
         if any(settings.of(binding).jitter for binding in settings.bindings):

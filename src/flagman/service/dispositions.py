@@ -78,7 +78,7 @@ class StopRequest:
         self._interrupter.bound(self.timeout)
 
 
-class Handlers:
+class Dispositions:
     """Gives signals their handlers, and other ones when the configuration changes.
 
     :param stop_timeout: see :class:`StopRequest`

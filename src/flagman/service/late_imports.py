@@ -1,0 +1,55 @@
+"""Imports that are made before a daemon changes its root or its user: afterwards their files may be out of reach.
+
+A daemon with ``--chroot`` or ``--user`` needs it. Parts of flagman and of Python are imported when they are first used,
+which may be months after the start: at a reload, for the first request over TLS, for a traceback. A test follows all
+imports of the source and finds what is missing in the list below.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from contextlib import suppress
+from importlib import import_module
+
+#: What flagman and Python import in functions.
+OF_PYTHON = (
+    "base64",
+    "datetime",
+    "difflib",
+    "encodings.idna",
+    "importlib.metadata",
+    "inspect",
+    "ipaddress",
+    "json",
+    "logging.config",
+    "logging.handlers",
+    "random",
+    "resource",
+    "shlex",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "tomllib",
+)
+#: Parts of flagman that are not for a daemon, by the beginnings of their names.
+NOT_FOR_DAEMONS = (
+    "flagman.__main__",
+    "flagman.cli.ctl",
+    "flagman.cli.scaffold",
+    "flagman.cli.templates",
+    "flagman.systemd.unit",
+    "flagman.testing",
+)
+
+
+def import_all() -> None:
+    """Import all that a daemon may need later."""
+    for name in OF_PYTHON:
+        with suppress(ImportError):  # a part of Python that this one has not
+            import_module(name)
+    for module in pkgutil.walk_packages(sys.modules["flagman"].__path__, "flagman."):
+        if not module.name.startswith(NOT_FOR_DAEMONS):
+            with suppress(ImportError):
+                import_module(module.name)
