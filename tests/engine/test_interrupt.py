@@ -181,13 +181,13 @@ def test_a_shield_puts_an_interruption_off() -> None:
         interrupter.interrupt("now")
         steps.append("whole")
         interrupter.shielded = False
-        interrupter.raise_postponed()
+        interrupter.unshielded(lambda: None)
         steps.append("never")
 
     with pytest.raises(ActionInterrupted, match="now"):
         interrupter.call(code)
     assert steps == ["whole"]
-    interrupter.raise_postponed()
+    interrupter.unshielded(lambda: None)
     interrupter.call(steps.append, "next")
     assert steps == ["whole", "next"]
 

@@ -148,3 +148,8 @@ class Bundles:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
         for flag, raises in last:
             self._run(flag, raises, is_over)
+
+
+def warn_unmapped(flag: FlagName) -> None:
+    """Log that a flag without actions was raised."""
+    logger.warning("Received `%s`, but no action is bound to it", flag)

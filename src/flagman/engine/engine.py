@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from _thread import allocate_lock
 from contextlib import ExitStack
 
 from flagman.engine.action import Host
-from flagman.engine.bundles import Bundles
+from flagman.engine.bundles import Bundles, warn_unmapped
 from flagman.engine.flags import STOP, check_name
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.limits import Limits, check_choice
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
-
-# The engine speaks as flagman.core, its documented face.
-logger = logging.getLogger("flagman.core")
 
 
 class Engine(Host):
@@ -296,8 +292,3 @@ class Engine(Host):
             # It has been logged; the exception under way tells more about the cause.
             if error is None:
                 raise
-
-
-def warn_unmapped(flag: FlagName) -> None:
-    """Log that a flag without actions was raised."""
-    logger.warning("Received `%s`, but no action is bound to it", flag)

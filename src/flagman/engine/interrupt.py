@@ -176,20 +176,9 @@ class Interrupter:
         if self._is_in_handler(frame):  # or a flag that it was about to raise would be lost
             signal.setitimer(signal.ITIMER_REAL, _SOON, SHORTEST_BOUND)
             return
-        if window.timeout is not None and window.timeout_due <= now and not window.timed_out:
-            grant = window.excuse(now - window.timeout_due, window.timeout, self.is_done)
-            window.timeout_due = now + grant
-            if not grant:
-                window.timed_out = True
-                self._raise(ActionTimedOut(f"it went on for longer than the timeout of {window.timeout:g} seconds"))
-        elif (bound := self._bound) is not None and window.due <= now and not window.overdue:
-            grant = window.excuse(now - window.due, bound, self.is_done)
-            window.due = now + grant
-            if not grant:
-                window.overdue = True
-                self._raise(ActionInterrupted(f"it went on for longer than the stop timeout of {bound:g} seconds"))
-        else:
-            return
+        end = window.overrun(now, self._bound, self.is_done)
+        if end is not None:
+            self._raise(end)
         self._set_timer()
 
     def _is_in_handler(self, frame: FrameType | None) -> bool:
@@ -257,16 +246,12 @@ class Interrupter:
         """
         before, self.shielded = self.shielded, False
         try:
-            self.raise_postponed()
+            postponed, self.postponed = self.postponed, None
+            if postponed is not None:
+                raise postponed
             return code(*args, **kwargs)
         finally:
             self.shielded = self.shielded or before
-
-    def raise_postponed(self) -> None:
-        """Raise the interruption that came while :attr:`shielded` was true, if there was one."""
-        postponed, self.postponed = self.postponed, None
-        if postponed is not None:
-            raise postponed
 
     def started(self) -> None:
         """Obey an :meth:`exit` that came while :attr:`starting` was true."""

@@ -6,6 +6,8 @@ import math
 import time
 from _thread import get_ident
 
+from flagman.exceptions import ActionInterrupted, ActionTimedOut
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,28 @@ class Window:
         """Give the moment at which the alarm has to come; infinity if it need not."""
         timeout_due = math.inf if self.timed_out else self.timeout_due
         return min(timeout_due, math.inf if self.overdue else self.due)
+
+    def overrun(self, now: float, bound: float | None, is_done: Callable[[], bool] | None) -> ActionInterrupted | None:
+        """Look whether the time of the code is over; each of the two reasons counts once.
+
+        :param now: the moment
+        :param bound: the stop timeout, once a stop has been asked for
+        :param is_done: tells whether what the code waits for has happened; None if nothing can tell
+        :returns: what is to end it; None if its time is not over, or it gets a little more
+        """
+        if self.timeout is not None and self.timeout_due <= now and not self.timed_out:
+            grant = self.excuse(now - self.timeout_due, self.timeout, is_done)
+            self.timeout_due = now + grant
+            self.timed_out = not grant
+            if not grant:
+                return ActionTimedOut(f"it went on for longer than the timeout of {self.timeout:g} seconds")
+        elif bound is not None and self.due <= now and not self.overdue:
+            grant = self.excuse(now - self.due, bound, is_done)
+            self.due = now + grant
+            self.overdue = not grant
+            if not grant:
+                return ActionInterrupted(f"it went on for longer than the stop timeout of {bound:g} seconds")
+        return None
 
     def excuse(self, late: float, whole: float, is_done: Callable[[], bool] | None) -> float:
         """Tell how many seconds the code gets although its time is over; each of the two reasons counts once.

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from flagman.engine import writing
-from flagman.engine.engine import warn_unmapped
+from flagman.engine.bundles import warn_unmapped
 from flagman.engine.flags import STOP
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
