@@ -18,7 +18,7 @@ from flagman.exceptions import SetUpError
 from flagman.service import timetable
 from flagman.service.assembly import Assembly
 from flagman.testing import FakeTime
-from flagman.triggers.source import Source
+from flagman.triggers import Source
 
 if TYPE_CHECKING:
     from flagman import Action

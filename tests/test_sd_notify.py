@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from hypothesis import given, strategies
 
+from flagman.children.environment import PRIVATE
+from flagman.cli import command
 from flagman.exceptions import NotifyError
 from flagman.systemd import notify
 from flagman.systemd.notify import SystemdNotifier, take_from_environment
@@ -514,3 +516,8 @@ def test_no_text_makes_a_line_of_its_own(text: str, length: int) -> None:
     raw = "".join(character for character in text if character != "\n")
     message = notify._shortened(f"READY=1\nSTATUS={raw}{'x' * length}\nEXIT_STATUS=2").decode()
     assert [part.partition("=")[0] for part in message.split("\n")] == ["READY", "STATUS", "EXIT_STATUS"]
+
+
+def test_the_notifier_is_not_imported_without_a_word_of_a_manager() -> None:
+    """Every variable that a manager sets counts as one."""
+    assert all(name.startswith(command._OF_MANAGER) for name in PRIVATE)

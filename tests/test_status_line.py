@@ -13,7 +13,7 @@ from flagman.config.settings import Binding, Settings
 from flagman.systemd.notify import SystemdNotifier
 from flagman.systemd.status import StatusLine
 from flagman.testing import FakeTime
-from flagman.triggers.source import Source
+from flagman.triggers import Source
 
 
 class Notifier(SystemdNotifier):

@@ -18,7 +18,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from flagman.actions.arity import arity
+from flagman.actions.arguments import arity
 from flagman.engine.action import Action
 from flagman.engine.engine import Engine
 from flagman.engine.turn import Turn

@@ -19,7 +19,7 @@ from daemon import LIB, run
 
 from flagman import ActionFailed, Engine
 from flagman.actions import HttpAction
-from flagman.engine.outcome import Outcome
+from flagman.engine.engine import Outcome
 from flagman.testing import ActionDriver
 
 if TYPE_CHECKING:

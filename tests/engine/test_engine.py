@@ -28,8 +28,8 @@ from recorder import (
 )
 
 from flagman import ActionClosed, ActionFailed, Engine, SkipRest
+from flagman.engine.engine import Outcome
 from flagman.engine.limits import Limits
-from flagman.engine.outcome import Outcome
 from flagman.engine.signals import Signals
 from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
 

@@ -27,7 +27,12 @@ ONLY = {"daemon": {*GROUND, "text", "children"}}
 # The faces of the house for programs, and what they may import. Of ours only the command uses one, the core.
 FACES = {"core": {*GROUND, "engine", "actions"}, "testing": {*GROUND, "engine", "actions"}}
 # Old names of modules that have moved: two lines, for programs.
-SHIMS = {"flagman.actions.action": "flagman.engine.action", "flagman.sd_notify": "flagman.systemd.notify"}
+SHIMS = {
+    "flagman.actions.action": "flagman.engine.action",
+    "flagman.engine.member": "flagman.engine.turn",
+    "flagman.engine.outcome": "flagman.engine.engine",
+    "flagman.sd_notify": "flagman.systemd.notify",
+}
 
 LONGEST_MODULE = 300
 MOST_FILES_ON_TOP = 10

@@ -1,15 +1,41 @@
-"""The arguments of an action: whether they are as many as it takes, and what it takes."""
+"""The arguments of an action: how many it takes, how a person is shown them, and whether given ones will do.
+
+Counting happens at every start, so it reads the code object; :mod:`inspect` (10 ms) is imported only for what that
+cannot answer: a ``set_up`` that is not a plain function, and the text for people.
+"""
 
 from __future__ import annotations
 
-from flagman.actions.arity import arity, describe
+import sys
+from types import FunctionType
+
+from flagman.engine.action import Action
 from flagman.exceptions import PluginError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from inspect import Parameter, Signature
 
-    from flagman.engine.action import Action
+_CO_VARARGS = 0x04  # inspect.CO_VARARGS
+
+
+def arity(action: type[Action]) -> tuple[int, int | None]:
+    """Tell the smallest and the largest number of arguments; the latter is None if there is no limit."""
+    set_up = action.set_up
+    if set_up is Action.set_up:
+        return 0, 0  # Action's own accepts everything only so that a subclass may narrow it
+    if not isinstance(set_up, FunctionType) or hasattr(set_up, "__wrapped__"):
+        return _inspected_arity(action)
+    code = set_up.__code__
+    largest = code.co_argcount - 1  # without self
+    smallest = largest - len(set_up.__defaults__ or ())
+    return max(smallest, 0), None if code.co_flags & _CO_VARARGS else largest
+
+
+def describe(action: type[Action]) -> str:
+    """Give the arguments as a person reads them, such as ``(message: str, delay: str)``; empty if there are none."""
+    return f"({', '.join(map(_show, _parameters(action)))})" if arity(action) != (0, 0) else ""
 
 
 def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
@@ -40,8 +66,50 @@ def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> N
         takes = f"{smallest} to {largest}"
     plural = "" if takes in ("1", "at least 1") else "s"
     shown = f" {describe(action)}" if largest != 0 else ""
-    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_show(arguments)}")
+    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_given(arguments)}")
 
 
-def _show(arguments: Sequence[str]) -> str:
+def _given(arguments: Sequence[str]) -> str:
     return f"{len(arguments)}: {' '.join(map(repr, arguments))}" if arguments else "none"
+
+
+def _inspected_arity(action: type[Action]) -> tuple[int, int | None]:
+    from inspect import Parameter  # noqa: PLC0415 - see the module's docstring
+
+    named = []
+    unlimited = False
+    for parameter in _parameters(action):
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            unlimited = True
+        else:
+            named.append(parameter)
+    return sum(p.default is Parameter.empty for p in named), None if unlimited else len(named)
+
+
+def _parameters(action: type[Action]) -> list[Parameter]:
+    """Give the parameters that arguments from a command line can reach: the positional ones, without self."""
+    from inspect import Parameter  # noqa: PLC0415 - see the module's docstring
+
+    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
+    return [p for p in _signature(action).parameters.values() if p.kind in positional][1:]
+
+
+def _signature(action: type[Action]) -> Signature:
+    """Read the signature without evaluating annotations: their names may be imported for type checkers alone."""
+    from inspect import signature  # noqa: PLC0415 - see the module's docstring
+
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format  # noqa: PLC0415 - inspect imports it
+
+        return signature(action.set_up, annotation_format=Format.STRING)
+    return signature(action.set_up)  # annotations have been evaluated when the function was made
+
+
+def _show(parameter: Parameter) -> str:
+    annotation = parameter.annotation
+    shown = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + parameter.name
+    if annotation is not parameter.empty:
+        shown += f": {annotation if isinstance(annotation, str) else getattr(annotation, '__name__', annotation)}"
+    if parameter.default is not parameter.empty:
+        shown += f" = {parameter.default!r}"
+    return shown

@@ -6,7 +6,7 @@ import sys
 
 from flagman import core
 from flagman.cli.reading import finder, given
-from flagman.config.consistency import check_bindings, check_identity
+from flagman.exceptions import DaemonError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
     if settings.list:
         list_actions()
         return
-    check_bindings(settings)
+    settings.check_together()
     if settings.print_config:
         from flagman.config import writer  # noqa: PLC0415 - for this option alone, as all here
 
@@ -35,7 +35,7 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
         own = given(argv, finder(None))
         print("\n".join(units.lines(settings, own, own.bindings)))
     else:
-        check_identity(settings)
+        _check_identity(settings)
         print(f"good: {settings.summary()}")
 
 
@@ -47,3 +47,17 @@ def list_actions() -> None:
     known = core.KNOWN_ACTIONS
     for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):
         print(line)
+
+
+def _check_identity(settings: Settings) -> None:
+    """Look whether the user and the group exist.
+
+    :raises UsageError: if not
+    """
+    if settings.user or settings.group:
+        from flagman.daemon.privileges import Identity  # noqa: PLC0415 - for those who change it
+
+        try:
+            Identity(settings.user, settings.group)
+        except DaemonError as error:
+            raise UsageError(str(error)) from error

@@ -9,16 +9,13 @@ import sys
 from contextlib import ExitStack, suppress
 
 from flagman import core
-from flagman.children.environment import PRIVATE
 from flagman.cli.reading import finder, read
-from flagman.config.consistency import check_bindings
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
 from flagman.log.start import Log, level_of
-from flagman.service.hooks import Hooks
 from flagman.service.run import run
-from flagman.systemd.manager import Manager
+from flagman.systemd import Manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.cli")
 
+# What a manager says begins so.
+_OF_MANAGER = ("NOTIFY_", "WATCHDOG_", "LISTEN_")
 # With these, --daemon has nothing to do.
 _ANSWERED = frozenset(("--help", "--version", "--list", "--check", "--print-config", "--print-unit"))
 # So also with these letters after a dash. Those of an action's argument only mean that the fork comes later.
@@ -96,7 +95,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
 
 def _manager() -> Manager:
     """Connect to the service manager, if one has said anything to this process."""
-    if PRIVATE.isdisjoint(os.environ):
+    if not any(name.startswith(_OF_MANAGER) for name in os.environ):
         return Manager()
     from flagman.systemd.notify import take_from_environment  # noqa: PLC0415 - for a process that has a manager
 
@@ -157,7 +156,7 @@ class _Command:
 
                 answers.answer(settings, self._argv)
                 return 0
-            check_bindings(settings)
+            settings.check_together()
             if own_process is None and (settings.daemon or settings.shape_the_process()):
                 if settings.daemon and self._is_managed:
                     logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
@@ -185,7 +184,7 @@ def _may_be_answered(word: str) -> bool:
     return word in _ANSWERED or (is_short and not _ANSWERED_LETTERS.isdisjoint(word))
 
 
-class _Hooks(Hooks):
+class _Hooks:
     """Reads the command line, and the file that it names, again.
 
     :param settings: the first
@@ -222,7 +221,7 @@ class _Hooks(Hooks):
         settings = read(self._argv, finder(more_time), self._config)
         if self._own_process is not None:
             self._own_process.place(settings)
-        check_bindings(settings)
+        settings.check_together()
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:

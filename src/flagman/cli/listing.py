@@ -7,7 +7,7 @@ import re
 from inspect import cleandoc
 from textwrap import wrap
 
-from flagman.actions.arity import describe
+from flagman.actions.arguments import describe
 from flagman.exceptions import PluginError
 from flagman.text.shown import printable
 

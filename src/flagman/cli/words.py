@@ -14,8 +14,7 @@ to an action is taken out before it looks. The rules, for ``--usr1`` and every o
 
 from __future__ import annotations
 
-from flagman.actions.arguments import check
-from flagman.actions.arity import arity
+from flagman.actions.arguments import arity, check
 from flagman.config.settings import Binding
 from flagman.exceptions import UsageError
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from flagman.config.options import TriggerOption
     from flagman.engine.action import Action
-    from flagman.triggers.source import Source
+    from flagman.triggers import Source
     from flagman.types import ActionName
 
 _TERMINATORS = (";", "--")

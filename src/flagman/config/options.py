@@ -9,13 +9,11 @@ from __future__ import annotations
 import signal
 
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
-from flagman.triggers import by_signal
+from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from flagman.triggers.source import Source
 
 
 class Option:
@@ -75,6 +73,12 @@ class TriggerOption:
         self.explanation = explanation
         self.value = value
         self.source = source
+
+
+def _signal(text: str) -> Source:
+    from flagman.triggers.by_signal import named  # noqa: PLC0415 - for --signal alone
+
+    return named(text)
 
 
 def _every(text: str) -> Source:
@@ -146,13 +150,11 @@ TRIGGERS = {
                 f"--{flag_of(signum)}",
                 f"add an action for {signal.Signals(signum).name}",
                 "",
-                lambda _, signum=signum: by_signal.source_of(signum),  # type: ignore[misc]
+                lambda _, signum=signum: Source(flag_of(signum), signum=signum),  # type: ignore[misc]
             )
             for signum in HANDLED_SIGNALS
         ),
-        TriggerOption(
-            "--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", by_signal.named
-        ),
+        TriggerOption("--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", _signal),
         TriggerOption("--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", _every),
         TriggerOption("--after", "add an action that runs once, so long after the start", "SPAN", _after),
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flagman.config.options import Option
     from flagman.config.settings import Settings
     from flagman.engine.action import Action
-    from flagman.triggers.source import Source
+    from flagman.triggers import Source
     from flagman.types import ActionName
 
 # Options that belong to one call of the command and not to a configuration.

@@ -6,7 +6,8 @@ from signal import SIGINT, SIGTERM
 from types import SimpleNamespace
 
 from flagman.engine.turn import VARIANT
-from flagman.triggers.source import Source
+from flagman.exceptions import UsageError
+from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,6 +153,22 @@ class Settings(SimpleNamespace):
     def reloads(self) -> tuple[Binding, ...]:
         """Give the bindings that make the file be read again."""
         return tuple(binding for binding in self.bindings if binding.name == "reload")
+
+    def check_together(self) -> None:
+        """Refuse settings that contradict each other, though each of them is valid.
+
+        :raises UsageError: if there is nothing to do, or nothing to read again for those who want that
+        """
+        if not self.bindings:
+            raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
+        if self.print_unit and self.print_config:
+            raise UsageError("--print-unit and --print-config do not go together")
+        if self.timer and not self.print_unit:
+            raise UsageError("--timer goes with --print-unit alone")
+        if self.user == "" and not self.print_unit:
+            raise UsageError("--user takes a NAME, except with --print-unit")
+        if self.reloads() and not self.config:
+            raise UsageError("the action 'reload' reads the file of --config again, but there is none")
 
     def summary(self) -> str:
         """Give the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""

@@ -1,24 +1,37 @@
 """What turns a process into a daemon: steps of the operating system, and no policy. For other programs, too.
 
-It imports how processes are signalled and waited for, and what reads and shows words.
+It imports how processes are signalled and waited for, and what reads and shows words. The names that programs use are
+looked up when they are first used: a program that only looks at a pid file needs less than one that has a daemon.
 """
 
 from __future__ import annotations
 
-from flagman.daemon.holder import read_pid, signal_holder
-from flagman.daemon.pid_file import AlreadyRunningError, PidLockFile
+from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.daemon.daemon import Daemon
+    from flagman.daemon.daemon import Daemon as Daemon
+    from flagman.daemon.holder import read_pid as read_pid
+    from flagman.daemon.holder import signal_holder as signal_holder
+    from flagman.daemon.pid_file import AlreadyRunningError as AlreadyRunningError
+    from flagman.daemon.pid_file import PidLockFile as PidLockFile
 
-__all__ = ["AlreadyRunningError", "Daemon", "PidLockFile", "read_pid", "signal_holder"]
+_HOMES = {
+    "AlreadyRunningError": "flagman.daemon.pid_file",
+    "Daemon": "flagman.daemon.daemon",
+    "PidLockFile": "flagman.daemon.pid_file",
+    "read_pid": "flagman.daemon.holder",
+    "signal_holder": "flagman.daemon.holder",
+}
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
-    """Import the daemon when it is looked for: who has a pid file only needs less."""
-    if name == "Daemon":
-        from flagman.daemon import daemon  # noqa: PLC0415 - see above
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
 
-        return daemon.Daemon
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

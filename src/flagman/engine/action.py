@@ -11,7 +11,6 @@ from flagman.engine.interrupt import Interrupter
 from flagman.engine.limits import Limits
 from flagman.engine.turn import Turn
 from flagman.exceptions import ActionClosed, ActionFailed
-from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class Host:
     limits: Limits = Limits()
     #: What becomes of the output of commands, see :class:`flagman.Engine`.
     output: Output = "inherit"
-    #: How actions call this program towards others, such as ``flagman/1.0.0``.
-    agent: str = f"flagman/{__version__}"
+    #: How actions call this program towards others; empty for the name and the version of flagman.
+    agent: str = ""
     #: Seconds on a clock that never goes back.
     clock: Callable[[], float] = time.monotonic
     #: Ends the code of an action that has to end, see :mod:`flagman.engine.interrupt`.

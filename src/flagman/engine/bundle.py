@@ -1,14 +1,48 @@
-"""The bundle behind a flag: its actions, in the order in which they were added."""
+"""The bundle behind a flag: its actions, in order; and what it means that the flag is raised while they run."""
 
 from __future__ import annotations
 
-from flagman.engine.outcome import Verdict
+import logging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Literal
 
-    from flagman.engine.member import Member
+    from flagman.engine.action import Action
+    from flagman.engine.flags import Flags
+    from flagman.engine.limits import Limits, Overlap
+    from flagman.types import ActionName, FlagName
+
+    #: What a run means for the bundle: nothing; the action has left; those after it are not run, this time.
+    Verdict = Literal["stays", "gone", "skip"]
+
+# The engine speaks as flagman.core, its documented face.
+logger = logging.getLogger("flagman.core")
+
+
+class Member:
+    """One action in its bundle.
+
+    :param action: set up, and not yet torn down
+    :param name: by which it was asked for
+    :param limits: its own
+    """
+
+    __slots__ = ("action", "failures", "limits", "name", "timeout")
+
+    def __init__(self, action: Action, name: ActionName, limits: Limits) -> None:
+        self.action = action
+        self.name = name
+        self.limit(limits)
+        #: How many runs in a row have failed.
+        self.failures = 0
+
+    def limit(self, limits: Limits) -> None:
+        """Let these limits hold from the next run on."""
+        self.limits = limits
+        #: Seconds that one run may take.
+        self.timeout = self.action.default_timeout if limits.timeout is None else limits.timeout
 
 
 class Bundle:
@@ -44,11 +78,47 @@ class Bundle:
             if is_over():
                 break
             verdict = run(member)
-            if verdict is Verdict.GONE:
+            if verdict == "gone":
                 gone.add(member)
-            elif verdict is Verdict.SKIP:
+            elif verdict == "skip":
                 whole = False
                 break
         if gone:  # one pass, however many have left
             self._members = [member for member in self._members if member not in gone]
         return whole
+
+
+class Overlaps:
+    """Judges such raises, by the policies of the actions in the bundle; see :class:`flagman.Engine`.
+
+    :param flags: where they are found
+    """
+
+    def __init__(self, flags: Flags) -> None:
+        self._flags = flags
+        # Flags whose next run is for those actions alone that want to run again, and the raises that is for.
+        self._partly: dict[FlagName, int] = {}
+
+    def is_partial(self, flag: FlagName, raises: int) -> bool:
+        """Tell whether a flag that has just been lowered is for a part of its bundle: nothing came since."""
+        return self._partly.pop(flag, 0) == raises
+
+    def judge(self, flag: FlagName, bundle: Bundle, otherwise: Overlap, *, whole: bool) -> int:
+        """Look at a flag that is raised when its bundle has just run.
+
+        :param otherwise: the policy where no action is left
+        :param whole: every action of the bundle has run; one that has not cannot have had the raise stand for its run
+        :returns: how many raises that run stands for, too
+        """
+        policies = {member.limits.overlap for member in bundle} or {otherwise}
+        if "rerun" not in policies:
+            ignored = self._flags.discard(flag)
+            logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
+            return ignored
+        if "ignore" in policies and whole:
+            self._partly[flag] = self._flags.count(flag)
+        return 0
+
+    def forget(self) -> None:
+        """Judge anew: the bundles are others now."""
+        self._partly.clear()

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 
-from flagman.engine.bundle import Bundle
+from flagman.engine.bundle import Bundle, Overlaps
 from flagman.engine.flags import STOP
-from flagman.engine.outcome import Verdict
-from flagman.engine.overlap import Overlaps
 from flagman.engine.turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
 
+    from flagman.engine.bundle import Member, Verdict
     from flagman.engine.calls import Call
     from flagman.engine.debounce import Debounce
     from flagman.engine.flags import Flags, Raises
     from flagman.engine.limits import Overlap
-    from flagman.engine.member import Member
     from flagman.engine.roster import Roster
     from flagman.types import FlagName
 
@@ -115,7 +113,7 @@ class Bundles:
 
         def run(member: Member) -> Verdict:
             if partly and member.limits.overlap == "ignore":
-                return Verdict.STAYS
+                return "stays"
             turn.action = member.name
             turn.timeout = member.timeout
             before = member.failures

@@ -9,7 +9,6 @@ import sys
 from types import FunctionType
 
 from flagman.engine.action import Action
-from flagman.text.spans import LONGEST, is_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +43,11 @@ def _defects(action: type[Action]) -> Iterator[str]:
     if missing:
         yield f"it does not define {missing}"
     timeout = _found(action, "default_timeout")
-    if isinstance(timeout, str) or (isinstance(timeout, float | int) and not is_span(timeout)):
-        yield f"its default_timeout is {timeout!r}, and not a number of seconds from 0 to {LONGEST:.0f}"
+    if isinstance(timeout, str | float | int):
+        from flagman.text.spans import LONGEST, is_span  # noqa: PLC0415 - most actions have no timeout
+
+        if not is_span(timeout):
+            yield f"its default_timeout is {timeout!r}, and not a number of seconds from 0 to {LONGEST:.0f}"
     for name in _CALLED:
         if name != "run" and _found(action, name) is _found(Action, name):
             yield from (f"nothing calls {other}(); the method is called {name}()" for other in _misspelt(action, name))

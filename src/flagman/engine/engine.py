@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock
 from contextlib import ExitStack
+from enum import Enum
 
 from flagman.engine.action import Host
 from flagman.engine.bundles import Bundles, warn_unmapped
@@ -12,7 +13,6 @@ from flagman.engine.flags import STOP, check_name
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.limits import Limits, check_choice
 from flagman.engine.loop import Loop
-from flagman.engine.outcome import Outcome
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
 from flagman.exceptions import TearDownError
@@ -23,16 +23,26 @@ if TYPE_CHECKING:
     from typing import ParamSpec, Self
 
     from flagman.engine.action import Action
-    from flagman.engine.bundle import Bundle
+    from flagman.engine.bundle import Bundle, Member
     from flagman.engine.calls import Call, Calls
     from flagman.engine.flags import Raises
     from flagman.engine.limits import OnError, Output, Overlap
     from flagman.engine.loop import Wait
-    from flagman.engine.member import Member
     from flagman.engine.turn import Turn
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
+
+
+class Outcome(Enum):
+    """Why :meth:`flagman.Engine.run` returned."""
+
+    #: The stop flag was raised.
+    STOPPED = "stopped"
+    #: Every action has closed; there is nothing left to do.
+    EMPTY = "empty"
+    #: A run failed, and ``on_error`` or ``max_failures`` does not let that pass.
+    FAILED = "failed"
 
 
 class Engine(Host):
@@ -55,7 +65,7 @@ class Engine(Host):
     :param signals: handlers that have been armed already; the engine does not close them
     :param unmapped: called with a flag that was raised and has no actions; by default, a warning is logged
     :param contained: the exceptions that count as an action's failure; all others leave :meth:`run`
-    :param agent: how actions call this program towards others, such as ``flagman/1.0.0``
+    :param agent: how actions call this program towards others, such as ``served/2.1``; by default as flagman
     :param clock: seconds on a clock that never goes back
     :param wait: waits for descriptors as :meth:`select.poll.poll` does; for tests
     :raises ValueError: if a choice is none of those that there are, or a number is out of its range
@@ -88,6 +98,8 @@ class Engine(Host):
         self.output = output
         self.agent = agent
         self.clock = clock
+        #: What raises a flag once more whose timer was due while its own bundle ran, by flag.
+        self.timers = self._bundles.timers
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
         self._is_closed = self._is_running = False
@@ -112,11 +124,6 @@ class Engine(Host):
     @turn.setter
     def turn(self, turn: Turn) -> None:
         self._bundles.turn = turn
-
-    @property
-    def timers(self) -> dict[FlagName, Callable[[], None]]:
-        """What raises a flag once more whose timer was due while its own bundle ran, by flag."""
-        return self._bundles.timers
 
     def observe(self, observer: Callable[[Turn], None]) -> None:
         """Call this when a bundle has run."""
@@ -196,7 +203,6 @@ class Engine(Host):
 
         It is safe in any thread, and in an action: one that wants to run again in a minute says
         ``self.engine.call_later(60, self.engine.raise_flag, self.engine.turn.flag)``.
-
         What the call raises is logged. No call is made after :meth:`run` has returned.
 
         :returns: the call, which has a method ``cancel()``

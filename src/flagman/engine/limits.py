@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flagman.text.spans import LONGEST, is_span
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
@@ -46,8 +44,13 @@ class Limits:
     ) -> None:
         check_choice("on_error", on_error, ("continue", "close", "exit"))
         check_choice("overlap", overlap, ("ignore", "rerun"))
-        if timeout is not None and not is_span(timeout):
-            raise ValueError(f"timeout: {timeout!r} is neither None nor a number of seconds from 0 to {LONGEST:.0f}")
+        if timeout is not None:
+            from flagman.text.spans import LONGEST, is_span  # noqa: PLC0415 - most actions have no timeout
+
+            if not is_span(timeout):
+                raise ValueError(
+                    f"timeout: {timeout!r} is neither None nor a number of seconds from 0 to {LONGEST:.0f}"
+                )
         if not _is_count(max_failures):
             raise ValueError(f"max_failures: {max_failures!r} is not a whole number from 0 on")
         self.on_error = on_error

@@ -9,10 +9,9 @@ import logging
 import os
 from contextlib import ExitStack
 
+from flagman.engine.bundle import Member
 from flagman.engine.defects import defect_of
 from flagman.engine.flags import STOP
-from flagman.engine.member import Member
-from flagman.engine.outcome import Verdict
 from flagman.exceptions import (
     ActionClosed,
     ActionFailed,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flagman.engine.action import Action, Host
+    from flagman.engine.bundle import Verdict
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
     from flagman.engine.limits import Limits
@@ -101,7 +101,7 @@ class Roster:
 
     def _attempt(self, member: Member) -> Verdict:
         action = member.action
-        verdict = Verdict.STAYS
+        verdict: Verdict = "stays"
         try:
             if member.timeout is None:
                 self._call(action._run)  # noqa: SLF001 - the loop's half of Action
@@ -110,10 +110,10 @@ class Roster:
         except ActionClosed:
             self.close(member)
             logger.warning("Received `ActionClosed`; removing action `%s`", type(action).__name__, exc_info=True)
-            return Verdict.GONE
+            return "gone"
         except SkipRest as reason:
             logger.info("Action `%s` ends the turn of its bundle: %s", type(action).__name__, reason)
-            verdict = Verdict.SKIP
+            verdict = "skip"
         except (ActionFailed, ActionTimedOut) as failure:
             logger.error("Action `%s` failed: %s", type(action).__name__, failure)  # noqa: TRY400 - it says it all
             logger.debug("Where it failed:", exc_info=True)
@@ -132,18 +132,18 @@ class Roster:
         limits = member.limits
         member.failures += 1
         if STOP in self._flags:
-            return Verdict.STAYS  # a stop was asked for, and failing is what a command does that was stopped, too
+            return "stays"  # a stop was asked for, and failing is what a command does that was stopped, too
         if limits.max_failures and member.failures >= limits.max_failures:
             logger.error("Action `%s` has failed %d times in a row", name, member.failures)
         elif limits.on_error == "close":
             logger.warning("Removing action `%s` because it failed", name)
             self.close(member)
-            return Verdict.GONE
+            return "gone"
         elif limits.on_error == "continue":
-            return Verdict.STAYS
+            return "stays"
         self.failed = True
         self._flags.add(STOP)
-        return Verdict.STAYS
+        return "stays"
 
     def close(self, member: Member) -> None:
         """Tear an action down, unless that has been done, and forget it; whatever it raises is logged."""

@@ -9,8 +9,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 
 from flagman.exceptions import FlagmanError
-from flagman.log import loggers, standard_streams
-from flagman.log.loggers import all_handlers
+from flagman.log import HANDLER_NAME, all_handlers, install, standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def set_up(settings: Settings, opened: int | None = None) -> None:
         formatter = logging.Formatter(logging.BASIC_FORMAT)
     handler = _stream(descriptor) if descriptor is not None else _file(settings.log_file, opened)
     handler.setFormatter(formatter)
-    loggers.install(handler)
+    install(handler)
 
 
 def _stream(descriptor: int) -> logging.Handler:
@@ -125,7 +124,7 @@ class FileHandler(logging.StreamHandler[TextIOWrapper]):
             super().emit(record)
             return
         for handler in logging.getLogger().handlers:
-            if handler.name == loggers.NAME and handler is not self:
+            if handler.name == HANDLER_NAME and handler is not self:
                 handler.handle(record)
 
     def close(self) -> None:

@@ -8,8 +8,7 @@ import signal
 import sys
 
 from flagman.config.settings import Settings
-from flagman.log import standard_streams
-from flagman.log.loggers import all_handlers, enable_ours, install
+from flagman.log import all_handlers, enable_ours, install, standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import logging
 import os
 
 from flagman.exceptions import UsageError
-from flagman.log import loggers, setup
-from flagman.log.loggers import all_handlers, all_loggers
+from flagman.log import HANDLER_NAME, all_handlers, all_loggers, enable_ours, setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def change(before: Settings, after: Settings, level: int) -> None:
 def _log_file() -> int | None:
     """Copy the descriptor of the log file that is in use: another user may not be able to open it again."""
     for handler in all_handlers():
-        if handler.name == loggers.NAME and isinstance(handler, setup.FileHandler):
+        if handler.name == HANDLER_NAME and isinstance(handler, setup.FileHandler):
             return os.dup(handler.stream.fileno())
     return None
 
@@ -131,9 +130,9 @@ def configure(settings: Settings) -> None:
             known.handlers[:] = [*known.handlers, *lost]  # the table says only how much is logged, or nothing
         else:
             for handler in lost:
-                if handler.name == loggers.NAME:
+                if handler.name == HANDLER_NAME:
                     handler.close()
-    loggers.enable_ours()
+    enable_ours()
 
 
 def _says_handlers(table: Mapping[str, object], known: logging.Logger) -> bool:
@@ -145,7 +144,7 @@ def _says_handlers(table: Mapping[str, object], known: logging.Logger) -> bool:
 
 def _is_ours(handler: logging.Handler) -> bool:
     """Tell a handler that was made here or by a table from those of plugins."""
-    return handler.name == loggers.NAME or _OF_TABLE in vars(handler)
+    return handler.name == HANDLER_NAME or _OF_TABLE in vars(handler)
 
 
 def _forget(table: Mapping[str, object]) -> None:

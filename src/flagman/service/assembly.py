@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from flagman.config.settings import Binding, Settings
+    from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
-    from flagman.engine.member import Member
     from flagman.service.timetable import Timetable
     from flagman.types import ActionArgument, ActionName, FlagName
 

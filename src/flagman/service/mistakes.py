@@ -12,7 +12,7 @@ from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.systemd.manager import Manager
+    from flagman.systemd import Manager
 
 logger = logging.getLogger("flagman.cli")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flagman.service.assembly import Assembly, Plan
     from flagman.service.dispositions import Dispositions
     from flagman.service.hooks import Hooks
-    from flagman.systemd.manager import Manager
+    from flagman.systemd import Manager
 
 logger = logging.getLogger("flagman.reload")
 

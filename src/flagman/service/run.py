@@ -5,35 +5,33 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 
-from flagman.engine.engine import Engine
-from flagman.engine.outcome import Outcome
+from flagman.engine.engine import Engine, Outcome
 from flagman.service.assembly import Assembly
 from flagman.service.dispositions import Dispositions
-from flagman.service.hooks import Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
     from flagman.service.assembly import Plan
+    from flagman.service.hooks import Hooks
     from flagman.service.reload import Reloader
-    from flagman.systemd.manager import Manager
+    from flagman.systemd import Manager
     from flagman.systemd.status import StatusLine
     from flagman.types import FlagName
 
 logger = logging.getLogger("flagman.service")
 
 
-def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks | None = None) -> int:
+def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks) -> int:
     """Set all actions up, run them as their flags are raised, and tear them down.
 
     :param signals: the handled signals, armed at the very start of the process: what has arrived since is not lost
-    :param hooks: by default, one without a log of its own
+    :param hooks: what the command does for it
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
     """
-    hooks = hooks or Hooks()
     with ExitStack() as stack:
         engine = Engine(
             signals=signals,

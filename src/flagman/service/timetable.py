@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import flagman.engine.calls  # noqa: F401 - the engine wants it for any timer
 from flagman.engine.turn import VARIANT
+from flagman.triggers import Source
 from flagman.triggers.by_clock import Every, spread
-from flagman.triggers.source import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

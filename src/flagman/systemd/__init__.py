@@ -1,4 +1,40 @@
-"""Talking to the service manager: notifications, and the units that it reads.
+"""Talking to the service manager: notifications, and the units that it reads. A process may have none.
 
 It imports the configuration, and what that imports.
 """
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Manager:
+    """Takes messages for the service manager; this one stands for a manager that is not there, and drops them."""
+
+    #: Waits until a descriptor takes more, but not for longer than so many seconds.
+    wait: Callable[[int, float], bool]
+    #: Calls a function after so many seconds, to send again what has not been taken; None if nobody does that.
+    call_later: Callable[[float, Callable[[], None]], object] | None = None
+    #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
+    #: None if the manager does not watch.
+    watchdog: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether there is a manager to talk to."""
+        return False
+
+    def notify(self, state: str) -> None:
+        """Send a message.
+
+        :param state: one or more lines such as ``READY=1``
+        """
+
+    def status(self, text: str) -> str:  # noqa: ARG002 - nobody reads it here
+        """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
+        return ""
+
+    def close(self) -> None:
+        """Send what has not been taken once more; every later message is dropped."""

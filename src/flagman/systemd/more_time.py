@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from flagman.systemd.manager import Manager
+    from flagman.systemd import Manager
     from flagman.types import ActionName
 
 # Seconds until the first message: a start that is faster sends none.

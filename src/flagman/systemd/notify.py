@@ -9,7 +9,7 @@ from _thread import allocate_lock
 from flagman.children.environment import PRIVATE
 from flagman.engine import writing
 from flagman.exceptions import NotifyError
-from flagman.systemd.manager import Manager
+from flagman.systemd import Manager
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False

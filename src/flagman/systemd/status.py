@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.engine.engine import Engine
     from flagman.engine.turn import Turn
-    from flagman.systemd.manager import Manager
+    from flagman.systemd import Manager
 
 # Seconds between two messages at least: a storm of signals is not the manager's business.
 _PAUSE = 1.0

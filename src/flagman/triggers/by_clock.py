@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flagman.text.spans import format_span
-from flagman.triggers.source import Source
+from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from flagman.engine.signals import flag_of
-from flagman.triggers.source import Source
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from flagman.types import SignalNumber
-
-
-def source_of(signum: SignalNumber) -> Source:
-    """Give what raises the flag of a signal."""
-    return Source(flag_of(signum), signum=signum)
+from flagman.text.signames import bindable
+from flagman.triggers import Source
 
 
 def named(text: str) -> Source:
@@ -21,6 +13,5 @@ def named(text: str) -> Source:
     :param text: its name or number, see :func:`flagman.text.signames.bindable`
     :raises ValueError: if there is none, or it cannot be bound
     """
-    from flagman.text.signames import bindable  # noqa: PLC0415 - for --signal alone
-
-    return source_of(bindable(text))
+    number = bindable(text)
+    return Source(flag_of(number), signum=number)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.actions import Action, DelayedPrintAction
-from flagman.actions.arity import arity, describe
+from flagman.actions.arguments import arity, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
