@@ -29,6 +29,7 @@ nitpick_ignore = [
     ("py:class", "PidLockFile"),
     ("py:class", "SignalHandler"),
     ("py:class", "Stream"),
+    ("py:class", "Interrupter"),
     ("py:class", "Limits"),
     ("py:class", "OnError"),
     ("py:class", "Output"),

@@ -44,7 +44,7 @@ class Host:
     agent: str = ""
     #: Seconds on a clock that never goes back.
     clock: Callable[[], float] = time.monotonic
-    #: Ends the code of an action that has to end, see :mod:`flagman.engine.interrupt`.
+    #: Ends the code of an action that has to end, see ``flagman.engine.interrupt``.
     interrupter: Interrupter = Interrupter()
     #: Asks for the configuration to be read again, once the bundle that runs has ended; None where there is none.
     reload: Callable[[], None] | None = None
