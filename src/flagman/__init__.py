@@ -10,37 +10,28 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman import actions, types
-    from flagman.core import KNOWN_ACTIONS, create_action_bundles, run, set_handlers
-    from flagman.engine.action import Action
-    from flagman.engine.engine import Engine
-    from flagman.engine.signals import HANDLED_SIGNALS
-    from flagman.exceptions import ActionClosed, ActionFailed, SkipRest
-    from flagman.version import __version__
+    from flagman import actions as actions
+    from flagman import types as types
+    from flagman.core import KNOWN_ACTIONS as KNOWN_ACTIONS
+    from flagman.core import create_action_bundles as create_action_bundles
+    from flagman.core import run as run
+    from flagman.core import set_handlers as set_handlers
+    from flagman.engine.action import Action as Action
+    from flagman.engine.engine import Engine as Engine
+    from flagman.engine.signals import HANDLED_SIGNALS as HANDLED_SIGNALS
+    from flagman.exceptions import ActionClosed as ActionClosed
+    from flagman.exceptions import ActionFailed as ActionFailed
+    from flagman.exceptions import SkipRest as SkipRest
+    from flagman.version import __version__ as __version__
 
-__all__ = [
-    "HANDLED_SIGNALS",
-    "KNOWN_ACTIONS",
-    "Action",
-    "ActionClosed",
-    "ActionFailed",
-    "Engine",
-    "SkipRest",
-    "__version__",
-    "actions",
-    "create_action_bundles",
-    "run",
-    "set_handlers",
-    "types",
-]
-
+_MODULES = ("actions", "types")
 _HOMES = {
-    "HANDLED_SIGNALS": "flagman.engine.signals",
-    "KNOWN_ACTIONS": "flagman.core",
-    "Action": "flagman.actions.action",
+    "Action": "flagman.engine.action",
     "ActionClosed": "flagman.exceptions",
     "ActionFailed": "flagman.exceptions",
     "Engine": "flagman.engine.engine",
+    "HANDLED_SIGNALS": "flagman.engine.signals",
+    "KNOWN_ACTIONS": "flagman.core",
     "SkipRest": "flagman.exceptions",
     "__version__": "flagman.version",
     "create_action_bundles": "flagman.core",
@@ -48,9 +39,11 @@ _HOMES = {
     "set_handlers": "flagman.core",
 }
 
+__all__ = [*_HOMES, *_MODULES]  # noqa: PLE0604 - names of the tables
+
 
 def __getattr__(name: str) -> object:
-    if name in ("actions", "types"):
+    if name in _MODULES:
         return import_module(f"flagman.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

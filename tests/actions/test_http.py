@@ -236,11 +236,12 @@ def test_a_longer_timeout_is_one(server: Server, monkeypatch: pytest.MonkeyPatch
         real(action, limit)
 
     monkeypatch.setattr(HttpAction, "_follow", note)
-    with Engine(timeout=1000) as engine:
+    with Engine(timeout=1000, agent="served/2.1") as engine:
         engine.set_up("usr1", HttpAction, "GET", f"{server.url}/")
         engine.once = True
         engine.raise_flag("usr1")
         engine.run()
+    assert server.seen[0][2]["user-agent"] == "served/2.1"
     with ActionDriver(HttpAction, "GET", f"{server.url}/") as driver:
         driver.run()
     assert patience == [1000, 0.05]

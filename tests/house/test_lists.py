@@ -6,15 +6,20 @@ import ast
 import importlib.metadata
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman import actions
+import flagman
+from flagman import actions, cli, daemon
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
 from flagman.config.options import OPTIONS, TRIGGERS
 from flagman.config.reader import KEYS
 from flagman.config.settings import Settings
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,20 +51,24 @@ def test_the_built_in_actions_are_entry_points() -> None:
     assert {p.name: p.value for p in points if p.group == "flagman.action"} == BUILT_IN
 
 
+@pytest.mark.parametrize("face", [flagman, actions, cli, daemon], ids=lambda face: face.__name__)
+def test_the_names_of_a_face(face: ModuleType) -> None:
+    """Programs import them when they use them; type checkers, which cannot read a table, know the same ones."""
+    homes: dict[str, str] = vars(face)["_HOMES"]
+    tree = ast.parse(Path(str(face.__file__)).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    typed = {alias.asname: str(node.module) for node in imports for alias in node.names if alias.asname}
+    modules = {name for name, home in typed.items() if home == face.__name__}
+    assert {name: home for name, home in typed.items() if name not in modules} == homes
+    assert set(face.__all__) == {*homes, *modules} <= set(dir(face))
+    for name in face.__all__:
+        assert getattr(face, name) is not None
+
+
 def test_the_built_in_actions_are_names_of_their_package() -> None:
-    """For programs, which import them when they use them; and for type checkers, which cannot read a table."""
+    """Each class, where the table says that it is."""
     classes = {place.partition(":")[2]: place.partition(":")[0] for place in BUILT_IN.values()}
-    assert set(actions.__all__) == {"Action", *classes}
-    assert set(actions.__all__) <= set(dir(actions))
-    tree = ast.parse(Path(actions.__file__).read_text(encoding="utf-8"))
-    typed = {
-        alias.asname: node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-        if alias.asname
-    }
-    assert typed == {"Action": "flagman.engine.action", **classes}
+    assert {"Action": "flagman.engine.action", **classes} == actions._HOMES
 
 
 def test_the_built_in_actions_on_the_page_about_the_command_line() -> None:

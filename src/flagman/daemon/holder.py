@@ -87,6 +87,9 @@ def _named(number: int | None, status: os.stat_result) -> int | None:
 
     See :manpage:`proc_locks(5)`. There are file systems that have another device number in there.
 
+    Containers need the numbers of all namespaces: the daemon writes the number that it has inside of its own, and
+    ``flagmanctl`` may look from outside.
+
     :raises OSError: if the kernel does not tell
     """
     is_ours = os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - pathlib costs 5 ms at a start

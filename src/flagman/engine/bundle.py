@@ -89,7 +89,10 @@ class Bundle:
 
 
 class Overlaps:
-    """Judges such raises, by the policies of the actions in the bundle; see :class:`flagman.Engine`.
+    """Judges the raises of a flag during a run of its bundle, by the policies of the actions in it.
+
+    A bundle of both policies needs runs of a part of it: where a counter has ``overlap = "rerun"``, so that it misses
+    no signal, beside a slow command that has ``ignore``, a signal during the run is for the counter alone.
 
     :param flags: where they are found
     """

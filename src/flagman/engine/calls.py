@@ -55,7 +55,11 @@ class Calls:
         return call
 
     def _on_cancel(self) -> None:
-        """Throw cancelled calls away before they are half of all."""
+        """Throw cancelled calls away before they are half of all.
+
+        A flag with a debounce needs it: in a storm each raise cancels a call and adds another, and without this all of
+        them would stay in memory until their moments come.
+        """
         with self._lock:
             self._cancelled += 1
             if self._cancelled > _FEW + len(self._heap) / 2:

@@ -52,7 +52,11 @@ def _choices(settings: Settings) -> tuple[object, ...]:
 
 
 class _Snapshot:
-    """What is set in all loggers there are; a context manager, which sets it again if an error comes out of it."""
+    """What is set in all loggers there are; a context manager, which sets it again if an error comes out of it.
+
+    A daemon needs it whose table [logging] is wrong at a reload: dictConfig takes the old log down before it finds out,
+    and without a log nobody would learn that the reload has failed.
+    """
 
     def __init__(self) -> None:
         self._states = [
