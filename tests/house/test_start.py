@@ -63,7 +63,7 @@ PLAIN = {
     "flagman.triggers",
 }
 # Of Python.
-OTHERS = {"errno", "faulthandler", "math", "select", "signal"}
+OTHERS = {"errno", "faulthandler", "math", "math.integer", "_math_integer", "select", "signal"}
 COMMANDS = {
     "flagman.actions.command",
     "flagman.children",

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
 from flagman.cli.reading import finder, read
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
@@ -143,8 +144,7 @@ class _Command:
 
     def _run(self, stack: ExitStack) -> int:
         own_process = None
-        with ExitStack() as start:
-            more_time = start.enter_context(self._more_time()) if self._manager.is_open else None
+        with self._more_time() as more_time:
             if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
@@ -168,7 +168,9 @@ class _Command:
         hooks = _Hooks(self._argv, self._log, settings, own_process)
         return run(settings, self._signals, self._manager, hooks)
 
-    def _more_time(self) -> MoreTime:
+    def _more_time(self) -> AbstractContextManager[MoreTime | None]:
+        if not self._manager.is_open:
+            return nullcontext()
         from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
 
         return MoreTime(self._manager)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from flagman.engine.engine import Engine, Outcome
 from flagman.service.assembly import Assembly
@@ -32,19 +32,18 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks) ->
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
     """
-    with ExitStack() as stack:
-        engine = Engine(
-            signals=signals,
-            unmapped=lambda flag: service.on_unmapped(flag),  # noqa: PLW0108 - it is made of this engine
-            # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
-            contained=(BaseException,),
-        )
-        hooks.watch(engine)
-        manager.wait = engine.interrupter.wait_to_write
-        manager.call_later = engine.call_later
-        service = _Service(engine, signals, manager, settings)
-        stack.callback(engine.interrupter.close)
-        stack.enter_context(engine)
+    engine = Engine(
+        signals=signals,
+        unmapped=lambda flag: service.on_unmapped(flag),  # noqa: PLW0108 - it is made of this engine
+        # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
+        contained=(BaseException,),
+    )
+    hooks.watch(engine)
+    manager.wait = engine.interrupter.wait_to_write
+    manager.call_later = engine.call_later
+    service = _Service(engine, signals, manager, settings)
+    # Not ExitStack.enter_context(), which imports inspect since Python 3.15: 4 ms.
+    with closing(engine.interrupter), engine, ExitStack() as stack:
         # Each tear_down has its time, whatever it is that ends this run.
         stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
         stack.callback(manager.notify, "STOPPING=1")
@@ -53,20 +52,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks) ->
             service.let_reload(hooks)
         if service.start():
             hooks.ready()
-        outcome = engine.run()
-        if outcome is Outcome.STOPPED:
-            logger.info("Stopping as asked")
-            return 0
-        if outcome is Outcome.EMPTY:
-            reason = "All actions have closed; exiting"
-            logger.warning("%s", reason)
-            exit_status = 0 if service.assembly.settings.successful_empty else 1
-        else:
-            reason = "Exiting because an action failed"
-            logger.error("%s", reason)
-            exit_status = 1
-        manager.notify(f"STATUS={reason}\nEXIT_STATUS={exit_status}")
-        return exit_status
+        return service.conclude(engine.run())
 
 
 class _Service:
@@ -153,3 +139,19 @@ class _Service:
             self._reloader.reload()
         else:
             self.dispositions.unmapped(flag)
+
+    def conclude(self, outcome: Outcome) -> int:
+        """Say why the run has ended; give the exit status."""
+        if outcome is Outcome.STOPPED:
+            logger.info("Stopping as asked")
+            return 0
+        if outcome is Outcome.EMPTY:
+            reason = "All actions have closed; exiting"
+            logger.warning("%s", reason)
+            exit_status = 0 if self.assembly.settings.successful_empty else 1
+        else:
+            reason = "Exiting because an action failed"
+            logger.error("%s", reason)
+            exit_status = 1
+        self._manager.notify(f"STATUS={reason}\nEXIT_STATUS={exit_status}")
+        return exit_status
