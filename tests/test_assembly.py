@@ -15,10 +15,11 @@ from recorder import JOURNAL, Recorder
 from flagman import Engine
 from flagman.config.settings import Binding, Settings
 from flagman.exceptions import SetUpError
-from flagman.service import timetable
 from flagman.service.assembly import Assembly
 from flagman.testing import FakeTime
-from flagman.triggers import Source
+from flagman.triggers import by_clock
+from flagman.triggers.by_clock import AfterSource
+from flagman.triggers.by_signal import SignalSource
 
 if TYPE_CHECKING:
     from flagman import Action
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 def test_a_tick_in_time_comes_later_by_the_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     """``--after`` with ``--jitter``, too."""
-    monkeypatch.setattr(timetable, "spread", lambda jitter: lambda: jitter / 2)
+    monkeypatch.setattr(by_clock, "spread", lambda jitter: lambda: jitter / 2)
     JOURNAL.clear()
     time = FakeTime()
     settings = Settings(jitter=8.0)
-    settings.bindings = (Binding(Source("after-10s", after=10.0), "recorder", Recorder, ("once",)),)
+    settings.bindings = (Binding(AfterSource(10.0), "recorder", Recorder, ("once",)),)
     with Engine(contained=(), clock=time, wait=time.wait) as engine:
         time.on_end = engine.stop
         assembly = Assembly(engine, settings)
@@ -49,7 +50,7 @@ def bindings(*words: str) -> tuple[Binding, ...]:
     """Make bindings of words such as ``usr1:a``."""
     signums = {"usr1": signal.SIGUSR1, "usr2": signal.SIGUSR2, "hup": signal.SIGHUP}
     pairs = [word.split(":") for word in words]
-    return tuple(Binding(Source(flag, signum=signums[flag]), "recorder", Recorder, (name,)) for flag, name in pairs)
+    return tuple(Binding(SignalSource(signums[flag]), "recorder", Recorder, (name,)) for flag, name in pairs)
 
 
 def follow(assembly: Assembly, *words: str) -> list[Action]:
@@ -110,7 +111,8 @@ def holding(*pairs: tuple[str, str]) -> Settings:
     """Make settings with bindings of USR1: flags and names."""
     settings = Settings()
     settings.bindings = tuple(
-        Binding(Source(flag, signum=signal.SIGUSR1), "recorder", Recorder, (name,)) for flag, name in pairs
+        Binding(SignalSource(signal.SIGUSR1), "recorder", Recorder, (name,), variant=flag.partition("~")[2])
+        for flag, name in pairs
     )
     return settings
 
@@ -132,7 +134,7 @@ class Curious(Recorder):
 def curious(name: str, **choices: object) -> Settings:
     """Make settings with one binding of an action that looks."""
     settings = Settings(**choices)
-    settings.bindings = (Binding(Source("usr1", signum=signal.SIGUSR1), "curious", Curious, (name,)),)
+    settings.bindings = (Binding(SignalSource(signal.SIGUSR1), "curious", Curious, (name,)),)
     return settings
 
 
@@ -195,8 +197,7 @@ def test_raised_flags_of_a_bundle_that_has_gone() -> None:
         engine.flags.add("usr1", 3)
         engine.flags.add("usr2", 2)
         settings = Settings()
-        settings.bindings = bindings("usr1:a")
-        settings.bindings[0].source = Source("usr1~2s", signum=signal.SIGUSR1)
+        settings.bindings = tuple(binding.as_variant("2s") for binding in bindings("usr1:a"))
         plan = assembly.plan(settings)
         assert assembly.set_up(plan)
         assembly.adopt(plan)

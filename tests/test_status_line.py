@@ -10,6 +10,7 @@ import pytest
 from flagman import Action, Engine
 from flagman.actions import PrintAction
 from flagman.config.settings import Binding, Settings
+from flagman.engine.bundle import Bundle
 from flagman.systemd.notify import SystemdNotifier
 from flagman.systemd.status import StatusLine
 from flagman.testing import FakeTime
@@ -42,7 +43,7 @@ class Fail(Action):
             raise RuntimeError("on purpose")
 
 
-def play(moments: list[float], *fails: str, flag: str = "usr1~2s") -> list[tuple[float, str]]:
+def play(moments: list[float], *fails: str, flag: str = "usr1~2s", trigger: str = "usr1") -> list[tuple[float, str]]:
     """Raise a flag at these moments, and give what the manager hears."""
     time = FakeTime()
     notifier = Notifier(time)
@@ -51,6 +52,7 @@ def play(moments: list[float], *fails: str, flag: str = "usr1~2s") -> list[tuple
         time.end += 100
         for times in fails:
             engine.set_up(flag, Fail, times)
+        engine.replace({flag: Bundle(engine.bundles[flag], trigger)})
         engine.observe(StatusLine(engine, notifier, "Ready: usr1 runs 1 action").on_turn)
         for moment in moments:
             engine.call_at(1000 + moment, engine.raise_flag, flag)
@@ -69,7 +71,7 @@ def play(moments: list[float], *fails: str, flag: str = "usr1~2s") -> list[tuple
 )
 def test_the_name_of_a_flag_makes_no_line(flag: str, shown: str) -> None:
     """Whatever a program calls it."""
-    assert play([5], "0", flag=flag) == [
+    assert play([5], "0", flag=flag, trigger="") == [
         (5, f"STATUS=Ready: usr1 runs 1 action; last: {shown} at 12:00:00, good"),
     ]
     binding = Binding(Source(flag), "print", PrintAction, ("x",))

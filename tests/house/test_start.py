@@ -61,6 +61,7 @@ PLAIN = {
     "flagman.service.run",
     "flagman.systemd",
     "flagman.triggers",
+    "flagman.triggers.by_signal",
 }
 # Of Python.
 OTHERS = {"errno", "faulthandler", "math", "math.integer", "_math_integer", "select", "signal"}

@@ -7,13 +7,15 @@ Most command lines only bind actions, which :mod:`flagman.cli.words` takes out. 
 from __future__ import annotations
 
 import signal
+from importlib import import_module
 
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
-from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flagman.triggers import Source
 
 
 class Option:
@@ -62,35 +64,28 @@ class TriggerOption:
 
     :param name: the long option
     :param explanation: for the help
-    :param value: what the help calls the word before the action, if there is one
-    :param source: reads that word, or an empty one
+    :param value: what the help calls the word before the action, if there is one; then it is a key of the file, too
+    :param reader: reads that word, or the name of the option, into a :class:`~flagman.triggers.Source`; a place such
+        as ``by_clock:every`` in :mod:`flagman.triggers`, which is imported when it is used
     """
 
-    __slots__ = ("explanation", "name", "source", "value")
+    __slots__ = ("explanation", "name", "reader", "value")
 
-    def __init__(self, name: str, explanation: str, value: str, source: Callable[[str], Source]) -> None:
+    def __init__(self, name: str, explanation: str, value: str, reader: str) -> None:
         self.name = name
         self.explanation = explanation
         self.value = value
-        self.source = source
+        self.reader = reader
 
+    def source(self, text: str) -> Source:
+        """Read what raises the flag.
 
-def _signal(text: str) -> Source:
-    from flagman.triggers.by_signal import named  # noqa: PLC0415 - for --signal alone
-
-    return named(text)
-
-
-def _every(text: str) -> Source:
-    from flagman.triggers.by_clock import every  # noqa: PLC0415 - for timers alone
-
-    return every(_duration(text))
-
-
-def _after(text: str) -> Source:
-    from flagman.triggers.by_clock import after  # noqa: PLC0415 - as above
-
-    return after(_span(text))
+        :param text: the word before the action; empty if there is none
+        :raises ValueError: if it cannot be that
+        """
+        module, _, function = self.reader.partition(":")
+        read: Callable[[str], Source] = getattr(import_module(f"flagman.triggers.{module}"), function)
+        return read(text or self.name.removeprefix("--"))
 
 
 def _span(text: str) -> float:
@@ -146,17 +141,16 @@ TRIGGERS = {
     option.name: option
     for option in (
         *(
-            TriggerOption(
-                f"--{flag_of(signum)}",
-                f"add an action for {signal.Signals(signum).name}",
-                "",
-                lambda _, signum=signum: Source(flag_of(signum), signum=signum),  # type: ignore[misc]
-            )
-            for signum in HANDLED_SIGNALS
+            TriggerOption(f"--{flag_of(s)}", f"add an action for {signal.Signals(s).name}", "", "by_signal:read")
+            for s in HANDLED_SIGNALS
         ),
-        TriggerOption("--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", _signal),
-        TriggerOption("--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", _every),
-        TriggerOption("--after", "add an action that runs once, so long after the start", "SPAN", _after),
+        TriggerOption(
+            "--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", "by_signal:read"
+        ),
+        TriggerOption(
+            "--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", "by_clock:every"
+        ),
+        TriggerOption("--after", "add an action that runs once, so long after the start", "SPAN", "by_clock:after"),
     )
 }
 

@@ -37,7 +37,7 @@ KEYS: dict[str, Option] = {
 # The integers of TOML have 64 bits.
 _LARGE = 2**63
 # The keys of [[on]] that tell what raises the flag.
-_SOURCES = ("signal", "every", "after")
+_SOURCES = {name.removeprefix("--"): trigger for name, trigger in TRIGGERS.items() if trigger.value}
 
 
 class Config:
@@ -56,9 +56,7 @@ class Config:
         for name, value in self.options.items():
             if name not in vars(settings):
                 setattr(settings, name, value)
-        for binding in self.bindings:
-            binding.separate(settings)
-        settings.bindings = (*self.bindings, *settings.bindings)
+        settings.bindings = (*(binding.separated(settings) for binding in self.bindings), *settings.bindings)
         settings.logging = self.logging
 
 
@@ -180,7 +178,7 @@ class _Reader:
         (key,) = given
         text = self._text(place, table, key)
         try:
-            return None if text is None else TRIGGERS[f"--{key}"].source(text)
+            return None if text is None else _SOURCES[key].source(text)
         except ValueError as error:
             self._wrong(f"{place}: key {key!r}", str(error))
             return None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from signal import SIGINT, SIGTERM
 from types import SimpleNamespace
 
-from flagman.engine.turn import VARIANT
 from flagman.exceptions import UsageError
-from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,53 +12,64 @@ if TYPE_CHECKING:
 
     from flagman.engine.action import Action
     from flagman.engine.limits import OnError, Output, Overlap
+    from flagman.triggers import Source
     from flagman.types import ActionArgument, ActionName, FlagName, SignalNumber
 
 
-_STOPPING = (SIGTERM, SIGINT)
+# Sets the variant of a flag apart; in the name of a trigger it is doubled, so that no two flags are confused.
+_MARK = "~"
 
 
 class Binding:
-    """One action for one flag."""
+    """One action for one flag; it is never changed.
 
-    __slots__ = ("action", "arguments", "name", "options", "source")
+    :param source: what raises its flag
+    :param name: the name by which the action was asked for
+    :param action: the class, found and loaded
+    :param arguments: as many as the action takes
+    :param options: settings for this binding alone, by name
+    :param variant: sets its flag apart from others of the same source
+    """
 
-    def __init__(
+    __slots__ = ("action", "arguments", "flag", "name", "options", "source", "variant")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a table of the file has
         self,
         source: Source,
         name: ActionName,
         action: type[Action],
         arguments: tuple[ActionArgument, ...],
         options: Mapping[str, object] | None = None,
+        variant: str = "",
     ) -> None:
-        #: What raises its flag.
         self.source = source
-        #: The name by which it was asked for.
         self.name = name
-        #: The class, found and loaded.
         self.action = action
-        #: As many as the action takes.
         self.arguments = arguments
-        #: Settings for this binding alone, by name.
         self.options = dict(options or {})
+        self.variant = variant
+        flag = source.trigger.replace(_MARK, 2 * _MARK)
+        #: The flag that runs it.
+        self.flag: FlagName = f"{flag}{_MARK}{variant}" if variant else flag
 
-    def separate(self, settings: Settings) -> None:
+    def as_variant(self, variant: str) -> Binding:
+        """Give the same binding with a flag that is set apart."""
+        return Binding(self.source, self.name, self.action, self.arguments, self.options, variant)
+
+    def placed(self, directory: str) -> Binding:
+        """Give the same binding for a process that works elsewhere; relative paths of its source begin there."""
+        source = self.source.placed(directory)
+        return Binding(source, self.name, self.action, self.arguments, self.options, self.variant)
+
+    def separated(self, settings: Settings) -> Binding:
         """Give the binding a flag of its own if it has a debounce or a jitter of its own: it runs at other moments."""
-        source = self.source
-        name = "jitter" if source.signum is None else "debounce"
+        name = self.source.spread()
         span = self.options.get(name)
-        if source.signum in _STOPPING:
-            return  # their actions run when everything else has ended
-        if isinstance(span, float) and span != getattr(settings, name):
-            from flagman.text.spans import format_span  # noqa: PLC0415 - for those who need it
+        if not isinstance(span, float) or span == getattr(settings, name):
+            return self
+        from flagman.text.spans import format_span  # noqa: PLC0415 - for bindings with options of their own
 
-            flag = f"{source.flag}{VARIANT}{format_span(span)}"
-            self.source = Source(flag, signum=source.signum, every=source.every, after=source.after)
-
-    @property
-    def flag(self) -> FlagName:
-        """The flag that runs it."""
-        return self.source.flag
+        return self.as_variant(format_span(span))
 
 
 class Settings(SimpleNamespace):
@@ -146,8 +154,8 @@ class Settings(SimpleNamespace):
         """Give the flags of each signal that has actions."""
         flags: dict[SignalNumber, dict[FlagName, None]] = {}
         for binding in self.bindings:
-            if binding.source.signum is not None:
-                flags.setdefault(binding.source.signum, {})[binding.flag] = None
+            for signum in binding.source.signals():
+                flags.setdefault(signum, {})[binding.flag] = None
         return {signum: tuple(names) for signum, names in flags.items()}
 
     def reloads(self) -> tuple[Binding, ...]:

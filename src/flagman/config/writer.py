@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flagman.config.reader import KEYS
-from flagman.engine.turn import trigger_of
 from flagman.exceptions import UsageError
 from flagman.text.spans import format_span
 
@@ -50,13 +49,7 @@ def _lines(settings: Settings) -> Iterator[str]:
 
 
 def _binding(binding: Binding) -> Iterator[str]:
-    source = binding.source
-    if source.every is not None:
-        yield f"every = {_string(format_span(source.every))}"
-    elif source.after is not None:
-        yield f"after = {_string(format_span(source.after))}"
-    else:
-        yield f"signal = {_string(trigger_of(source.flag).upper())}"
+    yield f"{binding.source.key} = {_string(binding.source.text())}"
     yield f"action = {_string(binding.name)}"
     if binding.arguments:
         yield f"args = {_value(list(binding.arguments))}"

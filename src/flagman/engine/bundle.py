@@ -49,12 +49,15 @@ class Bundle:
     """An ordered list of actions that run together, one at a time.
 
     :param members: the first ones
+    :param trigger: what raises its flag, if that is not called as the flag
     """
 
-    __slots__ = ("_members",)
+    __slots__ = ("_members", "trigger")
 
-    def __init__(self, members: Iterable[Member] = ()) -> None:
+    def __init__(self, members: Iterable[Member] = (), trigger: FlagName = "") -> None:
         self._members: list[Member] = list(members)
+        #: What raises its flag; empty if that is called as the flag.
+        self.trigger = trigger
 
     def __iter__(self) -> Iterator[Member]:
         return iter(tuple(self._members))

@@ -10,7 +10,7 @@ from flagman.engine.turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from flagman.engine.bundle import Member, Verdict
     from flagman.engine.calls import Call
@@ -51,9 +51,9 @@ class Bundles:
         """Add an action to the bundle of a flag."""
         self.by_flag.setdefault(flag, Bundle()).add(member)
 
-    def replace(self, bundles: Mapping[FlagName, Iterable[Member]]) -> None:
+    def replace(self, bundles: Mapping[FlagName, Bundle]) -> None:
         """Let flags have these bundles, and no others; not while one runs."""
-        self.by_flag = {flag: Bundle(members) for flag, members in bundles.items()}
+        self.by_flag = dict(bundles)
         self._overlaps.forget()
 
     def debounce(
@@ -109,7 +109,7 @@ class Bundles:
         """Run a bundle; tell whether no action has ended its turn."""
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
-        self.turn = turn = Turn(flag, raises)
+        self.turn = turn = Turn(flag, raises, bundle.trigger)
 
         def run(member: Member) -> Verdict:
             if partly and member.limits.overlap == "ignore":

@@ -165,7 +165,7 @@ class Engine(Host):
             self._signals.handle_alarm(self.interrupter.on_alarm)
         return member
 
-    def replace(self, bundles: Mapping[FlagName, Iterable[Member]]) -> None:
+    def replace(self, bundles: Mapping[FlagName, Bundle]) -> None:
         """Let flags have these bundles, and no others, from now on; not while one runs."""
         self._bundles.replace(bundles)
 

@@ -1,4 +1,4 @@
-"""A turn: one run of the bundle behind a flag, and the names of flags."""
+"""A turn: one run of the bundle behind a flag."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.types import ActionName, FlagName
 
-#: What comes before the part of a flag's name that sets it apart from others of the same trigger: ``usr1~2s``.
-VARIANT = "~"
-
-
-def trigger_of(flag: FlagName) -> FlagName:
-    """Give what raises a flag: its name without what sets it apart."""
-    return flag.partition(VARIANT)[0]
-
 
 class Turn:
     """What a bundle runs for: a flag that was lowered."""
 
     __slots__ = ("action", "failures", "flag", "ignored", "raises", "timeout", "trigger")
 
-    def __init__(self, flag: FlagName, raises: int) -> None:
+    def __init__(self, flag: FlagName, raises: int, trigger: FlagName = "") -> None:
         #: The flag.
         self.flag = flag
-        #: What has raised it.
-        self.trigger = trigger_of(flag)
+        #: What has raised it: the name of the flag, unless one trigger has several.
+        self.trigger = trigger or flag
         #: How often it had been raised, until it was lowered.
         self.raises = raises
         #: The name of the action that runs; empty when none does any more.

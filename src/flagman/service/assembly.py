@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from flagman.engine.bundle import Bundle
 from flagman.engine.flags import STOP
 from flagman.engine.limits import Limits
-from flagman.engine.turn import trigger_of
 from flagman.exceptions import ActionInterrupted, SetUpError
 from flagman.service.dispositions import STOPPING
 
@@ -69,7 +69,7 @@ class Assembly:
 
     def plan(self, settings: Settings) -> Plan:
         """Find out what is new in settings, what stays and what goes."""
-        self._look_at_the_clock(settings)
+        self._prepare(settings)
         if self._timetable is not None:
             self._timetable.begin()
         spare: dict[Identity, list[tuple[Binding, Member]]] = {}
@@ -79,9 +79,8 @@ class Assembly:
         for binding in settings.bindings:
             kept = spare.get(_identity(binding))
             was, member_ = kept.pop(0) if kept else (None, None)
-            if self._timetable is not None:
-                self._timetable.place(binding, was)
-            steps.append((binding, member_))
+            steps.append((self._timetable.place(binding, was) if self._timetable is not None else binding, member_))
+        settings.bindings = tuple(binding for binding, _ in steps)
         unused = {member for members in spare.values() for _, member in members}
         before = {member for bundle in self._engine.bundles.values() for member in bundle}
         return Plan(settings, steps, [member for _, member in self._members if member in unused], before)
@@ -126,18 +125,17 @@ class Assembly:
         :param pass_first: do not hold any flag the first time
         """
         settings = plan.settings
-        bundles: dict[FlagName, list[Member]] = {}
+        bundles: dict[FlagName, Bundle] = {}
         for binding, member in plan.members:
             if not settings.dry_run:
                 member.limit(_limits(settings, binding))
             if not member.action._closed:  # noqa: SLF001 - the loop's half of Action
-                bundles.setdefault(binding.flag, []).append(member)
+                bundles.setdefault(binding.flag, Bundle(trigger=binding.source.trigger)).add(member)
         before = self._engine.bundles
         known = {member for _, member in self._members}
         for flag, bundle in before.items():  # what actions have added themselves
-            strangers = [member for member in bundle if member not in known]
-            if strangers:
-                bundles.setdefault(flag, []).extend(strangers)
+            for stranger in (member for member in bundle if member not in known):
+                bundles.setdefault(flag, Bundle()).add(stranger)
         waiting = {flag: self._engine.pending(flag) for flag in before}
         old, self._members = self._members, plan.members
         self._engine.replace(bundles)
@@ -160,23 +158,25 @@ class Assembly:
         """
         flags, bundles = self._engine.flags, self._engine.bundles
         was = {member: binding.flag for binding, member in old}
+        names = {binding.flag: binding.source.trigger for binding, _ in [*old, *self._members]}
         triggers: dict[FlagName, int] = {}
         for flag, raises in waiting.items():
-            triggers[trigger_of(flag)] = max(raises, triggers.get(trigger_of(flag), 0))
+            trigger = names.get(flag, flag)
+            triggers[trigger] = max(raises, triggers.get(trigger, 0))
         for binding, member in self._members:
             flag = binding.flag
             if member in was:
                 raises = waiting.get(was[member], 0) if was[member] != flag else 0
             else:
-                raises = triggers.get(trigger_of(flag), 0) if flag not in waiting else 0
+                raises = triggers.get(names[flag], 0) if flag not in waiting else 0
             if raises and flag in bundles and not self._engine.pending(flag):
                 flags.add(flag, raises)
-        signals = {binding.flag for binding, _ in old if binding.source.signum is not None}
-        answered = {trigger_of(flag) for flag in bundles}
+        signals = {binding.flag for binding, _ in old if binding.source.signals()}
+        answered = {names.get(flag, flag) for flag in bundles}
         for flag in waiting.keys() - bundles.keys():
             raises = flags.discard(flag)
-            if raises and flag in signals and trigger_of(flag) not in answered:
-                flags.add(trigger_of(flag), raises)  # it will be found to have no actions
+            if raises and flag in signals and names[flag] not in answered:
+                flags.add(names[flag], raises)  # it will be found to have no actions
 
     def undo(self, plan: Plan) -> None:
         """Tear down what has been set up for a plan that is not adopted, and what that has added itself."""
@@ -186,21 +186,21 @@ class Assembly:
         ]
         if strangers:
             kept = {
-                flag: [member for member in bundle if member in plan.before]
+                flag: Bundle([member for member in bundle if member in plan.before], bundle.trigger)
                 for flag, bundle in self._engine.bundles.items()
             }
-            self._engine.replace({flag: members for flag, members in kept.items() if members})
+            self._engine.replace({flag: bundle for flag, bundle in kept.items() if bundle})
         self._engine.discard([*plan.new, *strangers])
 
-    def _look_at_the_clock(self, settings: Settings) -> None:
-        """Get ready what bindings want of the clock, now: an import can fail, and :meth:`adopt` must not."""
-        timed = (binding.source.signum is None or settings.of(binding).debounce for binding in settings.bindings)
-        if self._timetable is None and any(timed):
-            from flagman.service.timetable import Timetable  # noqa: PLC0415 - for those who need it
+    def _prepare(self, settings: Settings) -> None:
+        """Import now what bindings want beyond their signals: an import can fail, and :meth:`adopt` must not."""
+        for binding in settings.bindings:
+            own = settings.of(binding)
+            binding.source.prepare(own.jitter)
+            if self._timetable is None and (binding.source.has_start or own.debounce):
+                from flagman.service.timetable import Timetable  # noqa: PLC0415 - as above
 
-            self._timetable = Timetable(self._engine)
-        if any(settings.of(binding).jitter for binding in settings.bindings):
-            import random  # noqa: F401, PLC0415 - what jitter needs
+                self._timetable = Timetable(self._engine)
 
 
 def _limits(settings: Settings, binding: Binding) -> Limits:
@@ -209,4 +209,4 @@ def _limits(settings: Settings, binding: Binding) -> Limits:
 
 
 def _identity(binding: Binding) -> Identity:
-    return (trigger_of(binding.flag), binding.name, binding.arguments)
+    return (binding.source.trigger, binding.name, binding.arguments)

@@ -1,19 +1,14 @@
-"""What the clock does for the bindings: timers that raise flags, and flags that are held until it is quiet."""
+"""What bindings need beyond their signals: triggers that are started, and flags that are held until it is quiet."""
 
 from __future__ import annotations
-
-import flagman.engine.calls  # noqa: F401 - the engine wants it for any timer
-from flagman.engine.turn import VARIANT
-from flagman.triggers import Source
-from flagman.triggers.by_clock import Every, spread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from flagman.config.settings import Binding, Settings
-    from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
+    from flagman.triggers import Started
     from flagman.types import FlagName
 
 
@@ -26,34 +21,35 @@ class Timetable:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         # Each with its jitter.
-        self._timers: dict[FlagName, tuple[float, Every]] = {}
-        self._ticks: dict[FlagName, Call] = {}
+        self._started: dict[FlagName, tuple[float, Started]] = {}
         # The flags that are held, and for how many seconds.
         self._held: dict[FlagName, float] = {}
-        self._late_comers = 0
+        # How often the settings have been replaced.
+        self._generation = 0
 
     def begin(self) -> None:
         """Begin to place the bindings of other settings."""
-        self._late_comers += 1
+        self._generation += 1
 
-    def place(self, binding: Binding, was: Binding | None) -> None:
-        """Let a single tick be that of the bindings it was started for; those that come later get one of their own.
+    def place(self, binding: Binding, was: Binding | None) -> Binding:
+        """Give the binding with the flag that it is to have.
+
+        What happens once has happened, or will, for the bindings that were there when it was started: a binding that
+        is added later needs a flag of its own.
 
         :param binding: of the settings to come
         :param was: what it has been so far; None if it is new
         """
-        if binding.source.after is None:
-            return
+        if not binding.source.happens_once:
+            return binding
         if was is not None:
-            binding.source = was.source
-        elif binding.flag in self._ticks:
-            flag = f"{binding.flag}{VARIANT}{self._late_comers}"
-            binding.source = Source(flag, after=binding.source.after)
+            return binding.as_variant(was.variant)
+        return binding.as_variant(str(self._generation)) if binding.flag in self._started else binding
 
     def follow(self, settings: Settings, running: Container[FlagName], *, pass_first: bool) -> None:
-        """Start, keep and stop timers, and hold flags, as the bindings say; the first of each flag decides.
+        """Start, keep and stop triggers, and hold flags, as the bindings say; the first of each flag decides.
 
-        :param running: the flags that had actions so far; a timer ends with the last one
+        :param running: the flags that had actions so far
         :param pass_first: do not hold any flag the first time
         """
         first: dict[FlagName, Binding] = {}
@@ -62,29 +58,22 @@ class Timetable:
         held: dict[FlagName, float] = {}
         for flag, binding in first.items():
             own = settings.of(binding)
-            if binding.source.signum is None:
-                self._start(binding.source, own.jitter, running)
-            elif own.debounce and flag not in self._engine.last_flags:
+            if binding.source.has_start:
+                self._start(binding, own.jitter, had_actions=flag in running)
+            if own.debounce and binding.source.spread() == "debounce":
                 held[flag] = own.debounce
-        for flag in self._timers.keys() - first.keys():
-            self._timers.pop(flag)[1].cancel()
-        for flag in self._ticks.keys() - first.keys():
-            self._ticks.pop(flag).cancel()
+        for flag in self._started.keys() - first.keys():
+            self._started.pop(flag)[1].cancel()
         for flag in self._held | held:
             if held.get(flag) != self._held.get(flag):
                 self._engine.debounce(flag, held.get(flag, 0), pass_first=pass_first)
         self._held = held
 
-    def _start(self, source: Source, jitter: float, running: Container[FlagName]) -> None:
-        """Start a timer, unless it runs."""
-        flag = source.flag
-        if source.every is not None:
-            old = self._timers.get(flag)
-            if old is not None and flag in running and old[0] == jitter:
+    def _start(self, binding: Binding, jitter: float, *, had_actions: bool) -> None:
+        """Start what raises a flag, unless it goes on as it is."""
+        old_jitter, old = self._started.get(binding.flag, (jitter, None))
+        if old is not None:
+            if binding.source.survives(is_same=jitter == old_jitter, had_actions=had_actions):
                 return
-            if old is not None:
-                old[1].cancel()
-            self._timers[flag] = (jitter, Every(self._engine, flag, source.every, jitter))
-        elif source.after is not None and flag not in self._ticks:
-            delay = source.after + spread(jitter)()
-            self._ticks[flag] = self._engine.call_later(delay, self._engine.raise_flag, flag)
+            old.cancel()
+        self._started[binding.flag] = (jitter, binding.source.start(self._engine, binding.flag, jitter))

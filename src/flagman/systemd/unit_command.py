@@ -91,22 +91,15 @@ class Command:
         return [f"{name}={text}"] if text.startswith("-") else [name, text]
 
     def _binding(self, binding: Binding) -> list[str]:
-        source = binding.source
         arguments = list(binding.arguments)
         if (program := self._found(binding)) is not None:
             arguments[0] = program
-        words = [binding.name, *arguments]
-        if source.every is not None:
-            option, words = "--every", [format_span(source.every), *words]
-        elif source.after is not None:
-            option, words = "--after", [format_span(source.after), *words]
-        elif source.flag in ("hup", "usr1", "usr2"):
-            option = f"--{source.flag}"
-        else:
-            option, words = "--signal", [source.flag.upper(), *words]
-        if any(word.startswith(("-", ";")) or not word for word in words):
-            return [f"{option}={shlex.join(words)}"]  # or the argument would be taken for the end of the arguments
-        return [option, *words]
+        words = [*binding.source.words(), binding.name, *arguments]
+        if any(word.startswith(("-", ";")) or not word for word in words[1:]):
+            return [
+                f"{words[0]}={shlex.join(words[1:])}"
+            ]  # or the argument would be taken for the end of the arguments
+        return words
 
     def _found(self, binding: Binding) -> str | None:
         """Find the program of a binding, if systemd would find another one by its name, or none."""

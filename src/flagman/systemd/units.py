@@ -109,12 +109,12 @@ class _Writer:
 
     def _longest_stop(self) -> float:
         """Give the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
-        last = [binding for binding in self._settings.bindings if binding.source.signum == signal.SIGTERM]
+        last = [binding for binding in self._settings.bindings if signal.SIGTERM in binding.source.signals()]
         return max(self._settings.stop_timeout, 1) * (1 + len(last) + len(self._settings.bindings))
 
     def _reload(self) -> Iterator[str]:
         settings = self._settings
-        reloads = [binding.source.signum for binding in settings.reloads() if binding.source.signum is not None]
+        reloads = [signum for binding in settings.reloads() for signum in binding.source.signals()]
         if reloads:
             yield "# The second command makes a reload fail if the file is wrong; the daemon goes on as it was."
             yield "# While an action runs, the reload waits for it, and systemctl does not; from systemd 259 on,"
@@ -122,7 +122,7 @@ class _Writer:
             yield "# instead of these two lines makes it wait in any case, if HUP reloads."
             yield f"ExecReload={_kill(reloads[0])}"
             yield f"ExecReload={unit_syntax.command(self._command.words('--check'))}"
-        elif any(binding.source.signum == signal.SIGHUP for binding in settings.bindings):
+        elif signal.SIGHUP in settings.by_signal():
             yield "# It returns when the signal has been sent, not when the actions have run."
             yield f"ExecReload={_kill(signal.SIGHUP)}"
 
@@ -199,11 +199,13 @@ class _Writer:
     def _signal_of_timer(self) -> SignalNumber:
         """Find the first signal that runs something; if there is none, one that only reloads; never one that stops."""
         bindings = self._settings.bindings
-        stopping = {signal.SIGTERM, signal.SIGINT, *(each.source.signum for each in bindings if each.name == "stop")}
+        ends = [signum for each in bindings if each.name == "stop" for signum in each.source.signals()]
+        stopping = {signal.SIGTERM, signal.SIGINT, *ends}
         bound = [
             (each.name == "reload", position, signum)
             for position, each in enumerate(bindings)
-            if (signum := each.source.signum) is not None and signum not in stopping
+            for signum in each.source.signals()
+            if signum not in stopping
         ]
         if not bound:
             raise UsageError("--timer needs an action of a signal that does not stop the daemon, such as USR1")

@@ -7,29 +7,70 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import ClassVar, Protocol
+
+    from flagman.engine.engine import Engine
     from flagman.types import FlagName, SignalNumber
+
+    class Started(Protocol):
+        """A trigger that raises its flag by itself."""
+
+        def cancel(self) -> object:
+            """Raise it no more."""
 
 
 class Source:
-    """What raises a flag: a signal, or a timer.
+    """What raises a flag, as it is written on the command line and in the file; each kind is a subclass.
 
-    :param flag: the flag; the same for all bindings of one bundle
-    :param signum: the signal
-    :param every: seconds from one tick to the next
-    :param after: seconds from the start to the only tick
+    :param trigger: what messages and commands call it; two sources with the same name are one
     """
 
-    __slots__ = ("after", "every", "flag", "signum")
+    __slots__ = ("trigger",)
 
-    def __init__(
-        self,
-        flag: FlagName,
-        *,
-        signum: SignalNumber | None = None,
-        every: float | None = None,
-        after: float | None = None,
-    ) -> None:
-        self.flag = flag
-        self.signum = signum
-        self.every = every
-        self.after = after
+    #: The key of the file that tells what follows; after two dashes, the option that does.
+    key: ClassVar[str]
+    #: It raises its flag only once, so bindings that are added later need a flag of their own.
+    happens_once: ClassVar[bool] = False
+    #: It has to be started, and does not come from outside.
+    has_start: ClassVar[bool] = True
+
+    def __init__(self, trigger: FlagName) -> None:
+        self.trigger = trigger
+
+    def text(self) -> str:
+        """Write what follows the key, so that it can be read again."""
+        raise NotImplementedError
+
+    def words(self) -> list[str]:
+        """Write the beginning of a binding on the command line."""
+        return [f"--{self.key}", self.text()]
+
+    def signals(self) -> tuple[SignalNumber, ...]:
+        """Tell which signals raise its flag."""
+        return ()
+
+    def spread(self) -> str:
+        """Name the setting that moves its runs, ``jitter`` or ``debounce``; empty if nothing does."""
+        return "jitter"
+
+    def placed(self, directory: str) -> Source:  # noqa: ARG002 - for kinds that have a path
+        """Give the same source for a process that works elsewhere.
+
+        :param directory: where relative paths began
+        """
+        return self
+
+    def prepare(self, jitter: float) -> None:
+        """Import what :meth:`start` needs: during a reload that must not fail."""
+
+    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
+        """Begin to raise a flag."""
+        raise NotImplementedError
+
+    def survives(self, *, is_same: bool, had_actions: bool) -> bool:
+        """Tell whether one that has been started goes on through a reload, and is not started anew.
+
+        :param is_same: its jitter has not changed
+        :param had_actions: its flag had actions until now
+        """
+        return is_same and had_actions

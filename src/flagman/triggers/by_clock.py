@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from flagman.text.spans import format_span
+import flagman.engine.calls  # noqa: F401 - what a start needs is imported before
+from flagman.text.spans import format_span, parse_span
 from flagman.triggers import Source
 
 TYPE_CHECKING = False
@@ -12,26 +13,93 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flagman.engine.engine import Engine
+    from flagman.triggers import Started
     from flagman.types import FlagName
 
 # The engine speaks as flagman.core, its documented face.
 logger = logging.getLogger("flagman.core")
 
 
-def every(seconds: float) -> Source:
-    """Give what raises its flag again and again.
+# Seconds: what the loop can tell from nothing.
+_SHORTEST = 0.001
 
-    :param seconds: from one tick to the next
+
+class EverySource(Source):
+    """A timer that ticks again and again.
+
+    :param period: seconds from one tick to the next
     """
-    return Source(f"every-{format_span(seconds)}", every=seconds)
+
+    __slots__ = ("_period",)
+
+    key = "every"
+
+    def __init__(self, period: float) -> None:
+        self._period = period
+        super().__init__(f"{self.key}-{self.text()}")
+
+    def text(self) -> str:
+        """Write the period."""
+        return format_span(self._period)
+
+    def prepare(self, jitter: float) -> None:
+        """Import what is random about a jitter."""
+        spread(jitter)
+
+    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
+        """Begin to tick."""
+        return Every(engine, flag, self._period, jitter)
 
 
-def after(seconds: float) -> Source:
-    """Give what raises its flag once.
+class AfterSource(Source):
+    """A timer that ticks once.
 
-    :param seconds: from the start to the tick
+    :param delay: seconds from its start to the tick
     """
-    return Source(f"after-{format_span(seconds)}", after=seconds)
+
+    __slots__ = ("_delay",)
+
+    key = "after"
+    happens_once = True
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        super().__init__(f"{self.key}-{self.text()}")
+
+    def text(self) -> str:
+        """Write the delay."""
+        return format_span(self._delay)
+
+    def prepare(self, jitter: float) -> None:
+        """Import what is random about a jitter."""
+        spread(jitter)
+
+    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
+        """Plan the tick."""
+        return engine.call_later(self._delay + spread(jitter)(), engine.raise_flag, flag)
+
+    def survives(self, *, is_same: bool, had_actions: bool) -> bool:  # noqa: ARG002 - whatever changes
+        """Keep the moment that was planned, or that is over."""
+        return True
+
+
+def every(text: str) -> EverySource:
+    """Read a timer that ticks again and again.
+
+    :raises ValueError: if it is no span, or one too short
+    """
+    seconds = parse_span(text)
+    if seconds < _SHORTEST:
+        raise ValueError(f"{text!r} is too short; the shortest is 1ms")
+    return EverySource(seconds)
+
+
+def after(text: str) -> AfterSource:
+    """Read a timer that ticks once.
+
+    :raises ValueError: if it is no span
+    """
+    return AfterSource(parse_span(text))
 
 
 class Every:
