@@ -47,7 +47,7 @@ nitpick_ignore = [
     ("py:class", "flagman.testing.A"),
     ("py:class", "Path"),
     ("py:class", "Namespace"),
-    # Each other's neighbours in their module, but documented as flagman.Engine and flagman.engine.outcome.Outcome.
+    # Each other's neighbours in their module, but documented as flagman.Engine.
     ("py:attr", "Outcome.FAILED"),
     ("py:meth", "Engine.run"),
 ]

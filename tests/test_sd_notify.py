@@ -518,6 +518,6 @@ def test_no_text_makes_a_line_of_its_own(text: str, length: int) -> None:
     assert [part.partition("=")[0] for part in message.split("\n")] == ["READY", "STATUS", "EXIT_STATUS"]
 
 
-def test_the_notifier_is_not_imported_without_a_word_of_a_manager() -> None:
-    """Every variable that a manager sets counts as one."""
+def test_every_variable_of_a_manager_is_noticed() -> None:
+    """Without any of them a start does not import the notifier, and they would not be hidden."""
     assert all(name.startswith(command._OF_MANAGER) for name in PRIVATE)

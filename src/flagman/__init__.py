@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flagman.core import run as run
     from flagman.core import set_handlers as set_handlers
     from flagman.engine.action import Action as Action
+    from flagman.engine.action import Host as Host
     from flagman.engine.engine import Engine as Engine
     from flagman.engine.signals import HANDLED_SIGNALS as HANDLED_SIGNALS
     from flagman.exceptions import ActionClosed as ActionClosed
@@ -31,6 +32,7 @@ _HOMES = {
     "ActionFailed": "flagman.exceptions",
     "Engine": "flagman.engine.engine",
     "HANDLED_SIGNALS": "flagman.engine.signals",
+    "Host": "flagman.engine.action",
     "KNOWN_ACTIONS": "flagman.core",
     "SkipRest": "flagman.exceptions",
     "__version__": "flagman.version",
@@ -42,6 +44,7 @@ _HOMES = {
 __all__ = [*_HOMES, *_MODULES]  # noqa: PLE0604 - names of the tables
 
 
+# Each face of the house has these lines: a module that all could share would take every start longer.
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"flagman.{name}")

@@ -1,4 +1,4 @@
-"""The name by which programs have always known the module of the notifier."""
+"""The old name of ``flagman.systemd.notify``, kept for programs."""
 
 from flagman.systemd.notify import SystemdNotifier
 

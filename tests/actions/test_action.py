@@ -121,6 +121,7 @@ def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
     for ask in (
         lambda: host.set_up("usr1", Recorder, "b"),
         lambda: host.debounce("usr1", 5),
+        lambda: host.arm([10]),
         lambda: host.raise_flag("usr1"),
         lambda: host.call_later(5, print),
         lambda: host.call_at(5, print),
@@ -133,12 +134,16 @@ def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
 
 def test_an_engine_has_an_answer_of_its_own_to_all_that_an_action_may_ask() -> None:
     """None is left to what stands for a missing one."""
-    asked = {name for name in vars(Host) if not name.startswith("_")}
+    asked = {name for name in {**vars(Host), **vars(Host())} if not name.startswith("_")}
     with flagman.Engine() as engine:
-        assert asked - {"reload"} <= vars(flagman.Engine).keys() | vars(engine).keys()
+        assert asked - {"agent", "reload"} <= vars(flagman.Engine).keys() | vars(engine).keys()
 
 
-def test_the_engine_tells_how_it_is_called() -> None:
-    """A program of its own has another name than flagman."""
-    with flagman.Engine() as engine, flagman.Engine(agent="served/2") as other:
-        assert (engine.agent, other.agent) == ("", "served/2")
+def test_actions_without_an_engine_share_nothing() -> None:
+    """What one does to its own is not seen by another."""
+    one, other = Recorder("a"), Recorder("b")
+    one.engine.turn.failures += 1
+    one.engine.output = "null"
+    assert (other.engine.turn.failures, other.engine.output) == (0, "inherit")
+    one._close()
+    other._close()

@@ -18,8 +18,8 @@ from daemon import DEADLINE, inheriting, settle
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction
 from flagman.children import output, process, reaping
-from flagman.engine.engine import Outcome
 from flagman.engine.interrupt import Interrupter
+from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
 
 if TYPE_CHECKING:

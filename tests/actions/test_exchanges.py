@@ -23,7 +23,7 @@ from daemon import DEADLINE
 
 from flagman import ActionFailed, Engine
 from flagman.actions import HttpAction
-from flagman.engine.engine import Outcome
+from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
 from flagman.web import channels, connecting
 

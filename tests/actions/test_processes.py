@@ -20,7 +20,7 @@ from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, in_terminal, run
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction
 from flagman.children import process, reaping
-from flagman.engine.engine import Outcome
+from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver, Lines
 
 if TYPE_CHECKING:

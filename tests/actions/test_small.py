@@ -12,7 +12,7 @@ import pytest
 from flagman import ActionFailed, Engine
 from flagman.actions import LogAction, StopAction, TouchAction
 from flagman.actions.rehearsal import RehearsedAction
-from flagman.engine.engine import Outcome
+from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
 
 if TYPE_CHECKING:

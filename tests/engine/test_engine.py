@@ -28,9 +28,9 @@ from recorder import (
 )
 
 from flagman import ActionClosed, ActionFailed, Engine, SkipRest
-from flagman.engine.engine import Outcome
 from flagman.engine.limits import Limits
 from flagman.engine.signals import Signals
+from flagman.engine.turn import Outcome
 from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from flagman import actions, cli, daemon
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
 from flagman.config.options import OPTIONS, TRIGGERS
-from flagman.config.reader import KEYS
 from flagman.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,12 +64,6 @@ def test_the_names_of_a_face(face: ModuleType) -> None:
         assert getattr(face, name) is not None
 
 
-def test_the_built_in_actions_are_names_of_their_package() -> None:
-    """Each class, where the table says that it is."""
-    classes = {place.partition(":")[2]: place.partition(":")[0] for place in BUILT_IN.values()}
-    assert {"Action": "flagman.engine.action", **classes} == actions._HOMES
-
-
 def test_the_built_in_actions_on_the_page_about_the_command_line() -> None:
     """All of them, in the order of the list."""
     listed = section("cli.rst", "Actions").partition("Built-in are:")[2]
@@ -106,9 +99,3 @@ def test_every_option_is_a_setting() -> None:
     """And every setting is that of an option, but for the bindings and the logging table of the file."""
     settings = {option.setting for option in OPTIONS}
     assert settings == set(Settings.__annotations__) - {"bindings", "logging"}
-
-
-def test_every_key_of_the_file_is_on_its_page() -> None:
-    """By name."""
-    text = (ROOT / "docs" / "configuration.rst").read_text(encoding="utf-8") + section("cli.rst", "Options")
-    assert [key for key in KEYS if not re.search(rf"\b{key}\b", text)] == []

@@ -98,20 +98,43 @@ def test_every_told_name_can_be_imported(name: str) -> None:
     pytest.fail(f"there is no {name}")
 
 
+MEMBERS = re.compile(r"^\.\. auto(?:class|module):: (\S+)\n(?:   :.*\n)*?   :members: (.*)$", re.MULTILINE)
+
+
+def documented_members() -> list[tuple[str, str]]:
+    """Give the classes whose members the page about the API names, each with one of them."""
+    text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    return [(name, member) for name, members in MEMBERS.findall(text) for member in members.split(", ")]
+
+
+@pytest.mark.parametrize(("name", "member"), documented_members())
+def test_every_documented_member_is_there(name: str, member: str) -> None:
+    """Of a class, or declared for its instances."""
+    module, _, attribute = name.rpartition(".")
+    found = getattr(import_module(module), attribute)
+    assert hasattr(found, member) or member in found.__annotations__
+
+
 def test_the_page_about_the_api_is_read() -> None:
-    """Or the test above would say nothing about it."""
-    assert {"flagman.Engine", "flagman.engine.outcome.Outcome", "flagman.cli.main", "flagman.types"} <= told()
+    """Or the tests above would say nothing about it."""
+    assert ("flagman.Engine", "call_at") in documented_members()
+    assert {"flagman.Engine", "flagman.engine.turn.Outcome", "flagman.cli.main", "flagman.types"} <= told()
 
 
 def test_loggers_keep_their_names() -> None:
     """Each is written out, wherever its module is by now."""
     found: set[str] = set()
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger" and node.args:
-                (argument,) = node.args
-                if ast.unparse(argument) != "record.name":
-                    assert isinstance(argument, ast.Constant), f"{name} names its logger after itself"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "logging":
+                assert "getLogger" not in [alias.name for alias in node.names], f"{name} imports getLogger"
+            if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith(("getLogger", "getChild")):
+                continue
+            assert ast.unparse(node.func) == "logging.getLogger", f"{name} makes a logger in another way"
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                if (name, ast.unparse(argument)) != ("flagman.log.start", "record.name"):
+                    assert isinstance(argument, ast.Constant), f"{name} does not write the name of its logger out"
                     found.add(str(argument.value))
     assert found == LOGGERS
 

@@ -1,6 +1,8 @@
 """What runs when a flag is raised: the built-in actions, and how actions are found and checked.
 
-It imports the engine, children, web, and what those import. Each module is imported when one of its names is used.
+Each module is imported when one of its names is used.
+
+May import: web, triggers, children, engine, text, exceptions, types, version.
 """
 
 from __future__ import annotations

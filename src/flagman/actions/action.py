@@ -1,4 +1,4 @@
-"""The name by which plugins have always known the module of the base class."""
+"""The old name of ``flagman.engine.action``, kept for programs."""
 
 from flagman.engine.action import Action
 

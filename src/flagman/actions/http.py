@@ -13,7 +13,6 @@ from urllib.parse import quote, urljoin
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import printable, shown
-from flagman.version import __version__
 from flagman.web.answer import Answer, Early
 from flagman.web.channels import Tls
 from flagman.web.connecting import connect, connect_to_path
@@ -153,9 +152,7 @@ class HttpAction(Action):
         for_proxy = (self._request.for_proxy() or proxy.headers) if proxy else []
         is_passed_on = proxy is not None and url.scheme == "http"
         target, extra = (url.absolute, for_proxy) if is_passed_on else (url.target, [])
-        data = self._request.head(
-            url, target, extra, agent=self.engine.agent or f"flagman/{__version__}", has_body=has_body
-        )
+        data = self._request.head(url, target, extra, agent=self.engine.agent, has_body=has_body)
         if has_body and self._request.body:
             data += self._request.body
         stream = self._connect(url, proxy, limit)

@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 
-from flagman.children.pidfd import open_pidfd, send
+from flagman.children.pidfd import LARGEST_PID, open_pidfd, send
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import shown
@@ -15,7 +15,6 @@ from flagman.text.signames import number_of
 _PID_FILE = "pidfile:"
 # Bytes: a pid file holds a number; whatever is longer is something else.
 _LONGEST = 64
-_LARGEST = 2**31 - 1
 _DIGITS = 10
 
 
@@ -86,11 +85,11 @@ class SignalAction(Action):
 
 def _is_pid(text: str) -> bool:
     """Tell a pid from other things: 0 and negative numbers mean process groups to kill(2)."""
-    return text.isascii() and text.isdigit() and len(text) <= _DIGITS and 0 < int(text) <= _LARGEST
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS and 0 < int(text) <= LARGEST_PID
 
 
 def _read(path: str) -> int:
-    """Read a pid file: a number in its first line."""
+    """Read a pid file of any program: a number in its first line. That of flagman is read more strictly."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from flagman.types import SignalNumber
 
+#: No process has a larger number.
+LARGEST_PID = 2**31 - 1
+
 
 def open_pidfd(pid: int) -> int:
     """Open a descriptor of a process; it becomes readable when the process ends.

@@ -1,6 +1,9 @@
 """The commands ``flagman`` and ``flagmanctl``: arguments in, exit status out; nothing else prints or parses arguments.
 
-It may import every other room. The names that programs use are looked up when they are first used.
+The names that programs use are looked up when they are first used.
+
+May import: service, systemd, log, config, daemon, actions, web, triggers, children, engine, text, core, exceptions,
+types, version.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     try:
         settings = read(argv, finder(None))
     except UsageError as error:
-        from flagman.service import mistakes  # noqa: PLC0415 - most runs make none
+        from flagman.cli import mistakes  # noqa: PLC0415 - most runs make none
 
         mistakes.report(error)
         raise SystemExit(error.exit_code) from None
@@ -137,7 +137,7 @@ class _Command:
         except SystemExit as exit_:  # after --help, or of a signal before there is anything to stop
             return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
         except (FlagmanError, OSError) as error:
-            from flagman.service import mistakes  # noqa: PLC0415 - as above
+            from flagman.cli import mistakes  # noqa: PLC0415 - as above
 
             self._log.release()
             return mistakes.end_with(error, self._manager)

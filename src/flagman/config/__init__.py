@@ -1,4 +1,4 @@
 """What one run is told to do: the settings, the options and keys that set them, the file that has these keys.
 
-It imports actions, the daemon, triggers, and what those import.
+May import: daemon, actions, web, triggers, children, engine, text, exceptions, types, version.
 """

@@ -1,7 +1,9 @@
 """What turns a process into a daemon: steps of the operating system, and no policy. For other programs, too.
 
-It imports how processes are signalled and waited for, and what reads and shows words. The names that programs use are
-looked up when they are first used: a program that only looks at a pid file needs less than one that has a daemon.
+The names that programs use are looked up when they are first used: a program that only looks at a pid file needs less
+than one that has a daemon.
+
+May import: children.pidfd, children.reaping, text, exceptions, types, version.
 """
 
 from __future__ import annotations

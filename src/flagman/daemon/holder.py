@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 from functools import partial
 
+from flagman.children.pidfd import LARGEST_PID, send
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 UNKNOWN = 0
 # Bytes: a number and the end of the line; whatever is longer is something else.
 LONGEST = 32
-_LARGEST = 2**31 - 1
 #: How to open a pid file that anybody may have put there: follow no link, wait for nobody.
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -120,7 +120,7 @@ def number_in(text: bytes) -> int | None:
     """Read the number of a process; None if it is something else."""
     line = text[:-1]
     is_whole = text.endswith(b"\n") and len(text) < LONGEST
-    return int(line) if is_whole and line.isdigit() and 0 < int(line) <= _LARGEST else None
+    return int(line) if is_whole and line.isdigit() and 0 < int(line) <= LARGEST_PID else None
 
 
 def signal_holder(path: str | os.PathLike[str], signum: SignalNumber) -> int | None:
@@ -130,8 +130,6 @@ def signal_holder(path: str | os.PathLike[str], signum: SignalNumber) -> int | N
     :raises FlagmanError: if somebody does who cannot be seen from here
     :raises OSError: if the file cannot be read, or the signal not be sent
     """
-    from flagman.children.pidfd import send  # noqa: PLC0415 - those who only hold or look have no use for it
-
     with suppress(ProcessLookupError):  # it has just ended
         while (pid := read_pid(path)) is not None:
             if send(pid, signum, partial(_is_held_by, path, pid)):

@@ -185,7 +185,7 @@ class Stages(Ordered):
             steps.prevent_core_dumps()
 
     def take_pid_file(self) -> None:
-        """Take the pid file, as who this process still is."""
+        """Take the pid file while the process is still its original user."""
         if self.user is not None or self.group is not None:
             from flagman.daemon.privileges import Identity  # noqa: PLC0415 - for those who become somebody else
 

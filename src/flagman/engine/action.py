@@ -14,12 +14,12 @@ from flagman.exceptions import ActionClosed, ActionFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sized
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any, ParamSpec
 
     from flagman.engine.calls import Call
     from flagman.engine.limits import Output
-    from flagman.types import ActionName, FlagName
+    from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
 
@@ -34,23 +34,30 @@ class Host:
     before its time.
     """
 
-    #: What the bundle that runs, or has run last, was lowered for.
-    turn: Turn = Turn("", 0)
-    #: Those of actions without any of their own; in ``set_up``, the action's own.
-    limits: Limits = Limits()
     #: What becomes of the output of commands, see :class:`flagman.Engine`.
     output: Output = "inherit"
-    #: How actions call this program towards others; empty for the name and the version of flagman.
-    agent: str = ""
     #: Seconds on a clock that never goes back.
     clock: Callable[[], float] = time.monotonic
-    #: Ends the code of an action that has to end, see ``flagman.engine.interrupt``.
-    interrupter: Interrupter = Interrupter()
     #: Asks for the configuration to be read again, once the bundle that runs has ended; None where there is none.
     reload: Callable[[], None] | None = None
 
+    def __init__(self) -> None:
+        #: What the bundle that runs, or has run last, was lowered for.
+        self.turn = Turn("", 0)
+        #: The limits of actions that have none of their own; during ``set_up``, those of the action.
+        self.limits = Limits()
+        #: Ends the code of an action that has to end, see ``flagman.engine.interrupt``.
+        self.interrupter = Interrupter()
+
     @property
-    def bundles(self) -> Mapping[FlagName, Sized]:
+    def agent(self) -> str:
+        """How actions call this program towards others, such as ``flagman/1.0.0``."""
+        from flagman.version import __version__  # noqa: PLC0415 - few actions ask
+
+        return f"flagman/{__version__}"
+
+    @property
+    def bundles(self) -> Mapping[FlagName, Collection[object]]:
         """The bundles that have actions, by flag."""
         return MappingProxyType({})
 
@@ -67,6 +74,10 @@ class Host:
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
         """Run the bundle of a flag once it has not been raised for ``span`` seconds."""
+        raise NotImplementedError(_ALONE)
+
+    def arm(self, signums: Iterable[SignalNumber]) -> None:
+        """Handle those of these signals whose flags have actions, from now on."""
         raise NotImplementedError(_ALONE)
 
     def raise_flag(self, flag: FlagName) -> None:
@@ -101,12 +112,14 @@ class Action(ABC):
     default_timeout: float | None = None
 
     #: What this action may ask of its engine, from before :meth:`set_up` on; also of an action without one.
-    engine: Host = Host()
+    engine: Host
 
     # True before set_up has succeeded and after tear_down has begun: what was never opened is never torn down.
     _closed = True
 
     def __init__(self, *args: str) -> None:
+        if "engine" not in vars(self):
+            vars(self)["engine"] = Host()  # also where a class has a property of this name
         self.set_up(*args)
         self._closed = False
 

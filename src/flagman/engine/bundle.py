@@ -62,6 +62,9 @@ class Bundle:
     def __iter__(self) -> Iterator[Member]:
         return iter(tuple(self._members))
 
+    def __contains__(self, member: object) -> bool:
+        return member in self._members
+
     def __len__(self) -> int:
         return len(self._members)
 
@@ -102,7 +105,7 @@ class Overlaps:
 
     def __init__(self, flags: Flags) -> None:
         self._flags = flags
-        # Flags whose next run is for those actions alone that want to run again, and the raises that is for.
+        # Flags whose next run is only for actions with overlap=rerun, with the raises that it answers.
         self._partly: dict[FlagName, int] = {}
 
     def is_partial(self, flag: FlagName, raises: int) -> bool:
@@ -113,7 +116,7 @@ class Overlaps:
         """Look at a flag that is raised when its bundle has just run.
 
         :param otherwise: the policy where no action is left
-        :param whole: every action of the bundle has run; one that has not cannot have had the raise stand for its run
+        :param whole: every action ran; one that was skipped still owes an answer to the new raise
         :returns: how many raises that run stands for, too
         """
         policies = {member.limits.overlap for member in bundle} or {otherwise}

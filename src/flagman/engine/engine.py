@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock
 from contextlib import ExitStack
-from enum import Enum
 
 from flagman.engine.action import Host
-from flagman.engine.bundles import Bundles, warn_unmapped
 from flagman.engine.flags import STOP, check_name
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.limits import Limits, check_choice
 from flagman.engine.loop import Loop
+from flagman.engine.lowering import Lowering, warn_unmapped
 from flagman.engine.roster import Roster
 from flagman.engine.signals import Signals, flag_of
+from flagman.engine.turn import Outcome
 from flagman.exceptions import TearDownError
 
 TYPE_CHECKING = False
@@ -32,17 +32,6 @@ if TYPE_CHECKING:
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
-
-
-class Outcome(Enum):
-    """Why :meth:`flagman.Engine.run` returned."""
-
-    #: The stop flag was raised.
-    STOPPED = "stopped"
-    #: Every action has closed; there is nothing left to do.
-    EMPTY = "empty"
-    #: A run failed, and ``on_error`` or ``max_failures`` does not let that pass.
-    FAILED = "failed"
 
 
 class Engine(Host):
@@ -65,7 +54,6 @@ class Engine(Host):
     :param signals: handlers that have been armed already; the engine does not close them
     :param unmapped: called with a flag that was raised and has no actions; by default, a warning is logged
     :param contained: the exceptions that count as an action's failure; all others leave :meth:`run`
-    :param agent: how actions call this program towards others, such as ``served/2.1``; by default as flagman
     :param clock: seconds on a clock that never goes back
     :param wait: waits for descriptors as :meth:`select.poll.poll` does; for tests
     :raises ValueError: if a choice is none of those that there are, or a number is out of its range
@@ -82,7 +70,6 @@ class Engine(Host):
         signals: Signals | None = None,
         unmapped: Callable[[FlagName], None] | None = None,
         contained: tuple[type[BaseException], ...] = (Exception,),
-        agent: str = Host.agent,
         clock: Callable[[], float] = time.monotonic,
         wait: Wait | None = None,
     ) -> None:
@@ -92,14 +79,13 @@ class Engine(Host):
         self.flags.clock = clock
         self.interrupter = Interrupter(self._signals.codes, self._signals.wakeup)
         self._roster = Roster(self.flags, self.interrupter, contained)
-        self._bundles = Bundles(self.flags, self._roster, self._signals.keep_waking)
+        self._lowering = Lowering(self.flags, self._roster, self._signals.keep_waking)
         self.limits = Limits(on_error, timeout, max_failures, overlap)
         check_choice("output", output, ("inherit", "log", "null"))
         self.output = output
-        self.agent = agent
         self.clock = clock
         #: What raises a flag once more whose timer was due while its own bundle ran, by flag.
-        self.timers = self._bundles.timers
+        self.timers = self._lowering.timers
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, [self._signals.wakeup], self._lower, clock=clock, wait=wait)
         self._is_closed = self._is_running = False
@@ -114,20 +100,20 @@ class Engine(Host):
     @property
     def bundles(self) -> Mapping[FlagName, Bundle]:
         """The bundles that have actions, by flag."""
-        return self._bundles.by_flag
+        return self._lowering.by_flag
 
     @property
     def turn(self) -> Turn:
         """What the bundle that runs, or has run last, was lowered for."""
-        return self._bundles.turn
+        return self._lowering.turn
 
     @turn.setter
     def turn(self, turn: Turn) -> None:
-        self._bundles.turn = turn
+        self._lowering.turn = turn
 
     def observe(self, observer: Callable[[Turn], None]) -> None:
         """Call this when a bundle has run."""
-        self._bundles.observers.append(observer)
+        self._lowering.observers.append(observer)
 
     def set_up(
         self,
@@ -147,7 +133,7 @@ class Engine(Host):
         """
         check_name(flag)
         member = self.create(action, *arguments, name=name, limits=limits)
-        self._bundles.add(flag, member)
+        self._lowering.add(flag, member)
         return member.action
 
     def create(
@@ -167,7 +153,7 @@ class Engine(Host):
 
     def replace(self, bundles: Mapping[FlagName, Bundle]) -> None:
         """Let flags have these bundles, and no others, from now on; not while one runs."""
-        self._bundles.replace(bundles)
+        self._lowering.replace(bundles)
 
     def discard(self, members: Iterable[Member]) -> None:
         """Tear down actions that are in no bundle, the last first; those that have closed are passed over."""
@@ -179,7 +165,7 @@ class Engine(Host):
         :param span: 0 to end this, and to run a bundle that waits at once
         :param pass_first: run it at once when it is lowered the first time
         """
-        self._bundles.debounce(flag, span, self.call_at, pass_first=pass_first)
+        self._lowering.debounce(flag, span, self.call_at, pass_first=pass_first)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Handle those of these signals whose flags have actions, until the engine is closed; call it before run().
@@ -196,7 +182,7 @@ class Engine(Host):
 
     def pending(self, flag: FlagName) -> int:
         """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
-        return self._bundles.pending(flag)
+        return self._lowering.pending(flag)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Let the loop call ``code`` in so many seconds, between two runs of bundles.
@@ -244,7 +230,7 @@ class Engine(Host):
             self._signals.keep_waking()
             self._loop.run()
             # A HUP that follows TERM, as systemd may send it, does not cut the last bundles off; a second TERM does.
-            self._bundles.finish(self.last_flags, lambda: self.interrupter.insisted)
+            self._lowering.finish(self.last_flags, lambda: self.interrupter.insisted)
             return Outcome.FAILED if self._roster.failed else self._outcome
         finally:
             self._is_running = False
@@ -253,7 +239,7 @@ class Engine(Host):
         if flag not in self.bundles:
             self._unmapped(flag)
             self._signals.keep_waking()
-        elif self._bundles.lower(flag, raised, self.limits.overlap) and self.once:
+        elif self._lowering.lower(flag, raised, self.limits.overlap) and self.once:
             self.flags.add(STOP)
         self._check()
 
@@ -283,7 +269,7 @@ class Engine(Host):
             if self._owns_signals:
                 self._owns_signals = False
                 stack.callback(self._signals.close)
-            stack.callback(self._bundles.by_flag.clear)
+            stack.callback(self._lowering.by_flag.clear)
             stack.callback(self._roster.close_all)
         if self._roster.torn_down_badly is not None:
             raise TearDownError("a tear_down failed; the log tells which") from self._roster.torn_down_badly

@@ -1,4 +1,4 @@
-"""The module in which programs have first known the turn."""
+"""The old name of ``flagman.engine.turn``, kept for programs."""
 
 from flagman.engine.turn import Turn
 

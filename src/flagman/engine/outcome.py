@@ -1,5 +1,5 @@
-"""The module in which programs have first known the outcome."""
+"""The old name of ``flagman.engine.turn``, kept for programs."""
 
-from flagman.engine.engine import Outcome
+from flagman.engine.turn import Outcome
 
 __all__ = ["Outcome"]

@@ -1,6 +1,8 @@
-"""A turn: one run of the bundle behind a flag."""
+"""A turn, which is one run of the bundle behind a flag; and what has come of all turns."""
 
 from __future__ import annotations
+
+from enum import Enum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,3 +29,14 @@ class Turn:
         self.ignored = 0
         #: How many actions have failed in this turn.
         self.failures = 0
+
+
+class Outcome(Enum):
+    """Why :meth:`flagman.Engine.run` returned."""
+
+    #: The stop flag was raised.
+    STOPPED = "stopped"
+    #: Every action has closed; there is nothing left to do.
+    EMPTY = "empty"
+    #: A run failed, and ``on_error`` or ``max_failures`` does not let that pass.
+    FAILED = "failed"

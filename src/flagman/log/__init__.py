@@ -1,6 +1,8 @@
 """The log of the command, and the standard streams that it and the actions write to.
 
-It imports the configuration, and what that imports.
+What all modules need is here, and not in a module of its own, which every start would have to read.
+
+May import: config, daemon, actions, web, triggers, children, engine, text, exceptions, types, version.
 """
 
 from __future__ import annotations

@@ -78,6 +78,11 @@ def is_journal(descriptor: int = _STDERR) -> bool:
     return device == str(status.st_dev) and inode == str(status.st_ino)
 
 
+def error_prefix() -> str:
+    """Give what the line that tells why flagman ends begins with: in the journal, its priority."""
+    return ERROR_PREFIX if "JOURNAL_STREAM" in os.environ and is_journal() else ""
+
+
 def set_up(settings: Settings, opened: int | None = None) -> None:
     """Let the root logger write as the settings say.
 

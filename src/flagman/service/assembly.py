@@ -27,9 +27,9 @@ logger = logging.getLogger("flagman.assembly")
 
 
 class Plan:
-    """The way to other settings.
+    """The difference between the bindings that hold and other settings.
 
-    :param settings: those
+    :param settings: the other ones
     :param steps: every binding, with its action if there is one already
     :param old: the actions that are not needed any more, in the order in which they were set up
     :param before: all actions that are in bundles when it begins

@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 
 from flagman.engine import writing
-from flagman.engine.bundles import warn_unmapped
 from flagman.engine.flags import STOP
+from flagman.engine.lowering import warn_unmapped
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
 TYPE_CHECKING = False

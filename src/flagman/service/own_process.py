@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flagman.engine.signals import Signals
 
 _UMASK = 0o077
-# The signals of who does not want to wait for the daemon any longer.
+# Signals that end the wait for the daemon to be ready.
 _IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -54,9 +54,9 @@ class _Process(Daemon):
     @property
     def error(self) -> str:
         """What the daemon has said, with the priority of its mistakes if it is passed on to the journal."""
-        from flagman.service.mistakes import prefix  # noqa: PLC0415 - for the process that waits for the daemon
+        from flagman.log.setup import error_prefix  # noqa: PLC0415 - for the process that waits for the daemon
 
-        begins = (self._PREFIX, f"{prefix()}{self._PREFIX}")
+        begins = (self._PREFIX, f"{error_prefix()}{self._PREFIX}")
         lines = super().error.splitlines(keepends=True)
         return "".join(line.replace(*begins, 1) if line.startswith(self._PREFIX) else line for line in lines)
 

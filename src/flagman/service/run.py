@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, closing
 
-from flagman.engine.engine import Engine, Outcome
+from flagman.engine.engine import Engine
+from flagman.engine.turn import Outcome
 from flagman.service.assembly import Assembly
 from flagman.service.dispositions import Dispositions
 
@@ -44,7 +45,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks) ->
     service = _Service(engine, signals, manager, settings)
     # Not ExitStack.enter_context(), which imports inspect since Python 3.15: 4 ms.
     with closing(engine.interrupter), engine, ExitStack() as stack:
-        # Each tear_down has its time, whatever it is that ends this run.
+        # However the run ends, each tear_down gets the stop timeout.
         stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
         stack.callback(manager.notify, "STOPPING=1")
         stack.callback(setattr, manager, "call_later", None)  # the loop is over

@@ -1,6 +1,9 @@
 """Talking to the service manager: notifications, and the units that it reads. A process may have none.
 
-It imports the configuration, and what that imports.
+What stands for a manager that is not there is here, and not in a module of its own, which every start would have to
+read.
+
+May import: config, daemon, actions, web, triggers, children, engine, text, exceptions, types, version.
 """
 
 from __future__ import annotations

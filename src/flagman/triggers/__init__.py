@@ -1,6 +1,8 @@
 """What raises flags, one kind of trigger in a module.
 
-It imports the engine, and what that imports.
+What all kinds have in common is here, and not in a module of its own, which every start would have to read.
+
+May import: engine, text, exceptions, types, version.
 """
 
 from __future__ import annotations

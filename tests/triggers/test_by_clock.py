@@ -542,8 +542,8 @@ def test_a_held_flag_whose_actions_have_closed() -> None:
     history = History("usr2")
     history.engine.set_up("usr1", Once)
     history.engine.debounce("usr1", 5, pass_first=True)
-    history.engine._bundles._debounced["usr1"].held = (1, 1000.0, 1000.0)
+    history.engine._lowering._debounced["usr1"].held = (1, 1000.0, 1000.0)
     history.engine.raise_flag("usr1")
-    history.at(6, code=history.engine._bundles._debounced["usr1"].let_go)
+    history.at(6, code=history.engine._lowering._debounced["usr1"].let_go)
     history.play(100)
-    assert history.engine._bundles._debounced["usr1"].held is None
+    assert history.engine._lowering._debounced["usr1"].held is None

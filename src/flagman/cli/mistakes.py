@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from contextlib import suppress
 
@@ -39,15 +38,8 @@ def report(error: FlagmanError | OSError) -> None:
     """Write a line for each mistake to stderr."""
     if sys.stderr is None:
         return
+    from flagman.log.setup import error_prefix  # noqa: PLC0415 - a start makes no mistakes
+
     for message in mistakes_of(error):
         with suppress(OSError):  # the status still tells
-            sys.stderr.write(f"{prefix()}flagman: error: {printable(one_line(message))}\n")
-
-
-def prefix() -> str:
-    """Give what a line begins with: in the journal, its priority."""
-    if "JOURNAL_STREAM" not in os.environ:
-        return ""
-    from flagman.log import setup  # noqa: PLC0415 - for the journal
-
-    return setup.ERROR_PREFIX if setup.is_journal() else ""
+            sys.stderr.write(f"{error_prefix()}flagman: error: {printable(one_line(message))}\n")

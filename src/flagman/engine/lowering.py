@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flagman.core")
 
 
-class Bundles:
+class Lowering:
     """Lowers flags that have actions.
 
     :param flags: the raised ones
