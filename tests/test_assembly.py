@@ -30,8 +30,7 @@ def test_a_tick_in_time_comes_later_by_the_jitter(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(by_clock, "spread", lambda jitter: lambda: jitter / 2)
     JOURNAL.clear()
     time = FakeTime()
-    settings = Settings(jitter=8.0)
-    settings.bindings = (Binding(AfterSource(10.0), "recorder", Recorder, ("once",)),)
+    settings = Settings(jitter=8.0, bindings=(Binding(AfterSource(10.0), "recorder", Recorder, ("once",)),))
     with Engine(contained=(), clock=time, wait=time.wait) as engine:
         time.on_end = engine.stop
         assembly = Assembly(engine, settings)
@@ -55,8 +54,7 @@ def bindings(*words: str) -> tuple[Binding, ...]:
 
 def follow(assembly: Assembly, *words: str) -> list[Action]:
     """Let other bindings hold; give what is torn down then."""
-    settings = Settings()
-    settings.bindings = bindings(*words)
+    settings = Settings(bindings=bindings(*words))
     plan = assembly.plan(settings)
     assert assembly.set_up(plan)
     assembly.adopt(plan)
@@ -109,12 +107,12 @@ def test_what_actions_have_added_themselves_stays() -> None:
 
 def holding(*pairs: tuple[str, str]) -> Settings:
     """Make settings with bindings of USR1: flags and names."""
-    settings = Settings()
-    settings.bindings = tuple(
-        Binding(SignalSource(signal.SIGUSR1), "recorder", Recorder, (name,), variant=flag.partition("~")[2])
-        for flag, name in pairs
+    return Settings(
+        bindings=tuple(
+            Binding(SignalSource(signal.SIGUSR1), "recorder", Recorder, (name,), variant=flag.partition("~")[2])
+            for flag, name in pairs
+        )
     )
-    return settings
 
 
 class Curious(Recorder):
@@ -133,9 +131,7 @@ class Curious(Recorder):
 
 def curious(name: str, **choices: object) -> Settings:
     """Make settings with one binding of an action that looks."""
-    settings = Settings(**choices)
-    settings.bindings = (Binding(SignalSource(signal.SIGUSR1), "curious", Curious, (name,)),)
-    return settings
+    return Settings(**choices, bindings=(Binding(SignalSource(signal.SIGUSR1), "curious", Curious, (name,)),))
 
 
 def test_a_set_up_sees_the_settings() -> None:
@@ -196,8 +192,7 @@ def test_raised_flags_of_a_bundle_that_has_gone() -> None:
         follow(assembly, "usr1:a", "usr2:a")
         engine.flags.add("usr1", 3)
         engine.flags.add("usr2", 2)
-        settings = Settings()
-        settings.bindings = tuple(binding.as_variant("2s") for binding in bindings("usr1:a"))
+        settings = Settings(bindings=tuple(binding.as_variant("2s") for binding in bindings("usr1:a")))
         plan = assembly.plan(settings)
         assert assembly.set_up(plan)
         assembly.adopt(plan)

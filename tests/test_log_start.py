@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon import DEADLINE, LIB, MODULE, run
 
-from flagman.config.settings import Settings
 from flagman.log import start
 from flagman.log.start import _Held
 
@@ -172,7 +171,7 @@ def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> N
                 seen.append(record.getMessage())
 
         monkeypatch.setattr(start, "_write", lambda *_, **__: root.handlers.__setitem__(slice(None), [Handler()]))
-        log.settings = Settings()
+        log.known = {}
         log.release()
     finally:
         root.handlers[:] = handlers

@@ -261,7 +261,7 @@ def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], option
         for option, arguments in bindings
     ]
     settings = given(["flagman", *options, *words], finder(None))
-    command = unit_command.Command(settings, settings, settings.bindings).words("--check")
+    command = unit_command.Command(settings, settings).words("--check")
     again = given(command[command.index("-m") + 1 :], finder(None))
     assert again.check
     assert [(b.flag, b.name, b.arguments) for b in again.bindings] == [

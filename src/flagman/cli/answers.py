@@ -5,20 +5,17 @@ from __future__ import annotations
 import sys
 
 from flagman import core
-from flagman.cli.reading import finder, given
 from flagman.exceptions import DaemonError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from flagman.config.settings import Settings
 
 
-def answer(settings: Settings, argv: Sequence[str]) -> None:
+def answer(settings: Settings, line: Settings) -> None:
     """Print what the settings ask for.
 
-    :param argv: what they have been read from
+    :param line: what the command line itself says
     :raises UsageError: if they could not be run
     """
     if settings.list:
@@ -32,8 +29,7 @@ def answer(settings: Settings, argv: Sequence[str]) -> None:
     elif settings.print_unit:
         from flagman.systemd import units  # noqa: PLC0415
 
-        own = given(argv, finder(None))
-        print("\n".join(units.lines(settings, own, own.bindings)))
+        print("\n".join(units.lines(settings, line)))
     else:
         _check_identity(settings)
         print(f"good: {settings.summary()}")

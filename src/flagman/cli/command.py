@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
-from flagman.cli.reading import finder, read
+from flagman.cli.reading import complete, finder, given
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
@@ -49,7 +49,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     from argparse import Namespace  # noqa: PLC0415 - a start can do without
 
     try:
-        settings = read(argv, finder(None))
+        find = finder(None)
+        settings = complete(given(argv, find), find)
     except UsageError as error:
         from flagman.cli import mistakes  # noqa: PLC0415 - most runs make none
 
@@ -148,13 +149,16 @@ class _Command:
             if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
-            settings = read(self._argv, finder(more_time), settings=self._log.settings)
+            find = finder(more_time)
+            line = given(self._argv, find, self._log.known)
+            settings = complete(line, find)
+            self._log.known = vars(settings)
             if not settings.systemd:
                 self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
                 from flagman.cli import answers  # noqa: PLC0415 - for those who ask
 
-                answers.answer(settings, self._argv)
+                answers.answer(settings, line)
                 return 0
             settings.check_together()
             if own_process is None and (settings.daemon or settings.shape_the_process()):
@@ -163,9 +167,9 @@ class _Command:
                 own_process = self._own_process(detach=settings.daemon and not self._is_managed)
             if own_process is not None:
                 stack.enter_context(own_process)
-                own_process.enter(settings)
+                settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
-        hooks = _Hooks(self._argv, self._log, settings, own_process)
+        hooks = _Hooks(line, self._log, own_process)
         return run(settings, self._signals, self._manager, hooks)
 
     def _more_time(self) -> AbstractContextManager[MoreTime | None]:
@@ -187,26 +191,24 @@ def _may_be_answered(word: str) -> bool:
 
 
 class _Hooks:
-    """Reads the command line, and the file that it names, again.
+    """Reads the file that the command line names again.
 
-    :param settings: the first
+    :param line: what the command line says
     """
 
-    def __init__(
-        self, argv: Sequence[str], log: Log, settings: Settings, own_process: OwnProcess | None = None
-    ) -> None:
-        self._argv = argv
+    def __init__(self, line: Settings, log: Log, own_process: OwnProcess | None) -> None:
+        self._line = line
         self._log = log
         self._own_process = own_process
         self._config = ""
         if own_process is not None:
             self._config = own_process.config
-        elif settings.config:
+        elif line.config:
             from flagman.config.paths import working_directory  # noqa: PLC0415 - for those who have a file
 
             with suppress(OSError):  # it has been deleted
                 # Not relative to the directory itself: another one may have its name by then.
-                self._config = os.path.join(working_directory(), settings.config)  # noqa: PTH118 - pathlib costs 5 ms
+                self._config = os.path.join(working_directory(), line.config)  # noqa: PTH118 - pathlib costs 5 ms
 
     def ready(self) -> None:
         self._log.watch(self._engine)  # again: actions may have added handlers
@@ -220,9 +222,9 @@ class _Hooks:
 
     def read(self, more_time: MoreTime) -> Settings:
         core.KNOWN_ACTIONS.look_again()
-        settings = read(self._argv, finder(more_time), self._config)
+        settings = complete(self._line, finder(more_time), self._config)
         if self._own_process is not None:
-            self._own_process.place(settings)
+            settings = self._own_process.placed(settings)
         settings.check_together()
         return settings
 

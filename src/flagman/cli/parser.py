@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 
 from flagman.config.options import LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from flagman.config.options import Option
-    from flagman.config.settings import Settings
 
 _EPILOG = """\
 notes:
@@ -48,16 +47,18 @@ class _HelpFormatter(RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=36, width=80)
 
 
-def parse(words: Sequence[str], settings: Settings) -> None:
+def parse(words: Sequence[str], options: dict[str, object]) -> None:
     """Parse the part of a command line that binds no actions.
 
     :param words: what is left of it
-    :param settings: gets what it says
+    :param options: gets what it says, by the names of the settings
     :raises UsageError: if a word belongs to no option, or the value of one is wrong
     :raises SystemExit: after ``--help`` or ``--version``
     """
     parser = _parser()
-    _, unknown = parser.parse_known_args(list(words), settings)
+    namespace = Namespace()
+    namespace.__dict__ = options
+    _, unknown = parser.parse_known_args(list(words), namespace)
     if unknown:
         parser.error(_unknown(unknown[0]))
 
@@ -69,6 +70,7 @@ def _parser() -> ArgumentParser:
         description="Sleep until a signal arrives, then run the actions that are bound to it.",
         epilog=_EPILOG,
         formatter_class=_HelpFormatter,
+        argument_default=SUPPRESS,
         add_help=False,
         allow_abbrev=False,
     )

@@ -33,30 +33,32 @@ def finder(more_time: MoreTime | None) -> Find:
     return find
 
 
-def read(argv: Sequence[str], find: Find, file: str = "", settings: Settings | None = None) -> Settings:
-    """Read a command line, and its file.
+def given(argv: Sequence[str], find: Find, known: dict[str, object] | None = None) -> Settings:
+    """Read what the command line itself says.
 
     :param argv: the program's name and its arguments
-    :param file: where the configuration file is, if it is no longer where the command line says
-    :param settings: get what is said, also if a mistake comes after it
-    :raises UsageError: if anything in them is wrong
+    :param known: gets the options that are read, also if a mistake comes after them
+    :raises UsageError: if anything in it is wrong
     :raises SystemExit: after ``--help`` or ``--version``
     """
-    settings = given(argv, find, settings)
-    if settings.config:
-        from flagman.config import reader  # noqa: PLC0415 - a start without a file can do without
-
-        reader.read(settings.config, find, file).add_to(settings)
-    return settings
-
-
-def given(argv: Sequence[str], find: Find, settings: Settings | None = None) -> Settings:
-    """Read what the command line itself says."""
-    settings = settings or Settings()
+    options = {} if known is None else known
     bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, find).split(argv[1:])
-    settings.bindings = tuple(bindings)
     if rest:
         from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
 
-        parser.parse(rest, settings)
-    return settings
+        parser.parse(rest, options)
+    return Settings(**options, bindings=tuple(bindings))
+
+
+def complete(given: Settings, find: Find, file: str = "") -> Settings:
+    """Read the file that the command line names, if it names one, and give all settings.
+
+    :param given: what the command line says
+    :param file: where the file is, if it is no longer where the command line says
+    :raises ConfigError: if anything in it is wrong
+    """
+    if not given.config:
+        return given
+    from flagman.config import reader  # noqa: PLC0415 - a start without a file can do without
+
+    return reader.read(given.config, find, file).below(given)

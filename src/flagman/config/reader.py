@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flagman.actions.arguments import check
 from flagman.config.options import OPTIONS, TRIGGERS
-from flagman.config.settings import Binding
+from flagman.config.settings import Binding, Settings
 from flagman.exceptions import ConfigError, UsageError
 from flagman.text.hints import did_you_mean
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from flagman.config.options import Option
-    from flagman.config.settings import Settings
     from flagman.engine.action import Action
     from flagman.triggers import Source
     from flagman.types import ActionName
@@ -51,13 +50,11 @@ class Config:
         #: As it is; None if there is none.
         self.logging: dict[str, object] | None = None
 
-    def add_to(self, settings: Settings) -> None:
-        """Add it to settings from elsewhere, which take precedence, and whose bindings come after the file's."""
-        for name, value in self.options.items():
-            if name not in vars(settings):
-                setattr(settings, name, value)
-        settings.bindings = (*(binding.separated(settings) for binding in self.bindings), *settings.bindings)
-        settings.logging = self.logging
+    def below(self, given: Settings) -> Settings:
+        """Give all settings: those of the command line take precedence, and its bindings come after the file's."""
+        settings = Settings(**{**self.options, **vars(given)})
+        bindings = (*(binding.separated(settings) for binding in self.bindings), *given.bindings)
+        return settings.changed(bindings=bindings, logging=self.logging)
 
 
 def read(path: str, find: Callable[[ActionName], type[Action]], place: str = "") -> Config:

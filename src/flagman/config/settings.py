@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn
 
     from flagman.engine.action import Action
     from flagman.engine.limits import OnError, Output, Overlap
@@ -56,9 +55,12 @@ class Binding:
         """Give the same binding with a flag that is set apart."""
         return Binding(self.source, self.name, self.action, self.arguments, self.options, variant)
 
-    def placed(self, directory: str) -> Binding:
-        """Give the same binding for a process that works elsewhere; relative paths of its source begin there."""
-        source = self.source.placed(directory)
+    def placed(self, absolute: Callable[[str], str]) -> Binding:
+        """Give the same binding for a process that works elsewhere.
+
+        :param absolute: makes a path absolute
+        """
+        source = self.source.placed(absolute)
         return Binding(source, self.name, self.action, self.arguments, self.options, self.variant)
 
     def separated(self, settings: Settings) -> Binding:
@@ -72,8 +74,11 @@ class Binding:
         return self.as_variant(format_span(span))
 
 
-class Settings(SimpleNamespace):
-    """The options of one run, under the names that they have on the command line."""
+class Settings:
+    """The options of one run, under the names that they have on the command line; they are never changed.
+
+    :param values: those that have been given; all others have their defaults
+    """
 
     #: All bindings, in the order in which they were given.
     bindings: tuple[Binding, ...] = ()
@@ -146,9 +151,19 @@ class Settings(SimpleNamespace):
     #: For :func:`logging.config.dictConfig`, as the file says it.
     logging: dict[str, object] | None = None
 
+    def __init__(self, **values: object) -> None:
+        vars(self).update(values)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"settings are never changed; changed({name}=...) gives others")
+
+    def changed(self, **values: object) -> Settings:
+        """Give the same settings with other values."""
+        return Settings(**{**vars(self), **values})
+
     def of(self, binding: Binding) -> Settings:
         """Give the settings that hold for one binding: its own before those of all."""
-        return Settings(**{**vars(self), **binding.options}) if binding.options else self
+        return self.changed(**binding.options) if binding.options else self
 
     def by_signal(self) -> dict[SignalNumber, tuple[FlagName, ...]]:
         """Give the flags of each signal that has actions."""

@@ -34,8 +34,8 @@ class Log:
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
-        #: As far as they are known.
-        self.settings = Settings()
+        #: The options that say how it is written, as far as they are known.
+        self.known: dict[str, object] = {}
         self._held: _Held | None = None
         if logging.getLogger().handlers:
             return
@@ -44,7 +44,7 @@ class Log:
             install(self._held)
             logging.getLogger().setLevel(_least(argv))
         else:
-            _write(self.settings)
+            _write(Settings())
 
     def set_up(self, settings: Settings, opened: int | None = None) -> None:
         """Write the log as settings say, first what has been held, and then which process this is.
@@ -60,7 +60,7 @@ class Log:
     def release(self) -> None:
         """Write what is held to stderr: this run ends before the log could be set up."""
         if self._held is not None:
-            self._begin(Settings(**{**vars(self.settings), "log_file": "", "logging": None}))
+            self._begin(Settings(**{**self.known, "log_file": "", "logging": None}))
 
     @property
     def is_held(self) -> bool:

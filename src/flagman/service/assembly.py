@@ -80,7 +80,7 @@ class Assembly:
             kept = spare.get(_identity(binding))
             was, member_ = kept.pop(0) if kept else (None, None)
             steps.append((self._timetable.place(binding, was) if self._timetable is not None else binding, member_))
-        settings.bindings = tuple(binding for binding, _ in steps)
+        settings = settings.changed(bindings=tuple(binding for binding, _ in steps))
         unused = {member for members in spare.values() for _, member in members}
         before = {member for bundle in self._engine.bundles.values() for member in bundle}
         return Plan(settings, steps, [member for _, member in self._members if member in unused], before)

@@ -114,9 +114,10 @@ class OwnProcess:
         if detach:
             signals.renew()
 
-    def enter(self, settings: Settings) -> None:
+    def enter(self, settings: Settings) -> Settings:
         """Run all stages but the last; the standard streams stay until all is ready.
 
+        :returns: the settings with paths that mean the same from here on
         :raises UsageError: if the file could not be read again
         :raises FlagmanError: if a stage fails
         :raises OSError: likewise
@@ -126,7 +127,7 @@ class OwnProcess:
         names: tuple[str, ...] = ()
         if settings.chroot is not None:
             names = self._move(settings, settings.chroot)
-        self.place(settings)
+        settings = self.placed(settings)
         if settings.chroot is not None or settings.user is not None:
             from flagman.service.late_imports import import_all  # noqa: PLC0415 - for these two alone
 
@@ -152,13 +153,15 @@ class OwnProcess:
             self.log = descriptors.copy(self._opened[settings.log_file])
         process.stdout = self._stream(settings, descriptors.STDOUT)
         process.stderr = self._stream(settings, descriptors.STDERR)
+        return settings
 
-    def place(self, settings: Settings) -> None:
-        """Let the paths of options mean what they meant where the command was started, wherever it is by then."""
-        for name in ("log_file", "stdout", "stderr", "chdir"):
-            path = getattr(settings, name)
-            if path:
-                setattr(settings, name, self._absolute(path))
+    def placed(self, settings: Settings) -> Settings:
+        """Give settings whose paths mean what they meant where the command was started, wherever this process is."""
+        paths = {name: getattr(settings, name) for name in ("log_file", "stdout", "stderr", "chdir")}
+        return settings.changed(
+            **{name: self._absolute(path) for name, path in paths.items() if path},
+            bindings=tuple(binding.placed(self._absolute) for binding in settings.bindings),
+        )
 
     def _absolute(self, path: str) -> str:
         if path and not self.directory and not os.path.isabs(path):  # noqa: PTH117 - as above

@@ -19,7 +19,7 @@ from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from flagman.config.options import Option
     from flagman.config.settings import Binding, Settings
@@ -41,11 +41,10 @@ class Command:
     """A command line, in two parts; what is added goes in between.
 
     :param settings: all that holds
-    :param given: the options of the command line alone
-    :param bindings: those of the command line alone
+    :param given: what the command line itself says
     """
 
-    def __init__(self, settings: Settings, given: Settings, bindings: Sequence[Binding]) -> None:
+    def __init__(self, settings: Settings, given: Settings) -> None:
         self._settings = settings
         self._flagman = _flagman()
         #: Variables that decide which modules are found.
@@ -59,11 +58,11 @@ class Command:
         for option in OPTIONS:
             if vars(given).get(option.setting, "") != "" and option.setting not in _OURS:
                 self._options += self._option(option, vars(given)[option.setting])
-        self._bindings = [word for binding in bindings for word in self._binding(binding)]
+        self._bindings = [word for binding in given.bindings for word in self._binding(binding)]
         #: What the file runs, and systemd's PATH lacks.
         self.lacking = [
             program
-            for binding in settings.bindings[: len(settings.bindings) - len(bindings)]  # which come first
+            for binding in settings.bindings[: len(settings.bindings) - len(given.bindings)]  # which come first
             if (program := self._found(binding)) is not None
         ]
 

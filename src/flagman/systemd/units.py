@@ -17,9 +17,9 @@ from flagman.text.spans import format_span, parse_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from flagman.config.settings import Binding, Settings
+    from flagman.config.settings import Settings
     from flagman.types import SignalNumber
 
 # Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
@@ -32,17 +32,16 @@ _SHORTEST_WATCHDOG = 30
 _MINUTE = 60
 
 
-def lines(settings: Settings, given: Settings, bindings: Sequence[Binding]) -> Iterator[str]:
+def lines(settings: Settings, given: Settings) -> Iterator[str]:
     """Give the lines of all units, each file after a comment with its path.
 
     :param settings: all that holds
-    :param given: the options of the command line alone
-    :param bindings: those of the command line alone
+    :param given: what the command line itself says
     :raises UsageError: if there is no unit for that
     """
     if not settings.systemd:
         raise UsageError("--print-unit is not for --no-systemd: systemd would wait for READY=1 for ever")
-    writer = _Writer(settings, unit_command.Command(settings, given, bindings))
+    writer = _Writer(settings, unit_command.Command(settings, given))
     yield from writer.service()
     if settings.timer:
         yield from writer.timer(settings.timer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import ClassVar, Protocol
 
     from flagman.engine.engine import Engine
@@ -55,10 +56,10 @@ class Source:
         """Name the setting that moves its runs, ``jitter`` or ``debounce``; empty if nothing does."""
         return "jitter"
 
-    def placed(self, directory: str) -> Source:  # noqa: ARG002 - for kinds that have a path
+    def placed(self, absolute: Callable[[str], str]) -> Source:  # noqa: ARG002 - for kinds that have a path
         """Give the same source for a process that works elsewhere.
 
-        :param directory: where relative paths began
+        :param absolute: makes a path absolute
         """
         return self
 

@@ -1,0 +1,105 @@
+"""Settings are values: layers that are merged once, and never changed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flagman import cli
+from flagman.actions import PrintAction
+from flagman.cli import command, reading
+from flagman.config.reader import Config
+from flagman.config.settings import Binding, Settings
+from flagman.triggers import Source
+from flagman.triggers.by_clock import AfterSource, EverySource
+from flagman.triggers.by_signal import SignalSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+VALUES = st.fixed_dictionaries(
+    {}, optional={"overlap": st.sampled_from(["ignore", "rerun"]), "jitter": st.floats(0, 9)}
+)
+
+
+def test_settings_are_never_changed() -> None:
+    """Who tries learns how to get others."""
+    settings = Settings(jitter=1.0)
+    with pytest.raises(AttributeError, match="settings are never changed"):
+        settings.jitter = 2.0
+    other = settings.changed(jitter=2.0)
+    assert (settings.jitter, other.jitter, other.overlap) == (1.0, 2.0, "ignore")
+
+
+@given(VALUES, VALUES, VALUES)
+def test_the_nearest_layer_counts(file: dict[str, object], line: dict[str, object], own: dict[str, object]) -> None:
+    """The binding's own, the command line, the file, the defaults."""
+    config = Config()
+    config.options = file
+    config.bindings = [Binding(SignalSource(signal.SIGUSR1), "print", PrintAction, ("x",), own)]
+    given = Settings(**line)
+    settings = config.below(given)
+    (binding,) = settings.bindings
+    for name in ("overlap", "jitter"):
+        layers = (own, line, file, {name: getattr(Settings, name)})
+        assert getattr(settings.of(binding), name) == next(layer[name] for layer in layers if name in layer)
+    assert vars(given) == line
+    assert config.options == file
+
+
+NAMES = st.text(st.characters(exclude_characters="\0"), min_size=1)
+
+
+@given(NAMES, NAMES, st.sampled_from(["", "2s", "1"]), st.sampled_from(["", "2s", "1"]))
+def test_two_bindings_have_one_flag_only_if_they_have_one_trigger(a: str, b: str, first: str, second: str) -> None:
+    """Whatever a trigger is called: the path of a file may hold anything."""
+    one, other = (
+        Binding(Source(name), "print", PrintAction, ("x",), variant=variant)
+        for name, variant in ((a, first), (b, second))
+    )
+    assert (one.flag == other.flag) == ((a, first) == (b, second))
+    assert one.as_variant("").source.trigger == a
+
+
+class FileSource(Source):
+    """A kind with a path."""
+
+    def placed(self, absolute: Callable[[str], str]) -> Source:
+        """Give another one."""
+        return FileSource(absolute(self.trigger))
+
+
+def test_a_source_with_a_path_is_told_where_it_begins() -> None:
+    """Another kind stays as it is."""
+    binding = Binding(FileSource("x"), "print", PrintAction, ("x",), {"timeout": 1.0}, "v")
+    placed = binding.placed(lambda path: os.path.join("/there", path))  # noqa: PTH118 - as the command does
+    assert (placed.source.trigger, placed.options, placed.variant, placed.flag) == (
+        "/there/x",
+        {"timeout": 1.0},
+        "v",
+        "/there/x~v",
+    )
+    for source in (SignalSource(signal.SIGHUP), EverySource(5), AfterSource(5)):
+        assert source.placed(str) is source
+
+
+@pytest.mark.parametrize("mode", ["--print-unit", "--print-config", "--check"])
+def test_the_command_line_is_read_once(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked for."""
+    lines: list[object] = []
+    read = reading.given
+
+    def count(*args: object) -> Settings:
+        lines.append(args)
+        return read(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(command, "given", count)
+    (tmp_path / "c.toml").write_text('[[on]]\nsignal = "USR2"\naction = "stop"\n', encoding="utf-8")
+    assert cli.main(["flagman", "-c", str(tmp_path / "c.toml"), mode, "--usr1", "print", "x"]) == 0
+    assert len(lines) == 1
