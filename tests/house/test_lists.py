@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import flagman
 from flagman import actions, cli, daemon
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
-from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config import values
+from flagman.config.options import BINDING, FILE, OPTIONS, TRIGGERS, Option
 from flagman.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,3 +102,89 @@ def test_every_option_is_a_setting() -> None:
     """And every setting is that of an option, but for the bindings and the logging table of the file."""
     settings = {option.setting for option in OPTIONS}
     assert settings == set(Settings.__annotations__) - {"bindings", "logging"}
+
+
+def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:
+    """Which type checkers cannot see: the row tells the default, and the class the type."""
+    names = {"Overlap": str, "OnError": str, "Output": str}  # for type checkers these are more
+    for option in OPTIONS:
+        kind = eval(Settings.__annotations__[option.setting], names)
+        assert isinstance(option.default, kind), option.names
+
+
+WHAT = {
+    values.Kind: "a name, or a number, as a string",
+    values.Path: "a path",
+    values.Span: "a span",
+    values.Number: "a number",
+    values.Mode: 'an octal number, as a string such as ``"027"``',
+    values.Switch: "``true`` or ``false``",
+    values.Repeated: "a number",
+}
+
+
+def row(option: Option) -> list[str]:
+    """Give the row of an option in the table of the keys."""
+    what = ", ".join(f"``{word}``" for word in option.kind.choices) or WHAT[type(option.kind)]
+    default = option.kind.dump(option.default)
+    shown = str(default).lower() if isinstance(default, bool) else default
+    return [
+        f"``{option.key}``",
+        what,
+        "" if default is None else f"``{shown}``",
+        "yes" if option.where >= BINDING else "",
+        "" if option.is_for_start else "yes",
+    ]
+
+
+def test_the_table_of_the_keys() -> None:
+    """It is made of the table in the source: this test writes it, and fails if it was another one."""
+    page = ROOT / "docs" / "configuration.rst"
+    text = page.read_text(encoding="utf-8")
+    head = ".. list-table::\n   :header-rows: 1\n\n"
+    before, rest = text.split(head, 1)
+    after = rest[rest.index("[[on]]\n------") :]
+    titles = ["Key", "Value", "Default", "Also in ``[[on]]``", "Obeyed at a reload"]
+    rows = [titles, *(row(option) for option in OPTIONS if option.where >= FILE)]
+    table = "".join(
+        f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() + "\n"
+        for cells in rows
+        for number, cell in enumerate(cells)
+    )
+    new = f"{before}{head}{table}\n{after}"
+    if new != text:
+        page.write_text(new, encoding="utf-8")
+    assert new == text, "the table was another one; it has been written anew"
+
+
+def words_of(kind: values.Kind) -> st.SearchStrategy[str]:
+    """Give words that may be values of a kind."""
+    if kind.choices:
+        return st.sampled_from(kind.choices)
+    return st.one_of(
+        st.sampled_from(["0", "1", "7", "027", "077", "777", "1h30m", "250ms", "0s", "x", "/a b"]), st.text()
+    )
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.kind.takes_value], ids=lambda o: o.key)
+@given(st.data())
+def test_what_can_be_read_can_be_written(option: Option, data: st.DataObject) -> None:
+    """On the command line and in the file: no value vanishes, or comes back as another one."""
+    kind = option.kind
+    try:
+        value = kind.read(data.draw(words_of(kind)))
+    except ValueError:
+        return
+    assert kind.read(kind.write(value)) == value
+    dumped = kind.dump(value)
+    assert dumped is not None
+    assert kind.load(dumped) == value
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if not option.kind.takes_value], ids=lambda o: o.key)
+def test_switches_can_be_written(option: Option) -> None:
+    """Turned on and turned off."""
+    for value in (True, False) if isinstance(option.kind, values.Switch) else (0, 1, 2):
+        dumped = option.kind.dump(value)
+        assert dumped is not None
+        assert option.kind.load(dumped) == value

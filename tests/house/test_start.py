@@ -34,6 +34,7 @@ PLAIN = {
     "flagman.config",
     "flagman.config.options",
     "flagman.config.settings",
+    "flagman.config.values",
     "flagman.core",
     "flagman.engine",
     "flagman.engine.action",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 
-from flagman.config.options import LONG_OPTIONS, OPTIONS, TRIGGERS
+from flagman.config.options import GROUPS, LONG_OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
 from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
-    from flagman.config.options import Option
+    from flagman.config.values import Kind
 
 _EPILOG = """\
 notes:
@@ -74,35 +74,35 @@ def _parser() -> ArgumentParser:
         add_help=False,
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add("-h", "--help", action="help", help="show this help and exit")
-    add("--version", action="version", version=f"%(prog)s {__version__}", help="show the version and exit")
+    group = parser.add_argument_group("what starts actions")
     for trigger in TRIGGERS.values():  # for the help alone: the parser never sees them on a command line
         words = (trigger.value, "ACTION") if trigger.value else ("ACTION",)
-        add(trigger.name, nargs="+", metavar=(" ".join(words), "ARGUMENT"), help=trigger.explanation)
-    for option in OPTIONS:
-        if option.takes_value:
-            add(
-                *option.names,
-                dest=option.setting,
-                type=_reader(option),
-                choices=option.choices or None,
-                metavar=option.value or None,
-                nargs="?" if option.optional else None,
-                const="" if option.optional else None,
-                help=option.explanation,
-            )
-        else:
-            add(*option.names, dest=option.setting, action=option.kind, help=option.explanation)
+        group.add_argument(trigger.name, nargs="+", metavar=(" ".join(words), "ARGUMENT"), help=trigger.explanation)
+    for title, options in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for option in options:
+            group.add_argument(*option.names, dest=option.setting, help=option.explanation, **_choices(option.kind))
+        if title == "instead of a run":
+            group.add_argument("-h", "--help", action="help", help="show this help and exit")
+            version = f"%(prog)s {__version__}"
+            group.add_argument("--version", action="version", version=version, help="show the version and exit")
     return parser
 
 
-def _reader(option: Option) -> Callable[[str], object]:
+def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argparse takes what an action takes
+    """Give what argparse has to know about a kind of value."""
+    if not kind.takes_value:
+        return {"action": kind.action}
+    optional = {"nargs": "?", "const": ""} if kind.is_optional else {}
+    return {"type": _reader(kind), "choices": kind.choices or None, "metavar": kind.metavar or None, **optional}
+
+
+def _reader(kind: Kind) -> Callable[[str], object]:
     def read(text: str) -> object:
-        if option.optional and not text:
-            return text  # left out: argparse hands over what stands for that
+        if kind.choices or (kind.is_optional and not text):
+            return text  # argparse looks at them itself; or it hands over what stands for a value that was left out
         try:
-            return option.read(text)
+            return kind.read(text)
         except ValueError as error:
             raise ArgumentTypeError(str(error)) from None
 

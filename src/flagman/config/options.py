@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from importlib import import_module
 
+from flagman.config.values import Choice, Kind, Mode, Number, Path, Repeated, Span, Switch
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
 TYPE_CHECKING = False
@@ -18,45 +19,50 @@ if TYPE_CHECKING:
     from flagman.triggers import Source
 
 
+# Where an option may stand: on the command line; in the file, too; and in a binding of the file, too.
+LINE, FILE, BINDING = range(3)
+
+
 class Option:
     """An option with a value, or a switch.
 
-    :param names: short and long
+    :param names: short and long, in one word or two
+    :param kind: of its value
+    :param default: its value if it is not given
+    :param where: it may stand: :data:`LINE`, :data:`FILE` or :data:`BINDING`
+    :param is_for_start: it has its say at the start; a reload does not change it
+    :param is_in_unit: a printed unit has it, too
     :param explanation: for the help
-    :param value: what the help calls the value; empty for a switch
-    :param choices: all values that there are; empty for others
-    :param read: reads the value
-    :param kind: for a switch, what it does: argparse's name for that
-    :param optional: the value may be left out, and is empty then
     :param setting: the attribute of :class:`flagman.config.settings.Settings`; that of the long name by default
     """
 
-    __slots__ = ("choices", "explanation", "kind", "names", "optional", "read", "setting", "value")
+    __slots__ = ("default", "explanation", "is_for_start", "is_in_unit", "kind", "names", "setting", "where")
 
     def __init__(  # noqa: PLR0913 - as many as an option has
         self,
-        *names: str,
+        names: str,
+        kind: Kind,
+        default: object,
         explanation: str,
-        value: str = "",
-        choices: tuple[str, ...] = (),
-        read: Callable[[str], object] = str,
-        kind: str = "store_true",
+        *,
+        where: int = FILE,
+        is_for_start: bool = False,
+        is_in_unit: bool = True,
         setting: str = "",
-        optional: bool = False,
     ) -> None:
-        self.names = names
-        self.explanation = explanation
-        self.value = value
-        self.choices = choices
-        self.read = read
+        self.names = tuple(names.split())
         self.kind = kind
-        self.optional = optional
-        self.setting = setting or names[-1].removeprefix("--").replace("-", "_")
+        self.default = default
+        self.explanation = explanation
+        self.where = where
+        self.is_for_start = is_for_start
+        self.is_in_unit = is_in_unit
+        self.setting = setting or self.key.replace("-", "_")
 
     @property
-    def takes_value(self) -> bool:
-        """Tell an option with a value from a switch."""
-        return bool(self.value or self.choices)
+    def key(self) -> str:
+        """What the file calls it."""
+        return self.names[-1].removeprefix("--")
 
 
 class TriggerOption:
@@ -88,54 +94,6 @@ class TriggerOption:
         return read(text or self.name.removeprefix("--"))
 
 
-def _span(text: str) -> float:
-    from flagman.text.spans import parse_span  # noqa: PLC0415
-
-    return parse_span(text)
-
-
-def _duration(text: str) -> float:
-    """Read a span that is not empty."""
-    seconds = _span(text)
-    if seconds < _SHORTEST:
-        raise ValueError(f"{text!r} is too short; the shortest is 1ms")
-    return seconds
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < _DIGITS and int(text)):
-        raise ValueError(f"{text!r} is not a number of times, such as 3")
-    return int(text)
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
-
-
-def _path(text: str) -> str:
-    if not text or "\0" in text:
-        raise ValueError(f"{text!r} is not a path")
-    return text
-
-
-def _mode(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and set(text) <= set("01234567")):
-        raise ValueError(f"{text!r} is not an octal number, such as 027")
-    mode = int(text, 8)
-    if mode > _ALL or not mode & _OTHERS_WRITE:
-        raise ValueError(f"{text!r} would let everybody write; take 022, 027 or 077")
-    return mode
-
-
-# Of a file mode.
-_ALL = 0o777
-_OTHERS_WRITE = 0o002
-# Seconds: what the loop can tell from nothing.
-_SHORTEST = 0.001
-_DIGITS = 10
-
 #: The options that bind an action, by name.
 TRIGGERS = {
     option.name: option
@@ -154,100 +112,151 @@ TRIGGERS = {
     )
 }
 
-#: All other options, in the order in which the help shows them after these two: help and version.
-OPTIONS = (
-    Option("-c", "--config", value="FILE", read=_path, explanation="read options and actions from a TOML file, too"),
-    Option("-l", "--list", explanation="list known actions and exit"),
-    Option("--check", explanation="check the command line, set nothing up, and exit: 0 if it is good"),
-    Option("--print-config", explanation="print all settings and actions as a TOML file, and exit"),
-    Option("--print-unit", explanation="print a systemd unit for all that the command line says, and exit"),
-    Option(
-        "--timer",
-        value="SPEC",
-        read=_text,
-        explanation="with --print-unit: also a timer that sends the first signal: 15m, daily, 'Mon *-*-* 06:00'",
+SWITCH = Switch()
+OFF, ON = False, True
+
+#: All other options, in the order in which the help shows them, by what they are about.
+GROUPS = {
+    "where to read more": (
+        Option(
+            "-c --config",
+            Path("FILE", is_outside=True),
+            "",
+            "read options and actions from a TOML file, too",
+            where=LINE,
+        ),
     ),
-    Option("--dry-run", explanation="log what the actions would do instead of letting them"),
-    Option(
-        "--overlap",
-        choices=("ignore", "rerun"),
-        explanation="a signal while its own actions run: ignore it (default), or run them once more afterwards",
+    "instead of a run": (
+        Option("-l --list", SWITCH, OFF, "list known actions and exit", where=LINE),
+        Option(
+            "--check",
+            SWITCH,
+            OFF,
+            "check the command line, set nothing up, and exit: 0 if it is good",
+            where=LINE,
+            is_in_unit=False,
+        ),
+        Option("--print-config", SWITCH, OFF, "print all settings and actions as a TOML file, and exit", where=LINE),
+        Option(
+            "--print-unit",
+            SWITCH,
+            OFF,
+            "print a systemd unit for this command line, and exit",
+            where=LINE,
+            is_in_unit=False,
+        ),
+        Option(
+            "--timer",
+            Kind("SPEC"),
+            "",
+            "with --print-unit: also a timer that sends the first signal: 15m, daily, 'Mon *-*-* 06:00'",
+            where=LINE,
+            is_in_unit=False,
+        ),
     ),
-    Option(
-        "--on-error",
-        choices=("continue", "close", "exit"),
-        explanation="when an action fails: carry on (default), remove the action, or exit with status 1",
+    "how actions run": (
+        Option("--dry-run", SWITCH, OFF, "log what the actions would do instead of letting them", where=LINE),
+        Option(
+            "--overlap",
+            Choice("ignore", "rerun"),
+            "ignore",
+            "a signal while its own actions run: ignore it (default), or run them once more afterwards",
+            where=BINDING,
+        ),
+        Option(
+            "--on-error",
+            Choice("continue", "close", "exit"),
+            "continue",
+            "when an action fails: carry on (default), remove the action, or exit with status 1",
+            where=BINDING,
+        ),
+        Option(
+            "--timeout",
+            Span(0.001),
+            None,
+            "interrupt a run of an action that takes longer; it has failed",
+            where=BINDING,
+        ),
+        Option(
+            "--max-failures",
+            Number("N"),
+            0,
+            "exit with status 1 when one action has failed N times in a row",
+            where=BINDING,
+        ),
+        Option(
+            "--output",
+            Choice("inherit", "log", "null"),
+            "inherit",
+            "what commands print: pass it on (default), log it, or drop it",
+        ),
+        Option("--debounce", Span(), 0.0, "run a signal's actions only after SPAN without another one", where=BINDING),
+        Option("--jitter", Span(), 0.0, "delay each tick of a timer by a random time up to SPAN", where=BINDING),
+        Option("--run-at-start", SWITCH, OFF, "also run all actions once when ready", is_for_start=True),
+        Option("--once", SWITCH, OFF, "exit with status 0 after the first signal or timer has been answered"),
+        Option(
+            "--stop-timeout", Span(), 30.0, "time that a running action has to finish after a stop signal (default 30s)"
+        ),
+        Option("--successful-empty", SWITCH, OFF, "exit with status 0, not 1, when all actions have closed"),
     ),
-    Option(
-        "--timeout",
-        value="SPAN",
-        read=_duration,
-        explanation="interrupt a run of an action that takes longer; it has failed",
+    "the process": (
+        Option(
+            "--no-systemd",
+            Switch(turns_off=True),
+            ON,
+            "do not notify systemd about status",
+            is_for_start=True,
+            setting="systemd",
+        ),
+        Option(
+            "--pid-file",
+            Path("FILE", is_outside=True),
+            "",
+            "write the process id there, and refuse to start where another process holds that file",
+            is_for_start=True,
+        ),
+        Option(
+            "-d --daemon",
+            SWITCH,
+            OFF,
+            "go into the background; exit when the daemon is ready",
+            is_for_start=True,
+            is_in_unit=False,
+        ),
+        Option(
+            "--user",
+            Kind("NAME", is_optional=True),
+            None,
+            "become this user; without NAME, with --print-unit: for your own systemd, not the system's",
+            is_for_start=True,
+        ),
+        Option("--group", Kind("NAME"), None, "become this group (default: that of the user)", is_for_start=True),
+        Option("--umask", Mode("MODE"), None, "the file mode creation mask (default with -d: 077)", is_for_start=True),
+        Option("--chdir", Path("DIR"), None, "the working directory (default with -d: /)", is_for_start=True),
+        Option("--chroot", Path("DIR", is_outside=True), None, "the root directory", is_for_start=True),
+        Option("--stdout", Path("FILE"), None, "append standard output to a file when ready", is_for_start=True),
+        Option("--stderr", Path("FILE"), None, "append standard error to a file when ready", is_for_start=True),
     ),
-    Option(
-        "--max-failures",
-        value="N",
-        read=_count,
-        explanation="exit with status 1 when one action has failed N times in a row",
+    "the log": (
+        Option(
+            "--log-level",
+            Choice("debug", "info", "warning", "error", "critical"),
+            "warning",
+            "the lowest level that is logged (default warning)",
+        ),
+        Option(
+            "--log-format",
+            Choice("auto", "plain", "journal", "json"),
+            "auto",
+            "plain lines, with priorities for the journal, or JSON (default: as stderr needs it)",
+        ),
+        Option("--log-file", Path("FILE"), "", "log to a file; if it is rotated away, a new one is opened"),
+        Option("-q --quiet", SWITCH, OFF, "only critical messages; overrides --verbose"),
+        Option("-v --verbose", Repeated(""), 0, "more log messages; twice for even more"),
     ),
-    Option(
-        "--output",
-        choices=("inherit", "log", "null"),
-        explanation="what commands print: pass it on (default), log it, or drop it",
-    ),
-    Option(
-        "--debounce",
-        value="SPAN",
-        read=_span,
-        explanation="run the actions of a signal when it has not come for so long",
-    ),
-    Option("--jitter", value="SPAN", read=_span, explanation="let timers come later by up to so much, at random"),
-    Option("--run-at-start", explanation="also run all actions once when ready"),
-    Option("--once", explanation="exit with status 0 after the first signal or timer has been answered"),
-    Option(
-        "--stop-timeout",
-        value="SPAN",
-        read=_span,
-        explanation="let the running action finish for so long after a stop signal (default 30s)",
-    ),
-    Option("--successful-empty", explanation="exit with status 0, not 1, when all actions have closed"),
-    Option("--no-systemd", kind="store_false", setting="systemd", explanation="do not notify systemd about status"),
-    Option(
-        "--pid-file",
-        value="FILE",
-        read=_path,
-        explanation="write the process id there, and refuse to start where another process holds that file",
-    ),
-    Option("-d", "--daemon", explanation="go into the background; exit when the daemon is ready"),
-    Option(
-        "--user",
-        value="NAME",
-        read=_text,
-        optional=True,
-        explanation="become this user; without NAME, with --print-unit: for your own systemd, not the system's",
-    ),
-    Option("--group", value="NAME", read=_text, explanation="become this group (default: that of the user)"),
-    Option("--umask", value="MODE", read=_mode, explanation="the file mode creation mask (default with -d: 077)"),
-    Option("--chdir", value="DIR", read=_path, explanation="the working directory (default with -d: /)"),
-    Option("--chroot", value="DIR", read=_path, explanation="the root directory"),
-    Option("--stdout", value="FILE", read=_path, explanation="append standard output to a file when ready"),
-    Option("--stderr", value="FILE", read=_path, explanation="append standard error to a file when ready"),
-    Option(
-        "--log-level",
-        choices=("debug", "info", "warning", "error", "critical"),
-        explanation="the least level that is logged (default warning)",
-    ),
-    Option(
-        "--log-format",
-        choices=("auto", "plain", "journal", "json"),
-        explanation="how to log: plain lines, with priorities for the journal, or JSON (default: as stderr needs it)",
-    ),
-    Option(
-        "--log-file", value="FILE", read=_path, explanation="log to a file; if it is rotated away, a new one is opened"
-    ),
-    Option("-q", "--quiet", explanation="only critical messages; overrides --verbose"),
-    Option("-v", "--verbose", kind="count", explanation="more log messages; twice for even more"),
-)
+}
+#: All of them.
+OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 
 #: All long options that bind no action, and whether each takes a value.
-LONG_OPTIONS = {"--help": False, "--version": False} | {option.names[-1]: option.takes_value for option in OPTIONS}
+LONG_OPTIONS = {"--help": False, "--version": False} | {o.names[-1]: o.kind.takes_value for o in OPTIONS}

@@ -10,8 +10,9 @@ import tomllib
 from pathlib import Path
 
 from flagman.actions.arguments import check
-from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.options import BINDING, FILE, OPTIONS, TRIGGERS
 from flagman.config.settings import Binding, Settings
+from flagman.config.values import is_number
 from flagman.exceptions import ConfigError, UsageError
 from flagman.text.hints import did_you_mean
 
@@ -24,17 +25,10 @@ if TYPE_CHECKING:
     from flagman.triggers import Source
     from flagman.types import ActionName
 
-# Options that belong to one call of the command and not to a configuration.
-_NOT_IN_FILES = frozenset(("list", "check", "dry-run", "config", "print-config", "print-unit", "timer"))
-# Options that a binding may have for itself.
-_OF_BINDINGS = ("overlap", "on-error", "timeout", "jitter", "debounce", "max-failures")
-
 #: The keys of [flagman].
-KEYS: dict[str, Option] = {
-    name: option for option in OPTIONS if (name := option.names[-1].removeprefix("--")) not in _NOT_IN_FILES
-}
-# The integers of TOML have 64 bits.
-_LARGE = 2**63
+KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
+# Those that a binding may have for itself.
+_OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING}
 # The keys of [[on]] that tell what raises the flag.
 _SOURCES = {name.removeprefix("--"): trigger for name, trigger in TRIGGERS.items() if trigger.value}
 
@@ -131,19 +125,19 @@ class _Reader:
                 self._wrong(f"{table}: key {key!r}", f"unknown{did_you_mean(key, known)}")
                 continue
             try:
-                options[known[key].setting] = _value(known[key], value)
+                options[known[key].setting] = known[key].kind.load(value)
             except ValueError as error:
                 self._wrong(f"{table}: key {key!r}", str(error))
         return options
 
     def _binding(self, place: str, table: Mapping[str, object]) -> Binding | None:
         before = len(self.mistakes)
-        own = {key: KEYS[key] for key in _OF_BINDINGS}
-        known = (*_SOURCES, "action", "args", *own)
+        known = (*_SOURCES, "action", "args", *_OF_BINDINGS)
         for key in table:
             if key not in known:
                 self._wrong(f"{place}: key {key!r}", f"unknown{did_you_mean(key, known)}")
-        options = self._options(place, {key: value for key, value in table.items() if key in own}, own)
+        own = {key: value for key, value in table.items() if key in _OF_BINDINGS}
+        options = self._options(place, own, _OF_BINDINGS)
         source = self._source(place, table)
         name = self._text(place, table, "action")
         arguments = table.get("args", [])
@@ -184,32 +178,7 @@ class _Reader:
         value = table.get(key)
         if isinstance(value, str):
             return value
-        if _is_number(value) and key in _SOURCES:
+        if is_number(value) and key in _SOURCES:
             return str(value)
         self._wrong(f"{place}: key {key!r}", "is missing" if value is None else "is not a string")
         return None
-
-
-def _value(option: Option, value: object) -> object:
-    """Read the value of an option.
-
-    :raises ValueError: if it is of the wrong type, or cannot be
-    """
-    if not option.takes_value:
-        if option.kind == "count":
-            if not isinstance(value, int) or not _is_number(value) or value < 0:
-                raise ValueError("is not a number, such as 1")
-            return value
-        if not isinstance(value, bool):
-            raise ValueError("is neither true nor false")
-        return value if option.kind == "store_true" else not value
-    if not isinstance(value, str) and not (_is_number(value) and option.value in ("SPAN", "N")):
-        raise ValueError(f"is not a {'string or a number' if option.value in ('SPAN', 'N') else 'string'}")
-    if option.choices and value not in option.choices:
-        raise ValueError(f"{value!r} is none of {', '.join(option.choices)}{did_you_mean(str(value), option.choices)}")
-    return option.read(str(value))
-
-
-def _is_number(value: object) -> bool:
-    """Tell a number that TOML promises to keep from other things, and from longer ones."""
-    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flagman.config.options import OPTIONS
 from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
@@ -83,71 +84,71 @@ class Settings:
     #: All bindings, in the order in which they were given.
     bindings: tuple[Binding, ...] = ()
     #: See :class:`flagman.Engine`.
-    overlap: Overlap = "ignore"
+    overlap: Overlap
     #: See :class:`flagman.Engine`.
-    on_error: OnError = "continue"
+    on_error: OnError
     #: See :class:`flagman.Engine`.
-    timeout: float | None = None
+    timeout: float | None
     #: See :class:`flagman.Engine`.
-    max_failures: int = 0
+    max_failures: int
     #: See :class:`flagman.Engine`.
-    output: Output = "inherit"
+    output: Output
     #: Seconds by which timers may come later, at random.
-    jitter: float = 0.0
+    jitter: float
     #: Seconds of quiet after a signal before its bundle runs; 0 runs it at once.
-    debounce: float = 0.0
+    debounce: float
     #: Run every bundle once when all is ready.
-    run_at_start: bool = False
+    run_at_start: bool
     #: Stop after the first bundle that has run.
-    once: bool = False
+    once: bool
     #: Seconds that the running action, and then each tear_down, may take once a stop was asked for.
-    stop_timeout: float = 30.0
+    stop_timeout: float
     #: Exit with status 0 instead of 1 when all actions have closed.
-    successful_empty: bool = False
+    successful_empty: bool
     #: Tell systemd about this process.
-    systemd: bool = True
+    systemd: bool
     #: The file with the process id, which nobody else may hold; empty for none.
-    pid_file: str = ""
+    pid_file: str
     #: Go into the background.
-    daemon: bool = False
+    daemon: bool
     #: The user to become; None for none, and empty for a unit of the user's own manager.
-    user: str | None = None
+    user: str | None
     #: The group to become.
-    group: str | None = None
+    group: str | None
     #: The file mode creation mask.
-    umask: int | None = None
+    umask: int | None
     #: The working directory, within the root.
-    chdir: str | None = None
+    chdir: str | None
     #: The root directory.
-    chroot: str | None = None
+    chroot: str | None
     #: Where standard output goes when all is ready.
-    stdout: str | None = None
+    stdout: str | None
     #: Where standard error goes.
-    stderr: str | None = None
+    stderr: str | None
     #: The least level that is logged.
-    log_level: str = "warning"
+    log_level: str
     #: How records are written, see :mod:`flagman.log.setup`.
-    log_format: str = "auto"
+    log_format: str
     #: Where to; empty for stderr.
-    log_file: str = ""
+    log_file: str
     #: Log critical messages only.
-    quiet: bool = False
+    quiet: bool
     #: 0 logs warnings, 1 also what is done, 2 also how.
-    verbose: int = 0
+    verbose: int
     #: List the known actions instead of running.
-    list: bool = False
+    list: bool
     #: Look at everything, but do not run.
-    check: bool = False
+    check: bool
     #: Run, but log what each action would do instead of letting it.
-    dry_run: bool = False
+    dry_run: bool
     #: The configuration file; empty if there is none.
-    config: str = ""
+    config: str
     #: Print all settings as a configuration file instead of running.
-    print_config: bool = False
+    print_config: bool
     #: Print a unit for systemd instead of running.
-    print_unit: bool = False
+    print_unit: bool
     #: ... and a timer that ticks at these moments; empty for none.
-    timer: str = ""
+    timer: str
     #: For :func:`logging.config.dictConfig`, as the file says it.
     logging: dict[str, object] | None = None
 
@@ -213,3 +214,7 @@ class Settings:
     def everything(self) -> dict[str, object]:
         """Give all options, also those that nobody has set."""
         return {name: getattr(self, name) for name in type(self).__annotations__}
+
+
+for _option in OPTIONS:
+    setattr(Settings, _option.setting, _option.default)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from flagman.config.reader import KEYS
 from flagman.exceptions import UsageError
-from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from flagman.config.options import Option
     from flagman.config.settings import Binding, Settings
 
 # What a basic string of TOML cannot hold as it is, see https://toml.io/en/v1.0.0#string.
@@ -35,10 +33,9 @@ def as_toml(settings: Settings) -> str:
 def _lines(settings: Settings) -> Iterator[str]:
     yield "[flagman]"
     for key, option in KEYS.items():
-        value = getattr(settings, option.setting)
-        # There is no word for any number, or for no file.
-        if value is not None and (value or option.value not in ("N", "FILE")):
-            yield f"{key} = {_option(option, value)}"
+        value = option.kind.dump(getattr(settings, option.setting))
+        if value is not None:
+            yield f"{key} = {_value(value)}"
     for binding in settings.bindings:
         yield ""
         yield "[[on]]"
@@ -56,17 +53,7 @@ def _binding(binding: Binding) -> Iterator[str]:
     by_setting = {option.setting: (key, option) for key, option in KEYS.items()}
     for setting, value in binding.options.items():
         key, option = by_setting[setting]
-        yield f"{key} = {_option(option, value)}"
-
-
-def _option(option: Option, value: object) -> str:
-    if option.kind == "store_false":
-        return _value(not value)
-    if option.value == "SPAN" and isinstance(value, int | float):
-        return _string(format_span(value))
-    if option.value == "MODE":
-        return _string(f"{value:03o}")
-    return _value(value)
+        yield f"{key} = {_value(option.kind.dump(value))}"
 
 
 def _table(name: str, table: Mapping[str, object]) -> Iterator[str]:

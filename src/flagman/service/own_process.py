@@ -7,7 +7,9 @@ import signal
 from contextlib import suppress
 
 from flagman.children import environment
+from flagman.config.options import OPTIONS
 from flagman.config.paths import working_directory
+from flagman.config.values import Path
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
 from flagman.exceptions import UsageError
@@ -157,7 +159,8 @@ class OwnProcess:
 
     def placed(self, settings: Settings) -> Settings:
         """Give settings whose paths mean what they meant where the command was started, wherever this process is."""
-        paths = {name: getattr(settings, name) for name in ("log_file", "stdout", "stderr", "chdir")}
+        options = [option for option in OPTIONS if isinstance(option.kind, Path) and not option.kind.is_outside]
+        paths = {option.setting: getattr(settings, option.setting) for option in options}
         return settings.changed(
             **{name: self._absolute(path) for name, path in paths.items() if path},
             bindings=tuple(binding.placed(self._absolute) for binding in settings.bindings),

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 from flagman.actions.command import ExecAction, ShellAction
+from flagman.config import values
 from flagman.config.options import OPTIONS
 from flagman.config.paths import working_directory
+from flagman.config.values import Repeated
 from flagman.exceptions import UsageError
-from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from flagman.config.options import Option
     from flagman.config.settings import Binding, Settings
 
-# Options that are not for the daemon.
-_OURS = frozenset(("print_unit", "timer", "check", "daemon"))
-# Those whose paths are not within another root.
-_OUTSIDE = frozenset(("config", "pid_file", "chroot"))
 # Where systemd looks for programs, see systemd.exec(5), Environment Variables in Spawned Processes.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 # Short options of Python: the first that takes a value ends the word, or takes the next one.
@@ -56,7 +53,7 @@ class Command:
             _add_places(self.environment, self._flagman[: self._flagman.index("-m")], packages)
         self._options: list[str] = []
         for option in OPTIONS:
-            if vars(given).get(option.setting, "") != "" and option.setting not in _OURS:
+            if vars(given).get(option.setting, "") != "" and option.is_in_unit:
                 self._options += self._option(option, vars(given)[option.setting])
         self._bindings = [word for binding in given.bindings for word in self._binding(binding)]
         #: What the file runs, and systemd's PATH lacks.
@@ -75,18 +72,13 @@ class Command:
 
     def _option(self, option: Option, value: object) -> list[str]:
         name = option.names[-1]
-        if isinstance(value, int) and option.kind == "count":
-            return [name] * value
-        if not option.takes_value:
+        if isinstance(option.kind, Repeated):
+            return [name] * int(str(value))
+        if not option.kind.takes_value:
             return [name]
-        if option.value == "SPAN" and isinstance(value, int | float):
-            text = format_span(value)
-        elif option.value == "MODE":
-            text = f"{value:03o}"
-        elif option.value in ("FILE", "DIR") and (self._settings.chroot is None or option.setting in _OUTSIDE):
-            text = _absolute(str(value))
-        else:
-            text = str(value)
+        text = option.kind.write(value)
+        if isinstance(option.kind, values.Path) and (self._settings.chroot is None or option.kind.is_outside):
+            text = _absolute(text)
         return [f"{name}={text}"] if text.startswith("-") else [name, text]
 
     def _binding(self, binding: Binding) -> list[str]:

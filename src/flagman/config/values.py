@@ -1,0 +1,221 @@
+"""The kinds of values that options have: how each is read, from a word or from the file, and written again."""
+
+from __future__ import annotations
+
+# The integers of TOML have 64 bits.
+_LARGE = 2**63
+_DIGITS = 10
+# Of a file mode.
+_ALL = 0o777
+_OTHERS_WRITE = 0o002
+
+
+class Kind:
+    """A kind of value; this one is a text.
+
+    :param metavar: what the help calls the value; empty for a switch
+    :param is_optional: the value may be left out, and is empty then
+    """
+
+    __slots__ = ("is_optional", "metavar")
+
+    #: All values that there are; empty for other kinds.
+    choices: tuple[str, ...] = ()
+    #: What argparse calls what a switch does.
+    action = "store"
+    #: What it is in a file.
+    in_file = "string"
+
+    def __init__(self, metavar: str, *, is_optional: bool = False) -> None:
+        self.metavar = metavar
+        self.is_optional = is_optional
+
+    @property
+    def takes_value(self) -> bool:
+        """Tell an option with a value from a switch."""
+        return self.action == "store"
+
+    def read(self, text: str) -> object:
+        """Read a word of the command line.
+
+        :raises ValueError: if it cannot be the value
+        """
+        if not text.strip():
+            raise ValueError("it is empty")
+        return text
+
+    def write(self, value: object) -> str:
+        """Write a value that :meth:`read` can read."""
+        return str(value)
+
+    def load(self, value: object) -> object:
+        """Read a value of the file.
+
+        :raises ValueError: if it is of the wrong type, or cannot be the value
+        """
+        if not isinstance(value, str) and not (self.in_file != "string" and is_number(value)):
+            raise ValueError(f"is not a {self.in_file}")
+        return self.read(str(value))
+
+    def dump(self, value: object) -> object:
+        """Give a value as the file has it; None if there is no word for it, as for no file."""
+        return None if value is None else self.write(value)
+
+
+class Path(Kind):
+    """A path of a file or a directory.
+
+    :param is_outside: with ``--chroot``, it is not within the new root
+    """
+
+    __slots__ = ("is_outside",)
+
+    def __init__(self, metavar: str, *, is_outside: bool = False) -> None:
+        super().__init__(metavar)
+        self.is_outside = is_outside
+
+    def read(self, text: str) -> object:
+        """Refuse what no file can be called."""
+        if not text or "\0" in text:
+            raise ValueError(f"{text!r} is not a path")
+        return text
+
+    def dump(self, value: object) -> object:
+        """Give the path; there may be none."""
+        return value or None
+
+
+class Choice(Kind):
+    """One of a few words."""
+
+    __slots__ = ("choices",)
+
+    def __init__(self, *choices: str) -> None:
+        super().__init__("")
+        self.choices = choices
+
+    def read(self, text: str) -> object:
+        """Refuse other words."""
+        if text not in self.choices:
+            from flagman.text.hints import did_you_mean  # noqa: PLC0415 - for a mistake
+
+            hint = did_you_mean(text, self.choices)
+            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}{hint}")
+        return text
+
+
+class Span(Kind):
+    """A span of time, in seconds.
+
+    :param shortest: seconds; what the loop can tell from nothing
+    """
+
+    __slots__ = ("shortest",)
+
+    in_file = "string or a number"
+
+    def __init__(self, shortest: float = 0.0) -> None:
+        super().__init__("SPAN")
+        self.shortest = shortest
+
+    def read(self, text: str) -> object:
+        """Read a span."""
+        from flagman.text.spans import format_span, parse_span  # noqa: PLC0415 - most starts read none
+
+        seconds = parse_span(text)
+        if seconds < self.shortest:
+            raise ValueError(f"{text!r} is too short; the shortest is {format_span(self.shortest)}")
+        return seconds
+
+    def write(self, value: object) -> str:
+        """Write a span in the largest units."""
+        from flagman.text.spans import format_span  # noqa: PLC0415 - as above
+
+        return format_span(float(str(value)))
+
+
+class Number(Kind):
+    """A number of times: 1 or more; 0 is a default for which there is no word."""
+
+    __slots__ = ()
+
+    in_file = "string or a number"
+
+    def read(self, text: str) -> object:
+        """Read a number."""
+        if not (text.isascii() and text.isdigit() and 0 < len(text) < _DIGITS and int(text)):
+            raise ValueError(f"{text!r} is not a number of times, such as 3")
+        return int(text)
+
+    def dump(self, value: object) -> object:
+        """Give the number."""
+        return value or None
+
+
+class Mode(Kind):
+    """A file mode creation mask."""
+
+    __slots__ = ()
+
+    def read(self, text: str) -> object:
+        """Read an octal number."""
+        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and set(text) <= set("01234567")):
+            raise ValueError(f"{text!r} is not an octal number, such as 027")
+        mode = int(text, 8)
+        if mode > _ALL or not mode & _OTHERS_WRITE:
+            raise ValueError(f"{text!r} would let everybody write; take 022, 027 or 077")
+        return mode
+
+    def write(self, value: object) -> str:
+        """Write an octal number."""
+        return f"{value:03o}"
+
+
+class Switch(Kind):
+    """True or false.
+
+    :param turns_off: given on the command line, and true in the file, it means False
+    """
+
+    __slots__ = ("action", "turns_off")
+
+    in_file = "true or false"
+
+    def __init__(self, *, turns_off: bool = False) -> None:
+        super().__init__("")
+        self.turns_off = turns_off
+        self.action = "store_false" if turns_off else "store_true"
+
+    def load(self, value: object) -> object:
+        """Read true or false."""
+        if not isinstance(value, bool):
+            raise ValueError("is neither true nor false")  # noqa: TRY004 - a mistake of the user, as all here
+        return value is not self.turns_off
+
+    def dump(self, value: object) -> object:
+        """Give true or false."""
+        return bool(value) is not self.turns_off
+
+
+class Repeated(Kind):
+    """How often a switch is given."""
+
+    __slots__ = ()
+
+    action = "count"
+    in_file = "number"
+
+    def load(self, value: object) -> object:
+        """Read a number."""
+        if not isinstance(value, int) or not is_number(value) or value < 0:
+            raise ValueError("is not a number, such as 1")
+        return value
+
+    def dump(self, value: object) -> object:
+        """Give the number."""
+        return value
+
+
+def is_number(value: object) -> bool:
+    """Tell a number that TOML promises to keep from other things, and from longer ones."""
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE)
