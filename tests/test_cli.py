@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import flagman
 from flagman import cli, core
 from flagman.config.options import LONG_OPTIONS, TRIGGERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon import Daemon
 
 GOLDEN = Path(__file__).parent / "help.txt"
 
@@ -101,12 +108,12 @@ def test_defaults() -> None:
 def test_all_options() -> None:
     """Each option arrives where it belongs."""
     line = (
-        "flagman --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
+        "flagman -d --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
         "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log --pid-file x.pid "
-        "-d --group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
+        "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -242,6 +249,12 @@ def test_a_list_whose_reader_leaves_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_body_that_looks_like_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """Is one, which has come too late."""
+    assert cli.main(["flagman", "--check", "--usr1", "http", "GET", "http://localhost/", "--timeout", "5s"]) == 2
+    assert "--usr1 http: '--timeout' looks like an option" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", ["--list", "--bogus", ""])
 @pytest.mark.parametrize("streams", [">&- 2>&-", "2>/dev/full"])
 def test_streams_that_cannot_be_written_change_no_status(arguments: str, streams: str) -> None:
@@ -260,3 +273,14 @@ def test_a_list_that_cannot_be_written_is_one_line() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr == "flagman: error: [Errno 28] No space left on device\n"
+
+
+def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., Daemon]) -> None:
+    """At every start, until two dashes say that this is meant."""
+    words = ("sh", "-c", 'echo "$@"', "x", "renew", "--quiet")
+    daemon = start("--usr1", "exec", *words).ready()
+    daemon.expect_error("WARNING:flagman.cli:--usr1 exec: --quiet goes to sh; flagman's own options come first")
+    daemon.signal(signal.SIGUSR1).expect("renew --quiet").stop()
+    daemon = start("--usr1", "exec", "--", *words, "--usr2").ready()
+    assert daemon.expect_error(":").startswith("INFO:flagman.cli:PID")
+    daemon.signal(signal.SIGUSR1).expect("renew --quiet --usr2").stop()

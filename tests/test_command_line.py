@@ -54,13 +54,14 @@ class Known(dict[str, type[Action]]):
 
 KNOWN = Known(print=PrintAction, delay_print=DelayedPrintAction, exec=Exec, greet=Greet, beep=Beep)
 OPTIONS = {"--list": False, "--verbose": False, "--overlap": True}
-LINE = CommandLine({name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every")}, OPTIONS, KNOWN.__getitem__)
+SOME = {name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every", "--signal")}
 
 
 def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
     """Split a line that is written as in a shell."""
-    bindings, rest = LINE.split(shlex.split(line))
-    return [(binding.flag, binding.name, *binding.arguments) for binding in bindings], rest
+    command_line = CommandLine(shlex.split(line), SOME, OPTIONS)
+    bindings = command_line.bind(KNOWN.__getitem__)
+    return [(binding.flag, binding.name, *binding.arguments) for binding in bindings], command_line.own
 
 
 @pytest.mark.parametrize(
@@ -83,17 +84,30 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--usr1 greet bob -v", [("usr1", "greet", "bob", "-v")], []),
         ("--usr1 greet bob ; -v", [("usr1", "greet", "bob")], ["-v"]),
         ("--usr1 greet bob hey -v", [("usr1", "greet", "bob", "hey")], ["-v"]),
-        # Any number of arguments takes short options too.
+        # Without a limit everything is taken, up to the next option that binds an action, or a lone semicolon.
         ("--usr1 exec ls -l -v", [("usr1", "exec", "ls", "-l", "-v")], []),
         ("--usr1 exec ls -l ; -v", [("usr1", "exec", "ls", "-l")], ["-v"]),
-        ("--usr1 exec ls -l -- -v", [("usr1", "exec", "ls", "-l")], ["-v"]),
-        ("--usr1 exec ls --color --list", [("usr1", "exec", "ls", "--color")], ["--list"]),
-        ("--usr1 exec ls --overlap=rerun", [("usr1", "exec", "ls")], ["--overlap=rerun"]),
-        ("--usr1 exec ls --overlap rerun", [("usr1", "exec", "ls")], ["--overlap", "rerun"]),
-        # --list takes no value, so this is not it.
-        ("--usr1 exec ls --list=x", [("usr1", "exec", "ls", "--list=x")], []),
-        ("--usr1 exec ls --lis", [("usr1", "exec", "ls", "--lis")], []),
+        ("--usr1 exec ls --color --list", [("usr1", "exec", "ls", "--color", "--list")], []),
+        ("--usr1 exec ls --overlap=rerun", [("usr1", "exec", "ls", "--overlap=rerun")], []),
+        ("--usr1 exec ls --overlap rerun", [("usr1", "exec", "ls", "--overlap", "rerun")], []),
+        ("--usr1 exec certbot renew --quiet", [("usr1", "exec", "certbot", "renew", "--quiet")], []),
+        ("--usr1 exec a -x --hup exec b -y", [("usr1", "exec", "a", "-x"), ("hup", "exec", "b", "-y")], []),
+        (
+            "--usr1 exec a ; --overlap rerun --hup beep -v",
+            [("usr1", "exec", "a"), ("hup", "beep")],
+            ["--overlap", "rerun", "-v"],
+        ),
+        ("-v --usr1 exec a ; --list ; -q", [("usr1", "exec", "a")], ["-v", "--list", ";", "-q"]),
         ("--usr1 print hi ; ", [("usr1", "print", "hi")], []),
+        # Two dashes after the name: all words are the action's, whatever they look like.
+        ("--usr1 exec -- ssh host -- reboot", [("usr1", "exec", "ssh", "host", "--", "reboot")], []),
+        ("--usr1 exec -- a --usr1 --hup=x --list", [("usr1", "exec", "a", "--usr1", "--hup=x", "--list")], []),
+        ("--usr1 exec -- a ; --list", [("usr1", "exec", "a")], ["--list"]),
+        ("--usr1 print -- --list", [("usr1", "print", "--list")], []),
+        ("--usr1 print -- --", [("usr1", "print", "--")], []),
+        ("--every 5m exec -- a --every 1m", [("every-5m", "exec", "a", "--every", "1m")], []),
+        ("--usr1 exec -- -- -x", [("usr1", "exec", "--", "-x")], []),
+        ("--usr1 beep --", [("usr1", "beep")], []),
         # One word, split as a shell would: all of it belongs to the action.
         ("""--usr1='print "two words"'""", [("usr1", "print", "two words")], []),
         ("--usr1='print --list' -v", [("usr1", "print", "--list")], ["-v"]),
@@ -102,6 +116,7 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         # Abbreviations are nothing special.
         ("--usr print hi", [], ["--usr", "print", "hi"]),
         ("--", [], ["--"]),
+        ("-- nginx", [], ["--", "nginx"]),
     ],
 )
 def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> None:
@@ -130,6 +145,21 @@ def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> N
         ("--usr1 greet", "--usr1 greet: takes 1 to 2 arguments (name: str, greeting: str = 'hello'), got none"),
         ("--usr1 exec", "--usr1 exec: takes at least 1 argument (program: str, *arguments: str), got none"),
         ("--usr1 beep now", "--usr1 beep: takes no arguments, got 1: 'now'"),
+        ("--usr1 exec ssh host -- reboot", "may belong to the action, which is written exec -- ssh host -- reboot, or"),
+        ("--usr1 exec ls -l -- -v", "is written ';' -- -v"),
+        (
+            "--usr1 print hi -- nginx -g x",
+            "-- ends flagman's options, and a command to wrap follows; flagman cannot",
+        ),
+        ("--usr1 greet bob -- -v", "flagman cannot wrap one: -v"),
+        ("--usr1='print x' -- nginx", "flagman cannot wrap one: nginx"),
+        (
+            "--usr1 exec systemctl kill --signal HUP x",
+            "unknown action 'x'; if --signal belongs to systemctl, write exec -- systemctl kill --signal ...",
+        ),
+        ("--usr1 exec a --every", "; if --every belongs to a, write exec -- a --every ..."),
+        ("--usr1 exec a --hup", "; if --hup belongs to a, write exec -- a --hup ..."),
+        ("--usr1 exec a --signal=HUP x", "; if --signal belongs to a, write exec -- a --signal ..."),
     ],
 )
 def test_mistakes(line: str, message: str) -> None:
@@ -150,20 +180,61 @@ WORDS = st.one_of(
 @given(st.lists(WORDS, max_size=10))
 def test_every_command_line_is_split_or_refused(words: list[str]) -> None:
     """No word is lost or made up, and nothing but a usage error is raised."""
+    command_line = CommandLine(words, SOME, OPTIONS)
     try:
-        bindings, rest = LINE.split(words)
+        bindings = command_line.bind(KNOWN.__getitem__)
     except UsageError:
         return
+    own = command_line.own
     remaining: Iterator[str] = iter(words)
-    assert all(word in remaining for word in rest)
+    assert all(word in remaining for word in own)
     if not any(word.startswith("--usr1=") for word in words):
-        used = len(rest) + sum(2 + len(binding.arguments) for binding in bindings)
-        assert used <= len(words) <= used + len(bindings)
+        used = len(own) + sum(2 + len(binding.arguments) for binding in bindings)
+        assert used <= len(words) <= used + 2 * len(bindings)  # the name's two dashes, and a semicolon
+
+
+@given(st.lists(st.text().filter(lambda word: word != ";")))
+def test_after_two_dashes_any_word_is_the_actions(words: list[str]) -> None:
+    """But for the lone semicolon, which ends them."""
+    command_line = CommandLine(["--usr1", "exec", "--", "x", *words, ";", "-v"], SOME, OPTIONS)
+    assert [binding.arguments for binding in command_line.bind(KNOWN.__getitem__)] == [("x", *words)]
+    assert (command_line.own, command_line.doubtful) == (["-v"], [])
 
 
 @given(st.lists(st.text(), min_size=1))
 def test_the_one_word_form_carries_any_words(words: list[str]) -> None:
     """Whatever the words are, quoting them for a shell brings them to the action unchanged."""
-    bindings, rest = LINE.split([f"--usr1=exec {shlex.join(words)}"])
-    assert [binding.arguments for binding in bindings] == [tuple(words)]
-    assert rest == []
+    command_line = CommandLine([f"--usr1=exec {shlex.join(words)}"], SOME, OPTIONS)
+    assert [binding.arguments for binding in command_line.bind(KNOWN.__getitem__)] == [tuple(words)]
+    assert command_line.own == []
+
+
+@pytest.mark.parametrize(
+    ("line", "doubtful"),
+    [
+        ("--usr1 exec certbot renew --list", [("--usr1 exec", "--list goes to certbot")]),
+        (
+            "--usr1 exec a --overlap=x --verbose ; --hup exec b --overlap rerun",
+            [
+                ("--usr1 exec", "--overlap=x goes to a"),
+                ("--usr1 exec", "--verbose goes to a"),
+                ("--hup exec", "--overlap goes to b"),
+            ],
+        ),
+        ("--usr1 exec a --list=1 --color -v", []),
+        ("--usr1 exec -- a --list", []),
+        ("--usr1='exec a --list'", []),
+    ],
+)
+def test_words_that_look_like_options_of_flagman(line: str, doubtful: list[tuple[str, str]]) -> None:
+    """Are told, since they were flagman's once; not where two dashes or quotes say whose they are."""
+    command_line = CommandLine(shlex.split(line), SOME, OPTIONS)
+    command_line.bind(KNOWN.__getitem__)
+    assert command_line.doubtful == doubtful
+
+
+def test_flagmans_own_words_can_be_told_without_the_actions() -> None:
+    """Those before the first action, and after a lone semicolon."""
+    assert CommandLine(
+        ["-d", "--usr1", "bogus", "-x", ";", "-q", "--hup", "exec", "--", ";", "-v"], SOME, OPTIONS
+    ).free == ["-d", "-q", "-v"]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli, core
-from flagman.config.reader import read
+from flagman.config.reader import File
 from flagman.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _write(tmp_path: Path) -> Callable[[str], str]:
 
 def test_everything(write: Callable[[str], str]) -> None:
     """Each key arrives where its option would."""
-    config = read(write(COMPLETE), core.KNOWN_ACTIONS.__getitem__)
+    config = File(write(COMPLETE)).complete(core.KNOWN_ACTIONS.__getitem__)
     assert config.options == {
         "overlap": "rerun",
         "on_error": "close",
@@ -388,7 +388,7 @@ def test_a_broken_plugin_in_a_file(write: Callable[[str], str]) -> None:
 def test_the_error_knows_all_mistakes(write: Callable[[str], str]) -> None:
     """For programs that show them in another way."""
     with pytest.raises(ConfigError) as caught:
-        read(write("a = 1\nb = 2\n"), core.KNOWN_ACTIONS.__getitem__)
+        File(write("a = 1\nb = 2\n")).complete(core.KNOWN_ACTIONS.__getitem__)
     assert len(caught.value.mistakes) == 2
 
 

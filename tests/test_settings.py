@@ -20,7 +20,7 @@ from flagman.triggers.by_clock import AfterSource, EverySource
 from flagman.triggers.by_signal import SignalSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 VALUES = st.fixed_dictionaries(
@@ -93,13 +93,15 @@ def test_a_source_with_a_path_is_told_where_it_begins() -> None:
 def test_the_command_line_is_read_once(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is asked for."""
     lines: list[object] = []
-    read = reading.given
 
-    def count(*args: object) -> Settings:
-        lines.append(args)
-        return read(*args)  # type: ignore[arg-type]
+    class Counted(reading.Line):
+        """Tells how many there are."""
 
-    monkeypatch.setattr(command, "given", count)
+        def __init__(self, argv: Sequence[str], known: dict[str, object] | None = None) -> None:
+            lines.append(argv)
+            super().__init__(argv, known)
+
+    monkeypatch.setattr(command, "Line", Counted)
     (tmp_path / "c.toml").write_text('[[on]]\nsignal = "USR2"\naction = "stop"\n', encoding="utf-8")
     assert cli.main(["flagman", "-c", str(tmp_path / "c.toml"), mode, "--usr1", "print", "x"]) == 0
     assert len(lines) == 1

@@ -17,7 +17,7 @@ from hypothesis import given as over
 from hypothesis import strategies
 
 import flagman
-from flagman.cli.reading import finder, given
+from flagman.cli.reading import Line, finder
 from flagman.exceptions import UsageError
 from flagman.systemd import unit_command, unit_syntax
 
@@ -35,7 +35,7 @@ UNMEASURED = [
 
 def unit(line: str, **environment: str) -> list[str]:
     """Give the lines of the units for a command line."""
-    done = run(*shlex.split(line), "--print-unit", **environment)
+    done = run("--print-unit", *shlex.split(line), **environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -44,7 +44,7 @@ def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
     """Short options are long, paths are absolute, and what is not for the daemon is not there."""
     config = tmp_path / "c.toml"
     config.write_text('[flagman]\noutput = "log"\n', encoding="utf-8")
-    line = f"--usr1 print a -vv -c {config} --every 90 exec x y --user --timer 1h --log-file l --once --check"
+    line = f"--usr1 print a -vv -c {config} --every 90 exec x y ';' --user --timer 1h --log-file l --once --check"
     line += " --hup='log info -a'"
     command = f" -P -m flagman --config {config} --once --log-file "
     (found,) = [line for line in unit(line, PYTHONPATH="") if line.startswith("ExecStart") and "flagman" in line][:1]
@@ -229,7 +229,7 @@ def test_programs_that_systemd_would_not_find(tmp_path: Path) -> None:
     rest = "--hup sh tool --usr1 exec ./x --usr1 exec no"
     assert found.endswith(f" --usr1 exec {tmp_path}/tool tool --usr1 exec {tmp_path}/ls --usr1 exec cat {rest}")
     assert lines[lines.index(found) - 1] == f"# Write: {tmp_path}/tool"
-    assert f"--usr1 exec {tmp_path}" not in "".join(unit(f"{line} --chroot {tmp_path}", PATH=path))
+    assert f"--usr1 exec {tmp_path}" not in "".join(unit(f"--chroot {tmp_path} {line}", PATH=path))
 
 
 WORDS = strategies.text(
@@ -260,9 +260,9 @@ def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], option
         f"{option}{'' if '=' in option else '='}{shlex.join(['exec', '/x', *arguments])}"
         for option, arguments in bindings
     ]
-    settings = given(["flagman", *options, *words], finder(None))
+    settings = Line(["flagman", *options, *words]).given(finder(None))
     command = unit_command.Command(settings, settings).words("--check")
-    again = given(command[command.index("-m") + 1 :], finder(None))
+    again = Line(command[command.index("-m") + 1 :]).given(finder(None))
     assert again.check
     assert [(b.flag, b.name, b.arguments) for b in again.bindings] == [
         (b.flag, b.name, b.arguments) for b in settings.bindings

@@ -240,7 +240,7 @@ def test_records_show_no_more_of_a_command_than_can_be_read(start: Start) -> Non
     odd = "false; \x1b[2J\nfalse"
     words = ["--usr1", "exec", "false", long, "--usr1", "sh", f"{odd}; : {long}", "--usr1", "touch", f"/{long}\x1b\n"]
     words += ["--usr1", "http", "GET", f"http://127.0.0.1:1/{long}"]
-    daemon = start("-v", *words, "--output", "log", "--usr1", "sh", f"echo hi; : {odd} {long}").ready().signal(USR1)
+    daemon = start("-v", "--output", "log", *words, "--usr1", "sh", f"echo hi; : {odd} {long}").ready().signal(USR1)
     parts = ("ExecAction", "WARNING", "TouchAction", "HttpAction", ": hi")
     records = [daemon.expect_error(part) for part in parts]
     assert all(len(record) < 1000 for record in records)

@@ -166,7 +166,7 @@ def test_another_user(background: Background, start: Callable[..., object], deta
     own = background.directory / "own"
     own.mkdir()
     os.chown(own, entry.pw_uid, entry.pw_gid)
-    words = ["--user", "nobody", "--usr1", "exec", "touch", str(own / "stamp"), "--log-file", str(own / "log")]
+    words = ["--user", "nobody", "--log-file", str(own / "log"), "--usr1", "exec", "touch", str(own / "stamp")]
     if detach:
         done = background.start(*words)
         assert (done.returncode, done.stderr) == (0, "")

@@ -216,7 +216,7 @@ def test_a_group_alone(background: Background) -> None:
 def test_what_goes_to_standard_error(background: Background) -> None:
     """Is said to the terminal until all is ready, and to the file from then on; it is appended."""
     (background.directory / "err").write_text("before\n", encoding="utf-8")
-    done = background.start("-v", "--usr1", "exec", "/no/such", "--stderr", "err", "--stdout", "err")
+    done = background.start("-v", "--stderr", "err", "--stdout", "err", "--usr1", "exec", "/no/such")
     assert done.returncode == 0
     assert "INFO:flagman.service:Ready" in done.stderr
     os.kill(background.pid(), signal.SIGUSR1)
@@ -238,20 +238,30 @@ def test_a_fifo_without_a_reader(background: Background) -> None:
     assert done.stderr == f"flagman: error: stdout {str(path)!r}: cannot be opened: No such device or address\n"
 
 
-def test_a_plugin_with_a_thread(background: Background) -> None:
-    """It keeps its thread with --daemon, which forks before it is imported, and is an error with -d, which does not."""
+@pytest.mark.parametrize("way", ["--daemon", "-d", "file"])
+def test_a_plugin_with_a_thread(background: Background, way: str) -> None:
+    """It keeps its thread: wherever the daemon is asked for, the fork comes before any plugin is imported."""
     (background.directory / "threaded.py").write_text(
         "import threading\nfrom flagman.actions import PrintAction\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n",
         encoding="utf-8",
     )
     path = f"{background.directory}:{LIB}"
+    (background.directory / "c.toml").write_text("[flagman]\ndaemon = true\n", encoding="utf-8")
+    asks = ["-c", "c.toml"] if way == "file" else [way]
     words = ["--usr1", "threaded:PrintAction", "x", "--pid-file", str(background.pid_file)]
-    late = background.run(*SCRIPT, *words, "-d", PYTHONPATH=path)
-    assert late.returncode == 1
-    assert late.stderr == "flagman: error: detach: other threads run, which would not survive the fork\n"
-    assert background.run(*SCRIPT, *words, "--daemon", PYTHONPATH=path, PYTHONWARNINGS="error").returncode == 0
+    assert background.run(*SCRIPT, *asks, *words, PYTHONPATH=path, PYTHONWARNINGS="error").returncode == 0
     assert int(status_of(background.pid())["Threads"]) == 2
+
+
+@pytest.mark.parametrize("asks", [["-d"], ["--daemon"], ["-vd"], ["-c", "c.toml"]])
+def test_a_daemon_that_is_asked_for_too_late(background: Background, asks: list[str]) -> None:
+    """After an action, when plugins have been imported: that is a mistake, and nothing starts."""
+    (background.directory / "c.toml").write_text("[flagman]\ndaemon = true\n", encoding="utf-8")
+    done = background.run(*SCRIPT, "--usr1", "print", "x", *asks)
+    assert done.returncode == 2
+    assert "before the first action" in done.stderr
+    assert background.run(*SCRIPT, "--usr1", "print", "x", ";", *asks, "--check").returncode == 0
 
 
 def test_a_terminal_that_takes_nothing(background: Background) -> None:

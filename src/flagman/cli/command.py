@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
-from flagman.cli.reading import complete, finder, given
+from flagman.cli.reading import Line, complete, finder, open_file
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from flagman.config.reader import File
     from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
     from flagman.service.own_process import OwnProcess
@@ -32,10 +33,6 @@ logger = logging.getLogger("flagman.cli")
 
 # What a manager says begins so.
 _OF_MANAGER = ("NOTIFY_", "WATCHDOG_", "LISTEN_")
-# With these, --daemon has nothing to do.
-_ANSWERED = frozenset(("--help", "--version", "--list", "--check", "--print-config", "--print-unit"))
-# So also with these letters after a dash. Those of an action's argument only mean that the fork comes later.
-_ANSWERED_LETTERS = frozenset("hl")
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
@@ -49,8 +46,9 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     from argparse import Namespace  # noqa: PLC0415 - a start can do without
 
     try:
-        find = finder(None)
-        settings = complete(given(argv, find), find)
+        line, find = Line(argv), finder(None)
+        given = line.given(find)
+        settings = complete(given, find, open_file(given))
     except UsageError as error:
         from flagman.cli import mistakes  # noqa: PLC0415 - most runs make none
 
@@ -146,31 +144,41 @@ class _Command:
     def _run(self, stack: ExitStack) -> int:
         own_process = None
         with self._more_time() as more_time:
-            if "--daemon" in self._argv and not self._is_managed and not any(map(_may_be_answered, self._argv)):
+            line = Line(self._argv, self._log.known)
+            file = open_file(line.options)
+            if self._detaches(line.options, file):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
             find = finder(more_time)
-            line = given(self._argv, find, self._log.known)
-            settings = complete(line, find)
+            given = line.given(find)
+            settings = complete(given, find, file or open_file(given))
             self._log.known = vars(settings)
             if not settings.systemd:
                 self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
                 from flagman.cli import answers  # noqa: PLC0415 - for those who ask
 
-                answers.answer(settings, line)
+                answers.answer(settings, given)
                 return 0
             settings.check_together()
+            if settings.daemon and self._is_managed:
+                logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
+            elif settings.daemon and own_process is None:
+                raise UsageError("--config: a file with daemon = true has to be named before the first action")
             if own_process is None and (settings.daemon or settings.shape_the_process()):
-                if settings.daemon and self._is_managed:
-                    logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
-                own_process = self._own_process(detach=settings.daemon and not self._is_managed)
+                own_process = self._own_process(detach=False)
             if own_process is not None:
                 stack.enter_context(own_process)
                 settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
-        hooks = _Hooks(line, self._log, own_process)
+        hooks = _Hooks(given, self._log, own_process)
         return run(settings, self._signals, self._manager, hooks)
+
+    def _detaches(self, options: Settings, file: File | None) -> bool:
+        """Tell whether this process goes into the background, which it does before any action is looked for."""
+        is_answered = options.list or options.check or options.print_config or options.print_unit
+        wants = options.daemon or (file is not None and file.options.get("daemon"))
+        return bool(wants) and not is_answered and not self._is_managed
 
     def _more_time(self) -> AbstractContextManager[MoreTime | None]:
         if not self._manager.is_open:
@@ -183,11 +191,6 @@ class _Command:
         from flagman.service.own_process import OwnProcess  # noqa: PLC0415 - for those who shape the process
 
         return OwnProcess(self._signals, detach=detach)
-
-
-def _may_be_answered(word: str) -> bool:
-    is_short = word.startswith("-") and not word.startswith("--")
-    return word in _ANSWERED or (is_short and not _ANSWERED_LETTERS.isdisjoint(word))
 
 
 class _Hooks:
@@ -222,7 +225,7 @@ class _Hooks:
 
     def read(self, more_time: MoreTime) -> Settings:
         core.KNOWN_ACTIONS.look_again()
-        settings = complete(self._line, finder(more_time), self._config)
+        settings = complete(self._line, finder(more_time), open_file(self._line, self._config))
         if self._own_process is not None:
             settings = self._own_process.placed(settings)
         settings.check_together()

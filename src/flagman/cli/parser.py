@@ -19,12 +19,14 @@ _EPILOG = """\
 notes:
   All options that bind an action may be given several times.
   The actions of one signal run in the order of the command line.
-  An action's arguments end at the next long option, at a lone ';' or at '--'.
+  Options come first: an action that takes any number of arguments, as exec
+  does, gets all words up to the next option that binds an action, or to a
+  lone ';'.
   Starting with no actions is a critical error and exits at once with status 2.
 
 examples:
   flagman --usr1 print 'a fun message' --usr1 print 'another message'
-  flagman --hup exec systemctl reload nginx --timeout 30s --on-error exit -v
+  flagman -v --timeout 30s --on-error exit --hup exec systemctl reload nginx
   flagman --every 5m http POST https://example.org/alive
 """
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+
 from flagman import core
-from flagman.cli.words import CommandLine
+from flagman.cli.words import CommandLine, check_end
 from flagman.config.options import LONG_OPTIONS, TRIGGERS
 from flagman.config.settings import Settings
+from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flagman.config.reader import File
     from flagman.engine.action import Action
     from flagman.systemd.more_time import MoreTime
     from flagman.types import ActionName
 
     #: Finds and loads an action.
     Find = Callable[[ActionName], type[Action]]
+
+logger = logging.getLogger("flagman.cli")
 
 
 def finder(more_time: MoreTime | None) -> Find:
@@ -33,32 +39,70 @@ def finder(more_time: MoreTime | None) -> Find:
     return find
 
 
-def given(argv: Sequence[str], find: Find, known: dict[str, object] | None = None) -> Settings:
-    """Read what the command line itself says.
+class Line:
+    """A command line, which is read in two steps.
 
     :param argv: the program's name and its arguments
     :param known: gets the options that are read, also if a mistake comes after them
-    :raises UsageError: if anything in it is wrong
-    :raises SystemExit: after ``--help`` or ``--version``
+    :raises UsageError: if an option before all actions, or after a lone ``;``, is wrong
+    :raises SystemExit: after ``--help`` or ``--version`` there
     """
-    options = {} if known is None else known
-    bindings, rest = CommandLine(TRIGGERS, LONG_OPTIONS, find).split(argv[1:])
-    if rest:
+
+    def __init__(self, argv: Sequence[str], known: dict[str, object] | None = None) -> None:
+        self._options: dict[str, object] = {} if known is None else known
+        self._words = CommandLine(argv[1:], TRIGGERS, LONG_OPTIONS)
+        _parse(self._words.free, self._options)
+
+    @property
+    def options(self) -> Settings:
+        """What is said before all actions, and after a lone ``;``."""
+        return Settings(**self._options)
+
+    def given(self, find: Find) -> Settings:
+        """Find the actions, and give all that the command line says.
+
+        :raises UsageError: if anything in it is wrong
+        :raises SystemExit: after ``--help`` or ``--version``
+        """
+        bindings = self._words.bind(find)
+        if late := self._words.late:
+            self._options.clear()
+            _parse(self._words.own, self._options)  # anew: of two equal options the last one counts
+            only: dict[str, object] = {}
+            _parse(late, only)
+            if "daemon" in only:
+                raise UsageError("-d, --daemon: it has to stand before the first action, or after a lone ';'")
+        for what, word in self._words.doubtful:
+            logger.warning("%s: %s; flagman's own options come first", what, word)
+        return Settings(**self._options, bindings=bindings)
+
+
+def _parse(words: Sequence[str], options: dict[str, object]) -> None:
+    if words:
+        check_end(words)
         from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
 
-        parser.parse(rest, options)
-    return Settings(**options, bindings=tuple(bindings))
+        parser.parse(words, options)
 
 
-def complete(given: Settings, find: Find, file: str = "") -> Settings:
-    """Read the file that the command line names, if it names one, and give all settings.
+def complete(given: Settings, find: Find, file: File | None) -> Settings:
+    """Give all settings.
 
     :param given: what the command line says
-    :param file: where the file is, if it is no longer where the command line says
-    :raises ConfigError: if anything in it is wrong
+    :param file: the file that it names, if it names one; its actions are found now
+    :raises ConfigError: if anything in the file is wrong
     """
-    if not given.config:
-        return given
-    from flagman.config import reader  # noqa: PLC0415 - a start without a file can do without
+    return given if file is None else file.complete(find).below(given)
 
-    return reader.read(given.config, find, file).below(given)
+
+def open_file(options: Settings, place: str = "") -> File | None:
+    """Read the file that options name, if they name one, but for its actions.
+
+    :param place: where the file is, if it is no longer where the options say
+    :raises ConfigError: if it cannot be read
+    """
+    if not options.config:
+        return None
+    from flagman.config.reader import File  # noqa: PLC0415 - a start without a file can do without
+
+    return File(options.config, place)

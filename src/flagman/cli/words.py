@@ -1,15 +1,18 @@
-"""The split of the command line: the actions and their arguments first, the rest for argparse.
+"""The grammar of the command line: which words belong to an action, and which are flagman's own options.
 
 argparse cannot tell an action's ``-n`` from an option of flagman (python/cpython issues 53580, 124233), so what belongs
-to an action is taken out before it looks. The rules, for ``--usr1`` and every other option that binds an action:
+to an action is taken out before it looks. :doc:`cli` tells the rules, under "Where arguments end". In short:
 
-- ``--every SPAN ACTION ARGUMENT ...``: an option that needs more than its own name to know its trigger takes one word
-  first.
-- ``--usr1 ACTION ARGUMENT ...``: the arguments end at the next long option of flagman, at a lone ``;`` or ``--`` (both
-  are dropped), or at the end.
-- An action that takes a limited number of arguments gets no more than that; a word with a dash that follows is an
-  option of flagman again.
-- ``--usr1='ACTION ARGUMENT ...'``: one word, split as a shell would; all of it belongs to the action, whatever it is.
+=====================================  ================================================================================
+``--usr1 ACTION WORD ...``             up to the next option that binds an action, a lone ``;``, or the end; an action
+                                       with a limit takes no more than that, and no long option of flagman
+``--every SPAN ACTION WORD ...``       the same, after one word that tells the trigger
+``--usr1 ACTION -- WORD ...``          all words up to a lone ``;`` or the end, whatever they look like
+``--usr1='ACTION WORD ...'``           one word, split as a shell would
+=====================================  ================================================================================
+
+Splitting is done in two steps, since a daemon detaches between them: where the actions are can be told without knowing
+them, how many words they take cannot.
 """
 
 from __future__ import annotations
@@ -27,99 +30,215 @@ if TYPE_CHECKING:
     from flagman.triggers import Source
     from flagman.types import ActionName
 
-_TERMINATORS = (";", "--")
+    #: Finds and loads an action.
+    Find = Callable[[ActionName], type[Action]]
+
+_END = ";"
+_DASHES = "--"
+
+
+class Bound:
+    """The words of one binding, and what may follow them.
+
+    :param option: binds it
+    :param before: the binding that it has ended, if only its own option did that
+    """
+
+    def __init__(self, option: str, before: Bound | None) -> None:
+        self.option = option
+        self.before = before
+        #: What follows the option, up to the next one that binds an action, a lone ``;`` or the end.
+        self.words: list[str] = []
+        #: The word that has ended them; empty at the end of the line.
+        self.end = ""
+        #: They have come in one word; then what follows it is not the action's.
+        self.quoted: str | None = None
+        #: All words after the action's name are its own.
+        self.is_verbatim = False
+        #: The name of an action that takes any number of words, and the words, once that is known.
+        self.open: list[str] = []
+        #: Flagman's own words that follow those of the action, once they are known.
+        self.late: list[str] = []
 
 
 class CommandLine:
-    """Knows which options there are, and splits command lines.
+    """A command line, cut where actions are bound.
 
+    :param words: all of it, without the program's name
     :param triggers: the options that bind an action, by name
     :param options: all other long options, and whether each takes a value
-    :param find: finds actions by name
     """
 
     def __init__(
-        self,
-        triggers: Mapping[str, TriggerOption],
-        options: Mapping[str, bool],
-        find: Callable[[ActionName], type[Action]],
+        self, words: Sequence[str], triggers: Mapping[str, TriggerOption], options: Mapping[str, bool]
     ) -> None:
         self._triggers = triggers
         self._options = options
-        self._look_up = find
+        # In order: flagman's own words, and bindings.
+        self._parts: list[list[str] | Bound] = [[]]
+        #: Words of actions that look like options of flagman: each binding, and the word.
+        self.doubtful: list[tuple[str, str]] = []
+        self._cut(words)
 
-    def split(self, words: Sequence[str]) -> tuple[list[Binding], list[str]]:
-        """Take the bindings out of a command line.
+    @property
+    def free(self) -> list[str]:
+        """The words before the first binding, and those after a lone ``;``: flagman's own for certain."""
+        return [word for part in self._parts if isinstance(part, list) for word in part]
 
-        :param words: the command line without the program's name
-        :returns: the bindings in order, and all words that do not belong to one
-        :raises UsageError: if an action is missing, unknown or broken, or gets a wrong number of arguments
+    def _cut(self, words: Sequence[str]) -> None:
+        bound: Bound | None = None
+        for word in words:
+            option, equals, value = word.partition("=")
+            if bound is not None and word == _END:
+                bound.end = word
+                bound = None
+                self._parts.append([])
+            elif option in self._triggers and not (bound is not None and bound.is_verbatim):
+                if bound is not None:
+                    bound.end = word
+                bound = Bound(option, bound)
+                bound.quoted = value if equals else None
+                self._parts.append(bound)
+            elif bound is None:
+                free = self._parts[-1]
+                assert isinstance(free, list)  # noqa: S101 - for the type checker
+                free.append(word)
+            else:
+                name = bool(self._triggers[bound.option].value)  # its place among the words
+                if word == _DASHES and len(bound.words) == name + 1 and bound.quoted is None:
+                    bound.is_verbatim = True
+                bound.words.append(word)
+
+    @property
+    def late(self) -> list[str]:
+        """Flagman's own words that follow the arguments of an action, once these are known."""
+        return [word for part in self._parts if isinstance(part, Bound) for word in part.late]
+
+    @property
+    def own(self) -> list[str]:
+        """All of flagman's own words, once they are known, in the order of the command line."""
+        return [word for part in self._parts for word in (part.late if isinstance(part, Bound) else part)]
+
+    def bind(self, find: Find) -> tuple[Binding, ...]:
+        """Find the actions, and tell what belongs to them.
+
+        :param find: finds and loads actions by name
+        :raises UsageError: if an action is missing, unknown or broken, or gets words that it does not take
         """
-        bindings: list[Binding] = []
-        rest: list[str] = []
-        position = 0
-        while position < len(words):
-            option, equals, value = words[position].partition("=")
-            position += 1
-            if option not in self._triggers:
-                rest.append(words[position - 1])
-                continue
-            line, start = (self._from_one_word(option, value), 0) if equals else (words, position)
-            source, start, what = self._source(option, line, start)
-            name = self._name_at(what, line, start)
-            action = self._find(what, name)
-            end = len(line) if equals else self._end(line, start + 1, arity(action)[1])
-            arguments = tuple(line[start + 1 : end])
-            check(f"{what} {name}", action, arguments)
-            bindings.append(Binding(source, name, action, arguments))
-            if not equals:
-                position = end + (end < len(words) and words[end] in _TERMINATORS)
-        return bindings, rest
+        bindings = []
+        for bound in (part for part in self._parts if isinstance(part, Bound)):
+            try:
+                bindings.append(self._bind(bound, find))
+            except UsageError as error:
+                if not (hint := _hint(bound)):
+                    raise
+                raise UsageError(f"{error}{hint}") from error.__cause__
+        return tuple(bindings)
 
-    def _source(self, option: str, words: Sequence[str], start: int) -> tuple[Source, int, str]:
+    def _bind(self, bound: Bound, find: Find) -> Binding:
+        words = bound.words if bound.quoted is None else _split(bound.option, bound.quoted)
+        bound.late = [] if bound.quoted is None else bound.words
+        source, start, what = self._source(bound.option, words)
+        name = _name_at(what, [*words, bound.end if bound.quoted is None else ""], start)
+        action = _found(what, name, find)
+        _, most = arity(action)
+        own = words[start + 1 :]
+        if bound.is_verbatim:
+            own = own[1:]
+        elif bound.quoted is None and most is None:
+            self._look_at(what, name, own)
+            bound.open = [name, *own]
+        elif bound.quoted is None:
+            end = self._end(own, most or 0)
+            own, bound.late = own[:end], own[end:]
+        check_end(bound.late)
+        arguments = tuple(own)
+        check(f"{what} {name}", action, arguments)
+        return Binding(source, name, action, arguments)
+
+    def _source(self, option: str, words: Sequence[str]) -> tuple[Source, int, str]:
         """Read what raises the flag; tell where the action is, and how to name all that has been read."""
         trigger = self._triggers[option]
         text = ""
         if trigger.value:
-            if start >= len(words) or words[start].startswith("--"):
+            if not words or words[0].startswith(_DASHES):
                 raise UsageError(f"{option} takes a {trigger.value}, an action and its arguments")
-            text = words[start]
+            text = words[0]
         try:
             source = trigger.source(text)
         except ValueError as error:
             raise UsageError(f"{option}: {error}") from None
-        return source, start + bool(text), f"{option} {text}".rstrip()
+        return source, int(bool(text)), f"{option} {text}".rstrip()
 
-    def _from_one_word(self, option: str, value: str) -> list[str]:
-        import shlex  # noqa: PLC0415 - only this form needs it
+    def _look_at(self, what: str, name: ActionName, words: Sequence[str]) -> None:
+        """Look at the words of an action that takes any number of them.
 
-        try:
-            return shlex.split(value)
-        except ValueError as error:
-            raise UsageError(f"{option}={value!r}: {str(error).lower()}") from None
+        :raises UsageError: if there is a lone ``--``, which may mean two things
+        """
+        if _DASHES in words:
+            place = words.index(_DASHES)
+            before, after = " ".join((name, "--", *words)), " ".join(words[place + 1 :]) or "COMMAND"
+            raise UsageError(
+                f"{what} {name}: a lone -- may belong to the action, which is written {before}, or end flagman's"
+                f" options, which is written ';' -- {after}"
+            )
+        goes_to = words[0] if name == "exec" and words else name
+        self.doubtful += [(f"{what} {name}", f"{word} goes to {goes_to}") for word in words if self._is_option(word)]
 
-    def _name_at(self, what: str, words: Sequence[str], position: int) -> ActionName:
-        if position < len(words) and words[position] and not words[position].startswith(("-", ";")):
-            return words[position]
-        found = f"not {words[position]!r}" if position < len(words) else "but nothing follows"
-        raise UsageError(f"{what} takes an action and its arguments, {found}; for example {what} print hello")
-
-    def _find(self, what: str, name: ActionName) -> type[Action]:
-        try:
-            return self._look_up(name)
-        except UsageError as error:
-            raise UsageError(f"{what}: {error}") from error.__cause__
-
-    def _end(self, words: Sequence[str], start: int, most: int | None) -> int:
-        """Find the end of the arguments that begin at ``start``."""
-        for end in range(start, len(words)):
-            word = words[end]
-            full = most is not None and end - start >= most
-            if word in _TERMINATORS or self._is_option(word) or (full and word.startswith("-") and word != "-"):
+    def _end(self, words: Sequence[str], most: int) -> int:
+        """Find the end of the arguments of an action that takes no more than so many."""
+        for end, word in enumerate(words):
+            is_full = end >= most
+            if word == _DASHES or self._is_option(word) or (is_full and word.startswith("-") and word != "-"):
                 return end
         return len(words)
 
     def _is_option(self, word: str) -> bool:
         """Tell whether a word is a long option of flagman: ``--quiet=1`` is none, since --quiet takes no value."""
         option, equals, _ = word.partition("=")
-        return option in self._triggers or (option in self._options and (not equals or self._options[option]))
+        return option in self._options and (not equals or self._options[option])
+
+
+def check_end(words: Sequence[str]) -> None:
+    """Refuse a lone ``--`` among flagman's own words: what follows it would be a command that flagman wraps.
+
+    :raises UsageError: if there is one
+    """
+    if _DASHES in words:
+        command = " ".join(words[words.index(_DASHES) + 1 :]) or "COMMAND"
+        raise UsageError(
+            f"-- ends flagman's options, and a command to wrap follows; flagman cannot wrap one: {command}"
+        )
+
+
+def _hint(bound: Bound) -> str:
+    """Say how an option that has ended a program's words would be the program's own."""
+    before = bound.before
+    if before is None or not before.open or before.quoted is not None:
+        return ""
+    name, *words = before.open
+    program = words[0] if words and name == "exec" else name
+    return f"; if {bound.option} belongs to {program}, write {' '.join((name, _DASHES, *words, bound.option))} ..."
+
+
+def _split(option: str, value: str) -> list[str]:
+    import shlex  # noqa: PLC0415 - only this form needs it
+
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise UsageError(f"{option}={value!r}: {str(error).lower()}") from None
+
+
+def _name_at(what: str, words: Sequence[str], position: int) -> ActionName:
+    if position < len(words) and words[position] and not words[position].startswith(("-", _END)):
+        return words[position]
+    found = f"not {words[position]!r}" if position < len(words) - 1 or words[-1] else "but nothing follows"
+    raise UsageError(f"{what} takes an action and its arguments, {found}; for example {what} print hello")
+
+
+def _found(what: str, name: ActionName, find: Find) -> type[Action]:
+    try:
+        return find(name)
+    except UsageError as error:
+        raise UsageError(f"{what}: {error}") from error.__cause__

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from flagman.triggers import Source
     from flagman.types import ActionName
 
+    #: Finds and loads an action.
+    Find = Callable[[ActionName], type[Action]]
+
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
 # Those that a binding may have for itself.
@@ -51,45 +54,58 @@ class Config:
         return settings.changed(bindings=bindings, logging=self.logging)
 
 
-def read(path: str, find: Callable[[ActionName], type[Action]], place: str = "") -> Config:
-    """Read a file.
+class File:
+    """A file that has been read; its actions are found by :meth:`complete`.
 
     :param path: of the file, as its user knows it
-    :param find: finds actions by name
     :param place: where it is by now, if not there
-    :raises ConfigError: if anything is wrong with it; the error has one line for each mistake
+    :raises ConfigError: if it cannot be read
     """
-    try:
-        text = Path(place or path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not UTF-8, at byte {error.start}"]) from error
-    try:
-        document: dict[str, object] = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
-    reader = _Reader(path, find)
-    config = reader.document(document)
-    if reader.mistakes:
-        raise ConfigError(reader.mistakes)
-    return config
+
+    def __init__(self, path: str, place: str = "") -> None:
+        try:
+            text = Path(place or path).read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError([f"{path}: is not UTF-8, at byte {error.start}"]) from error
+        try:
+            document: dict[str, object] = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+        self._reader = _Reader(path)
+        self._document = document
+        self._config = self._reader.options(document)
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What [flagman] says, by the names of the settings; nothing if anything in it is wrong."""
+        return {} if self._reader.mistakes else self._config.options
+
+    def complete(self, find: Find) -> Config:
+        """Find the actions, and give all that the file says.
+
+        :param find: finds actions by name
+        :raises ConfigError: if anything in the file is wrong; the error has one line for each mistake
+        """
+        self._reader.bindings(self._document, self._config, find)
+        if self._reader.mistakes:
+            raise ConfigError(self._reader.mistakes)
+        return self._config
 
 
 class _Reader:
     """Turns tables into what they mean, and gathers what is wrong with them.
 
     :param path: how to name the file
-    :param find: finds actions by name
     """
 
-    def __init__(self, path: str, find: Callable[[ActionName], type[Action]]) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
-        self._find = find
         self.mistakes: list[str] = []
 
-    def document(self, document: Mapping[str, object]) -> Config:
-        """Read the whole file."""
+    def options(self, document: Mapping[str, object]) -> Config:
+        """Read all but the bindings."""
         config = Config()
         for name in document.keys() - {"flagman", "on", "logging"}:
             self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, ('flagman', 'on', 'logging'))}")
@@ -98,14 +114,6 @@ class _Reader:
             config.options = self._options("[flagman]", options, KEYS)
         else:
             self._wrong("flagman", "is not a table; write [flagman]")
-        bindings = document.get("on", [])
-        if isinstance(bindings, list) and all(isinstance(table, dict) for table in bindings):
-            for number, table in enumerate(bindings, 1):
-                binding = self._binding(f"[[on]] #{number}", table)
-                if binding is not None:
-                    config.bindings.append(binding)
-        else:
-            self._wrong("on", "is not an array of tables; write [[on]]")
         logging = document.get("logging")
         if isinstance(logging, dict) and logging.get("version") != 1:
             self._wrong("[logging]: key 'version'", "must be 1, see logging.config.dictConfig")
@@ -114,6 +122,17 @@ class _Reader:
         elif logging is not None:
             self._wrong("logging", "is not a table; write [logging]")
         return config
+
+    def bindings(self, document: Mapping[str, object], config: Config, find: Find) -> None:
+        """Read the bindings."""
+        bindings = document.get("on", [])
+        if isinstance(bindings, list) and all(isinstance(table, dict) for table in bindings):
+            for number, table in enumerate(bindings, 1):
+                binding = self._binding(f"[[on]] #{number}", table, find)
+                if binding is not None:
+                    config.bindings.append(binding)
+        else:
+            self._wrong("on", "is not an array of tables; write [[on]]")
 
     def _wrong(self, place: str, message: str) -> None:
         self.mistakes.append(f"{self._path}: {place}: {message}")
@@ -130,7 +149,7 @@ class _Reader:
                 self._wrong(f"{table}: key {key!r}", str(error))
         return options
 
-    def _binding(self, place: str, table: Mapping[str, object]) -> Binding | None:
+    def _binding(self, place: str, table: Mapping[str, object], find: Find) -> Binding | None:
         before = len(self.mistakes)
         known = (*_SOURCES, "action", "args", *_OF_BINDINGS)
         for key in table:
@@ -147,7 +166,7 @@ class _Reader:
         if name is None:
             return None
         try:
-            action = self._find(name)
+            action = find(name)
         except UsageError as error:
             self._wrong(f"{place}: key 'action'", str(error))
             return None
