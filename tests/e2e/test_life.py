@@ -510,3 +510,24 @@ def test_the_manager_hears_of_a_failure(start: Start, arguments: list[str], mess
     daemon: Daemon = start(*arguments)
     daemon.status()
     assert daemon.pending() == messages
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--bogus"], ["--timeout", "x"], ["--usr1", "bogus"], ["--usr1", "print", "x", "--log-file", "/no/such"]],
+    ids=" ".join,
+)
+def test_without_systemd_the_manager_hears_of_nothing(start: Start, words: list[str]) -> None:
+    """Wherever the mistake is."""
+    for line in (
+        ["--no-systemd", *words],
+        [*words, ";", "--no-systemd"] if "--usr1" in words else [*words, "--no-systemd"],
+    ):
+        daemon: Daemon = start(*line)
+        assert daemon.status() in (1, 2)
+        assert daemon.pending() == []
+
+
+def test_a_program_may_have_such_an_option(start: Start) -> None:
+    """Its words are not flagman's."""
+    start("--usr1", "exec", "true", "--no-systemd", "-d").ready().stop()

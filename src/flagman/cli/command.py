@@ -10,6 +10,7 @@ from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
 from flagman.cli.reading import Line, complete, finder, open_file
+from flagman.config.settings import Settings
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from flagman.config.reader import File
-    from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
     from flagman.service.own_process import OwnProcess
     from flagman.systemd.more_time import MoreTime
@@ -125,8 +125,6 @@ class _Command:
         self._manager = manager
         self._log = log
         self._is_managed = manager.is_open
-        if "--no-systemd" in argv:  # also if what follows is a mistake
-            manager.close()
 
     def run(self) -> int:
         """Carry it out; give the exit status, whatever happens."""
@@ -138,13 +136,17 @@ class _Command:
         except (FlagmanError, OSError) as error:
             from flagman.cli import mistakes  # noqa: PLC0415 - as above
 
+            if not Settings(**self._log.known).systemd:
+                self._manager.close()
             self._log.release()
             return mistakes.end_with(error, self._manager)
 
     def _run(self, stack: ExitStack) -> int:
         own_process = None
+        line = Line(self._argv, self._log.known)
+        if not line.options.systemd:
+            self._manager.close()
         with self._more_time() as more_time:
-            line = Line(self._argv, self._log.known)
             file = open_file(line.options)
             if self._detaches(line.options, file):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.

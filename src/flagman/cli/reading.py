@@ -51,6 +51,8 @@ class Line:
     def __init__(self, argv: Sequence[str], known: dict[str, object] | None = None) -> None:
         self._options: dict[str, object] = {} if known is None else known
         self._words = CommandLine(argv[1:], TRIGGERS, LONG_OPTIONS)
+        if "--no-systemd" in self._words.free:
+            self._options["systemd"] = False  # also if a mistake comes before it: systemd is not told about that either
         _parse(self._words.free, self._options)
 
     @property
