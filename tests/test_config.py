@@ -420,3 +420,12 @@ def test_an_early_signal_reaches_all_bindings(
     daemon.expect("slow: init", "slow: begin")
     fifo.write_text("\n", encoding="utf-8")
     daemon.ready().expect("slow: end", "init", "init", "now", "later").stop("cleanup", "cleanup", "slow: cleanup")
+
+
+@pytest.mark.parametrize(("key", "message"), [("every", "'' is not a span of time"), ("signal", "'' is not a signal")])
+def test_an_empty_trigger(
+    write: Callable[[str], str], key: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not taken for one that needs no value."""
+    assert cli.main(["flagman", "--check", "-c", write(f'[[on]]\n{key} = ""\naction = "stop"\n')]) == 2
+    assert message in capsys.readouterr().err

@@ -65,6 +65,7 @@ def test_two_bindings_have_one_flag_only_if_they_have_one_trigger(a: str, b: str
     )
     assert (one.flag == other.flag) == ((a, first) == (b, second))
     assert one.as_variant("").source.trigger == a
+    assert one.title == f"{a}~{first}".removesuffix("~") if first else a
 
 
 class FileSource(Source):

@@ -112,20 +112,9 @@ def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:
         assert isinstance(option.default, kind), option.names
 
 
-WHAT = {
-    values.Kind: "a name, or a number, as a string",
-    values.Path: "a path",
-    values.Span: "a span",
-    values.Number: "a number",
-    values.Mode: 'an octal number, as a string such as ``"027"``',
-    values.Switch: "``true`` or ``false``",
-    values.Repeated: "a number",
-}
-
-
 def row(option: Option) -> list[str]:
     """Give the row of an option in the table of the keys."""
-    what = ", ".join(f"``{word}``" for word in option.kind.choices) or WHAT[type(option.kind)]
+    what = ", ".join(f"``{word}``" for word in option.kind.choices) or option.kind.title
     default = option.kind.dump(option.default)
     shown = str(default).lower() if isinstance(default, bool) else default
     return [
@@ -155,6 +144,14 @@ def test_the_table_of_the_keys() -> None:
     if new != text:
         page.write_text(new, encoding="utf-8")
     assert new == text, "the table was another one; it has been written anew"
+
+
+def test_the_keys_of_a_binding() -> None:
+    """Each has its place in the section about them."""
+    keys = {option.key for option in OPTIONS if option.where >= BINDING}
+    keys |= {trigger.name.removeprefix("--") for trigger in TRIGGERS.values() if trigger.value}
+    found = {key for term in terms(section("configuration.rst", "[[on]]")) for key in re.findall(r"``([\w-]+)``", term)}
+    assert found == {*keys, "action", "args"}
 
 
 def words_of(kind: values.Kind) -> st.SearchStrategy[str]:

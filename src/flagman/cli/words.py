@@ -138,7 +138,7 @@ class CommandLine:
     def _bind(self, bound: Bound, find: Find) -> Binding:
         words = bound.words if bound.quoted is None else _split(bound.option, bound.quoted)
         bound.late = [] if bound.quoted is None else bound.words
-        source, start, what = self._source(bound.option, words)
+        source, start, what = self._source(bound.option, words, is_quoted=bound.quoted is not None)
         name = _name_at(what, [*words, bound.end if bound.quoted is None else ""], start)
         action = _found(what, name, find)
         _, most = arity(action)
@@ -156,19 +156,19 @@ class CommandLine:
         check(f"{what} {name}", action, arguments)
         return Binding(source, name, action, arguments)
 
-    def _source(self, option: str, words: Sequence[str]) -> tuple[Source, int, str]:
+    def _source(self, option: str, words: Sequence[str], *, is_quoted: bool) -> tuple[Source, int, str]:
         """Read what raises the flag; tell where the action is, and how to name all that has been read."""
         trigger = self._triggers[option]
         text = ""
         if trigger.value:
-            if not words or words[0].startswith(_DASHES):
+            if not words or (not is_quoted and (words[0] == _DASHES or self._is_option(words[0]))):
                 raise UsageError(f"{option} takes a {trigger.value}, an action and its arguments")
             text = words[0]
         try:
             source = trigger.source(text)
         except ValueError as error:
             raise UsageError(f"{option}: {error}") from None
-        return source, int(bool(text)), f"{option} {text}".rstrip()
+        return source, int(bool(trigger.value)), f"{option} {text}".rstrip()
 
     def _look_at(self, what: str, name: ActionName, words: Sequence[str]) -> None:
         """Look at the words of an action that takes any number of them.

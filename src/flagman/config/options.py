@@ -86,12 +86,12 @@ class TriggerOption:
     def source(self, text: str) -> Source:
         """Read what raises the flag.
 
-        :param text: the word before the action; empty if there is none
+        :param text: the word before the action; nothing is read of it if the option takes none
         :raises ValueError: if it cannot be that
         """
         module, _, function = self.reader.partition(":")
         read: Callable[[str], Source] = getattr(import_module(f"flagman.triggers.{module}"), function)
-        return read(text or self.name.removeprefix("--"))
+        return read(text if self.value else self.name.removeprefix("--"))
 
 
 #: The options that bind an action, by name.

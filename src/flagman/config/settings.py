@@ -31,7 +31,7 @@ class Binding:
     :param variant: sets its flag apart from others of the same source
     """
 
-    __slots__ = ("action", "arguments", "flag", "name", "options", "source", "variant")
+    __slots__ = ("action", "arguments", "flag", "name", "options", "source", "title", "variant")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a table of the file has
         self,
@@ -51,6 +51,8 @@ class Binding:
         flag = source.trigger.replace(_MARK, 2 * _MARK)
         #: The flag that runs it.
         self.flag: FlagName = f"{flag}{_MARK}{variant}" if variant else flag
+        #: What people are told that its flag is called.
+        self.title = f"{source.trigger}{_MARK}{variant}" if variant else source.trigger
 
     def as_variant(self, variant: str) -> Binding:
         """Give the same binding with a flag that is set apart."""
@@ -199,7 +201,8 @@ class Settings:
         counts: dict[FlagName, int] = {}
         for binding in self.bindings:
             counts[binding.flag] = counts.get(binding.flag, 0) + 1
-        text = ", ".join(f"{flag} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+        titles = {binding.flag: binding.title for binding in self.bindings}
+        text = ", ".join(f"{titles[flag]} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
         if text.isprintable():
             return text
         from flagman.text.shown import printable  # noqa: PLC0415 - for the flags of a program of its own

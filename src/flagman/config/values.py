@@ -23,8 +23,10 @@ class Kind:
     choices: tuple[str, ...] = ()
     #: What argparse calls what a switch does.
     action = "store"
-    #: What it is in a file.
+    #: What it is in a file, for messages.
     in_file = "string"
+    #: What the documentation calls it.
+    title = "a name, or a number, as a string"
 
     def __init__(self, metavar: str, *, is_optional: bool = False) -> None:
         self.metavar = metavar
@@ -70,6 +72,8 @@ class Path(Kind):
 
     __slots__ = ("is_outside",)
 
+    title = "a path"
+
     def __init__(self, metavar: str, *, is_outside: bool = False) -> None:
         super().__init__(metavar)
         self.is_outside = is_outside
@@ -112,6 +116,8 @@ class Span(Kind):
 
     __slots__ = ("shortest",)
 
+    title = "a span"
+
     in_file = "string or a number"
 
     def __init__(self, shortest: float = 0.0) -> None:
@@ -135,27 +141,39 @@ class Span(Kind):
 
 
 class Number(Kind):
-    """A number of times: 1 or more; 0 is a default for which there is no word."""
+    """A whole number.
 
-    __slots__ = ()
+    :param least: the smallest; a default below it is one for which there is no word
+    :param most: the largest
+    """
+
+    __slots__ = ("least", "most")
 
     in_file = "string or a number"
+    title = "a number"
+
+    def __init__(self, metavar: str, *, least: int = 1, most: int = 10**9 - 1) -> None:
+        super().__init__(metavar)
+        self.least = least
+        self.most = most
 
     def read(self, text: str) -> object:
         """Read a number."""
-        if not (text.isascii() and text.isdigit() and 0 < len(text) < _DIGITS and int(text)):
+        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and self.least <= int(text) <= self.most):
             raise ValueError(f"{text!r} is not a number of times, such as 3")
         return int(text)
 
     def dump(self, value: object) -> object:
         """Give the number."""
-        return value or None
+        return value if isinstance(value, int) and value >= self.least else None
 
 
 class Mode(Kind):
     """A file mode creation mask."""
 
     __slots__ = ()
+
+    title = 'an octal number, as a string such as ``"027"``'
 
     def read(self, text: str) -> object:
         """Read an octal number."""
@@ -179,6 +197,8 @@ class Switch(Kind):
 
     __slots__ = ("action", "turns_off")
 
+    title = "``true`` or ``false``"
+
     in_file = "true or false"
 
     def __init__(self, *, turns_off: bool = False) -> None:
@@ -201,6 +221,8 @@ class Repeated(Kind):
     """How often a switch is given."""
 
     __slots__ = ()
+
+    title = "a number"
 
     action = "count"
     in_file = "number"

@@ -58,9 +58,10 @@ class Timetable:
         held: dict[FlagName, float] = {}
         for flag, binding in first.items():
             own = settings.of(binding)
+            spread = binding.source.spread()
             if binding.source.has_start:
-                self._start(binding, own.jitter, had_actions=flag in running)
-            if own.debounce and binding.source.spread() == "debounce":
+                self._start(binding, own.jitter if spread == "jitter" else 0.0, had_actions=flag in running)
+            if own.debounce and spread == "debounce":
                 held[flag] = own.debounce
         for flag in self._started.keys() - first.keys():
             self._started.pop(flag)[1].cancel()

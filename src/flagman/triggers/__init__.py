@@ -57,7 +57,7 @@ class Source:
         return "jitter"
 
     def placed(self, absolute: Callable[[str], str]) -> Source:  # noqa: ARG002 - for kinds that have a path
-        """Give the same source for a process that works elsewhere.
+        """Give the same source, which keeps its name, for a process that works elsewhere.
 
         :param absolute: makes a path absolute
         """
@@ -67,7 +67,13 @@ class Source:
         """Import what :meth:`start` needs: during a reload that must not fail."""
 
     def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
-        """Begin to raise a flag."""
+        """Begin to raise a flag, as long as ``engine.bundles`` has it.
+
+        What becomes due while the bundle of its own flag runs is judged like a signal, if what raises it then is put
+        into ``engine.timers``.
+
+        :param jitter: seconds by which it may be late, at random; 0 for a kind that a jitter does not move
+        """
         raise NotImplementedError
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:
