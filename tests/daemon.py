@@ -151,12 +151,12 @@ def flooded(daemon: testing.Daemon, signum: int, *, pause: float = 0.0) -> Itera
 
 
 def settle(pid: int) -> None:
-    """Wait until a process sleeps; one that has just printed a line may not have come to rest yet."""
+    """Wait until a process sleeps; one that has just printed a line may not have come to rest yet; or has ended."""
     quiet = 0
     with suppress(FileNotFoundError, ProcessLookupError):  # it has ended: that is rest too
         while quiet < 5:
             state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-            quiet = quiet + 1 if state == "S" else 0
+            quiet = quiet + 1 if state in "SZ" else 0
             time.sleep(0.001)
 
 

@@ -41,7 +41,7 @@ _HOMES = {
     "set_handlers": "flagman.core",
 }
 
-__all__ = [*_HOMES, *_MODULES]  # noqa: PLE0604 - names of the tables
+__all__ = [name for name in (*_HOMES, *_MODULES) if not name.startswith("_")]
 
 
 # Each face of the house has these lines: a module that all could share would take every start longer.

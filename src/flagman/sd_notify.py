@@ -1,5 +1,5 @@
 """The old name of ``flagman.systemd.notify``, kept for programs."""
 
-from flagman.systemd.notify import SystemdNotifier
+from flagman.systemd.notify import SystemdNotifier, status
 
-__all__ = ["SystemdNotifier"]
+__all__ = ["SystemdNotifier", "status"]

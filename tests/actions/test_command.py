@@ -465,3 +465,20 @@ def test_impossible_commands(words: list[str]) -> None:
     """They are the user's mistake."""
     with pytest.raises(ValueError, match=r"is empty|NUL"):
         ExecAction.check_arguments(*words)
+
+
+class Warm(ExecAction):
+    """Runs its command once before any flag is raised."""
+
+    def set_up(self, program: str, *arguments: str) -> None:
+        """Run it."""
+        super().set_up(program, *arguments)
+        self.run()
+
+
+def test_a_command_outside_of_all_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not get what another flagman has set for its own commands, of which this may be one."""
+    monkeypatch.setenv("FLAGMAN_TRIGGER", "outer")
+    with Engine() as engine:
+        engine.set_up("usr1", Warm, "sh", "-c", f'echo "<$FLAGMAN_TRIGGER>" >{tmp_path}/said')
+    assert (tmp_path / "said").read_text(encoding="utf-8") == "<>\n"

@@ -66,6 +66,7 @@ TOLD_BEFORE = {
     "flagman.engine.outcome.Outcome",
     "flagman.exceptions.ActionClosed",
     "flagman.sd_notify.SystemdNotifier",
+    "flagman.sd_notify.status",
     "flagman.testing.ActionDriver",
     "flagman.types.ActionArgument",
     "flagman.types.ActionName",

@@ -100,11 +100,12 @@ class ExecAction(Action):
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
 
     def _start(self) -> Process:
-        turn = self.engine.turn
-        if turn.flag:  # an action without an engine runs for none
-            self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
-            self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
-            self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
+        turn = (
+            self.engine.turn
+        )  # an empty one outside of all turns: what another flagman has set is not for this command
+        self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
+        self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
+        self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
         # Anew for each run: the choice may change between two, and so may where the streams lead.
         takers = sinks(self.engine.output, self._shown, self._interrupter)
         try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
+import sys
 import time
 from contextlib import suppress
 
-from flagman.daemon.descriptors import is_null
-
-logger = logging.getLogger("flagman.daemon.crash")
+from flagman.daemon.descriptors import STDERR, is_null, say
 
 _SYSTEM = "/var/log"
 
@@ -20,22 +18,28 @@ def record(name: str, error: BaseException) -> None:
 
     It goes to the log. If that leads nowhere, it is appended to ``/var/log/NAME.errors`` or, if this process may not
     write there, to a file of that name in the user's state directory, ``~/.local/state`` or XDG_STATE_HOME. Neither is
-    used if others may write in the directory.
+    used if others may write in the directory; then it goes to standard error.
 
     :param name: of the daemon
     """
-    if _has_log():
-        logger.critical("The daemon ends: an error that nobody has handled", exc_info=error)
+    if "logging" in sys.modules and _has_log():
+        import logging  # noqa: PLC0415 - it is there: a program that has not imported it has no log
+
+        logging.getLogger("flagman.daemon.crash").critical(
+            "The daemon ends: an error that nobody has handled", exc_info=error
+        )
         return
     when = time.strftime("%Y-%m-%d %H:%M:%S %z")
     entry = f"{when} {name}[{os.getpid()}] ends: an error that nobody has handled\n{format_error(error)}"
+    descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors")
+    if descriptor is None:  # there may be none left
+        say(STDERR, entry)
+        return
     with suppress(OSError):
-        descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors")
-        if descriptor is not None:
-            try:
-                os.write(descriptor, entry.encode(errors="backslashreplace"))
-            finally:
-                os.close(descriptor)
+        try:
+            os.write(descriptor, entry.encode(errors="backslashreplace"))
+        finally:
+            os.close(descriptor)
 
 
 def format_error(error: BaseException) -> str:
@@ -50,6 +54,8 @@ def format_error(error: BaseException) -> str:
 
 def _has_log() -> bool:
     """Tell whether a record of the root logger reaches anybody."""
+    import logging  # noqa: PLC0415 - as above
+
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.NullHandler):
             continue

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import atexit
 import sys
-from contextlib import suppress
 from functools import partial
 
-from flagman.daemon import descriptors
+from flagman.daemon import crash, descriptors
 from flagman.exceptions import FlagmanError
 
 TYPE_CHECKING = False
@@ -38,13 +37,11 @@ def bury(error: BaseException, *, name: str, to_log: bool) -> None:
     :param to_log: and to its crash file; to standard error otherwise, where its parent listens
     """
     if to_log:
-        from flagman.daemon import crash  # noqa: PLC0415 - for this end alone
-
         crash.record(name, error)
     elif isinstance(error, FlagmanError):
         descriptors.say(descriptors.STDERR, f"{error}\n")
     else:
-        _report(error)
+        descriptors.say(descriptors.STDERR, crash.format_error(error))
 
 
 def forget(last: Callable[[], None]) -> None:
@@ -108,14 +105,4 @@ def finish(steps: list[Callable[[], object]], let_leave: Callable[[bool], object
         except SystemExit:
             let_leave(False)  # noqa: FBT003 - again: the statement above may have been interrupted itself
         except BaseException as error:  # noqa: BLE001 - as the interpreter does, it goes on
-            steps.insert(0, partial(_report, error))
-
-
-def _report(error: BaseException) -> None:
-    """Print the traceback of an error, or what can be told without a file: there may be no descriptor left."""
-    text = f"{type(error).__name__}: {error}\n"
-    with suppress(ImportError, OSError):
-        from flagman.daemon.crash import format_error  # noqa: PLC0415 - for a bad end alone
-
-        text = format_error(error)
-    descriptors.say(descriptors.STDERR, text)
+            steps.insert(0, partial(descriptors.say, descriptors.STDERR, crash.format_error(error)))

@@ -109,7 +109,7 @@ class SystemdNotifier(Manager):
 
     def status(self, text: str) -> str:
         """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
-        return f"{_STATUS}{printable(text)}"
+        return status(text)
 
     def _hand_over(self, keys: tuple[str, ...], message: bytes) -> Exception | None:
         """Send a message after those that wait; give what is wrong if that is not possible."""
@@ -230,6 +230,11 @@ def take_from_environment() -> SystemdNotifier:
     for name in PRIVATE:
         os.environ.pop(name, None)
     return notifier
+
+
+def status(text: str) -> str:
+    """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
+    return f"{_STATUS}{printable(text)}"
 
 
 def _shortened(state: str) -> bytes:
