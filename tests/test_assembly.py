@@ -197,3 +197,23 @@ def test_raised_flags_of_a_bundle_that_has_gone() -> None:
         assert assembly.set_up(plan)
         assembly.adopt(plan)
         assert taken(engine.flags) == [("usr1~2s", 3), ("usr2", 2)]
+
+
+def test_a_tick_with_a_jitter_of_its_own_that_is_added_later() -> None:
+    """It has a flag of its own, and keeps the jitter."""
+
+    def settings(count: int) -> Settings:
+        binding = Binding(AfterSource(10.0), "recorder", Recorder, ("x",))
+        own = Binding(AfterSource(10.0), "recorder", Recorder, ("y",), {"jitter": 1.0}, variant="1s")
+        return Settings(bindings=(binding, own) * count)
+
+    time = FakeTime()
+    with Engine(contained=(), clock=time, wait=time.wait) as engine:
+        assembly = Assembly(engine, settings(1))
+        for count in (1, 2):
+            plan = assembly.plan(settings(count))
+            assert assembly.set_up(plan)
+            assembly.adopt(plan)
+        assert set(engine.bundles) == {"after-10s", "after-10s~1s", "after-10s~2", "after-10s~1s~2"}
+        jitters = {flag: jitter for flag, (jitter, _) in assembly._timetable._started.items()}  # type: ignore[union-attr]
+        assert jitters == {"after-10s": 0.0, "after-10s~1s": 1.0, "after-10s~2": 0.0, "after-10s~1s~2": 1.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -284,3 +285,47 @@ def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., 
     daemon = start("--usr1", "exec", "--", *words, "--usr2").ready()
     assert daemon.expect_error(":").startswith("INFO:flagman.cli:PID")
     daemon.signal(signal.SIGUSR1).expect("renew --quiet --usr2").stop()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "--usr1 exec find . -exec rm {} ; -print",
+            "see flagman --help; a lone ';' has ended",
+        ),
+        ("--log-level --usr1 print hi ; debug", "argument --log-level: expected one argument"),
+        ("-c {file} --usr1 print hi -c {file}", "-c, --config: there is one file"),
+        ("--usr1 exec 'a b' --signal HUP x", "write exec -- 'a b' --signal ..."),
+        ("--usr1 http POST http://localhost/ -- -x", "which is written http -- POST"),
+    ],
+)
+def test_what_stands_at_a_wrong_place(
+    line: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Is a mistake that says what would be right."""
+    (tmp_path / "c.toml").write_text("[flagman]\n", encoding="utf-8")
+    assert cli.main(["flagman", *shlex.split(line.replace("{file}", f"{tmp_path}/c.toml"))]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_body_after_two_dashes() -> None:
+    """May be anything."""
+    assert cli.main(["flagman", "--check", "--usr1", "http", "--", "POST", "http://localhost/", "-1"]) == 0
+
+
+def test_a_warning_about_a_word_quotes_no_more_of_it_than_the_option(caplog: pytest.LogCaptureFixture) -> None:
+    """What follows may be a secret, or pretend to be another record."""
+    words = ["exec", "curl\x1b[2J", "--user=admin:secret", "--log-file=a\nCRITICAL:root:x", "https://localhost/"]
+    assert cli.main(["flagman", "--check", "--usr1", *words]) == 0
+    assert caplog.messages == [
+        rf"--usr1 exec: {option} goes to curl\x1b[2J; flagman's own options come first"
+        for option in ("--user", "--log-file")
+    ]
+
+
+def test_the_last_of_two_equal_options_counts() -> None:
+    """Wherever they stand; and -v counts everywhere."""
+    line = "flagman -v --overlap ignore --usr1 print x --overlap rerun -v ; --overlap ignore -v"
+    settings = cli.parse_args(line.split())
+    assert (settings.overlap, settings.verbose) == ("ignore", 3)

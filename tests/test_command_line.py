@@ -61,7 +61,8 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
     """Split a line that is written as in a shell."""
     command_line = CommandLine(shlex.split(line), SOME, OPTIONS)
     bindings = command_line.bind(KNOWN.__getitem__)
-    return [(binding.flag, binding.name, *binding.arguments) for binding in bindings], command_line.own
+    own = [word for _, words in command_line.own for word in words]
+    return [(binding.flag, binding.name, *binding.arguments) for binding in bindings], own
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,7 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--usr1='print --list' -v", [("usr1", "print", "--list")], ["-v"]),
         ("--usr1='exec sh -c \"a; b\" ; --'", [("usr1", "exec", "sh", "-c", "a; b", ";", "--")], []),
         ("--usr1=beep", [("usr1", "beep")], []),
+        ("--usr1='exec -- a -- b'", [("usr1", "exec", "a", "--", "b")], []),
         # Abbreviations are nothing special.
         ("--usr print hi", [], ["--usr", "print", "hi"]),
         ("--", [], ["--"]),
@@ -190,7 +192,7 @@ def test_every_command_line_is_split_or_refused(words: list[str]) -> None:
         bindings = command_line.bind(KNOWN.__getitem__)
     except UsageError:
         return
-    own = command_line.own
+    own = [word for _, words in command_line.own for word in words]
     remaining: Iterator[str] = iter(words)
     assert all(word in remaining for word in own)
     if not any(word.startswith("--usr1=") for word in words):
@@ -203,15 +205,15 @@ def test_after_two_dashes_any_word_is_the_actions(words: list[str]) -> None:
     """But for the lone semicolon, which ends them."""
     command_line = CommandLine(["--usr1", "exec", "--", "x", *words, ";", "-v"], SOME, OPTIONS)
     assert [binding.arguments for binding in command_line.bind(KNOWN.__getitem__)] == [("x", *words)]
-    assert (command_line.own, command_line.doubtful) == (["-v"], [])
+    assert (command_line.own[-1], command_line.doubtful) == ((False, ["-v"]), [])
 
 
 @given(st.lists(st.text(), min_size=1))
 def test_the_one_word_form_carries_any_words(words: list[str]) -> None:
     """Whatever the words are, quoting them for a shell brings them to the action unchanged."""
-    command_line = CommandLine([f"--usr1=exec {shlex.join(words)}"], SOME, OPTIONS)
+    command_line = CommandLine([f"--usr1=exec -- {shlex.join(words)}"], SOME, OPTIONS)
     assert [binding.arguments for binding in command_line.bind(KNOWN.__getitem__)] == [tuple(words)]
-    assert command_line.own == []
+    assert command_line.own == [(False, []), (True, [])]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_the_one_word_form_carries_any_words(words: list[str]) -> None:
         (
             "--usr1 exec a --overlap=x --verbose ; --hup exec b --overlap rerun",
             [
-                ("--usr1 exec", "--overlap=x goes to a"),
+                ("--usr1 exec", "--overlap goes to a"),
                 ("--usr1 exec", "--verbose goes to a"),
                 ("--hup exec", "--overlap goes to b"),
             ],
@@ -242,4 +244,4 @@ def test_flagmans_own_words_can_be_told_without_the_actions() -> None:
     """Those before the first action, and after a lone semicolon."""
     assert CommandLine(
         ["-d", "--usr1", "bogus", "-x", ";", "-q", "--hup", "exec", "--", ";", "-v"], SOME, OPTIONS
-    ).free == ["-d", "-q", "-v"]
+    ).free == [["-d"], ["-q"], ["-v"]]

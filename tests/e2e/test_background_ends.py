@@ -264,6 +264,16 @@ def test_a_daemon_that_is_asked_for_too_late(background: Background, asks: list[
     assert background.run(*SCRIPT, "--usr1", "print", "x", ";", *asks, "--check").returncode == 0
 
 
+@pytest.mark.parametrize("late", ["--check", "--list", "--help", "--version", "--print-config", "--print-unit"])
+def test_an_answer_that_is_asked_for_too_late(background: Background, late: str) -> None:
+    """When the daemon has detached it does not answer instead of running: its parent tells so."""
+    done = background.run(*SCRIPT, "-d", "--usr1", "print", "x", late)
+    assert done.returncode == 2
+    assert done.stderr.startswith("flagman: error: with --daemon, ")
+    assert "before the first action" in done.stderr
+    assert background.run(*SCRIPT, "-d", late, "--usr1", "print", "x").returncode == 0
+
+
 def test_a_terminal_that_takes_nothing(background: Background) -> None:
     """The daemon runs, so its start has not failed."""
     words = [*SCRIPT, "--daemon", "--pid-file", str(background.pid_file), "--usr1", "print", "x"]

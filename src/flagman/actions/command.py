@@ -100,9 +100,8 @@ class ExecAction(Action):
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
 
     def _start(self) -> Process:
-        turn = (
-            self.engine.turn
-        )  # an empty one outside of all turns: what another flagman has set is not for this command
+        # Outside of all turns it is an empty one: what another flagman has set is not for this command.
+        turn = self.engine.turn
         self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
         self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
         self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises

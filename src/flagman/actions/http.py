@@ -53,6 +53,7 @@ class HttpAction(Action):
 
     # Seconds, for the whole request; --timeout takes precedence.
     default_timeout = 30.0
+    takes_dashes = False  # an option of flagman that comes too late would be sent as the body
 
     def set_up(self, method: str, url: str, *body_or_header: str) -> None:
         """Keep the request.

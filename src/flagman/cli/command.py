@@ -10,6 +10,7 @@ from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
 from flagman.cli.reading import Line, complete, finder, open_file
+from flagman.config.options import OPTIONS
 from flagman.config.settings import Settings
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from flagman.cli.reading import Find
     from flagman.config.reader import File
     from flagman.engine.engine import Engine
     from flagman.service.own_process import OwnProcess
@@ -152,9 +154,12 @@ class _Command:
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
             find = finder(more_time)
-            given = line.given(find)
+            given = self._given(line, find, has_detached=own_process is not None)
             settings = complete(given, find, file or open_file(given))
             self._log.known = vars(settings)
+            is_late = settings.daemon and file is None and not line.options.daemon
+            if is_late and not (self._is_managed or settings.list):
+                raise UsageError("--config: a file with daemon = true has to be named before the first action")
             if not settings.systemd:
                 self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
@@ -165,15 +170,13 @@ class _Command:
             settings.check_together()
             if settings.daemon and self._is_managed:
                 logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
-            elif settings.daemon and own_process is None:
-                raise UsageError("--config: a file with daemon = true has to be named before the first action")
             if own_process is None and (settings.daemon or settings.shape_the_process()):
                 own_process = self._own_process(detach=False)
             if own_process is not None:
                 stack.enter_context(own_process)
                 settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
-        hooks = _Hooks(given, self._log, own_process)
+        hooks = _Hooks(given, settings, self._log, own_process)
         return run(settings, self._signals, self._manager, hooks)
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
@@ -181,6 +184,24 @@ class _Command:
         is_answered = options.list or options.check or options.print_config or options.print_unit
         wants = options.daemon or (file is not None and file.options.get("daemon"))
         return bool(wants) and not is_answered and not self._is_managed
+
+    @staticmethod
+    def _given(line: Line, find: Find, *, has_detached: bool) -> Settings:
+        """Read what the command line says.
+
+        :param has_detached: this is a daemon, whose parent waits for it: it does not answer instead of running
+        """
+        try:
+            given = line.given(find)
+        except SystemExit:
+            if not has_detached:
+                raise
+            raise UsageError("with --daemon, --help and --version have to stand before the first action") from None
+        if has_detached and (given.list or given.check or given.print_config or given.print_unit):
+            raise UsageError(
+                "with --daemon, what is done instead of a run has to stand before the first action: --check ..."
+            )
+        return given
 
     def _more_time(self) -> AbstractContextManager[MoreTime | None]:
         if not self._manager.is_open:
@@ -199,10 +220,12 @@ class _Hooks:
     """Reads the file that the command line names again.
 
     :param line: what the command line says
+    :param first: the settings of the start
     """
 
-    def __init__(self, line: Settings, log: Log, own_process: OwnProcess | None) -> None:
+    def __init__(self, line: Settings, first: Settings, log: Log, own_process: OwnProcess | None) -> None:
         self._line = line
+        self._lasting = {option.setting: getattr(first, option.setting) for option in OPTIONS if option.is_for_start}
         self._log = log
         self._own_process = own_process
         self._config = ""
@@ -230,6 +253,7 @@ class _Hooks:
         settings = complete(self._line, finder(more_time), open_file(self._line, self._config))
         if self._own_process is not None:
             settings = self._own_process.placed(settings)
+        settings = settings.changed(**self._lasting)
         settings.check_together()
         return settings
 

@@ -21,7 +21,8 @@ notes:
   The actions of one signal run in the order of the command line.
   Options come first: an action that takes any number of arguments, as exec
   does, gets all words up to the next option that binds an action, or to a
-  lone ';'.
+  lone ';'. After exec -- all words are its own, whatever they look like.
+  -d and --daemon stand before the first action, or after a lone ';'.
   Starting with no actions is a critical error and exits at once with status 2.
 
 examples:

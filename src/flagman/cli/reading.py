@@ -51,9 +51,10 @@ class Line:
     def __init__(self, argv: Sequence[str], known: dict[str, object] | None = None) -> None:
         self._options: dict[str, object] = {} if known is None else known
         self._words = CommandLine(argv[1:], TRIGGERS, LONG_OPTIONS)
-        if "--no-systemd" in self._words.free:
+        if any("--no-systemd" in words for words in self._words.free):
             self._options["systemd"] = False  # also if a mistake comes before it: systemd is not told about that either
-        _parse(self._words.free, self._options)
+        for number, words in enumerate(self._words.free):
+            _parse(words, self._options, after_end=number > 0)
 
     @property
     def options(self) -> Settings:
@@ -67,24 +68,43 @@ class Line:
         :raises SystemExit: after ``--help`` or ``--version``
         """
         bindings = self._words.bind(find)
-        if late := self._words.late:
+        if any(words for is_late, words in self._words.own if is_late):
+            early = self.options
             self._options.clear()
-            _parse(self._words.own, self._options)  # anew: of two equal options the last one counts
-            only: dict[str, object] = {}
-            _parse(late, only)
-            if "daemon" in only:
-                raise UsageError("-d, --daemon: it has to stand before the first action, or after a lone ';'")
+            # Anew: of two equal options the last one counts.
+            for number, (is_late, words) in enumerate(self._words.own):
+                before = {name: self._options.pop(name, None) for name in ("daemon", "config")} if is_late else {}
+                _parse(words, self._options, after_end=number > 0 and not is_late)
+                if is_late and "daemon" in self._options:
+                    raise UsageError("-d, --daemon: it has to stand before the first action, or after a lone ';'")
+                if is_late and "config" in self._options and early.config:
+                    raise UsageError("-c, --config: there is one file, and one has been named before the first action")
+                self._options |= {name: value for name, value in before.items() if value is not None}
         for what, word in self._words.doubtful:
             logger.warning("%s: %s; flagman's own options come first", what, word)
         return Settings(**self._options, bindings=bindings)
 
 
-def _parse(words: Sequence[str], options: dict[str, object]) -> None:
-    if words:
-        check_end(words)
-        from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
+def _parse(words: Sequence[str], options: dict[str, object], *, after_end: bool) -> None:
+    """Parse words of flagman that hang together.
 
+    :param options: gets what they say
+    :param after_end: a lone ``;`` has ended an action before them
+    """
+    if not words:
+        return
+    check_end(words)
+    from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
+
+    try:
         parser.parse(words, options)
+    except UsageError as error:
+        if not after_end:
+            raise
+        hint = (
+            "; a lone ';' has ended the action before it, and gets to a program in one word: --usr1='exec find ... ;'"
+        )
+        raise UsageError(f"{error}{hint}") from None
 
 
 def complete(given: Settings, find: Find, file: File | None) -> Settings:

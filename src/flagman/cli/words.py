@@ -8,7 +8,7 @@ to an action is taken out before it looks. :doc:`cli` tells the rules, under "Wh
                                        with a limit takes no more than that, and no long option of flagman
 ``--every SPAN ACTION WORD ...``       the same, after one word that tells the trigger
 ``--usr1 ACTION -- WORD ...``          all words up to a lone ``;`` or the end, whatever they look like
-``--usr1='ACTION WORD ...'``           one word, split as a shell would
+``--usr1='ACTION WORD ...'``           one word, split as a shell would; two dashes after the name are dropped here, too
 =====================================  ================================================================================
 
 Splitting is done in two steps, since a daemon detaches between them: where the actions are can be told without knowing
@@ -81,9 +81,9 @@ class CommandLine:
         self._cut(words)
 
     @property
-    def free(self) -> list[str]:
-        """The words before the first binding, and those after a lone ``;``: flagman's own for certain."""
-        return [word for part in self._parts if isinstance(part, list) for word in part]
+    def free(self) -> list[list[str]]:
+        """The words before the first binding, and those after each lone ``;``: flagman's own for certain."""
+        return [part for part in self._parts if isinstance(part, list)]
 
     def _cut(self, words: Sequence[str]) -> None:
         bound: Bound | None = None
@@ -110,14 +110,9 @@ class CommandLine:
                 bound.words.append(word)
 
     @property
-    def late(self) -> list[str]:
-        """Flagman's own words that follow the arguments of an action, once these are known."""
-        return [word for part in self._parts if isinstance(part, Bound) for word in part.late]
-
-    @property
-    def own(self) -> list[str]:
-        """All of flagman's own words, once they are known, in the order of the command line."""
-        return [word for part in self._parts for word in (part.late if isinstance(part, Bound) else part)]
+    def own(self) -> list[tuple[bool, list[str]]]:
+        """All of flagman's own words, once they are known: those that hang together, and whether they are late."""
+        return [(True, part.late) if isinstance(part, Bound) else (False, part) for part in self._parts]
 
     def bind(self, find: Find) -> tuple[Binding, ...]:
         """Find the actions, and tell what belongs to them.
@@ -132,7 +127,7 @@ class CommandLine:
             except UsageError as error:
                 if not (hint := _hint(bound)):
                     raise
-                raise UsageError(f"{error}{hint}") from error.__cause__
+                raise type(error)(f"{error}{hint}") from error.__cause__
         return tuple(bindings)
 
     def _bind(self, bound: Bound, find: Find) -> Binding:
@@ -143,10 +138,10 @@ class CommandLine:
         action = _found(what, name, find)
         _, most = arity(action)
         own = words[start + 1 :]
-        if bound.is_verbatim:
+        if bound.is_verbatim or (bound.quoted is not None and own[:1] == [_DASHES]):
             own = own[1:]
         elif bound.quoted is None and most is None:
-            self._look_at(what, name, own)
+            self._look_at(what, name, action, own)
             bound.open = [name, *own]
         elif bound.quoted is None:
             end = self._end(own, most or 0)
@@ -170,20 +165,29 @@ class CommandLine:
             raise UsageError(f"{option}: {error}") from None
         return source, int(bool(trigger.value)), f"{option} {text}".rstrip()
 
-    def _look_at(self, what: str, name: ActionName, words: Sequence[str]) -> None:
+    def _look_at(self, what: str, name: ActionName, action: type[Action], words: Sequence[str]) -> None:
         """Look at the words of an action that takes any number of them.
 
-        :raises UsageError: if there is a lone ``--``, which may mean two things
+        :raises UsageError: if there is a lone ``--``, which may mean two things, or an option where there can be none
         """
         if _DASHES in words:
             place = words.index(_DASHES)
-            before, after = " ".join((name, "--", *words)), " ".join(words[place + 1 :]) or "COMMAND"
+            before, after = _quoted(name, _DASHES, *words), _quoted(*words[place + 1 :]) or "COMMAND"
             raise UsageError(
                 f"{what} {name}: a lone -- may belong to the action, which is written {before}, or end flagman's"
                 f" options, which is written ';' -- {after}"
             )
-        goes_to = words[0] if name == "exec" and words else name
-        self.doubtful += [(f"{what} {name}", f"{word} goes to {goes_to}") for word in words if self._is_option(word)]
+        if not action.takes_dashes and (odd := next((word for word in words if word.startswith("-")), None)):
+            raise UsageError(
+                f"{what} {name}: {odd.partition('=')[0]!r} looks like an option; those of flagman come first, and an"
+                f" argument that begins so is written {name} -- ..."
+            )
+        # Only the name of each option: what follows it may be a secret.
+        if options := [word.partition("=")[0] for word in words if self._is_option(word)]:
+            from flagman.text.shown import shown  # noqa: PLC0415 - for a warning
+
+            goes_to = shown(words[0] if name == "exec" else name)
+            self.doubtful += [(f"{what} {name}", f"{option} goes to {goes_to}") for option in options]
 
     def _end(self, words: Sequence[str], most: int) -> int:
         """Find the end of the arguments of an action that takes no more than so many."""
@@ -218,7 +222,13 @@ def _hint(bound: Bound) -> str:
         return ""
     name, *words = before.open
     program = words[0] if words and name == "exec" else name
-    return f"; if {bound.option} belongs to {program}, write {' '.join((name, _DASHES, *words, bound.option))} ..."
+    return f"; if {bound.option} belongs to {program}, write {_quoted(name, _DASHES, *words, bound.option)} ..."
+
+
+def _quoted(*words: str) -> str:
+    import shlex  # noqa: PLC0415 - for a mistake
+
+    return shlex.join(words)
 
 
 def _split(option: str, value: str) -> list[str]:

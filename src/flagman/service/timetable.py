@@ -44,7 +44,9 @@ class Timetable:
             return binding
         if was is not None:
             return binding.as_variant(was.variant)
-        return binding.as_variant(str(self._generation)) if binding.flag in self._started else binding
+        if binding.flag not in self._started:
+            return binding
+        return binding.as_variant("~".join(filter(None, (binding.variant, str(self._generation)))))
 
     def follow(self, settings: Settings, running: Container[FlagName], *, pass_first: bool) -> None:
         """Start, keep and stop triggers, and hold flags, as the bindings say; the first of each flag decides.

@@ -85,6 +85,8 @@ class Command:
         arguments = list(binding.arguments)
         if (program := self._found(binding)) is not None:
             arguments[0] = program
+        if arguments[:1] == ["--"]:
+            arguments.insert(0, "--")  # the first one is dropped
         words = [*binding.source.words(), binding.name, *arguments]
         if any(word.startswith(("-", ";")) or not word for word in words[1:]):
             return [

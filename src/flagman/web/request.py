@@ -86,8 +86,6 @@ class Request:
         for word in words:
             if word.startswith(_HEADER):
                 self.headers.append(_parse_header(word))
-            elif word.startswith("-"):
-                raise ValueError(f"{word!r} looks like an option and not like a body; options of flagman come first")
             elif self.body is None:
                 self.body = word.encode(errors="surrogateescape")
             else:
