@@ -193,8 +193,8 @@ class _Command:
         """
         try:
             given = line.given(find)
-        except SystemExit:
-            if not has_detached:
+        except SystemExit as exit_:
+            if exit_.code or not has_detached:  # it may be a signal that ends the start
                 raise
             raise UsageError("with --daemon, --help and --version have to stand before the first action") from None
         if has_detached and (given.list or given.check or given.print_config or given.print_unit):
