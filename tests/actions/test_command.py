@@ -460,10 +460,10 @@ def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd:
     assert bounded("sleep 1000") is Outcome.FAILED
 
 
-@pytest.mark.parametrize("words", [[""], ["a\0b"], ["echo", "a\0b"]])
+@pytest.mark.parametrize("words", [[""], ["a\0b"], ["echo", "a\0b"], ["--timeout", "5s", "true"]])
 def test_impossible_commands(words: list[str]) -> None:
     """They are the user's mistake."""
-    with pytest.raises(ValueError, match=r"is empty|NUL"):
+    with pytest.raises(ValueError, match=r"is empty|NUL|'--timeout' is no program"):
         ExecAction.check_arguments(*words)
 
 

@@ -274,6 +274,24 @@ def test_an_answer_that_is_asked_for_too_late(background: Background, late: str)
     assert background.run(*SCRIPT, "-d", late, "--usr1", "print", "x").returncode == 0
 
 
+@pytest.mark.parametrize("words", [(), ("-v",), ("--log-format", "json")], ids=" ".join)
+def test_what_was_said_when_nobody_waits_any_longer(background: Background, words: tuple[str, ...]) -> None:
+    """It may tell what the start hangs in."""
+    (background.directory / "hangs.py").write_text(
+        "import logging, os, signal, time\n"
+        "logging.getLogger('hangs').warning('it hangs')\n"
+        "os.kill(int(os.environ['WAITS']), signal.SIGTERM)\n"
+        "time.sleep(1000)\n",
+        encoding="utf-8",
+    )
+    script = 'WAITS=$$ exec "$@"'
+    line = ("sh", "-c", script, "sh", *SCRIPT, "-d", *words, "--usr1", "hangs:Action")
+    done = background.run(*line, PYTHONPATH=str(background.directory))
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "it hangs" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_terminal_that_takes_nothing(background: Background) -> None:
     """The daemon runs, so its start has not failed."""
     words = [*SCRIPT, "--daemon", "--pid-file", str(background.pid_file), "--usr1", "print", "x"]

@@ -33,8 +33,9 @@ class ExecAction(Action):
         """Refuse what no program can be called with."""
         if not words[0]:
             raise ValueError("the name of the program is empty")
-        if any("\0" in word for word in words):
-            raise ValueError("a command cannot contain a NUL character")
+        if words[0].startswith("-"):
+            raise ValueError(f"{words[0].partition('=')[0]!r} is no program; flagman's own options come first")
+        _check_words(*words)
 
     def _prepare(self, program: str, words: tuple[str, ...], name: str) -> None:
         """Get ready what all runs need.
@@ -147,4 +148,9 @@ class ShellAction(ExecAction):
         """Refuse what no shell can be called with."""
         if not command.strip():
             raise ValueError("the command is empty")
-        super().check_arguments(command)
+        _check_words(command)
+
+
+def _check_words(*words: str) -> None:
+    if any("\0" in word for word in words):
+        raise ValueError("a command cannot contain a NUL character")

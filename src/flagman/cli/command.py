@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from contextlib import ExitStack, nullcontext, suppress
 
@@ -81,9 +80,8 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
     standard_streams.prepare()
     argv = sys.argv if argv is None else argv
     log = Log(argv)  # before a plugin can, at its import
-    if log.is_held and is_process:
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signals.handle(signum, log.on_end)
+    if is_process:
+        log.release_at_end(signals)
     manager = _manager()
     try:
         return _Command(argv, signals, manager, log).run()
@@ -146,19 +144,23 @@ class _Command:
     def _run(self, stack: ExitStack) -> int:
         own_process = None
         line = Line(self._argv, self._log.known)
-        if not line.options.systemd:
+        early = line.options
+        if not early.systemd:
             self._manager.close()
         with self._more_time() as more_time:
-            file = open_file(line.options)
-            if self._detaches(line.options, file):
+            file = open_file(early)
+            if self._detaches(early, file):
                 # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
+                self._log.release_at_end(self._signals)  # again, in this process
             find = finder(more_time)
-            given = self._given(line, find, has_detached=own_process is not None)
-            settings = complete(given, find, file or open_file(given))
+            given = self._given(line, find, early if own_process is not None else None)
+            asks = early.daemon or bool(file and file.options.get("daemon"))
+            if given.config != early.config:
+                file = open_file(given)
+            settings = complete(given, find, file)
             self._log.known = vars(settings)
-            is_late = settings.daemon and file is None and not line.options.daemon
-            if is_late and not (self._is_managed or settings.list):
+            if settings.daemon and not asks and not (settings.list or settings.print_config or settings.print_unit):
                 raise UsageError("--config: a file with daemon = true has to be named before the first action")
             if not settings.systemd:
                 self._manager.close()
@@ -186,21 +188,21 @@ class _Command:
         return bool(wants) and not is_answered and not self._is_managed
 
     @staticmethod
-    def _given(line: Line, find: Find, *, has_detached: bool) -> Settings:
+    def _given(line: Line, find: Find, early: Settings | None) -> Settings:
         """Read what the command line says.
 
-        :param has_detached: this is a daemon, whose parent waits for it: it does not answer instead of running
+        :param early: what this process has detached for, if it has: a daemon does not answer instead of running
         """
         try:
             given = line.given(find)
         except SystemExit as exit_:
-            if exit_.code or not has_detached:  # it may be a signal that ends the start
+            if exit_.code or early is None:  # it may be a signal that ends the start
                 raise
             raise UsageError("with --daemon, --help and --version have to stand before the first action") from None
-        if has_detached and (given.list or given.check or given.print_config or given.print_unit):
-            raise UsageError(
-                "with --daemon, what is done instead of a run has to stand before the first action: --check ..."
-            )
+        if early is not None and early.config and given.config != early.config:
+            raise UsageError("--config: with --daemon, another file has to be named before the first action")
+        if early is not None and (given.list or given.check or given.print_config or given.print_unit):
+            raise UsageError("with --daemon, --check, --list and --print-... have to stand before the first action")
         return given
 
     def _more_time(self) -> AbstractContextManager[MoreTime | None]:

@@ -21,8 +21,9 @@ notes:
   The actions of one signal run in the order of the command line.
   Options come first: an action that takes any number of arguments, as exec
   does, gets all words up to the next option that binds an action, or to a
-  lone ';'. After exec -- all words are its own, whatever they look like.
-  -d and --daemon stand before the first action, or after a lone ';'.
+  lone ';'. After exec -- all words up to a lone ';' are its own.
+  -d and --daemon stand before the first action, after a lone ';', or in the
+  file.
   Starting with no actions is a critical error and exits at once with status 2.
 
 examples:

@@ -69,17 +69,15 @@ class Line:
         """
         bindings = self._words.bind(find)
         if any(words for is_late, words in self._words.own if is_late):
-            early = self.options
             self._options.clear()
             # Anew: of two equal options the last one counts.
             for number, (is_late, words) in enumerate(self._words.own):
-                before = {name: self._options.pop(name, None) for name in ("daemon", "config")} if is_late else {}
+                was_asked = self._options.pop("daemon", None) if is_late else None
                 _parse(words, self._options, after_end=number > 0 and not is_late)
                 if is_late and "daemon" in self._options:
                     raise UsageError("-d, --daemon: it has to stand before the first action, or after a lone ';'")
-                if is_late and "config" in self._options and early.config:
-                    raise UsageError("-c, --config: there is one file, and one has been named before the first action")
-                self._options |= {name: value for name, value in before.items() if value is not None}
+                if was_asked:
+                    self._options["daemon"] = True
         for what, word in self._words.doubtful:
             logger.warning("%s: %s; flagman's own options come first", what, word)
         return Settings(**self._options, bindings=bindings)

@@ -171,11 +171,10 @@ class CommandLine:
         :raises UsageError: if there is a lone ``--``, which may mean two things, or an option where there can be none
         """
         if _DASHES in words:
-            place = words.index(_DASHES)
-            before, after = _quoted(name, _DASHES, *words), _quoted(*words[place + 1 :]) or "COMMAND"
+            before = _quoted(name, _DASHES, *words[:1])  # and no more: there may be a secret in it
             raise UsageError(
-                f"{what} {name}: a lone -- may belong to the action, which is written {before}, or end flagman's"
-                f" options, which is written ';' -- {after}"
+                f"{what} {name}: a lone -- may belong to the action, which is written {before} ..., or end flagman's"
+                " options, which is written ';' -- COMMAND"
             )
         if not action.takes_dashes and (odd := next((word for word in words if word.startswith("-")), None)):
             raise UsageError(
@@ -209,9 +208,9 @@ def check_end(words: Sequence[str]) -> None:
     :raises UsageError: if there is one
     """
     if _DASHES in words:
-        command = " ".join(words[words.index(_DASHES) + 1 :]) or "COMMAND"
         raise UsageError(
-            f"-- ends flagman's options, and a command to wrap follows; flagman cannot wrap one: {command}"
+            "-- ends flagman's options, and a command to wrap follows, which flagman cannot do; leave -- out, or write"
+            " it right after an action's name"
         )
 
 
@@ -222,7 +221,9 @@ def _hint(bound: Bound) -> str:
         return ""
     name, *words = before.open
     program = words[0] if words and name == "exec" else name
-    return f"; if {bound.option} belongs to {program}, write {_quoted(name, _DASHES, *words, bound.option)} ..."
+    return (
+        f"; if {bound.option} belongs to {program}, write {_quoted(name, _DASHES, *words[:1])} ... {bound.option} ..."
+    )
 
 
 def _quoted(*words: str) -> str:

@@ -46,6 +46,8 @@ class Detachment:
         #: What the daemon has said on standard output and standard error, as far as it is known.
         self.output = ""
         self.error = ""
+        #: What has become of it, if that was no good and it has not said so itself.
+        self.reason = ""
         #: The exit status for whoever has started the daemon; None until it is known.
         self.exitcode: int | None = None
         #: Of the daemon.
@@ -258,7 +260,7 @@ class Detachment:
         else:
             self.exitcode, reason = status or 1, "" if status else "the daemon ended before it was ready"
         if reason:
-            self.error += f"{self._prefix}{reason}\n"
+            self.reason = f"{self._prefix}{reason}\n"
 
 
 def _count_threads() -> int:

@@ -104,7 +104,7 @@ class Stages(Ordered):
     @property
     def error(self) -> str:
         """What it has said on standard error until it was ready, or ended."""
-        return self._detachment.error
+        return self._detachment.error + self._detachment.reason
 
     @property
     def exitcode(self) -> int | None:

@@ -111,8 +111,8 @@ class Action(ABC):
     #: Seconds that one run may take if ``--timeout`` does not say so; None for no end.
     default_timeout: float | None = None
 
-    #: Whether words of the command line that begin with a dash may be arguments of an action which takes any number of
-    #: them; if not, they are refused unless ``--`` follows its name.
+    #: Whether words that begin with a dash may be arguments of an action which takes any number of them. If not, such a
+    #: word of the command line is refused, unless ``--`` follows the action's name, or all is quoted in one word.
     takes_dashes: bool = True
 
     #: What this action may ask of its engine, from before :meth:`set_up` on; also of an action without one.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flagman.engine.engine import Engine
+    from flagman.engine.signals import Signals
 
 # The documented name: programs and tables [logging] know it.
 logger = logging.getLogger("flagman.cli")
@@ -62,10 +63,11 @@ class Log:
         if self._held is not None:
             self._begin(Settings(**{**self.known, "log_file": "", "logging": None}))
 
-    @property
-    def is_held(self) -> bool:
-        """Tell whether records are held."""
-        return self._held is not None
+    def release_at_end(self, signals: Signals) -> None:
+        """Write what is held, if anything is, when a signal ends this process."""
+        if self._held is not None:
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                signals.handle(signum, self.on_end)
 
     def on_end(self, signum: int, _frame: FrameType | None) -> None:
         """Handle a signal that ends the process, for example while an import hangs: what is held may tell why."""

@@ -49,7 +49,12 @@ class _Process(Daemon):
         for signum in _IMPATIENCE:
             if signum not in self.ignored:  # as under nohup(1)
                 signal.signal(signum, _give_up)
-        super().monitor()
+        try:
+            super().monitor()
+        except SystemExit:  # nobody waits any longer: what has been said so far may tell why
+            descriptors.say(descriptors.STDOUT, self.output)
+            descriptors.say(descriptors.STDERR, self._detachment.error)
+            raise
         for signum in _IMPATIENCE:
             signal.signal(signum, signal.SIG_IGN)  # it is over, and only remains to be told
 
