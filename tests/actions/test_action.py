@@ -127,7 +127,7 @@ def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
         lambda: host.call_at(5, print),
         host.stop,
     ):
-        with pytest.raises(NotImplementedError, match="this action has no engine"):
+        with pytest.raises(RuntimeError, match="this action has no engine"):
             ask()
     recorder._close()
 

@@ -70,31 +70,31 @@ class Host:
         limits: Limits | None = None,
     ) -> Action:
         """Set an action up and add it to the bundle of a flag."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
         """Run the bundle of a flag once it has not been raised for ``span`` seconds."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
         """Handle those of these signals whose flags have actions, from now on."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
     def raise_flag(self, flag: FlagName) -> None:
         """Raise a flag; safe in any thread."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Let the loop call ``code`` in so many seconds, between two runs of bundles."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
     def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Do as :meth:`call_later` does, at a moment on :attr:`clock`."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
     def stop(self) -> None:
         """Let the engine stop as soon as the running action has ended."""
-        raise NotImplementedError(_ALONE)
+        raise RuntimeError(_ALONE)
 
 
 class Action(ABC):

@@ -35,14 +35,14 @@ class Source:
     #: It raises its flag only once, so bindings that are added later need a flag of their own.
     happens_once: ClassVar[bool] = False
     #: It has to be started, and does not come from outside.
-    has_start: ClassVar[bool] = True
+    has_start: ClassVar[bool] = False
 
     def __init__(self, trigger: FlagName) -> None:
         self.trigger = trigger
 
     def text(self) -> str:
         """Write what follows the key, so that it can be read again."""
-        raise NotImplementedError
+        return self.trigger
 
     def words(self) -> list[str]:
         """Write the beginning of a binding on the command line."""
@@ -66,7 +66,7 @@ class Source:
     def prepare(self, jitter: float) -> None:
         """Import what :meth:`start` needs: during a reload that must not fail."""
 
-    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
+    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:  # noqa: ARG002 - for kinds that have one
         """Begin to raise a flag, as long as ``engine.bundles`` has it.
 
         What becomes due while the bundle of its own flag runs is judged like a signal, if what raises it then is put
@@ -74,7 +74,7 @@ class Source:
 
         :param jitter: seconds by which it may be late, at random; 0 for a kind that a jitter does not move
         """
-        raise NotImplementedError
+        raise RuntimeError(f"{flag} is raised from outside")
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:
         """Tell whether one that has been started goes on through a reload, and is not started anew.

@@ -33,6 +33,7 @@ class EverySource(Source):
     __slots__ = ("_period",)
 
     key = "every"
+    has_start = True
 
     def __init__(self, period: float) -> None:
         self._period = period
@@ -60,6 +61,7 @@ class AfterSource(Source):
     __slots__ = ("_delay",)
 
     key = "after"
+    has_start = True
     happens_once = True
 
     def __init__(self, delay: float) -> None:

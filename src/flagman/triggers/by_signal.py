@@ -25,7 +25,6 @@ class SignalSource(Source):
     __slots__ = ("_signum",)
 
     key = "signal"
-    has_start = False
 
     def __init__(self, signum: SignalNumber) -> None:
         super().__init__(flag_of(signum))
