@@ -109,10 +109,10 @@ def marked(directory: Path) -> dict[str, str]:
 def end_all(directory: Path) -> None:
     """Kill all processes that have been marked, also those of which nobody knows the number."""
     mark = f"{_MARK}={directory}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").iterdir():
         with suppress(OSError):
-            if mark in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
+            if process.name.isdigit() and mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def wait_for(condition: Callable[[], object]) -> None:
