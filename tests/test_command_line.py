@@ -147,7 +147,7 @@ def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> N
         ("--usr1 greet", "--usr1 greet: takes 1 to 2 arguments (name: str, greeting: str = 'hello'), got none"),
         ("--usr1 exec", "--usr1 exec: takes at least 1 argument (program: str, *arguments: str), got none"),
         ("--usr1 beep now", "--usr1 beep: takes no arguments, got 1: 'now'"),
-        ("--usr1 exec ssh host -- reboot", "may belong to the action, which is written exec -- ssh ..., or"),
+        ("--usr1 exec ssh host -- reboot", "may belong to the action, which is written exec -- ssh host -- reboot, or"),
         ("--usr1 exec ls -l -- -v", "is written ';' -- COMMAND"),
         (
             "--usr1 print hi -- nginx -g x",

@@ -15,6 +15,9 @@ from flagman.actions import PrintAction
 from flagman.cli import command, reading
 from flagman.config.reader import Config
 from flagman.config.settings import Binding, Settings
+from flagman.log.start import Log
+from flagman.systemd import Manager
+from flagman.systemd.more_time import MoreTime
 from flagman.triggers import Source
 from flagman.triggers.by_clock import AfterSource, EverySource
 from flagman.triggers.by_signal import SignalSource
@@ -106,3 +109,18 @@ def test_the_command_line_is_read_once(mode: str, tmp_path: Path, monkeypatch: p
     (tmp_path / "c.toml").write_text('[[on]]\nsignal = "USR2"\naction = "stop"\n', encoding="utf-8")
     assert cli.main(["flagman", "-c", str(tmp_path / "c.toml"), mode, "--usr1", "print", "x"]) == 0
     assert len(lines) == 1
+
+
+def test_a_reload_keeps_what_is_for_the_start(tmp_path: Path) -> None:
+    """As its row says; all else is what the file says now."""
+    path = tmp_path / "c.toml"
+    binding = '[[on]]\nsignal = "USR1"\naction = "stop"\n'
+    path.write_text(f'[flagman]\numask = "027"\noutput = "log"\n{binding}', encoding="utf-8")
+    line, find = reading.Line(["flagman", "-c", str(path)]), reading.finder(None)
+    given = line.given(find)
+    first = reading.complete(given, find, reading.open_file(given))
+    hooks = command._Hooks(given, first, Log([]), None)
+    path.write_text(f'[flagman]\numask = "077"\nuser = "nobody"\noutput = "null"\n{binding}', encoding="utf-8")
+    after = hooks.read(MoreTime(Manager()))
+    assert (first.umask, first.user, first.output) == (0o027, None, "log")
+    assert (after.umask, after.user, after.output) == (0o027, None, "null")

@@ -171,10 +171,10 @@ class CommandLine:
         :raises UsageError: if there is a lone ``--``, which may mean two things, or an option where there can be none
         """
         if _DASHES in words:
-            before = _quoted(name, _DASHES, *words[:1])  # and no more: there may be a secret in it
+            cure = _quoted(name, _DASHES, *words)
             raise UsageError(
-                f"{what} {name}: a lone -- may belong to the action, which is written {before} ..., or end flagman's"
-                " options, which is written ';' -- COMMAND"
+                f"{what} {name}: a lone -- may belong to the action, which is written {cure}, or end flagman's options,"
+                " which is written ';' -- COMMAND"
             )
         if not action.takes_dashes and (odd := next((word for word in words if word.startswith("-")), None)):
             raise UsageError(
@@ -229,7 +229,9 @@ def _hint(bound: Bound) -> str:
 def _quoted(*words: str) -> str:
     import shlex  # noqa: PLC0415 - for a mistake
 
-    return shlex.join(words)
+    from flagman.text.shown import shown  # noqa: PLC0415 - as above
+
+    return shown(shlex.join(words))
 
 
 def _split(option: str, value: str) -> list[str]:

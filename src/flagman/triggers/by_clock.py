@@ -24,61 +24,52 @@ logger = logging.getLogger("flagman.core")
 _SHORTEST = 0.001
 
 
-class EverySource(Source):
-    """A timer that ticks again and again.
+class _Timer(Source):
+    """What is started, and has a span.
 
-    :param period: seconds from one tick to the next
+    :param span: seconds
     """
 
-    __slots__ = ("_period",)
+    __slots__ = ("_span",)
 
-    key = "every"
     has_start = True
 
-    def __init__(self, period: float) -> None:
-        self._period = period
+    def __init__(self, span: float) -> None:
+        self._span = span
         super().__init__(f"{self.key}-{self.text()}")
 
     def text(self) -> str:
-        """Write the period."""
-        return format_span(self._period)
+        """Write the span."""
+        return format_span(self._span)
 
     def prepare(self, jitter: float) -> None:
         """Import what is random about a jitter."""
         spread(jitter)
+
+
+class EverySource(_Timer):
+    """A timer that ticks again and again; its span is that from one tick to the next."""
+
+    __slots__ = ()
+
+    key = "every"
 
     def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
         """Begin to tick."""
-        return Every(engine, flag, self._period, jitter)
+        return Every(engine, flag, self._span, jitter)
 
 
-class AfterSource(Source):
-    """A timer that ticks once.
+class AfterSource(_Timer):
+    """A timer that ticks once; its span is that from its start to the tick."""
 
-    :param delay: seconds from its start to the tick
-    """
-
-    __slots__ = ("_delay",)
+    __slots__ = ()
 
     key = "after"
-    has_start = True
     happens_once = True
-
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
-        super().__init__(f"{self.key}-{self.text()}")
-
-    def text(self) -> str:
-        """Write the delay."""
-        return format_span(self._delay)
-
-    def prepare(self, jitter: float) -> None:
-        """Import what is random about a jitter."""
-        spread(jitter)
 
     def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
         """Plan the tick."""
-        return engine.call_later(self._delay + spread(jitter)(), engine.raise_flag, flag)
+        return engine.call_later(self._span + spread(jitter)(), engine.raise_flag, flag)
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:  # noqa: ARG002 - whatever changes
         """Keep the moment that was planned, or that is over."""
