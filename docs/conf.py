@@ -24,13 +24,14 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", "os.PathLike"),
     # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
+    ("py:class", "Answer"),
     ("py:class", "Bundle"),
     ("py:class", "FrameType"),
     ("py:class", "PidLockFile"),
+    ("py:class", "Poller"),
     ("py:class", "SignalHandler"),
     ("py:class", "Stream"),
     ("py:class", "Interrupter"),
-    ("py:class", "Limits"),
     ("py:class", "OnError"),
     ("py:class", "Output"),
     ("py:class", "Overlap"),

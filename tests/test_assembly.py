@@ -121,9 +121,8 @@ class Curious(Recorder):
     def set_up(self, name: str) -> None:
         """Look."""
         super().set_up(name)
-        engine, limits = self.engine, self.engine.limits
-        assert isinstance(engine, Engine)
-        JOURNAL[:] = [f"{engine.output} {engine.once} {limits.timeout} {limits.on_error} {limits.max_failures}"]
+        choices = self.engine.choices
+        JOURNAL[:] = [f"{choices.output} {choices.timeout} {choices.on_error} {choices.max_failures}"]
         self.engine.set_up("another", Recorder, "added")
         if name == "fails":
             raise ValueError
@@ -141,16 +140,16 @@ def test_a_set_up_sees_the_settings() -> None:
         assembly = Assembly(engine, first)
         plan = assembly.plan(first)
         assert assembly.set_up(plan)
-        assert JOURNAL[0] == "log True 5.0 exit 3"
+        assert JOURNAL[0] == "log 5.0 exit 3"
         assembly.adopt(plan)
         (added,) = engine.bundles["another"]
-        assert (added.timeout, added.limits.on_error) == (5.0, "exit"), "what it adds is like itself"
+        assert (added.timeout, added.choices.on_error) == (5.0, "exit"), "what it adds is like itself"
         plan = assembly.plan(curious("fails", output="null"))
         with pytest.raises(SetUpError):
             assembly.set_up(plan)
-        assert JOURNAL[0] == "null False None continue 0"
+        assert JOURNAL[0] == "null None continue 0"
         assembly.undo(plan)
-        assert (engine.output, engine.once, engine.limits.timeout) == ("log", True, 5.0)
+        assert (engine.choices.output, engine._once, engine.choices.timeout) == ("log", True, 5.0)
 
 
 def test_a_set_up_sees_the_settings_of_its_own_binding() -> None:
@@ -161,8 +160,8 @@ def test_a_set_up_sees_the_settings_of_its_own_binding() -> None:
         assembly = Assembly(engine, settings)
         plan = assembly.plan(settings)
         assert assembly.set_up(plan)
-        assert JOURNAL[0] == "inherit False 22.0 continue 0"
-        assert engine.limits.timeout == 11.0
+        assert JOURNAL[0] == "inherit 22.0 continue 0"
+        assert engine.choices.timeout == 11.0
 
 
 def test_a_signal_before_the_swap_is_answered_by_all() -> None:

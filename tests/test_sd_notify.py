@@ -261,12 +261,17 @@ def messages(listener: socket.socket) -> list[str]:
     return found
 
 
+def never(_descriptor: int, _seconds: float) -> bool:
+    """Stand in for what waits, where nothing may."""
+    raise AssertionError("it has waited")
+
+
 class Calls:
     """What is to be called later; stands in for the loop."""
 
     def __init__(self, notifier: SystemdNotifier) -> None:
         self.due: list[tuple[float, Callable[[], None]]] = []
-        notifier.call_later = lambda pause, function: self.due.append((pause, function))
+        notifier.follow(never, lambda pause, function: self.due.append((pause, function)))
 
     def next(self) -> float:
         """Call what is due; tell after how many seconds."""
@@ -274,11 +279,6 @@ class Calls:
         self.due = []
         function()
         return pause
-
-
-def never(_descriptor: int, _seconds: float) -> bool:
-    """Stand in for what waits, where nothing may."""
-    raise AssertionError("it has waited")
 
 
 def fill(notifier: SystemdNotifier) -> None:
@@ -310,7 +310,6 @@ def test_what_must_arrive_is_sent_again(place: str, caplog: pytest.LogCaptureFix
     """From the loop, in order; of the same kind only the last; what is no more than news is dropped at once."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
-        notifier.wait = never
         calls = Calls(notifier)
         fill(notifier)
         for message in ("RELOADING=1\nX=1", "STATUS=a", "READY=1\nSTATUS=b", "RELOADING=1\nX=2", "READY=1\nSTATUS=c"):
@@ -349,7 +348,7 @@ def test_where_nobody_tries_again_a_message_waits(place: str, caplog: pytest.Log
             asked.append(seconds)
             return False
 
-        notifier.wait = give_up
+        notifier.follow(give_up, None)
         notifier.notify("READY=1")
         assert 0 < asked.pop() <= 1
         notifier.close()
@@ -466,7 +465,7 @@ def test_news_do_not_wait_for_another_thread(place: str) -> None:
             waits.set()
             return goes_on.wait(DEADLINE)
 
-        notifier.wait = wait
+        notifier.follow(wait, None)
         thread = threading.Thread(target=notifier.notify, args=("READY=1",))
         thread.start()
         assert waits.wait(DEADLINE)

@@ -36,7 +36,7 @@ _shared: Engine | None = None
 def _engine() -> Engine:
     global _shared  # noqa: PLW0603 - this module is that one instance's face
     if _shared is None:
-        _shared = Engine()
+        _shared = Engine(find=KNOWN_ACTIONS.__getitem__)
     return _shared
 
 

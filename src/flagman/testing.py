@@ -19,6 +19,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from flagman.actions.arguments import arity
+from flagman.actions.catalog import Catalog
 from flagman.engine.action import Action
 from flagman.engine.engine import Engine
 from flagman.engine.turn import Turn
@@ -79,7 +80,7 @@ class ActionDriver(Generic[A]):
             raise AssertionError(f"{action.__name__} does not take {len(arguments)} arguments")
         action.check_arguments(*arguments)
         self.time = FakeTime()
-        self.engine = Engine(contained=(), clock=self.time, wait=self.time.wait)
+        self.engine = Engine(find=Catalog().__getitem__, contained=(), clock=self.time, wait=self.time.wait)
         self.time.on_end = self.engine.stop
         with ExitStack() as stack:
             stack.enter_context(self.engine)
@@ -99,8 +100,9 @@ class ActionDriver(Generic[A]):
         :param flag: the flag for which it runs
         :param raises: how often that had been raised
         """
-        self.engine.turn = turn = Turn(flag, raises)
+        turn = Turn(flag, raises)
         turn.action = type(self.action).__name__
+        self.engine.begin(turn)
         self._run()
 
     def advance(self, seconds: float) -> None:

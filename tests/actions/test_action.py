@@ -14,6 +14,8 @@ from recorder import JOURNAL, FailingSetUp, Recorder
 import flagman
 from flagman import Action, ActionClosed
 from flagman.engine.action import Host
+from flagman.engine.choices import Choices
+from flagman.engine.doors import Doors
 
 
 @pytest.fixture(autouse=True)
@@ -109,13 +111,10 @@ def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
     """What would have to be done by an engine is a mistake that says so; all else has an answer."""
     recorder = Recorder("a")
     host = recorder.engine
-    assert (host.turn.flag, host.turn.raises, host.output, host.limits.timeout, host.reload) == (
-        "",
-        0,
-        "inherit",
-        None,
-        None,
-    )
+    assert (host.turn.flag, host.turn.raises, host.choices, host.turn.choices) == ("", 0, Choices(), Choices())
+    assert (host.stopping, host.offers("reload")) == (False, False)
+    with pytest.raises(LookupError, match="there is nothing here that can reload"):
+        host.ask("reload")
     assert dict(host.bundles) == {}
     assert host.interrupter.call(lambda: host.clock() > 0)
     for ask in (
@@ -125,6 +124,7 @@ def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
         lambda: host.raise_flag("usr1"),
         lambda: host.call_later(5, print),
         lambda: host.call_at(5, print),
+        lambda: host.attach(0, print),
         host.stop,
     ):
         with pytest.raises(RuntimeError, match="this action has no engine"):
@@ -136,14 +136,15 @@ def test_an_engine_has_an_answer_of_its_own_to_all_that_an_action_may_ask() -> N
     """None is left to what stands for a missing one."""
     asked = {name for name in {**vars(Host), **vars(Host())} if not name.startswith("_")}
     with flagman.Engine() as engine:
-        assert asked - {"agent", "reload"} <= vars(flagman.Engine).keys() | vars(engine).keys()
+        known = vars(flagman.Engine).keys() | vars(Doors).keys() | vars(engine).keys()
+        assert asked - {"agent", "choices", "offer", "offers", "ask"} <= known
 
 
 def test_actions_without_an_engine_share_nothing() -> None:
     """What one does to its own is not seen by another."""
     one, other = Recorder("a"), Recorder("b")
     one.engine.turn.failures += 1
-    one.engine.output = "null"
-    assert (other.engine.turn.failures, other.engine.output) == (0, "inherit")
+    one.engine.offer("dance", list)
+    assert (other.engine.turn.failures, other.engine.offers("dance")) == (0, False)
     one._close()
     other._close()

@@ -163,7 +163,7 @@ def bounded(command: str, timeout: float = 0.3) -> Outcome:
     """Run a shell command for so many seconds at the most."""
     with Engine(timeout=timeout, max_failures=1) as engine:
         engine.set_up("usr1", ShellAction, command)
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         return engine.run()
 
@@ -206,7 +206,7 @@ def test_a_stop_kills_whoever_ignores_term(
     monkeypatch.setattr(process, "GRACE", 0.2)
     with Engine(timeout=1000) as engine:
         engine.set_up("usr1", ShellAction, STUBBORN)
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.interrupter.bound(0.3)  # the stop timeout, as the handler of TERM sets it
         assert engine.run() is Outcome.STOPPED
@@ -374,7 +374,7 @@ def test_a_command_that_may_not_be_killed(
     with Engine(timeout=0.5) as engine:
         action = engine.set_up("usr1", ShellAction, f"echo $$ >{tmp_path}/pid; exec sleep 1000")
         assert isinstance(action, ShellAction)
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
         assert "cannot be killed, and is left behind" in caplog.text

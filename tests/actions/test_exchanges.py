@@ -128,7 +128,7 @@ def bounded(*arguments: str, timeout: float = 0.3) -> Outcome:
     """Make one request within so many seconds."""
     with Engine(timeout=timeout, max_failures=1) as engine:
         engine.set_up("usr1", HttpAction, *arguments)
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         return engine.run()
 

@@ -238,7 +238,7 @@ def test_a_longer_timeout_is_one(server: Server, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(HttpAction, "_follow", note)
     with Engine(timeout=1000) as engine:
         engine.set_up("usr1", HttpAction, "GET", f"{server.url}/")
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
     with ActionDriver(HttpAction, "GET", f"{server.url}/") as driver:

@@ -313,7 +313,7 @@ def test_the_grace_without_proc(
     monkeypatch.setattr(reaping, "_proc_is_ours", lambda: False)
     with Engine(timeout=1, max_failures=1) as engine:
         engine.set_up("usr1", ShellAction, f"echo $$; {grandchild} trap exit TERM; sleep 1000 & wait")
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         assert engine.run() is Outcome.FAILED
     assert ("sent KILL" in caplog.text) is bool(grandchild)
@@ -337,7 +337,7 @@ def test_a_group_that_is_stopped_in_its_grace(
     monkeypatch.setattr(process.Process, "_poll", stall)
     with Engine(timeout=0.1, max_failures=1) as engine:
         engine.set_up("usr1", ShellAction, 'trap "sleep 1.8; exit" TERM; sleep 1000 & wait')
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
     assert "sent KILL" not in caplog.text
@@ -437,7 +437,7 @@ from flagman.actions import ExecAction
 def work():
     with Engine(timeout=0.05) as engine:
         engine.set_up("usr1", ExecAction, "sleep", "0.2")
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
 thread = threading.Thread(target=work)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recorder import Recorder
 
 from flagman.engine.bundle import Bundle, Member
-from flagman.engine.limits import Limits
+from flagman.engine.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def _members() -> Iterator[list[Member]]:
 
 def member(name: str) -> Member:
     """Set an action up by hand."""
-    return Member(Recorder(name), name, Limits())
+    return Member(Recorder(name), name, Choices())
 
 
 VERDICTS = st.lists(st.sampled_from(["stays", "gone", "skip"]), max_size=30)

@@ -91,7 +91,6 @@ DEFECTS = [
     (Abstract, "it does not define run()"),
     (Patience, "its default_timeout is '5s', and not a number of seconds from 0 to 100000000"),
     (Patient, "its default_timeout is 0, and not a number"),
-    ("print", "'print' is not a subclass of flagman.Action"),
     (int, "<class 'int'> is not a subclass of flagman.Action"),
 ]
 

@@ -28,7 +28,7 @@ from recorder import (
 )
 
 from flagman import ActionClosed, ActionFailed, Engine, SkipRest
-from flagman.engine.limits import Limits
+from flagman.engine.choices import Choices
 from flagman.engine.signals import Signals
 from flagman.engine.turn import Outcome
 from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
@@ -430,7 +430,7 @@ def play(engine: Engine, *flags: str) -> Outcome | None:
     """Lower flags one after the other."""
     outcome = None
     for flag in flags:
-        engine.once = True
+        engine.follow(engine.choices, once=True)
         engine.raise_flag(flag)
         outcome = engine.run()
         if outcome is not Outcome.STOPPED:
@@ -523,8 +523,7 @@ def test_a_failure_that_explains_itself_has_no_traceback(caplog: pytest.LogCaptu
 
 def test_the_last_flags_run_after_the_stop() -> None:
     """In the order in which they were raised, and no others."""
-    with Engine() as engine:
-        engine.last_flags = frozenset(["term", "int"])
+    with Engine(last_flags=["term", "int"]) as engine:
         for flag in ("usr1", "term", "int"):
             engine.set_up(flag, Recorder, flag)
         for flag in ("usr1", "int", "stop"):
@@ -604,8 +603,7 @@ def test_a_failure_after_the_stop_was_asked_for_does_not_count() -> None:
 
 def test_a_stop_that_comes_again_does_not_cut_the_last_bundles_off() -> None:
     """Only somebody who insists does."""
-    with Engine() as engine:
-        engine.last_flags = frozenset(["term"])
+    with Engine(last_flags=["term"]) as engine:
         for name in ("a", "b", "c"):
             engine.set_up("term", Recorder, name)
         for flag in ("term", "stop"):
@@ -631,8 +629,8 @@ def test_a_raise_during_the_last_run_of_a_bundle(overlap: Literal["rerun", "igno
 
 def mixed(engine: Engine) -> None:
     """Set up two actions that mean different things by a raise during their runs."""
-    engine.set_up("usr1", Recorder, "a", limits=Limits(overlap="ignore"))
-    engine.set_up("usr1", Recorder, "b", limits=Limits(overlap="rerun"))
+    engine.set_up("usr1", Recorder, "a", choices=Choices(overlap="ignore"))
+    engine.set_up("usr1", Recorder, "b", choices=Choices(overlap="rerun"))
 
 
 def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
@@ -763,8 +761,8 @@ def test_the_failures_of_a_turn_are_its_own(plan: list[str]) -> None:
 def test_a_gate_that_said_no_is_asked_again() -> None:
     """A raise during a turn that was cut short is one for the whole bundle."""
     with Engine() as engine:
-        engine.set_up("usr1", Skip, "gate", limits=Limits(overlap="ignore"))
-        engine.set_up("usr1", Recorder, "b", limits=Limits(overlap="rerun"))
+        engine.set_up("usr1", Skip, "gate", choices=Choices(overlap="ignore"))
+        engine.set_up("usr1", Recorder, "b", choices=Choices(overlap="rerun"))
         once = [True]
         during_run(lambda _: engine.raise_flag("usr1") if once and once.pop() else None)
         engine.call_later(0.05, engine.stop)

@@ -177,10 +177,10 @@ def test_a_shield_puts_an_interruption_off() -> None:
     steps: list[str] = []
 
     def code() -> None:
-        interrupter.shielded = True
+        interrupter.shield.is_up = True
         interrupter.interrupt("now")
         steps.append("whole")
-        interrupter.shielded = False
+        interrupter.shield.is_up = False
         interrupter.unshielded(lambda: None)
         steps.append("never")
 
@@ -352,11 +352,10 @@ def test_the_end_of_the_process_waits_for_a_start(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "_exit", lambda status: ends.append(("exit", status)))
     monkeypatch.setattr(os, "killpg", lambda group, signum: ends.append(("kill", group, signum)))
     interrupter = Interrupter()
-    interrupter.starting = True
-    interrupter.exit(143)
-    assert ends == []
-    interrupter.groups.add(4711)
-    interrupter.started()
+    with interrupter.shield as shield:
+        interrupter.exit(143)
+        assert ends == []
+        shield.started(4711, lambda: False)
     assert ends == [("kill", 4711, signal.SIGKILL), ("exit", 143)]
 
 
@@ -366,7 +365,8 @@ def inject(steps: int, code: Callable[[], object], interrupt: Callable[[], objec
 
     def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
         nonlocal left
-        if frame.f_globals.get("__name__") != "flagman.engine.interrupt":
+        is_shield = frame.f_code.co_qualname.startswith("Shield.")
+        if frame.f_globals.get("__name__") != "flagman.engine.interrupt" and not is_shield:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
@@ -395,17 +395,16 @@ def test_no_interruption_is_lost_around_a_wait(steps: int) -> None:
 
         def poll(self, _: float | None) -> list[tuple[int, int]]:
             # What has come before is raised by now: nothing would end this wait.
-            waits.append("lost" if interrupter.postponed else "waits")
+            waits.append("lost" if interrupter.shield.postponed else "waits")
             return []
 
     def command() -> None:
-        interrupter.guarded = interrupter.shielded = True
-        try:
-            while len(waits) < 3:
-                interrupter.wait(Quiet(), None)  # type: ignore[arg-type]
-        finally:
-            was_shielded, interrupter.shielded, interrupter.guarded = interrupter.shielded, False, False
-            assert was_shielded
+        with interrupter.shield as shield:
+            try:
+                while len(waits) < 3:
+                    interrupter.wait(Quiet(), None)  # type: ignore[arg-type]
+            finally:
+                assert shield.is_up
 
     came: list[int] = []
 
@@ -428,13 +427,16 @@ def test_what_was_postponed_ends_the_next_wait() -> None:
     interrupter = Interrupter()
 
     def command() -> None:
-        interrupter.guarded = interrupter.shielded = True
-        interrupter.interrupt("while it starts")
-        interrupter.wait(select.poll(), None)
+        with interrupter.shield as shield:
+            interrupter.interrupt("while it starts")
+            try:
+                interrupter.wait(select.poll(), None)
+            finally:
+                assert shield.is_up
 
     with pytest.raises(ActionInterrupted, match="while it starts"):
         interrupter.call(command)
-    assert interrupter.shielded
+    assert not interrupter.shield.is_up
 
 
 def test_a_late_alarm_is_excused_once(handlers: list[tuple[signal.Signals, Handler]]) -> None:
@@ -460,7 +462,7 @@ def test_a_late_alarm_is_excused_once(handlers: list[tuple[signal.Signals, Handl
 def test_an_alarm_asks_first_whether_the_work_is_done(*, is_stop: bool) -> None:
     """Then there is a moment to take it in, once."""
     interrupter = Interrupter()
-    interrupter.is_done = lambda: True
+    interrupter.shield.is_done = lambda: True
 
     def work() -> str:
         window = interrupter._window
@@ -539,16 +541,14 @@ def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Si
     steps: list[str] = []
 
     def command() -> None:
-        interrupter.guarded = interrupter.shielded = True
-        try:
-            interrupter.wait(select.poll(), None)
-        except ActionTimedOut:
-            interrupter.call_patiently(time.sleep, 1000)
-            assert interrupter.shielded
-            steps.append("cleaned up")
-            raise
-        finally:
-            interrupter.guarded = interrupter.shielded = False
+        with interrupter.shield as shield:
+            try:
+                interrupter.wait(select.poll(), None)
+            except ActionTimedOut:
+                interrupter.call_patiently(time.sleep, 1000)
+                assert shield.is_up
+                steps.append("cleaned up")
+                raise
 
     with pytest.raises(ActionTimedOut):
         interrupter.call_within(0.05, command)
@@ -564,13 +564,12 @@ def test_code_that_cleans_up_may_say_a_few_words(handlers: list[tuple[signal.Sig
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
     def command() -> None:
-        interrupter.guarded = interrupter.shielded = True
-        assert interrupter.patience() == math.inf
-        try:
-            interrupter.wait(select.poll(), None)
-        finally:
-            assert 3 < interrupter.patience() <= 4
-            interrupter.guarded = interrupter.shielded = False
+        with interrupter.shield:
+            assert interrupter.patience() == math.inf
+            try:
+                interrupter.wait(select.poll(), None)
+            finally:
+                assert 3 < interrupter.patience() <= 4
 
     with pytest.raises(ActionTimedOut):
         interrupter.call_within(0.02, command)

@@ -1,8 +1,10 @@
-"""The loop, replaying histories with fake triggers and a fake clock."""
+"""The loop, replaying histories with a fake wait and a fake clock."""
 
 from __future__ import annotations
 
 import math
+import select
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,20 @@ from hypothesis import strategies as st
 
 from flagman.engine.flags import STOP, Flags
 from flagman.engine.loop import Loop
+from flagman.engine.polling import Poller
+from flagman.engine.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Its number: nothing really polls it.
+PIPE = 77
+
+
+def made(code: Callable[[], object]) -> bool:
+    """Make a call."""
+    code()
+    return True
 
 
 class Clock:
@@ -23,69 +39,27 @@ class Clock:
         return self.now
 
 
-class Timer:
-    """Raises a flag at each of its moments, and notes when it was asked to."""
-
-    def __init__(self, flags: Flags, flag: str, moments: list[float]) -> None:
-        self.flags = flags
-        self.flag = flag
-        self.moments = sorted(moments)
-
-    def fileno(self) -> int:
-        """A timer has no descriptor."""
-        return -1
-
-    def deadline(self) -> float | None:
-        """Give the next moment."""
-        return self.moments[0] if self.moments else None
-
-    def drain(self) -> None:
-        """Raise the flag."""
-        self.moments.pop(0)
-        self.flags.add(self.flag)
-
-
-class Pipe:
-    """A trigger with a descriptor: whatever was put in is raised when it is drained."""
-
-    def __init__(self, flags: Flags, descriptor: int) -> None:
-        self.flags = flags
-        self.descriptor = descriptor
-        self.waiting: list[str] = []
-
-    def fileno(self) -> int:
-        """Give the descriptor, which nobody really polls."""
-        return self.descriptor
-
-    def deadline(self) -> float | None:
-        """Wait for ever."""
-        return None
-
-    def drain(self) -> None:
-        """Raise all."""
-        while self.waiting:
-            self.flags.add(self.waiting.pop(0))
-
-
 class History:
     """A loop whose waits are a script: at each wait, what has happened by its end."""
 
     def __init__(self, script: list[tuple[str, ...]], moments: list[float]) -> None:
         self.flags = Flags()
         self.clock = Clock()
-        self.pipe = Pipe(self.flags, 77)
-        self.timer = Timer(self.flags, "tick", [1000.0 + moment for moment in moments])
+        self.waiting: list[str] = []
         self.script = script
         self.patience: list[float | None] = []
         self.lowered: list[tuple[str, int]] = []
-        loop = Loop(
-            self.flags,
-            [self.pipe, self.timer],
-            lambda flag, raises: self.lowered.append((flag, raises[0])),
-            clock=self.clock,
-            wait=self.wait,
-        )
+        poller = Poller(Wakeup(is_open=False), made, clock=self.clock, wait=self.wait)
+        poller.attach(PIPE, self.drain)
+        for moment in moments:
+            poller.call_at(1000.0 + moment, lambda: self.flags.add("tick"))
+        loop = Loop(self.flags, poller, lambda flag, raises: self.lowered.append((flag, raises[0])))
         loop.run()
+
+    def drain(self, _events: int) -> None:
+        """Raise what was put in."""
+        while self.waiting:
+            self.flags.add(self.waiting.pop(0))
 
     def wait(self, patience: float | None) -> list[tuple[int, int]]:
         """End when the script, or else the time, says so."""
@@ -93,8 +67,8 @@ class History:
         if self.flags:
             return []
         if self.script:
-            self.pipe.waiting.extend(self.script.pop(0))
-            return [(77, 1)]
+            self.waiting.extend(self.script.pop(0))
+            return [(PIPE, select.POLLIN)]
         if patience is None:
             self.flags.add(STOP)  # nothing will ever happen again
             return []
@@ -181,7 +155,8 @@ def test_a_stop_in_the_last_moment_is_not_lost(raised: tuple[str, ...]) -> None:
         flags.late = True
         return []
 
-    loop = Loop(flags, [], lambda flag, _: lowered.append(flag), wait=wait)
+    poller = Poller(Wakeup(is_open=False), made, wait=wait)
+    loop = Loop(flags, poller, lambda flag, _: lowered.append(flag))
     loop.run()
     assert STOP not in lowered
     assert {flags.pop()[0] for _ in range(len(flags))} >= {STOP, *raised} - set(lowered)

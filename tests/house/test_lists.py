@@ -101,7 +101,7 @@ def test_the_variables_that_are_hidden_from_children() -> None:
 def test_every_option_is_a_setting() -> None:
     """And every setting is that of an option, but for the bindings and the logging table of the file."""
     settings = {option.setting for option in OPTIONS}
-    assert settings == set(Settings.__annotations__) - {"bindings", "logging"}
+    assert settings == set(Settings.__annotations__) - {"bindings", "logging", "tables"}
 
 
 def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:

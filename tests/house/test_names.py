@@ -99,13 +99,15 @@ def test_every_told_name_can_be_imported(name: str) -> None:
     pytest.fail(f"there is no {name}")
 
 
-MEMBERS = re.compile(r"^\.\. auto(?:class|module):: (\S+)\n(?:   :.*\n)*?   :members: (.*)$", re.MULTILINE)
+MEMBERS = re.compile(
+    r"^\.\. auto(?:class|module):: (\S+)\n(?:   :.*\n)*?   :members: (.*(?:\n {6,}.*)*)$", re.MULTILINE
+)
 
 
 def documented_members() -> list[tuple[str, str]]:
     """Give the classes whose members the page about the API names, each with one of them."""
     text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
-    return [(name, member) for name, members in MEMBERS.findall(text) for member in members.split(", ")]
+    return [(name, member) for name, members in MEMBERS.findall(text) for member in re.split(r",\s+", members)]
 
 
 @pytest.mark.parametrize(("name", "member"), documented_members())

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from imports import PACKAGE, circles, graph, modules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # From the ground up: a room may import what stands in a line before its own, and nothing beside it. The modules that
 # are not in a folder are rooms, too.
@@ -42,6 +47,7 @@ BY_NAME = {
     "flagman.actions",
     "flagman.actions.catalog",
     "flagman.cli",
+    "flagman.cli.parts",
     "flagman.config.options",
     "flagman.daemon",
     "flagman.service.late_imports",
@@ -165,3 +171,39 @@ def test_only_the_command_prints() -> None:
         if {"print", "sys.stdout.write", "sys.stderr.write"} & calls and room_of(name) != "cli":
             found.add(name)
     assert found == {"flagman.actions.print"}
+
+
+# What an engine and the other parts of a run are called by the modules that have one.
+PARTS_OF_A_RUN = re.compile(
+    r"(^|[._])(engine|interrupter|shield|flags|signals|poller|loop|roster|bundle|member|manager|dispositions|stop"
+    r"|assembly|timetable|status_line|reloader|parts)$"
+)
+
+
+def written(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Yield the attributes that a module assigns."""
+    for node in ast.walk(tree):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            for part in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(part, ast.Attribute):
+                    yield part
+
+
+def test_the_parts_of_a_run_have_doors() -> None:
+    """A part is told something by a method: an attribute that is written from outside has a reader that nobody finds.
+
+    Within the engine's own room its parts may know each other.
+    """
+    found = set()
+    for name, path in modules().items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        objects = {ast.unparse(attribute.value) for attribute in written(tree)}
+        objects |= {
+            ast.unparse(node.args[0])
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "setattr"
+        }
+        if room_of(name) != "engine":
+            found |= {f"{name} writes an attribute of {each}" for each in objects if PARTS_OF_A_RUN.search(each)}
+    assert found == set()

@@ -416,9 +416,9 @@ def test_cancelled_calls_are_forgotten() -> None:
     kept = history.engine.call_later(86_400, list)
     for _ in range(10_000):
         history.engine.call_later(86_400, list).cancel()
-    assert history.engine._calls
-    assert len(history.engine._calls._heap) < 1000
-    assert [entry[2] for entry in history.engine._calls._heap if entry[2].code is not None] == [kept]
+    assert history.engine._poller._calls
+    assert len(history.engine._poller._calls._heap) < 1000
+    assert [entry[2] for entry in history.engine._poller._calls._heap if entry[2].code is not None] == [kept]
     kept.cancel()
     kept.cancel()
     assert kept.code is None
@@ -501,8 +501,8 @@ def test_a_timer_ends_with_its_bundle() -> None:
     history.engine.set_up("t", Once)
     Every(history.engine, "t", 10)
     history.play(1000)
-    assert history.engine._calls
-    assert history.engine._calls._heap == []
+    assert history.engine._poller._calls
+    assert history.engine._poller._calls._heap == []
 
 
 def test_a_jitter_as_long_as_the_period_loses_no_tick() -> None:

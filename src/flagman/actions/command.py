@@ -68,33 +68,11 @@ class ExecAction(Action):
         :raises ActionFailed: if it cannot be started, ends with another status than 0 or is killed by a signal
         """
         self._left = [process for process in self._left if not process.is_reaped()]
-        process: Process | None = None
-        interrupter = self._interrupter
-        # From here on interruptions come only while something is waited for.
-        interrupter.guarded = interrupter.shielded = interrupter.starting = True
-        try:
+        # Within the shield interruptions come only while something is waited for.
+        with self._interrupter.shield as shield:
             process = self._start()
-            interrupter.groups.add(process.pid)
-            interrupter.started()
-            interrupter.is_done = process.has_ended
-            status = process.wait()
-        except ChildProcessError:
-            if process is not None:
-                process.forget()  # its number may mean another process by now
-            raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
-        except BaseException as error:
-            if process is not None and not process.end():
-                self._left.append(process)
-            if process is not None and isinstance(error, ActionTimedOut):
-                raise ActionTimedOut(f"{error}{show(process.tail)}") from None
-            raise
-        finally:
-            if process is not None:
-                interrupter.groups.discard(process.pid)
-            interrupter.started()
-            interrupter.is_done = None
-            interrupter.postponed = None  # too late: the run is over
-            interrupter.guarded = interrupter.shielded = False
+            shield.started(process.pid, process.has_ended)
+            status = self._wait_for(process)
         if status:
             raise ActionFailed(f"`{self._shown}` {self._say(status)}{show(process.tail)}")
         if process.failure:
@@ -107,7 +85,7 @@ class ExecAction(Action):
         self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
         self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
         # Anew for each run: the choice may change between two, and so may where the streams lead.
-        takers = sinks(self.engine.output, self._shown, self._interrupter)
+        takers = sinks(self.engine.turn.choices.output, self._shown, self._interrupter)
         try:
             return Process(
                 self._program, self._words, self._environment, self._null, takers, self._interrupter, self._shown
@@ -115,6 +93,20 @@ class ExecAction(Action):
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ActionFailed(f"`{self._shown}` cannot be started: {reason}") from error
+
+    def _wait_for(self, process: Process) -> int:
+        """Wait until a command has ended, or end it; return its exit status."""
+        try:
+            return process.wait()
+        except ChildProcessError:
+            process.forget()  # its number may mean another process by now
+            raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
+        except BaseException as error:
+            if not process.end():
+                self._left.append(process)
+            if isinstance(error, ActionTimedOut):
+                raise ActionTimedOut(f"{error}{show(process.tail)}") from None
+            raise
 
     def _say(self, status: int) -> str:
         if status > 0:

@@ -158,9 +158,9 @@ class HttpAction(Action):
             data += self._request.body
         stream = self._connect(url, proxy, limit)
         stack.callback(stream.close)
-        stack.callback(setattr, self._interrupter, "is_done", None)
+        stack.callback(self._interrupter.shield.expect, None)
         channel: Channel = stream
-        self._interrupter.is_done = stream.has_news
+        self._interrupter.shield.expect(stream.has_news)
         if proxy and context and proxy.is_secret:
             channel = Tls(channel, context, proxy.host.rstrip("."), limit)
         if proxy and url.scheme == "https":
@@ -170,7 +170,7 @@ class HttpAction(Action):
         early = Early()
         is_sent = channel.send(data, early.take)
         answer = Answer(channel, early.said, self._request.method, limit)
-        self._interrupter.is_done = None  # what comes now may be no more than a part
+        self._interrupter.shield.expect(None)  # what comes now may be no more than a part
         stack.callback(answer.close)
         return answer, is_sent
 

@@ -25,10 +25,9 @@ class ReloadAction(Action):
 
         :raises UsageError: if there is none
         """
-        if self.engine.reload is None:
+        if not self.engine.offers("reload"):
             raise UsageError("there is no configuration file; name one with --config")
 
     def run(self) -> None:
         """Ask the engine for it."""
-        if self.engine.reload is not None:
-            self.engine.reload()
+        self.engine.ask("reload")

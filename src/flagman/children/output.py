@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
+    from flagman.engine.choices import Output
     from flagman.engine.interrupt import Interrupter
-    from flagman.engine.limits import Output
 
 logger = logging.getLogger("flagman.actions.output")
 

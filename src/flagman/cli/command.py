@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
     from flagman.cli.reading import Find
     from flagman.config.reader import File
+    from flagman.engine.action import Action
     from flagman.engine.engine import Engine
     from flagman.service.own_process import OwnProcess
+    from flagman.service.parts import Part
     from flagman.systemd.more_time import MoreTime
+    from flagman.types import ActionName
 
 logger = logging.getLogger("flagman.cli")
 
@@ -100,6 +103,15 @@ def _manager() -> Manager:
     from flagman.systemd.notify import take_from_environment  # noqa: PLC0415 - for a process that has a manager
 
     return take_from_environment()
+
+
+def _parts(settings: Settings) -> Sequence[Part]:
+    """Make the parts that settings ask for."""
+    if not settings.tables:
+        return ()
+    from flagman.cli import parts  # noqa: PLC0415 - only if there is one
+
+    return parts.wanted(settings)
 
 
 def main_wrapper() -> int:
@@ -179,7 +191,7 @@ class _Command:
                 settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
         hooks = _Hooks(given, settings, self._log, own_process)
-        return run(settings, self._signals, self._manager, hooks)
+        return run(settings, self._signals, self._manager, hooks, _parts(settings))
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
         """Tell whether this process goes into the background, which it does before any action is looked for."""
@@ -215,7 +227,9 @@ class _Command:
     def _own_process(self, *, detach: bool) -> OwnProcess:
         from flagman.service.own_process import OwnProcess  # noqa: PLC0415 - for those who shape the process
 
-        return OwnProcess(self._signals, detach=detach)
+        own_process = OwnProcess(self._signals, detach=detach)
+        own_process.begin()
+        return own_process
 
 
 class _Hooks:
@@ -239,6 +253,9 @@ class _Hooks:
             with suppress(OSError):  # it has been deleted
                 # Not relative to the directory itself: another one may have its name by then.
                 self._config = os.path.join(working_directory(), line.config)  # noqa: PTH118 - pathlib costs 5 ms
+
+    def find(self, name: ActionName) -> type[Action]:
+        return core.KNOWN_ACTIONS[name]
 
     def ready(self) -> None:
         self._log.watch(self._engine)  # again: actions may have added handlers

@@ -123,6 +123,7 @@ def open_file(options: Settings, place: str = "") -> File | None:
     """
     if not options.config:
         return None
-    from flagman.config.reader import File  # noqa: PLC0415 - a start without a file can do without
+    from flagman.cli import parts  # noqa: PLC0415 - only with a file, as the next
+    from flagman.config.reader import File  # noqa: PLC0415
 
-    return File(options.config, place)
+    return File(options.config, place, parts.tables())

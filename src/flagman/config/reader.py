@@ -18,7 +18,7 @@ from flagman.text.hints import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from flagman.config.options import Option
     from flagman.engine.action import Action
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     #: Finds and loads an action.
     Find = Callable[[ActionName], type[Action]]
+    #: Returns what is wrong with a table, one message for each mistake.
+    Mistakes = Callable[[object], Iterable[str]]
 
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
@@ -46,12 +48,14 @@ class Config:
         self.bindings: list[Binding] = []
         #: As it is; None if there is none.
         self.logging: dict[str, object] | None = None
+        #: The tables of parts, as they are.
+        self.tables: dict[str, object] = {}
 
     def below(self, given: Settings) -> Settings:
         """Give all settings: those of the command line take precedence, and its bindings come after the file's."""
         settings = Settings(**{**self.options, **vars(given)})
         bindings = (*(binding.separated(settings) for binding in self.bindings), *given.bindings)
-        return settings.changed(bindings=bindings, logging=self.logging)
+        return settings.changed(bindings=bindings, logging=self.logging, tables=self.tables)
 
 
 class File:
@@ -59,10 +63,11 @@ class File:
 
     :param path: of the file, as its user knows it
     :param place: where it is by now, if not there
+    :param tables: tables that are known beside those of flagman itself
     :raises ConfigError: if it cannot be read
     """
 
-    def __init__(self, path: str, place: str = "") -> None:
+    def __init__(self, path: str, place: str = "", tables: Mapping[str, Mistakes] | None = None) -> None:
         try:
             text = Path(place or path).read_bytes().decode("utf-8-sig")
         except OSError as error:
@@ -73,7 +78,7 @@ class File:
             document: dict[str, object] = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise ConfigError([f"{path}: is not TOML: {error}"]) from error
-        self._reader = _Reader(path)
+        self._reader = _Reader(path, tables or {})
         self._document = document
         self._config = self._reader.options(document)
 
@@ -98,17 +103,25 @@ class _Reader:
     """Turns tables into what they mean, and gathers what is wrong with them.
 
     :param path: how to name the file
+    :param tables: tables that are known beside those of flagman itself
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, tables: Mapping[str, Mistakes]) -> None:
         self._path = path
+        self._tables = tables
         self.mistakes: list[str] = []
 
     def options(self, document: Mapping[str, object]) -> Config:
         """Read all but the bindings."""
         config = Config()
         for name in document.keys() - {"flagman", "on", "logging"}:
-            self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, ('flagman', 'on', 'logging'))}")
+            if name not in self._tables:
+                known = ("flagman", "on", "logging", *self._tables)
+                self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, known)}")
+                continue
+            config.tables[name] = document[name]
+            for mistake in self._tables[name](document[name]):
+                self._wrong(f"[{name}]", mistake)
         options = document.get("flagman", {})
         if isinstance(options, dict):
             config.options = self._options("[flagman]", options, KEYS)

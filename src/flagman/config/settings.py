@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from flagman.config.options import OPTIONS
 from flagman.exceptions import UsageError
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from flagman.engine.action import Action
-    from flagman.engine.limits import OnError, Output, Overlap
+    from flagman.engine.choices import OnError, Output, Overlap
     from flagman.triggers import Source
     from flagman.types import ActionArgument, ActionName, FlagName, SignalNumber
 
@@ -153,6 +155,8 @@ class Settings:
     timer: str
     #: For :func:`logging.config.dictConfig`, as the file says it.
     logging: dict[str, object] | None = None
+    #: The tables of parts, as the file says them.
+    tables: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, **values: object) -> None:
         vars(self).update(values)

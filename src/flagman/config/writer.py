@@ -43,6 +43,10 @@ def _lines(settings: Settings) -> Iterator[str]:
     if settings.logging is not None:
         yield ""
         yield from _table("logging", settings.logging)
+    for name, table in settings.tables.items():
+        if isinstance(table, dict):
+            yield ""
+            yield from _table(name, table)
 
 
 def _binding(binding: Binding) -> Iterator[str]:

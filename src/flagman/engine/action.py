@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from types import MappingProxyType
 from warnings import warn
 
+from flagman.engine.choices import Choices
 from flagman.engine.interrupt import Interrupter
-from flagman.engine.limits import Limits
 from flagman.engine.turn import Turn
 from flagman.exceptions import ActionClosed, ActionFailed
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec
 
     from flagman.engine.calls import Call
-    from flagman.engine.limits import Output
+    from flagman.engine.polling import Attachment
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
+    #: Answers a request of an action, with the arguments that follow its name.
+    Answer = Callable[[tuple[str, ...]], object]
 
 
 _ALONE = "this action has no engine"
@@ -34,20 +36,19 @@ class Host:
     before its time.
     """
 
-    #: What becomes of the output of commands, see :class:`flagman.Engine`.
-    output: Output = "inherit"
-    #: Seconds on a clock that never goes back.
+    #: Returns seconds that never go back.
     clock: Callable[[], float] = time.monotonic
-    #: Asks for the configuration to be read again, once the bundle that runs has ended; None where there is none.
-    reload: Callable[[], None] | None = None
 
     def __init__(self) -> None:
-        #: What the bundle that runs, or has run last, was lowered for.
-        self.turn = Turn("", 0)
-        #: The limits of actions that have none of their own; during ``set_up``, those of the action.
-        self.limits = Limits()
+        self._turn = Turn("", 0)
+        self._choices = Choices()
+        # What answers the requests of actions, by name.
+        self._answers: dict[str, Answer] = {}
         #: Ends the code of an action that has to end, see ``flagman.engine.interrupt``.
         self.interrupter = Interrupter()
+
+    def __repr__(self) -> str:
+        return "<Host without an engine>"
 
     @property
     def agent(self) -> str:
@@ -55,6 +56,42 @@ class Host:
         from flagman.version import __version__  # noqa: PLC0415 - few actions ask
 
         return f"flagman/{__version__}"
+
+    def offer(self, request: str, answer: Answer) -> None:
+        """Let actions :meth:`ask` for something by a name.
+
+        :param answer: called in the loop's thread with all arguments
+        """
+        self._answers[request] = answer
+
+    def offers(self, request: str) -> bool:
+        """Return whether :meth:`ask` knows a request; an action asks that in ``set_up``."""
+        return request in self._answers
+
+    def ask(self, request: str, *arguments: str) -> object:
+        """Ask the program around the engine for something, such as ``reload``.
+
+        :returns: what the answering part of the program returns
+        :raises LookupError: if nothing answers such a request
+        """
+        if request not in self._answers:
+            raise LookupError(f"there is nothing here that can {request}")
+        return self._answers[request](arguments)
+
+    @property
+    def turn(self) -> Turn:
+        """The turn of the bundle that runs, or has run last."""
+        return self._turn
+
+    @property
+    def choices(self) -> Choices:
+        """The choices for actions that have none of their own; during ``set_up``, those of the action."""
+        return self._choices
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the engine has been asked to stop."""
+        return False
 
     @property
     def bundles(self) -> Mapping[FlagName, Collection[object]]:
@@ -64,10 +101,10 @@ class Host:
     def set_up(
         self,
         flag: FlagName,
-        action: type[Action],
+        action: type[Action] | ActionName,
         *arguments: str,
         name: ActionName | None = None,
-        limits: Limits | None = None,
+        choices: Choices | None = None,
     ) -> Action:
         """Set an action up and add it to the bundle of a flag."""
         raise RuntimeError(_ALONE)
@@ -80,7 +117,7 @@ class Host:
         """Handle those of these signals whose flags have actions, from now on."""
         raise RuntimeError(_ALONE)
 
-    def raise_flag(self, flag: FlagName) -> None:
+    def raise_flag(self, flag: FlagName, times: int = 1) -> None:
         """Raise a flag; safe in any thread."""
         raise RuntimeError(_ALONE)
 
@@ -90,6 +127,12 @@ class Host:
 
     def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Do as :meth:`call_later` does, at a moment on :attr:`clock`."""
+        raise RuntimeError(_ALONE)
+
+    def attach(
+        self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
+    ) -> Attachment:
+        """Call ``code`` in the loop, between two runs of bundles, when a descriptor is ready."""
         raise RuntimeError(_ALONE)
 
     def stop(self) -> None:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from flagman.engine.action import Action
+    from flagman.engine.choices import Choices, Overlap
     from flagman.engine.flags import Flags
-    from flagman.engine.limits import Limits, Overlap
     from flagman.types import ActionName, FlagName
 
     #: What a run means for the bundle: nothing; the action has left; those after it are not run, this time.
@@ -26,23 +26,26 @@ class Member:
 
     :param action: set up, and not yet torn down
     :param name: by which it was asked for
-    :param limits: its own
+    :param choices: its own
     """
 
-    __slots__ = ("action", "failures", "limits", "name", "timeout")
+    __slots__ = ("action", "choices", "failures", "name", "timeout")
 
-    def __init__(self, action: Action, name: ActionName, limits: Limits) -> None:
+    def __init__(self, action: Action, name: ActionName, choices: Choices) -> None:
         self.action = action
         self.name = name
-        self.limit(limits)
-        #: How many runs in a row have failed.
+        self.follow(choices)
+        #: The number of failed runs in a row.
         self.failures = 0
 
-    def limit(self, limits: Limits) -> None:
-        """Let these limits hold from the next run on."""
-        self.limits = limits
-        #: Seconds that one run may take.
-        self.timeout = self.action.default_timeout if limits.timeout is None else limits.timeout
+    def __repr__(self) -> str:
+        return f"<Member {self.name!r}: {self.action!r}>"
+
+    def follow(self, choices: Choices) -> None:
+        """Obey these choices from the next run on."""
+        self.choices = choices
+        #: Seconds that one run may take; None for no end.
+        self.timeout = self.action.default_timeout if choices.timeout is None else choices.timeout
 
 
 class Bundle:
@@ -61,6 +64,9 @@ class Bundle:
 
     def __iter__(self) -> Iterator[Member]:
         return iter(tuple(self._members))
+
+    def __repr__(self) -> str:
+        return f"<Bundle of {', '.join(member.name for member in self._members) or 'no actions'}>"
 
     def __contains__(self, member: object) -> bool:
         return member in self._members
@@ -119,7 +125,7 @@ class Overlaps:
         :param whole: every action ran; one that was skipped still owes an answer to the new raise
         :returns: how many raises that run stands for, too
         """
-        policies = {member.limits.overlap for member in bundle} or {otherwise}
+        policies = {member.choices.overlap for member in bundle} or {otherwise}
         if "rerun" not in policies:
             ignored = self._flags.discard(flag)
             logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)

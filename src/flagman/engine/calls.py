@@ -15,7 +15,7 @@ _FEW = 100
 
 
 class Call:
-    """A call that the loop will make; :meth:`flagman.Engine.call_later` gives it."""
+    """A call that the loop will make; :meth:`flagman.Engine.call_later` returns it."""
 
     __slots__ = ("_on_cancel", "code")
 
@@ -23,6 +23,9 @@ class Call:
         #: What is called; None once it has been, or has been cancelled.
         self.code: Callable[[], object] | None = code
         self._on_cancel = on_cancel
+
+    def __repr__(self) -> str:
+        return f"<Call of {self.code!r}>" if self.code is not None else "<Call, made or cancelled>"
 
     def cancel(self) -> None:
         """Do not make the call; without effect if it has been made. Safe in any thread."""
@@ -38,7 +41,7 @@ class Calls:
     :param make: makes one call, and deals with whatever it raises
     """
 
-    def __init__(self, clock: Callable[[], float], make: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(self, clock: Callable[[], float], make: Callable[[Callable[[], object]], object]) -> None:
         self._clock = clock
         self._make = make
         # Tuples, so that comparing two entries is one step that nothing interrupts.
@@ -66,10 +69,6 @@ class Calls:
                 self._heap = [entry for entry in self._heap if entry[2].code is not None]
                 heapify(self._heap)
                 self._cancelled = 0
-
-    def fileno(self) -> int:
-        """Time has no descriptor."""
-        return -1
 
     def deadline(self) -> float | None:
         """Give the moment of the earliest call."""

@@ -5,9 +5,9 @@ handler that raises, since Python resumes the call otherwise (:pep:`475`). That 
 exception is raised only while :meth:`Interrupter.call` is under way, for each reason at most once in a call, and ends
 up in its caller.
 
-Code that must not be cut in two guards itself: it sets ``guarded`` and ``shielded``, and is then interrupted only in
-:meth:`Interrupter.wait`. What comes at another moment is postponed until then; :meth:`wait` takes the shield down first
-and looks for what was postponed afterwards, so that nothing falls between the two.
+Code that must not be cut in two puts up a :class:`~flagman.engine.window.Shield` and is then interrupted only in
+:meth:`Interrupter.wait`. An interruption that comes at another moment is postponed until then; :meth:`wait` takes the
+shield down first and looks for what was postponed afterwards, so that nothing falls between the two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from _thread import get_ident
 from contextlib import suppress
 
 from flagman.engine.wakeup import Wakeup
-from flagman.engine.window import SHORTEST_BOUND, Window
+from flagman.engine.window import SHORTEST_BOUND, Shield, Window
 from flagman.exceptions import ActionInterrupted, ActionTimedOut
 
 TYPE_CHECKING = False
@@ -56,18 +56,12 @@ class Interrupter:
 
     __slots__ = (
         "_bound",
-        "_exit_status",
         "_handlers",
         "_stop_due",
         "_thread",
         "_window",
-        "groups",
-        "guarded",
         "insisted",
-        "is_done",
-        "postponed",
-        "shielded",
-        "starting",
+        "shield",
         "wakeup",
     )
 
@@ -81,22 +75,10 @@ class Interrupter:
         # When such code is over that began before that.
         self._stop_due = math.inf
         self._thread = get_ident()
-        #: The code that is being called guards itself: once it has been interrupted, it is shielded.
-        self.guarded = False
-        #: Put interruptions off, for code that must not be cut in two. An attribute, since setting one is a single step
-        #: that no handler can split: set it first, and take it back in a ``finally``.
-        self.shielded = False
-        #: Tells, in a handler, whether what the code waits for has happened; None if nothing can tell.
-        self.is_done: Callable[[], bool] | None = None
-        #: What has been put off.
-        self.postponed: ActionInterrupted | None = None
-        #: A command is being started whose group is not noted yet: put :meth:`exit` off.
-        self.starting = False
-        self._exit_status: int | None = None
-        #: Somebody does not want to wait any longer.
+        #: Protects the code that is being called, where that asks for it.
+        self.shield = Shield()
+        #: A second stop signal has come: no code gets any more time.
         self.insisted = False
-        #: The process groups of commands that an action waits for: they end with the process.
-        self.groups: set[int] = set()
 
     def call(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``code``.
@@ -118,24 +100,24 @@ class Interrupter:
 
         :returns: False if it was given up
         """
-        if get_ident() != self._thread or (self._window is not None and not self.shielded):
+        if get_ident() != self._thread or (self._window is not None and not self.shield.is_up):
             code(*args, **kwargs)  # nothing can end it, or what ends the code around it does
             return True
         patience = self.patience()
-        before = self.shielded
+        before = self.shield.is_up
         window = Window(self._window, None if patience == math.inf else max(patience, _A_MOMENT))
         try:
             self._call_in(window, self._expose, code, *args, **kwargs)
         except ActionInterrupted as interruption:
             if before and not isinstance(interruption, ActionTimedOut):
-                self.postponed = interruption  # it was not meant for the record
+                self.shield.postponed = interruption  # it was not meant for the record
             return False
         finally:
-            self.shielded = before
+            self.shield.is_up = before
         return True
 
     def _expose(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        self.shielded = False
+        self.shield.is_up = False
         code(*args, **kwargs)
 
     def _call_in(self, window: Window, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -176,7 +158,7 @@ class Interrupter:
         if self._is_in_handler(frame):  # or a flag that it was about to raise would be lost
             signal.setitimer(signal.ITIMER_REAL, _SOON, SHORTEST_BOUND)
             return
-        end = window.overrun(now, self._bound, self.is_done)
+        end = window.overrun(now, self._bound, self.shield.is_done)
         if end is not None:
             self._raise(end)
         self._set_timer()
@@ -192,10 +174,7 @@ class Interrupter:
         self._set_timer()
         if self._window is not None:
             self._window.interrupted_at = min(self._window.interrupted_at, time.monotonic())
-        if not self.shielded:
-            self.shielded = self.guarded  # the code cleans up now, which no other reason may cut in two
-            raise interruption
-        self.postponed = interruption
+        self.shield.raise_or_postpone(interruption)
 
     def wait(self, poll: select.poll, seconds: float | None) -> list[tuple[int, int]]:
         """Wait for descriptors as :meth:`flagman.engine.wakeup.Wakeup.wait` does, without the shield.
@@ -244,27 +223,21 @@ class Interrupter:
 
         :raises ActionInterrupted: if an interruption comes meanwhile, or has been put off
         """
-        before, self.shielded = self.shielded, False
+        shield = self.shield
+        before, shield.is_up = shield.is_up, False
         try:
-            postponed, self.postponed = self.postponed, None
+            postponed, shield.postponed = shield.postponed, None
             if postponed is not None:
                 raise postponed
             return code(*args, **kwargs)
         finally:
-            self.shielded = self.shielded or before
-
-    def started(self) -> None:
-        """Obey an :meth:`exit` that came while :attr:`starting` was true."""
-        self.starting = False
-        if self._exit_status is not None:
-            self.exit(self._exit_status)
+            shield.is_up = shield.is_up or before
 
     def exit(self, status: int) -> None:
         """End the process now, and with it the commands that are waited for; for signal handlers."""
-        if self.starting:
-            self._exit_status = status
+        if self.shield.delay(lambda: self.exit(status)):
             return
-        for group in tuple(self.groups):
+        for group in tuple(self.shield.groups):
             with suppress(OSError):
                 os.killpg(group, signal.SIGKILL)
         os._exit(status)

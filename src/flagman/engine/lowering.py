@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from flagman.engine.bundle import Member, Verdict
     from flagman.engine.calls import Call
+    from flagman.engine.choices import Overlap
     from flagman.engine.debounce import Debounce
     from flagman.engine.flags import Flags, Raises
-    from flagman.engine.limits import Overlap
     from flagman.engine.roster import Roster
     from flagman.types import FlagName
 
@@ -44,8 +44,8 @@ class Lowering:
         self.turn = Turn("", 0)
         #: Called when a bundle has run.
         self.observers: list[Callable[[Turn], None]] = []
-        #: What raises a flag once more whose timer was due while its own bundle ran.
-        self.timers: dict[FlagName, Callable[[], None]] = {}
+        #: Called by flag when its bundle has run, before raises during that run are judged.
+        self.after_runs: dict[FlagName, list[Callable[[], object]]] = {}
 
     def add(self, flag: FlagName, member: Member) -> None:
         """Add an action to the bundle of a flag."""
@@ -97,8 +97,9 @@ class Lowering:
         raises = raised[0]
         partly = self._overlaps.is_partial(flag, raises)
         whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
-        if bundle and flag in self.timers:
-            self.timers[flag]()
+        if bundle and flag in self.after_runs:
+            for code in tuple(self.after_runs[flag]):
+                code()
         if flag in self._flags:
             self.turn.ignored = self._overlaps.judge(flag, bundle, overlap, whole=whole and not partly)
         if not bundle:
@@ -112,9 +113,10 @@ class Lowering:
         self.turn = turn = Turn(flag, raises, bundle.trigger)
 
         def run(member: Member) -> Verdict:
-            if partly and member.limits.overlap == "ignore":
+            if partly and member.choices.overlap == "ignore":
                 return "stays"
             turn.action = member.name
+            turn.choices = member.choices
             turn.timeout = member.timeout
             before = member.failures
             verdict = self._roster.run(member)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from flagman.engine.action import Action, Host
     from flagman.engine.bundle import Verdict
+    from flagman.engine.choices import Choices
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
-    from flagman.engine.limits import Limits
     from flagman.types import ActionName
 
 # The engine speaks as flagman.core, its documented face.
@@ -59,7 +59,7 @@ class Roster:
         self.torn_down_badly: BaseException | None = None
 
     def set_up(
-        self, engine: Host, name: ActionName | None, limits: Limits, action: type[Action], arguments: tuple[str, ...]
+        self, engine: Host, name: ActionName | None, choices: Choices, action: type[Action], arguments: tuple[str, ...]
     ) -> Member:
         """Create an action, which sets it up.
 
@@ -74,7 +74,7 @@ class Roster:
             raise SetUpError(f"setting up the action {action.__name__} failed: {_named(error)}") from error
         if instance._closed:  # noqa: SLF001 - the loop's half of Action
             raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
-        member = Member(instance, name or action.__name__, limits)
+        member = Member(instance, name or action.__name__, choices)
         self._open[member] = None
         return member
 
@@ -84,15 +84,18 @@ class Roster:
         self._check_process()
         return verdict
 
-    def make(self, call: Callable[[], object]) -> None:
-        """Make a scheduled call; whatever it raises is logged."""
+    def make(self, call: Callable[[], object]) -> bool:
+        """Make a scheduled call; log what it raises, and return whether it raised nothing."""
+        is_good = False
         try:
             self._call(call)
+            is_good = True
         except ActionInterrupted as interruption:
             logger.warning("Interrupted a scheduled call: %s", interruption)
         except self._contained:
             logger.exception("A scheduled call failed")
         self._check_process()
+        return is_good
 
     def _check_process(self) -> None:
         """End a child that a fork() in an action's code has let come back here: there must be no second daemon."""
@@ -129,17 +132,17 @@ class Roster:
 
     def _after_failure(self, member: Member) -> Verdict:
         name = type(member.action).__name__
-        limits = member.limits
+        choices = member.choices
         member.failures += 1
         if STOP in self._flags:
             return "stays"  # a stop was asked for, and failing is what a command does that was stopped, too
-        if limits.max_failures and member.failures >= limits.max_failures:
+        if choices.max_failures and member.failures >= choices.max_failures:
             logger.error("Action `%s` has failed %d times in a row", name, member.failures)
-        elif limits.on_error == "close":
+        elif choices.on_error == "close":
             logger.warning("Removing action `%s` because it failed", name)
             self.close(member)
             return "gone"
-        elif limits.on_error == "continue":
+        elif choices.on_error == "continue":
             return "stays"
         self.failed = True
         self._flags.add(STOP)

@@ -50,10 +50,6 @@ class Wakeup:
         """Give the descriptor that becomes readable."""
         return self._reader
 
-    def deadline(self) -> float | None:
-        """Give no deadline: a pipe waits for ever."""
-        return None
-
     def drain(self) -> None:
         """Empty the pipe; what one read leaves behind only makes the next wait short."""
         with suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""A window: one piece of an action's code that is being called, and what its time is."""
+"""What holds for a piece of an action's code that is being called: its window of time, and its shield."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flagman.exceptions import ActionInterrupted, ActionTimedOut
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 #: Seconds that code called after the stop request may take even if the stop timeout is shorter: each tear_down.
 SHORTEST_BOUND = 1.0
@@ -96,3 +97,83 @@ class Window:
             self._excused = True
             return min(late, whole)
         return 0
+
+
+class Shield:
+    """Protects code that must not be cut in two; a context manager.
+
+    Within it an interruption is postponed until the code waits for something, and the code waits only by
+    :meth:`flagman.engine.interrupt.Interrupter.wait` and what is built on it. Once the code has been interrupted there,
+    it cleans up under the shield again. The command that it starts is told with :meth:`started`.
+    """
+
+    __slots__ = ("_exit", "_group", "_guards", "groups", "is_done", "is_starting", "is_up", "postponed")
+
+    def __init__(self) -> None:
+        #: Interruptions are postponed. Setting an attribute is a single step that no signal handler can split.
+        self.is_up = False
+        # The code has put the shield up itself.
+        self._guards = False
+        #: Returns, also in a signal handler, whether what the code waits for has happened; None if nothing can tell.
+        self.is_done: Callable[[], bool] | None = None
+        #: The interruption that was postponed.
+        self.postponed: ActionInterrupted | None = None
+        #: A command is being started, and its process group is not known yet.
+        self.is_starting = False
+        #: The process groups of commands that an action waits for: they end with this process.
+        self.groups: set[int] = set()
+        self._group: int | None = None
+        # Ends the process: that was asked for while a command was being started.
+        self._exit: Callable[[], object] | None = None
+
+    def __enter__(self) -> Self:
+        self.postponed = None
+        # The shield first: what comes from here on is postponed.
+        self.is_up = self._guards = self.is_starting = True
+        return self
+
+    def started(self, group: int, is_done: Callable[[], bool]) -> None:
+        """Note that a command runs.
+
+        :param group: its process group
+        :param is_done: returns, also in a signal handler, whether it has ended
+        """
+        self._group = group
+        self.groups.add(group)
+        self._end_start()
+        self.is_done = is_done
+
+    def expect(self, is_done: Callable[[], bool] | None) -> None:
+        """Note what tells, also in a signal handler, whether that has happened which the code waits for.
+
+        :param is_done: returns whether it has; None if nothing can tell any more
+        """
+        self.is_done = is_done
+
+    def delay(self, end: Callable[[], object]) -> bool:
+        """Put off the end of the process while a command is being started; return whether it is put off."""
+        if self.is_starting:
+            self._exit = end
+        return self.is_starting
+
+    def raise_or_postpone(self, interruption: ActionInterrupted) -> None:
+        """Interrupt the code now if it is not protected, and protect what it does to clean up."""
+        if not self.is_up:
+            self.is_up = self._guards
+            raise interruption
+        self.postponed = interruption
+
+    def _end_start(self) -> None:
+        self.is_starting = False
+        end, self._exit = self._exit, None
+        if end is not None:
+            end()
+
+    def __exit__(self, *_: object) -> None:
+        if self._group is not None:
+            self.groups.discard(self._group)
+            self._group = None
+        self._end_start()
+        self.is_done = None
+        self._guards = self.is_up = False
+        self.postponed = None  # too late: the code is over

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from contextlib import suppress
 from io import TextIOWrapper
 
@@ -60,7 +61,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if self.engine is not None and self.engine.turn.action:
+        is_of_action = record.thread == threading.main_thread().ident  # the control loop runs none
+        if self.engine is not None and self.engine.turn.action and is_of_action:
             entry["trigger"] = self.engine.turn.trigger
             entry["action"] = self.engine.turn.action
         if record.exc_info:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 
 from flagman.engine.bundle import Bundle
-from flagman.engine.flags import STOP
-from flagman.engine.limits import Limits
+from flagman.engine.choices import Choices
 from flagman.exceptions import ActionInterrupted, SetUpError
-from flagman.service.dispositions import STOPPING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +63,6 @@ class Assembly:
         self._timetable: Timetable | None = None
         #: Those that hold.
         self.settings = settings
-        engine.last_flags = frozenset(STOPPING.values())
 
     def plan(self, settings: Settings) -> Plan:
         """Find out what is new in settings, what stays and what goes."""
@@ -94,10 +91,10 @@ class Assembly:
         :returns: False if a stop was asked for meanwhile
         :raises SetUpError: if one could not be set up
         """
-        self._apply(plan.settings)
+        self._follow(plan.settings)
         try:
             for binding, kept in plan.steps:
-                if STOP in self._engine.flags:
+                if self._engine.stopping:
                     return False
                 member = kept
                 if member is None:
@@ -109,15 +106,15 @@ class Assembly:
             if not isinstance(error.__cause__, ActionInterrupted):
                 raise
             logger.warning("%s", error)
-        return STOP not in self._engine.flags
+        return not self._engine.stopping
 
     def _create(self, settings: Settings, binding: Binding) -> Member:
         if settings.dry_run:
             from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - for those who need it
 
             return self._engine.create(RehearsedAction, binding.name, *binding.arguments)
-        limits = _limits(settings, binding)
-        return self._engine.create(binding.action, *binding.arguments, name=binding.name, limits=limits)
+        choices = _choices(settings.of(binding))
+        return self._engine.create(binding.action, *binding.arguments, name=binding.name, choices=choices)
 
     def adopt(self, plan: Plan, *, pass_first: bool = False) -> None:
         """Let a plan hold from now on; the actions in ``plan.old`` are still to be torn down.
@@ -128,7 +125,7 @@ class Assembly:
         bundles: dict[FlagName, Bundle] = {}
         for binding, member in plan.members:
             if not settings.dry_run:
-                member.limit(_limits(settings, binding))
+                member.follow(_choices(settings.of(binding)))
             if not member.action._closed:  # noqa: SLF001 - the loop's half of Action
                 bundles.setdefault(binding.flag, Bundle(trigger=binding.source.trigger)).add(member)
         before = self._engine.bundles
@@ -144,11 +141,8 @@ class Assembly:
             self._timetable.follow(settings, before, pass_first=pass_first)
         self._pass_on(waiting, old)
 
-    def _apply(self, settings: Settings) -> None:
-        """Let actions find these settings in their engine."""
-        self._engine.limits = Limits(settings.on_error, settings.timeout, settings.max_failures, settings.overlap)
-        self._engine.output = settings.output
-        self._engine.once = settings.once
+    def _follow(self, settings: Settings) -> None:
+        self._engine.follow(_choices(settings), once=settings.once)
 
     def _pass_on(self, waiting: Mapping[FlagName, int], old: list[tuple[Binding, Member]]) -> None:
         """Let signals be answered that came before the swap, by those whose flags have other names since.
@@ -180,7 +174,7 @@ class Assembly:
 
     def undo(self, plan: Plan) -> None:
         """Tear down what has been set up for a plan that is not adopted, and what that has added itself."""
-        self._apply(self.settings)
+        self._follow(self.settings)
         strangers = [
             member for bundle in self._engine.bundles.values() for member in bundle if member not in plan.before
         ]
@@ -203,9 +197,14 @@ class Assembly:
                 self._timetable = Timetable(self._engine)
 
 
-def _limits(settings: Settings, binding: Binding) -> Limits:
-    own = settings.of(binding)
-    return Limits(own.on_error, own.timeout, own.max_failures, own.overlap)
+def _choices(settings: Settings) -> Choices:
+    return Choices(
+        overlap=settings.overlap,
+        on_error=settings.on_error,
+        timeout=settings.timeout,
+        max_failures=settings.max_failures,
+        output=settings.output,
+    )
 
 
 def _identity(binding: Binding) -> Identity:

@@ -16,7 +16,7 @@ from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import FrameType
 
     from flagman.engine.engine import Engine
@@ -55,9 +55,18 @@ class StopRequest:
     def __init__(self, flags: Flags, interrupter: Interrupter, timeout: float) -> None:
         self._flags = flags
         self._interrupter = interrupter
-        #: How many seconds these are.
+        #: The same, as it holds now.
         self.timeout = timeout
         self._requests = 0
+        self._tell: Callable[[], object] = bool
+
+    def follow(self, timeout: float) -> None:
+        """Obey another timeout from now on."""
+        self.timeout = timeout
+
+    def tell(self, wake: Callable[[], object]) -> None:
+        """Wake another loop, too, at each request; ``wake`` is called in a signal handler."""
+        self._tell = wake
 
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
         """Handle TERM or INT.
@@ -67,7 +76,10 @@ class StopRequest:
         self.on_hangup(signum, frame)
         self._requests += 1
         if self._requests == 2:  # noqa: PLR2004 - the second of three steps
-            self._interrupter.interrupt("a second stop signal arrived")
+            try:
+                self._interrupter.interrupt("a second stop signal arrived")
+            finally:
+                self._tell()
         elif self._requests > 2:  # noqa: PLR2004
             self._interrupter.exit(128 + signum)
 
@@ -76,6 +88,7 @@ class StopRequest:
         self._flags.add(STOP)
         # Not left to the loop, which does not run while an action hangs.
         self._interrupter.bound(self.timeout)
+        self._tell()
 
 
 class Dispositions:
@@ -90,8 +103,8 @@ class Dispositions:
         self._sources: Sources = {}
         #: Asks for the stop.
         self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
-        #: Flags whose bundles will be there when they have been set up.
-        self.expected: set[FlagName] = set()
+        self._expected: set[FlagName] = set()
+        engine.on_flag(_HANGUP, lambda: self.on_hangup(signal.SIGHUP, None))
 
     def install(self) -> None:
         """Give those signals their handlers that have one of ours whatever is bound."""
@@ -106,6 +119,10 @@ class Dispositions:
         Those without actions that do not stop the daemon are left to the plugin.
         """
         self._signals.rearm({*self._sources, *STOPPING, signal.SIGALRM, signal.SIGHUP})
+
+    def expect(self, flags: Iterable[FlagName]) -> None:
+        """Note the flags whose actions are being set up: a HUP that comes meanwhile is for them."""
+        self._expected = set(flags)
 
     def follow(self, sources: Sources) -> None:
         """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""
@@ -131,7 +148,7 @@ class Dispositions:
     def on_hangup(self, signum: int, frame: FrameType | None) -> None:
         """Handle HUP: a signal like others if it has actions, else the end of the terminal."""
         known = self._sources.get(signum, (_HANGUP,))
-        flags = [flag for flag in known if flag in self._engine.bundles or flag in self.expected]
+        flags = [flag for flag in known if flag in self._engine.bundles or flag in self._expected]
         for flag in flags:
             self._engine.flags.add(flag)
         if not flags and self.hangup_stops:
@@ -167,15 +184,10 @@ class Dispositions:
                 continue
             for other in self._sources.get(signum, ()):
                 self._engine.flags.join(other, raises)
-            if signum not in self._sources:
-                self.unmapped(flag)
-
-    def unmapped(self, flag: FlagName) -> None:
-        """Deal with a flag that was raised and has no actions."""
-        if flag == _HANGUP:
-            self.on_hangup(signal.SIGHUP, None)
-        else:
-            warn_unmapped(flag)
+            if signum == signal.SIGHUP and signum not in self._sources:
+                self.on_hangup(signum, None)
+            elif signum not in self._sources:
+                warn_unmapped(flag)
 
 
 def _show_stacks(descriptor: int) -> None:

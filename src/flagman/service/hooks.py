@@ -7,14 +7,22 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from flagman.config.settings import Settings
+    from flagman.engine.action import Action
     from flagman.engine.engine import Engine
     from flagman.systemd.more_time import MoreTime
+    from flagman.types import ActionName
 
     class Hooks(Protocol):
         """What the command does for a run."""
 
         def watch(self, engine: Engine) -> None:
             """Learn whose actions the log tells about."""
+
+        def find(self, name: ActionName) -> type[Action]:
+            """Return the class of an action that an action names.
+
+            :raises UsageError: if there is none, or it cannot be loaded
+            """
 
         def ready(self) -> None:
             """Learn that all is ready.

@@ -17,7 +17,7 @@ from flagman.log import standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
     from typing import NoReturn, Self
 
@@ -44,6 +44,10 @@ class _Process(Daemon):
         #: The files of the log and the streams, and those of them that the user cannot open, but root could.
         self.files: list[str] = []
         self.opened: dict[str, int] = {}
+
+    def ignore(self, signums: Iterable[int]) -> None:
+        """Leave these signals alone while the daemon starts."""
+        self.ignored = set(signums)
 
     def monitor(self) -> None:
         for signum in _IMPATIENCE:
@@ -97,14 +101,14 @@ class _Process(Daemon):
 class OwnProcess:
     """What settings say about the process; a context manager, which cleans up at the end.
 
-    :param detach: go into the background, at once: this returns in the daemon; its parent ends when that is ready
     :param signals: armed in this process
-    :raises DaemonError: if it cannot
+    :param detach: go into the background in :meth:`begin`
     """
 
     def __init__(self, signals: Signals, *, detach: bool) -> None:
         self._process = _Process(detach=detach)
-        self._process.ignored = set(filter(signals.was_ignored, (signal.SIGHUP, signal.SIGQUIT)))
+        self._signals = signals
+        self._process.ignore(filter(signals.was_ignored, (signal.SIGHUP, signal.SIGQUIT)))
         self._opened: dict[str, int] = {}
         # By the names of standard streams.
         self._rotated: dict[str, str] = {}
@@ -117,9 +121,17 @@ class OwnProcess:
             self.directory = working_directory()
         #: Where the configuration file is then.
         self.config = ""
+
+    def begin(self) -> None:
+        """Run the first stages. A process that detaches FORKS here: this returns in the daemon alone.
+
+        The process that has called it waits, and exits when the daemon is ready or has failed.
+
+        :raises DaemonError: if it cannot detach
+        """
         self._process.advance("detach")
-        if detach:
-            signals.renew()
+        if self._process.detached:
+            self._signals.renew()
 
     def enter(self, settings: Settings) -> Settings:
         """Run all stages but the last; the standard streams stay until all is ready.

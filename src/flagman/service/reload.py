@@ -6,7 +6,6 @@ import logging
 import time
 from signal import SIGHUP
 
-from flagman.engine.flags import STOP
 from flagman.exceptions import ActionInterrupted, FlagmanError, mistakes_of, one_line
 from flagman.systemd.more_time import MoreTime
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from flagman.service.assembly import Assembly, Plan
     from flagman.service.dispositions import Dispositions
     from flagman.service.hooks import Hooks
+    from flagman.service.parts import Site
     from flagman.systemd import Manager
 
 logger = logging.getLogger("flagman.reload")
@@ -33,6 +33,7 @@ class Reloader:
     :param hooks: reads the settings, and sets up the log
     :param manager: tells the manager
     :param announce: tells what holds now: a text for people, and what has gone wrong
+    :param site: the parts that plug into the run, if there are any
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - it joins all of these
@@ -43,6 +44,7 @@ class Reloader:
         hooks: Hooks,
         manager: Manager,
         announce: Callable[[str], None],
+        site: Site | None,
     ) -> None:
         #: What asks for it; no signal and no timer has this name.
         self.flag = "reload"
@@ -52,13 +54,13 @@ class Reloader:
         self._hooks = hooks
         self._manager = manager
         self._announce = announce
+        self._site = site
 
     def ask(self) -> None:
         """Ask for a reload as soon as the bundle that runs has ended, before any other."""
         known = self._engine.flags.count(self.flag)
-        # First: whatever ends this here, what has been announced will come.
-        now = self._engine.clock()
-        self._engine.flags.put_back(self.flag, (1, now, now))
+        # First, so that the reload comes although something may end this here.
+        self._engine.raise_first(self.flag)
         if not known:
             self._say_so()
 
@@ -84,7 +86,7 @@ class Reloader:
             logger.exception("An error that nobody has foreseen")
         for problem in problems:
             logger.error("Reload failed, the old configuration stays: %s", problem)
-        if STOP not in self._engine.flags:
+        if not self._engine.stopping:
             self._announce(f"reload failed at {time.strftime('%H:%M:%S')}: {'; '.join(problems)}" if problems else "")
 
     def _change(self) -> None:
@@ -95,6 +97,8 @@ class Reloader:
                 settings = self._engine.interrupter.call(self._hooks.read, more_time)
             finally:
                 self._dispositions.rearm()
+            if self._site is not None:
+                self._site.check(settings)
             plan = self._assembly.plan(settings)
             try:
                 complete = self._set_up(plan, more_time)
@@ -131,8 +135,10 @@ class Reloader:
 
     def _swap(self, plan: Plan) -> None:
         """Let a plan hold from now on. Nothing in here can fail."""
-        self._dispositions.expected = {binding.flag for binding, _ in plan.members}
+        self._dispositions.expect(binding.flag for binding, _ in plan.members)
         self._dispositions.follow(plan.settings.by_signal())
         self._assembly.adopt(plan)
-        self._dispositions.expected = set()
-        self._dispositions.stop.timeout = plan.settings.stop_timeout
+        self._dispositions.expect(())
+        self._dispositions.stop.follow(plan.settings.stop_timeout)
+        if self._site is not None:
+            self._site.follow(plan.settings)

@@ -8,52 +8,61 @@ from contextlib import ExitStack, closing
 from flagman.engine.engine import Engine
 from flagman.engine.turn import Outcome
 from flagman.service.assembly import Assembly
-from flagman.service.dispositions import Dispositions
+from flagman.service.dispositions import STOPPING, Dispositions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
     from flagman.service.assembly import Plan
     from flagman.service.hooks import Hooks
-    from flagman.service.reload import Reloader
+    from flagman.service.parts import Part, Site
     from flagman.systemd import Manager
     from flagman.systemd.status import StatusLine
-    from flagman.types import FlagName
 
 logger = logging.getLogger("flagman.service")
 
+# Seconds that the manager is asked for while parts are not ready, and how often.
+_EXTENSION = 15.0
+_PAUSE = 5.0
 
-def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks) -> int:
+
+def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, parts: Sequence[Part] = ()) -> int:
     """Set all actions up, run them as their flags are raised, and tear them down.
 
     :param signals: the handled signals, armed at the very start of the process: what has arrived since is not lost
     :param hooks: what the command does for it
+    :param parts: what plugs into it beside actions
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
     """
     engine = Engine(
+        find=hooks.find,
+        last_flags=STOPPING.values(),
         signals=signals,
-        unmapped=lambda flag: service.on_unmapped(flag),  # noqa: PLW0108 - it is made of this engine
         # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
         contained=(BaseException,),
     )
     hooks.watch(engine)
-    manager.wait = engine.interrupter.wait_to_write
-    manager.call_later = engine.call_later
+    manager.follow(engine.interrupter.wait_to_write, engine.call_later)
     service = _Service(engine, signals, manager, settings)
     # Not ExitStack.enter_context(), which imports inspect since Python 3.15: 4 ms.
-    with closing(engine.interrupter), engine, ExitStack() as stack:
-        # However the run ends, each tear_down gets the stop timeout.
-        stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
-        stack.callback(manager.notify, "STOPPING=1")
-        stack.callback(setattr, manager, "call_later", None)  # the loop is over
-        if settings.config:
-            service.let_reload(hooks)
-        if service.start():
-            hooks.ready()
-        return service.conclude(engine.run())
+    with closing(engine.interrupter), ExitStack() as outer:
+        if parts:
+            service.open(parts, outer)
+        with engine, ExitStack() as stack:
+            # However the run ends, each tear_down gets the stop timeout.
+            stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
+            stack.callback(manager.notify, "STOPPING=1")
+            stack.callback(manager.follow, engine.interrupter.wait_to_write, None)  # the loop is over
+            stack.callback(service.wake_parts)
+            if settings.config:
+                service.let_reload(hooks)
+            service.start(hooks.ready)
+            return service.conclude(engine.run())
 
 
 class _Service:
@@ -62,8 +71,10 @@ class _Service:
     def __init__(self, engine: Engine, signals: Signals, manager: Manager, settings: Settings) -> None:
         self._engine = engine
         self._manager = manager
-        self._reloader: Reloader | None = None
         self._status_line: StatusLine | None = None
+        self._site: Site | None = None
+        # Why it could not become ready after the loop had begun.
+        self._trouble: BaseException | None = None
         self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
         self.assembly = Assembly(engine, settings)
 
@@ -71,17 +82,38 @@ class _Service:
         """Let actions ask for a reload."""
         from flagman.service.reload import Reloader  # noqa: PLC0415 - for those who have a file
 
-        self._reloader = Reloader(self._engine, self.assembly, self.dispositions, hooks, self._manager, self._announce)
-        self._engine.reload = self._reloader.ask
+        reloader = Reloader(
+            self._engine, self.assembly, self.dispositions, hooks, self._manager, self._announce, self._site
+        )
+        self._engine.on_flag(reloader.flag, reloader.reload)
+        self._engine.offer("reload", lambda _: reloader.ask())
 
-    def start(self) -> bool:
-        """Set everything up, let time begin, and say that all is ready, unless a stop was asked for meanwhile.
+    def open(self, parts: Sequence[Part], stack: ExitStack) -> None:
+        """Open what plugs into this run.
 
-        :returns: whether it has said so
+        :param stack: closes it
+        :raises FlagmanError: if a part cannot be opened
+        """
+        from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
+
+        self._site = Site(self._engine, self.assembly.settings, parts)
+        self.dispositions.stop.tell(self._site.wake)
+        self._site.open(stack)
+
+    def wake_parts(self) -> None:
+        """Let parts know of a stop that no signal has asked for."""
+        if self._site is not None:
+            self._engine.stop()
+            self._site.wake()
+
+    def start(self, say: Callable[[], None]) -> None:
+        """Set everything up, let time begin, and become ready, unless a stop was asked for meanwhile.
+
+        :param say: says so to the command; it may raise an exception
         """
         settings = self.assembly.settings
         sources = settings.by_signal()
-        self.dispositions.expected = {flag for flags in sources.values() for flag in flags}
+        self.dispositions.expect(flag for flags in sources.values() for flag in flags)
         self.dispositions.follow(sources)
         self.dispositions.install()  # only now that HUP can be told from a hang-up
         self.dispositions.answer_early()
@@ -89,17 +121,44 @@ class _Service:
         is_complete = self._set_up(plan)
         self.dispositions.rearm()
         if not is_complete:
-            return False
+            return
         self.assembly.adopt(plan, pass_first=settings.run_at_start)
-        self.dispositions.expected = set()
+        self.dispositions.expect(())
+        if self._site is None:
+            self._become_ready(say)
+        else:
+            self._site.follow(settings)
+            self._wait_for_parts(say)
+
+    def _wait_for_parts(self, say: Callable[[], None]) -> None:
+        if self._site is None or self._engine.stopping:
+            return
+        reasons = self._site.unready()
+        if reasons:
+            status = self._manager.status(f"Waiting: {'; '.join(reasons)}")
+            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{status}")
+            self._site.when_changed(lambda: self._wait_for_parts(say), _PAUSE if self._manager.is_open else None)
+            return
+        try:
+            self._become_ready(say)
+        except BaseException as error:  # noqa: BLE001 - conclude() raises it
+            self._trouble = error
+            self._engine.stop()
+
+    def _become_ready(self, say: Callable[[], None]) -> None:
+        """Say that all is ready.
+
+        :param say: as above
+        """
+        settings = self.assembly.settings
         if settings.run_at_start:
             for flag in self._engine.bundles:
-                if flag not in self._engine.last_flags:
+                if flag not in STOPPING.values():
                     self._engine.raise_flag(flag)
         self._announce()
         if settings.systemd and self._manager.watchdog is not None:
             self._feed_watchdog(self._manager.watchdog / 3)
-        return True
+        say()
 
     def _set_up(self, plan: Plan) -> bool:
         if not self._manager.is_open:
@@ -110,7 +169,7 @@ class _Service:
             return self.assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
 
     def _announce(self, trouble: str = "") -> None:
-        """Say that all is ready.
+        """Tell the log and the manager that all is ready.
 
         :param trouble: what is not as it was meant to be
         """
@@ -119,7 +178,7 @@ class _Service:
         text += f"; {trouble}" if trouble else ""
         self._manager.notify(f"READY=1\n{self._manager.status(text)}")
         if self._status_line is not None:
-            self._status_line.ready = text
+            self._status_line.follow(text)
         elif self._manager.is_open:
             from flagman.systemd.status import StatusLine  # noqa: PLC0415 - for those whom a manager watches
 
@@ -134,15 +193,12 @@ class _Service:
         self._manager.notify("WATCHDOG=1")
         self._engine.call_later(pause, self._feed_watchdog, pause)
 
-    def on_unmapped(self, flag: FlagName) -> None:
-        """Deal with a flag that was raised and has no actions."""
-        if self._reloader is not None and flag == self._reloader.flag:
-            self._reloader.reload()
-        else:
-            self.dispositions.unmapped(flag)
-
     def conclude(self, outcome: Outcome) -> int:
-        """Say why the run has ended; give the exit status."""
+        """Say why the run has ended, and return the exit status."""
+        if self._trouble is not None:
+            raise self._trouble
+        if self._site is not None and self._site.failed:
+            return 1
         if outcome is Outcome.STOPPED:
             logger.info("Stopping as asked")
             return 0

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 class Manager:
     """Takes messages for the service manager; this one stands for a manager that is not there, and drops them."""
 
-    #: Waits until a descriptor takes more, but not for longer than so many seconds.
-    wait: Callable[[int, float], bool]
-    #: Calls a function after so many seconds, to send again what has not been taken; None if nobody does that.
-    call_later: Callable[[float, Callable[[], None]], object] | None = None
     #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
     #: None if the manager does not watch.
     watchdog: float | None = None
@@ -28,6 +24,16 @@ class Manager:
     def is_open(self) -> bool:
         """Tell whether there is a manager to talk to."""
         return False
+
+    def follow(
+        self, wait: Callable[[int, float], bool], call_later: Callable[[float, Callable[[], None]], object] | None
+    ) -> None:
+        """Send messages in the way of a run.
+
+        :param wait: waits until a descriptor takes more, but no longer than this number of seconds
+        :param call_later: calls a function after this number of seconds, to send a message again that was not taken;
+            None if there is no loop that does that
+        """
 
     def notify(self, state: str) -> None:
         """Send a message.

@@ -58,11 +58,9 @@ class SystemdNotifier(Manager):
     def __init__(self, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - the documented signature
         self._debug = debug
         self._socket: socket | None = None
-        #: Waits until a descriptor takes more, but not for longer than so many seconds.
-        self.wait: Callable[[int, float], bool] = writing.is_ready
-        #: Calls a function after so many seconds, to send again what has not been taken; None if nobody does that. Then
-        #: a message waits for up to a second, and is sent again with the next one, and by :meth:`close`.
-        self.call_later: Callable[[float, Callable[[], None]], object] | None = None
+        # See follow().
+        self._wait: Callable[[int, float], bool] = writing.is_ready
+        self._call_later: Callable[[float, Callable[[], None]], object] | None = None
         #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
         #: None if the manager does not watch.
         self.watchdog = _watchdog()
@@ -107,6 +105,17 @@ class SystemdNotifier(Manager):
         if self._waiting:
             self._plan()
 
+    def follow(
+        self, wait: Callable[[int, float], bool], call_later: Callable[[float, Callable[[], None]], object] | None
+    ) -> None:
+        """Send messages in the way of a run, as :meth:`flagman.systemd.Manager.follow` says.
+
+        Without ``call_later`` a message waits for up to a second, and is sent again with the next one, and by
+        :meth:`close`.
+        """
+        self._wait = wait
+        self._call_later = call_later
+
     def status(self, text: str) -> str:
         """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
         return status(text)
@@ -120,7 +129,7 @@ class SystemdNotifier(Manager):
         self._waiting.pop(keys, None)
         self._waiting[keys] = message
         try:
-            return self._send_all(_PATIENCE if keys and self.call_later is None else 0)
+            return self._send_all(_PATIENCE if keys and self._call_later is None else 0)
         finally:
             if self._debug or not keys:
                 self._waiting.pop(keys, None)
@@ -157,7 +166,7 @@ class SystemdNotifier(Manager):
     def _write(self, connection: socket, message: bytes, limit: float) -> None:
         def wait(descriptor: int) -> bool:
             left = limit - time.monotonic()
-            return left > 0 and self.wait(descriptor, left)
+            return left > 0 and self._wait(descriptor, left)
 
         if writing.write(connection.fileno(), message, wait) < len(message):
             raise TimeoutError("it does not read its messages")
@@ -166,10 +175,10 @@ class SystemdNotifier(Manager):
 
     def _plan(self) -> None:
         """Let what waits be sent again."""
-        if self.call_later is not None and not self._is_planned:
+        if self._call_later is not None and not self._is_planned:
             self._is_planned = True
             self._pause = min(2 * self._pause or _SHORTEST_PAUSE, _LONGEST_PAUSE)
-            self.call_later(self._pause, self._try_again)
+            self._call_later(self._pause, self._try_again)
 
     def _try_again(self) -> None:
         self._is_planned = False

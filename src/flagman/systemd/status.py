@@ -28,12 +28,15 @@ class StatusLine:
     def __init__(self, engine: Engine, manager: Manager, ready: str) -> None:
         self._engine = engine
         self._manager = manager
-        #: What has been said about the bindings.
-        self.ready = ready
+        self._ready = ready
         self._turn: Turn | None = None
         self._at = ""
         self._waiting = False
         self._sent = engine.clock() - _PAUSE
+
+    def follow(self, ready: str) -> None:
+        """Say this about the bindings from now on."""
+        self._ready = ready
 
     def on_turn(self, turn: Turn) -> None:
         """Take in what a bundle has done; say so now, or a little later for all that comes until then."""
@@ -54,5 +57,5 @@ class StatusLine:
         if self._turn is not None:
             failures = self._turn.failures
             result = f"{failures} action{'s' * (failures != 1)} failed" if failures else "good"
-            text = f"{self.ready}; last: {self._turn.trigger} at {self._at}, {result}"
+            text = f"{self._ready}; last: {self._turn.trigger} at {self._at}, {result}"
             self._manager.notify(self._manager.status(text))

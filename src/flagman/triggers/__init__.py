@@ -69,8 +69,8 @@ class Source:
     def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:  # noqa: ARG002 - for kinds that have one
         """Begin to raise a flag, as long as ``engine.bundles`` has it.
 
-        What becomes due while the bundle of its own flag runs is judged like a signal, if what raises it then is put
-        into ``engine.timers``.
+        A trigger that may become due while the bundle of its own flag runs has itself called by ``engine.after_runs``:
+        what it raises there is judged like a signal.
 
         :param jitter: seconds by which it may be late, at random; 0 for a kind that a jitter does not move
         """

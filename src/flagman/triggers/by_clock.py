@@ -112,7 +112,7 @@ class Every:
         self._period = period
         self._delay = spread(min(jitter, period))
         self._origin = engine.clock()
-        engine.timers[flag] = self.catch_up
+        self._end = engine.after_runs(flag, self.catch_up)
         self._wait_for(1)
 
     def _wait_for(self, tick: int) -> None:
@@ -125,8 +125,7 @@ class Every:
     def cancel(self) -> None:
         """Do not raise the flag any more."""
         self._call.cancel()
-        if self._engine.timers.get(self._flag) == self.catch_up:
-            del self._engine.timers[self._flag]
+        self._end()
 
     def catch_up(self) -> None:
         """Raise the flag now if that is due: what came while its own bundle ran is to be judged like a signal."""
@@ -146,7 +145,7 @@ class Every:
         now = self._engine.clock() - self._late
         last = max(self._tick, int((now - self._origin) / self._period))
         ticks = last - self._tick + 1
-        self._engine.flags.add(self._flag, ticks)
+        self._engine.raise_flag(self._flag, ticks)
         self._wait_for(last + 1)
         return ticks
 

@@ -1,0 +1,40 @@
+"""The parts that may plug into a run: here the command knows them by name, and nothing else does."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flagman.config.reader import Mistakes
+    from flagman.config.settings import Settings
+    from flagman.service.parts import Part
+
+#: The place of the class of each part, such as ``flagman.control.part:ControlPart``, by the table of the configuration
+#: file that belongs to it and asks for it. A class is imported when a file has its table.
+PARTS: dict[str, str] = {}
+
+
+def _class_of(table: str) -> type[Part]:
+    module, _, name = PARTS[table].partition(":")
+    found: type[Part] = getattr(import_module(module), name)
+    return found
+
+
+def tables() -> dict[str, Mistakes]:
+    """Return the tables of all parts, each with what finds mistakes in it."""
+
+    def mistakes(name: str) -> Mistakes:
+        def find(table: object) -> Iterable[str]:
+            return _class_of(name).mistakes(table)
+
+        return find
+
+    return {name: mistakes(name) for name in PARTS}
+
+
+def wanted(settings: Settings) -> list[Part]:
+    """Make the parts that settings ask for, in the order of :data:`PARTS`."""
+    return [_class_of(name)() for name in PARTS if name in settings.tables]

@@ -1,0 +1,83 @@
+"""Choices: how actions are run, as far as that can be chosen for each of them or for all."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, NoReturn
+
+    #: What happens after a failed run, see :class:`flagman.Engine`.
+    OnError = Literal["continue", "close", "exit"]
+    #: What a flag means that is raised while its own bundle runs, see :class:`flagman.Engine`.
+    Overlap = Literal["ignore", "rerun"]
+    #: What becomes of the output of commands, see :class:`flagman.Engine`.
+    Output = Literal["inherit", "log", "null"]
+
+
+class Choices:
+    """How an action is run, or all actions of an engine; never changed.
+
+    :param overlap: what a raise during a run of its own bundle means, see :class:`flagman.Engine`
+    :param on_error: what a failed run means, see :class:`flagman.Engine`
+    :param timeout: seconds that one run may take; None for the action's own default
+    :param max_failures: the number of failed runs in a row at which the engine stops; 0 for no such number
+    :param output: what becomes of the output of commands, see :class:`flagman.Engine`
+    :raises ValueError: if a choice is unknown, or a number is out of its range
+    """
+
+    __slots__ = ("max_failures", "on_error", "output", "overlap", "timeout")
+
+    overlap: Overlap
+    on_error: OnError
+    timeout: float | None
+    max_failures: int
+    output: Output
+
+    def __init__(
+        self,
+        *,
+        overlap: Overlap = "ignore",
+        on_error: OnError = "continue",
+        timeout: float | None = None,
+        max_failures: int = 0,
+        output: Output = "inherit",
+    ) -> None:
+        _check("overlap", overlap, ("ignore", "rerun"))
+        _check("on_error", on_error, ("continue", "close", "exit"))
+        _check("output", output, ("inherit", "log", "null"))
+        if timeout is not None:
+            from flagman.text.spans import LONGEST, is_span  # noqa: PLC0415 - most actions have no timeout
+
+            if not is_span(timeout):
+                raise ValueError(
+                    f"timeout: {timeout!r} is neither None nor a number of seconds from 0 to {LONGEST:.0f}"
+                )
+        if not _is_count(max_failures):
+            raise ValueError(f"max_failures: {max_failures!r} is not a whole number from 0 on")
+        values = (max_failures, on_error, output, overlap, timeout)
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"choices are never changed: make others, with {name}={value!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Choices) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values().items()))
+
+    def __repr__(self) -> str:
+        return f"Choices({', '.join(f'{name}={value!r}' for name, value in self._values().items())})"
+
+    def _values(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _check(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,161 @@
+"""A part for tests: it answers on a socket, from the control loop; and what plugs it in and starts flagman.
+
+``python -m demo`` is flagman with this part, which a file asks for with a table ``[demo]``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flagman import Action
+from flagman.exceptions import FlagmanError, UsageError
+from flagman.service.parts import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from flagman.config.settings import Settings
+    from flagman.engine.action import Answer
+    from flagman.service.parts import Reply, Route, Site
+
+logger = logging.getLogger("demo")
+
+
+class DemoPart(Part):
+    """Serves lines on a Unix socket: each is a word and perhaps an argument, and is answered by a line of JSON."""
+
+    @classmethod
+    def mistakes(cls, table: object) -> Iterable[str]:
+        """Know two keys."""
+        if not isinstance(table, dict):
+            return ["it is not a table"]
+        return [f"key {key!r}: unknown" for key in table.keys() - {"socket", "slow", "forbidden", "broken"}]
+
+    def open(self, site: Site) -> None:
+        """Bind the socket."""
+        self._site = site
+        self._table = self._of(site.settings)
+        if self._table.get("broken"):
+            raise FlagmanError("the part is broken")
+        self._is_ready = not self._table.get("slow")
+        self._stops: list[bool] = []
+        self._events: list[Mapping[str, object]] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self._table["socket"]))
+        self._socket.settimeout(0)
+        site.loop.attach(self._socket.fileno(), self._on_line)
+        site.listen(self._events.append)
+
+    @staticmethod
+    def _of(settings: Settings) -> dict[str, object]:
+        table = settings.tables["demo"]
+        assert isinstance(table, dict)
+        return table
+
+    def check(self, settings: Settings) -> None:
+        """Refuse what cannot be followed."""
+        if self._of(settings).get("forbidden"):
+            raise UsageError("[demo]: this is forbidden")
+
+    def follow(self, settings: Settings) -> None:
+        """Note the table."""
+        self._table = self._of(settings)
+
+    def stop(self, *, insists: bool) -> None:
+        """Note the request."""
+        self._stops.append(insists)
+
+    def close(self) -> None:
+        """Say good-bye."""
+        logger.warning("part closed, stops: %s", self._stops)
+        self._socket.close()
+
+    def unready(self) -> Sequence[str]:
+        """Wait for the word."""
+        return () if self._is_ready else ("the word",)
+
+    def requests(self) -> Mapping[str, Answer]:
+        """Offer an echo."""
+        return {"echo": " ".join}
+
+    def routes(self) -> Mapping[tuple[str, str], Route]:
+        """Serve one."""
+        return {("GET", "/demo"): self._route}
+
+    def _route(self, values: Mapping[str, str], reply: Reply) -> None:
+        reply(200, dict(values))
+
+    def snapshot(self) -> Mapping[str, object]:
+        """Show what is known."""
+        return {"demo": {"table": self._table, "stops": self._stops, "events": self._events, "pid": os.getpid()}}
+
+    def _on_line(self, _events: int) -> None:
+        data, client = self._socket.recvfrom(65536)
+        word, _, argument = data.decode().partition(" ")
+        answer: object = "ok"
+        if word == "status":
+            answer = self._site.snapshot()
+        elif word == "raise":
+            self._site.raise_trigger(argument)
+        elif word == "log":
+            for number in range(int(argument)):
+                logger.warning("record %d %s", number, 500 * "x")
+        elif word == "ready":
+            self._is_ready = True
+            self._site.changed()
+        elif word == "publish":
+            self._site.publish({"name": argument})
+        elif word == "fail":
+            raise RuntimeError(argument)
+        elif word == "route":
+            replies: list[object] = []
+            self._site.routes()["GET", "/demo"]({"a": argument}, lambda *said: replies.append(said))
+            answer = replies
+        self._socket.sendto(json.dumps(answer).encode(), client)
+
+
+class Ask(Action):
+    """Asks the part, and prints its answer."""
+
+    def set_up(self, *words: str) -> None:
+        """Keep the words."""
+        if not self.engine.offers("echo"):
+            raise UsageError("nothing here echoes")
+        self._words = words
+
+    def run(self) -> None:
+        """Ask."""
+        print(self.engine.ask("echo", *self._words))
+
+
+class Fork(Action):
+    """Forks, as an action should not do while there is a second thread, and prints where the child's sockets lead."""
+
+    def run(self) -> None:
+        """Look in the child."""
+        pid = os.fork()
+        if pid == 0:
+            links = []
+            for entry in Path("/proc/self/fd").iterdir():
+                with suppress(OSError):  # the descriptor of iterdir() itself
+                    links.append(str(entry.readlink()))
+            Path("links").write_text("\n".join(links), encoding="utf-8")
+            os._exit(0)
+        os.waitpid(pid, 0)
+        print("forked")
+
+
+if __name__ == "__main__":
+    from flagman.__main__ import main
+    from flagman.cli import parts
+
+    sys.argv[0] = "flagman"
+    parts.PARTS["demo"] = "demo:DemoPart"
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The relay: the records of one thread, written by another one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE, wait_for
+
+from flagman.log.relay import Relay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger("relayed")
+
+
+class Slow(logging.Handler):
+    """A handler that writes when it is allowed to, and notes in which thread it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+        self.begun = threading.Event()
+        self.said: list[tuple[str, int]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self.begun.set()
+        assert self.goes_on.wait(DEADLINE)
+        if record.msg == "bad":
+            raise ValueError(record.msg)
+        self.said.append((record.getMessage(), threading.get_ident()))
+
+
+@pytest.fixture(name="slow")
+def _slow() -> Iterator[Slow]:
+    """Add the handler; others may be there, too."""
+    handler = Slow()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.fixture(name="relay")
+def _relay(slow: Slow) -> Relay:
+    """Make a relay for this thread."""
+    relay = Relay(threading.get_ident())
+    relay.cover()
+    relay.cover()
+    assert len(slow.filters) == 1
+    return relay
+
+
+def test_a_slow_handler_does_not_stop_the_thread(relay: Relay, slow: Slow) -> None:
+    """Its records are written in order, with what they quoted when they were made."""
+    quoted = ["a"]
+    logger.warning("one %s", quoted)
+    quoted.append("b")
+    logger.warning("bad")
+    logger.warning("two")
+    assert slow.begun.wait(DEADLINE)
+    assert slow.said == []
+    slow.goes_on.set()
+    relay.finish(DEADLINE)
+    assert [message for message, _ in slow.said] == ["one ['a']", "two"]
+    assert threading.get_ident() not in {thread for _, thread in slow.said}
+    logger.warning("three")
+    assert slow.said[-1] == ("three", threading.get_ident()), "it has stepped aside"
+
+
+def test_other_threads_write_for_themselves(relay: Relay, slow: Slow) -> None:
+    """Whatever waits in the relay."""
+    slow.goes_on.set()
+    thread = threading.Thread(target=logger.warning, args=("other",))
+    thread.start()
+    thread.join()
+    ((message, ident),) = slow.said
+    assert (message, ident) == ("other", thread.ident)
+    relay.finish(DEADLINE)
+
+
+def test_what_does_not_fit_is_counted(relay: Relay, slow: Slow, caplog: pytest.LogCaptureFixture) -> None:
+    """The number of the records that were lost is written when there is room again."""
+    for number in range(1500):
+        logger.warning("%d", number)
+    slow.goes_on.set()
+    relay.finish(DEADLINE)
+    said = [int(message) for message, _ in slow.said]
+    assert said == list(range(len(said)))
+    assert 0 < len(said) <= 1000
+    assert "records of the control loop are lost: the log was not read" in caplog.text
+
+
+def test_the_end_does_not_wait_for_ever(relay: Relay, slow: Slow) -> None:
+    """A log that nobody reads does not hold it up."""
+    logger.warning("one")
+    relay.finish(0.01)
+    assert slow.filters == []
+    slow.goes_on.set()
+    wait_for(lambda: slow.said)

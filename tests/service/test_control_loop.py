@@ -1,0 +1,120 @@
+"""The control loop: a second thread that is asked for calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon import DEADLINE
+
+from flagman.exceptions import FlagmanError
+from flagman.service import control_loop
+from flagman.service.control_loop import ControlLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(name="loop")
+def _loop() -> Iterator[ControlLoop]:
+    """Start a loop, which ends with the test."""
+    loop = ControlLoop(list, list)
+    loop.start()
+    yield loop
+    assert loop.stop(DEADLINE)
+
+
+def test_calls_are_made_in_its_thread_and_in_order(loop: ControlLoop) -> None:
+    """From whatever thread they come; one that raises an exception ends nothing."""
+    seen: list[object] = []
+    loop.call(seen.append, 1)
+    loop.call(lambda: seen.append(loop.is_here))
+    loop.call(lambda: 1 / 0)
+    thread = threading.Thread(target=loop.call, args=(seen.append, 3))
+    thread.start()
+    thread.join()
+    assert loop.settle(DEADLINE)
+    assert seen == [1, True, 3]
+    assert not loop.is_here
+
+
+def test_a_call_that_exits_does_not_end_it(loop: ControlLoop, caplog: pytest.LogCaptureFixture) -> None:
+    """A plugin may call sys.exit()."""
+    loop.call(lambda: (_ for _ in ()).throw(SystemExit(3)))
+    assert loop.settle(DEADLINE)
+    assert [record.message for record in caplog.records] == ["A call of the control loop failed"]
+
+
+def test_later_calls_and_descriptors(loop: ControlLoop) -> None:
+    """Wake it when their time has come."""
+    done = threading.Event()
+    reader, writer = os.pipe()
+
+    def on_read(_: int) -> None:
+        assert os.read(reader, 1) == b"x"
+        attachment.detach()
+        done.set()
+
+    attachment = loop.attach(reader, on_read)
+    loop.keep(writer)
+    assert {reader, writer} < loop.descriptors
+    loop.call_later(0.01, os.write, writer, b"x")
+    assert done.wait(DEADLINE)
+    assert loop.settle(DEADLINE)
+    loop.let_go(writer)
+    assert not {reader, writer} & loop.descriptors
+    os.close(reader)
+    os.close(writer)
+
+
+def test_signals_are_for_the_main_thread(loop: ControlLoop) -> None:
+    """A system call there ends when one arrives, and one here would not."""
+    masks: list[object] = []
+    loop.call(lambda: masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+    assert loop.settle(DEADLINE)
+    assert masks
+    assert signal.SIGTERM in masks[0]  # type: ignore[operator]
+
+
+def test_one_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    """After a while, with a word."""
+    loop = ControlLoop(list, list)
+    loop.start()
+    hangs = threading.Event()
+    loop.call(hangs.wait, DEADLINE)
+    assert not loop.settle(0.01)
+    assert not loop.stop(0.01)
+    assert caplog.records[-1].message == "The control loop has not ended within 0.01 seconds"
+    hangs.set()
+    assert loop.stop(DEADLINE)
+
+
+def test_one_that_cannot_go_on_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """And the daemon learns of it."""
+    failed = threading.Event()
+    loop = ControlLoop(list, failed.set)
+
+    def wait(_: float | None) -> list[tuple[int, int]]:
+        raise OSError(22, "no more descriptors than this")
+
+    loop._poller._wait = wait
+    loop.start()
+    assert failed.wait(DEADLINE)
+    assert loop.stop(DEADLINE)
+    assert [record.message for record in caplog.records] == ["The control loop cannot go on"]
+
+
+def test_no_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one clear mistake of the start."""
+
+    def refuse(*_: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(control_loop, "start_new_thread", refuse)
+    loop = ControlLoop(list, list)
+    with pytest.raises(FlagmanError, match="the control loop cannot be started: can't start new thread"):
+        loop.start()
+    assert loop.stop(0)
