@@ -1,7 +1,7 @@
-"""What turns a process into a daemon: steps of the operating system, and no policy. For other programs, too.
+"""The steps that turn a process into a daemon, without any policy: other programs may use them, too.
 
-The names that programs use are looked up when they are first used: a program that only looks at a pid file needs less
-than one that has a daemon.
+The public names are imported when they are first used, because a program that only reads a pid file needs fewer modules
+than one that becomes a daemon.
 
 May import: children.pidfd, children.reaping, text, exceptions, types, version.
 """

@@ -1,4 +1,4 @@
-"""The last words of a daemon: in its log, or in a file of their own where nobody would read the log."""
+"""The record of the error that ends a daemon: in its log or, if that leads nowhere, in a file of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SYSTEM = "/var/log"
 
 
 def record(name: str, error: BaseException) -> None:
-    """Write down an error that nobody has handled.
+    """Record an unhandled error.
 
     It goes to the log. If that leads nowhere, it is appended to ``/var/log/NAME.errors`` or, if this process may not
     write there, to a file of that name in the user's state directory, ``~/.local/state`` or XDG_STATE_HOME. Neither is
@@ -23,7 +23,7 @@ def record(name: str, error: BaseException) -> None:
     :param name: of the daemon
     """
     if "logging" in sys.modules and _has_log():
-        import logging  # noqa: PLC0415 - it is there: a program that has not imported it has no log
+        import logging  # noqa: PLC0415 - imported already: a program without it has no log
 
         logging.getLogger("flagman.daemon.crash").critical(
             "The daemon ends: an error that nobody has handled", exc_info=error
@@ -32,7 +32,7 @@ def record(name: str, error: BaseException) -> None:
     when = time.strftime("%Y-%m-%d %H:%M:%S %z")
     entry = f"{when} {name}[{os.getpid()}] ends: an error that nobody has handled\n{format_error(error)}"
     descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors")
-    if descriptor is None:  # there may be none left
+    if descriptor is None:  # no directory is usable, or no descriptor is free
         say(STDERR, entry)
         return
     with suppress(OSError):
@@ -43,9 +43,9 @@ def record(name: str, error: BaseException) -> None:
 
 
 def format_error(error: BaseException) -> str:
-    """Give the traceback of an error, or what there is without the files of Python, as in another root."""
+    """Return the traceback of an error, or one line if Python's files cannot be read, as in another root."""
     try:
-        import traceback  # noqa: PLC0415 - for a bad end alone
+        import traceback  # noqa: PLC0415 - only for a crash
 
         return "".join(traceback.format_exception(error))
     except (ImportError, OSError):
@@ -53,7 +53,7 @@ def format_error(error: BaseException) -> str:
 
 
 def _has_log() -> bool:
-    """Tell whether a record of the root logger reaches anybody."""
+    """Return whether a record of the root logger is written anywhere."""
     import logging  # noqa: PLC0415 - as above
 
     for handler in logging.getLogger().handlers:
@@ -63,14 +63,14 @@ def _has_log() -> bool:
         try:
             if stream is None or not is_null(stream.fileno()):
                 return True
-        except (OSError, ValueError, AttributeError):  # closed, or no file at all: then it may be anything
+        except (OSError, ValueError, AttributeError):  # closed, or not a file: that may write anywhere
             return not getattr(stream, "closed", False)
     return False
 
 
 def _open(name: str) -> int | None:
-    """Open the file, in the first directory where that is possible and safe."""
-    for folder in filter(os.path.isabs, (_SYSTEM, _state_directory())):  # nobody may know where home is
+    """Open the file in the first directory where that is possible and safe; return its descriptor."""
+    for folder in filter(os.path.isabs, (_SYSTEM, _state_directory())):  # the home directory may be unknown
         with suppress(OSError):
             if folder != _SYSTEM:
                 os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103 - os, as all here
@@ -88,7 +88,7 @@ def _open_in(directory: int, name: str) -> int | None:
     status = os.fstat(directory)
     if status.st_mode & stat.S_IWOTH or status.st_uid not in (0, os.geteuid()):
         return None
-    # Non-blocking for a FIFO that somebody has put there.
+    # Non-blocking, because another program may have put a FIFO there.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     descriptor = os.open(name, flags, 0o600, dir_fd=directory)
     status = os.fstat(descriptor)
@@ -99,6 +99,6 @@ def _open_in(directory: int, name: str) -> int | None:
 
 
 def _state_directory() -> str:
-    """Give the directory of :manpage:`file-hierarchy(7)` for a user's logs."""
+    """Return the directory of :manpage:`file-hierarchy(7)` for a user's logs."""
     configured = os.environ.get("XDG_STATE_HOME", "")
     return configured if os.path.isabs(configured) else os.path.expanduser("~/.local/state")  # noqa: PTH111, PTH117

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flagman.daemon.stages import SignalHandler
 
 
-# Seconds after a request to end in which another one is ignored; and the same when run() has ended.
+# Seconds after a request to end in which another one is ignored: during run(), and after run() has ended.
 _GRACE = 1.0
 _PAUSE = 0.05
 
@@ -31,46 +31,46 @@ _PAUSE = 0.05
 class Daemon(Stages):
     """A daemon: give it a target, or override :meth:`run`; then :meth:`start` it.
 
-    The stages between the two run in the order of :attr:`~flagman.daemon.daemon.Daemon.STAGES`. Each is a method that a
-    subclass may override, runs exactly once, and cannot be skipped: called too early or again it raises
-    :exc:`RuntimeError`, and after one that has failed none runs. :meth:`advance` runs them up to one of them, so that a
-    program can do its own work in between.
+    Before :meth:`run`, the stages run in the order of :attr:`~flagman.daemon.daemon.Daemon.STAGES`. Each is a method
+    that a subclass may override. It runs exactly once and cannot be skipped: a call that comes too early, or again,
+    raises :exc:`RuntimeError`, and after a stage has failed no other one runs. :meth:`advance` runs the stages up to a
+    given one, so that a program can do its own work in between.
 
-    Two of them come earlier than tradition has it. The pid file is taken before the privileges go, since its directory
-    must not be one in which the daemon's user may write; signals of ``signal_map`` that come meanwhile wait for their
-    handlers. And the root is changed before that, too, since only root may. What the daemon opens itself, its standard
-    streams, it opens as who it has become.
+    Two stages come earlier than usual. The pid file is taken before the privileges are dropped, because its directory
+    must not be one in which the daemon's user may write; signals of ``signal_map`` that arrive meanwhile wait for their
+    handlers. The root is changed before the privileges are dropped, too, because only root may do so. The standard
+    streams are opened as the user that the daemon has become.
 
-    A daemon ends as any Python program does: threads are waited for, then the functions are called that are registered
-    with ``atexit``. Those that the program has registered before it became a daemon are not called in the daemon:
-    they are for the process that has started it. The same holds for temporary directories and for the children of
-    ``multiprocessing``. After :meth:`start` no module is torn down: close the files that are to be complete.
+    A daemon ends as any Python program does: it waits for its threads, then calls the functions that are registered
+    with ``atexit``. Functions that were registered before the program became a daemon are called by the process that
+    started the daemon, not by the daemon. The same holds for temporary directories and for the children of
+    ``multiprocessing``. After :meth:`start` no module is torn down, so close every file that must be complete.
 
     :param target: what :meth:`run` calls
-    :param args: for the target; None for none
-    :param kwargs: for the target
-    :param detach: go into the background; None finds out whether: not if init, a service manager or a super server has
+    :param args: the target's arguments; None for none
+    :param kwargs: the target's keyword arguments; None for none
+    :param detach: whether to go into the background; None does so unless init, a service manager or a super server has
         started this process
-    :param working_directory: within the new root; None keeps it
+    :param working_directory: within the new root; None keeps the caller's
     :param chroot: the new root; None keeps it
     :param umask: None keeps it
     :param prevent_core: write no core dumps, which may hold secrets
     :param user: a name or a uid to become; sets HOME, LOGNAME and USER, too
     :param group: a name or a gid; by default the user's
     :param pid_file: a path, or a :class:`~flagman.daemon.PidLockFile`, which may have been acquired already
-    :param inherit_files: open files, or descriptors, that stay open; a log file, if it is open already, must be one
+    :param inherit_files: open files, or descriptors, that stay open; name a log file here that is open already
     :param signal_map: for each signal, by number or name, a function, the name of a method, or None to ignore it; TERM
-        calls :meth:`terminate` unless it says otherwise
-    :param stdin: a path, an open file or a descriptor; None is the null device if it detaches, and else what it was
+        calls :meth:`terminate` unless it is in the map
+    :param stdin: a path, an open file or a descriptor; None is the null device if it detaches, and else no change
     :param stdout: likewise; a path is appended to
     :param stderr: likewise
     :raises ValueError: if a file has no descriptor, or ``signal_map`` names a signal or a method that does not exist
     """
 
-    # Until __init__() has been called.
+    # False until __init__() has run.
     _is_made = False
 
-    def __init__(  # type: ignore[explicit-any]  # noqa: PLR0913 - any target, and as many as there are choices
+    def __init__(  # type: ignore[explicit-any]  # noqa: PLR0913 - any target; a parameter for each choice
         self,
         target: Callable[..., object] | None = None,
         args: Iterable[object] | None = None,
@@ -113,12 +113,12 @@ class Daemon(Stages):
         self.stderr = stderr
         for what, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
             descriptors.check(what, stream)
-        #: Names the file to which an error is written that nobody handles, if there is no log.
+        #: The program's name; names the file for an unhandled error if there is no log.
         self.name = _program() or "daemon"
         self._is_ready = False
-        # On the monotonic clock, until when another request to end does not disturb what cleans up.
+        # The monotonic time until which another request to end is ignored, so that it does not disturb the clean-up.
         self._undisturbed = 0.0
-        # The process that has been asked to end; 0 for none.
+        # The pid of the process that has been asked to end; 0 for none.
         self._asked_in = 0
         self._is_ending = False
         self._is_made = True
@@ -136,8 +136,8 @@ class Daemon(Stages):
     def start(self) -> None:
         """Become a daemon, and run.
 
-        The calling process waits until the daemon is ready, which is before :meth:`run`, or has ended; then
-        :attr:`exitcode` tells which. The daemon itself never returns. Without detaching it runs here and now.
+        The calling process waits until the daemon is ready, just before :meth:`run`, or has ended; then
+        :attr:`exitcode` shows which. A detached daemon never returns from this; one that does not detach runs here.
 
         :raises RuntimeError: if it has been started before
         :raises DaemonError: without detaching, if a stage fails
@@ -161,7 +161,7 @@ class Daemon(Stages):
             raise RuntimeError("daemons can only be started once")
 
     def _start_elsewhere(self) -> None:
-        """Return in the parent, whatever happens; the daemon ends here."""
+        """Run the daemon in another process, which ends here: only the parent returns."""
         status = 1
         try:
             with suppress(InParent):
@@ -178,15 +178,15 @@ class Daemon(Stages):
     def activate(self) -> None:
         """Become a daemon, without :meth:`run`: this returns in the daemon, which goes on with the caller's program.
 
-        What :meth:`advance` has not run yet of the stages runs, then the calling process learns that the daemon is
+        The stages that :meth:`advance` has not run yet run now. Then the calling process is told that the daemon is
         ready, and ends with :meth:`report`. Without detaching all of this happens in the one process that there is, so
-        a program does the same in the foreground.
+        the same program works in the foreground.
 
-        The pid file is removed at the exit of the program. In the foreground, what has been registered with
-        ``atexit`` before this is called after that.
+        The pid file is removed at the exit of the program. In the foreground, functions that were registered with
+        ``atexit`` before this call run after that.
 
         :raises RuntimeError: if it has been called before, or :meth:`start` has
-        :raises DaemonError: without detaching, if a stage fails; a daemon that has detached ends then
+        :raises DaemonError: without detaching, if a stage fails; a detached daemon ends instead
         """
         self._check_that_it_is_new()
         try:
@@ -206,15 +206,15 @@ class Daemon(Stages):
             sys.excepthook = bury
 
     def run(self) -> None:
-        """Do what the daemon is for: by default, call its target."""
+        """Do the daemon's work: by default, call its target."""
         if self._target is not None:
             self._target(*self._args, **self._kwargs)
 
     def terminate(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler to override
         """Handle TERM: leave :meth:`run`, so that it can clean up.
 
-        If another one comes within a second it is ignored, so that it does not disturb the clean-up. A later one ends
-        what the clean-up waits for. When :meth:`run` has ended, each ends the wait for threads, or the exit function
+        Another TERM within a second is ignored, so that it does not disturb the clean-up. A later one interrupts the
+        clean-up, which may hang. After :meth:`run` has ended, each TERM ends the wait for threads, or the exit function
         that runs.
         """
         now = time.monotonic()
@@ -228,7 +228,7 @@ class Daemon(Stages):
             raise SystemExit(0)
 
     def ready(self) -> None:
-        """Let the parent go, since all is well: what :meth:`start` and :meth:`activate` do after the stages."""
+        """Report to the parent that the daemon is ready, as :meth:`start` and :meth:`activate` do after the stages."""
         descriptors.flush()
         self._detachment.ready()
         self._is_ready = True
@@ -239,7 +239,7 @@ class Daemon(Stages):
         self.run()
 
     def _live(self) -> int:
-        """Be the daemon; give its exit status."""
+        """Run the daemon to its end, and return its exit status."""
         try:
             self._serve()
         except BaseException as error:  # noqa: BLE001 - the process ends here
@@ -247,15 +247,15 @@ class Daemon(Stages):
         return self._conclude(None)
 
     def _conclude(self, error: BaseException | None) -> int:
-        """End as a Python program does; give the exit status.
+        """Do what a Python program does at its end, and return the exit status.
 
-        :param error: what it ends of
+        :param error: the exception that ends the daemon; None for none
         """
         self._can_leave = False
         self._is_ending = True
         is_crash = not (error is None or isinstance(error, SystemExit))
-        self._undisturbed = time.monotonic() + _GRACE if is_crash else 0.0  # so that it is recorded
-        for signum in (signal.SIGTERM, signal.SIGINT):  # whatever they meant until now
+        self._undisturbed = time.monotonic() + _GRACE if is_crash else 0.0  # time to record it
+        for signum in (signal.SIGTERM, signal.SIGINT):  # they replace the program's handlers
             if callable(signal.getsignal(signum)):
                 signal.signal(signum, self._leave)
         status = 0
@@ -278,15 +278,15 @@ class Daemon(Stages):
             os._exit(status)
 
     def _leave(self, signum: int, frame: FrameType | None) -> None:
-        Daemon.terminate(self, signum, frame)  # whatever a subclass makes of it
+        Daemon.terminate(self, signum, frame)  # even if a subclass overrides it
 
     def _bury(self, error: BaseException) -> None:
-        # The last words of a child that run() has forked, and that comes here, too, are not the daemon's.
+        # A child that run() has forked may come here, too: its error does not belong in the daemon's log.
         exits.bury(error, name=self.name, to_log=self._is_ready and self.pid == os.getpid())
 
 
 def _program() -> str:
-    """Give the name of the program; that of ``python -c`` has none, and that of ``python -m`` is the package's."""
+    """Return the program's name: for ``python -m`` the package's, and for ``python -c`` an empty one."""
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]  # noqa: PTH119, PTH122 - pathlib: 5 ms
     if name == "__main__":
         name = os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0])))  # noqa: PTH100, PTH119, PTH120 - as above
@@ -294,6 +294,6 @@ def _program() -> str:
 
 
 def _number_of(name: str) -> int:
-    from flagman.text.signames import number_of  # noqa: PLC0415 - it takes 3 ms, for those who give names
+    from flagman.text.signames import number_of  # noqa: PLC0415 - 3 ms, only for signals that are given by name
 
     return number_of(name)

@@ -1,4 +1,4 @@
-"""File descriptors: which there are, what they lead to, and how a standard stream comes to lead elsewhere."""
+"""File descriptors: which are open, what they lead to, and how to redirect a standard stream."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import IO
 
-    #: What a standard stream can be given: a path, an open file, or its descriptor.
+    #: Where a standard stream can be led: to a path, an open file, or a descriptor.
     Stream = str | os.PathLike[str] | IO[str] | IO[bytes] | int
 
 STDIN, STDOUT, STDERR = 0, 1, 2
-#: How a file is opened to be written to at its end.
+#: The flags that open a file for appending.
 APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC
 
-# Where a process finds its own descriptors: Linux, and the others.
+# Where a process finds its own descriptors: on Linux, and on other systems.
 _LISTINGS = ("/proc/self/fd", "/dev/fd")
-# Numbers that are tried where there is no list.
+# How many numbers are tried where there is no list.
 _PROBED = 4096
 
 
 def pipe() -> tuple[int, int]:
-    """Make a pipe of which no end is taken for a standard stream, even if one of those is closed."""
+    """Return a new pipe's reader and writer; neither is a standard stream, even if one of those is closed."""
     reader, writer = os.pipe()
     return above_standard(reader), above_standard(writer)
 
 
 def inheritance() -> dict[int, tuple[int, int]]:
-    """Give the descriptors above the standard ones, each with what it leads to.
+    """Return the open descriptors above the standard ones, each with the device and inode that it leads to.
 
-    They are read from a list of the open ones: the limit of descriptors may be a billion. Where there is no such list,
-    as on FreeBSD without :manpage:`fdescfs(5)`, they are looked for among the lowest numbers, which are given first.
+    The system lists the open ones; not all numbers can be tried, because the limit may be a billion. Without a list,
+    as on FreeBSD without :manpage:`fdescfs(5)`, only the lowest numbers are tried, which the system assigns first.
     """
     found = {}
     for number in _listed():
         if number > STDERR:
-            with suppress(OSError):  # that of the listing itself
+            with suppress(OSError):  # closed by now: that of the listing itself
                 found[number] = _target(number)
     return found
 
@@ -53,7 +53,7 @@ def _listed() -> Iterable[int]:
         for listing in _LISTINGS:
             with suppress(OSError):
                 numbers = set(map(int, filter(str.isdigit, os.listdir(listing))))  # noqa: PTH208 - pathlib costs 5 ms
-                if probe in numbers:  # and not only the standard streams
+                if probe in numbers:  # else it has only the standard streams
                     return numbers - {probe}
     finally:
         os.close(probe)
@@ -61,7 +61,7 @@ def _listed() -> Iterable[int]:
 
 
 def close(inherited: dict[int, tuple[int, int]], spared: set[int]) -> None:
-    """Close descriptors, unless they lead to something else by now."""
+    """Close descriptors, except those that are spared and those that lead to something else by now."""
     for number, target in inherited.items():
         if number not in spared:
             with suppress(OSError):
@@ -75,7 +75,7 @@ def _target(descriptor: int) -> tuple[int, int]:
 
 
 def number_of(stream: IO[str] | IO[bytes] | int) -> int:
-    """Give the descriptor of an open file, or of itself.
+    """Return the descriptor of an open file; a descriptor is returned as it is.
 
     :raises ValueError: if it has none
     """
@@ -86,9 +86,9 @@ def number_of(stream: IO[str] | IO[bytes] | int) -> int:
 
 
 def check(what: str, stream: Stream | None) -> None:
-    """Refuse what cannot become a standard stream; whether it is open is only known when it is needed.
+    """Check that this can become a standard stream; whether it is open shows only when it is needed.
 
-    :param what: how to name it
+    :param what: the name of the stream in the message
     :raises ValueError: if it has no descriptor
     """
     if stream is None or isinstance(stream, str | os.PathLike):
@@ -102,10 +102,10 @@ def check(what: str, stream: Stream | None) -> None:
 
 
 def open_stream(stream: Stream, descriptor: int) -> int:
-    """Give the descriptor that is to become a standard stream.
+    """Return the descriptor that is to become a standard stream.
 
-    :param stream: a path is opened: to be read for standard input, and to be appended to for the others
-    :raises DaemonError: if it cannot be
+    :param stream: a path is opened: for reading as standard input, for appending as one of the others
+    :raises DaemonError: if it cannot be opened
     """
     if not isinstance(stream, str | os.PathLike):
         return number_of(stream)
@@ -128,12 +128,12 @@ def above_standard(descriptor: int) -> int:
 
 
 def copy(descriptor: int) -> int:
-    """Make another one that leads to the same, above the standard streams."""
+    """Return a copy of a descriptor, above the standard streams."""
     return int(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STDERR + 1))
 
 
 def say(descriptor: int, text: str) -> None:
-    """Write all of a text, if anybody reads it."""
+    """Write all of a text; an error, as of a pipe that no process reads, is ignored."""
     data = text.encode(errors="backslashreplace")
     with suppress(OSError):
         while data:
@@ -141,14 +141,14 @@ def say(descriptor: int, text: str) -> None:
 
 
 def flush() -> None:
-    """Let what has been printed go where the standard streams lead now."""
+    """Write out what has been printed, to where the standard streams lead now."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # closed, or something that somebody has put there
+        with suppress(OSError, ValueError, AttributeError):  # closed, or replaced by the program
             stream.flush()
 
 
 def lead(descriptor: int, source: int) -> None:
-    """Let a standard stream lead to where another descriptor does."""
+    """Make a standard stream lead to where another descriptor leads."""
     if descriptor != source:
         os.dup2(source, descriptor)
     else:
@@ -156,7 +156,7 @@ def lead(descriptor: int, source: int) -> None:
 
 
 def is_null(descriptor: int) -> bool:
-    """Tell whether what is written there is lost."""
+    """Return whether a descriptor leads to the null device, or is closed."""
     try:
         return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116 - pathlib costs 5 ms
     except OSError:
@@ -164,10 +164,10 @@ def is_null(descriptor: int) -> bool:
 
 
 def open_now(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a file without waiting, as for somebody at the other end of a FIFO, which could be for ever.
+    """Open a file without waiting for the other end of a FIFO, which could take for ever.
 
-    :returns: its descriptor, which blocks as others do
-    :raises OSError: if it cannot be, or nobody is at the other end
+    :returns: its descriptor, which is blocking
+    :raises OSError: if it cannot be opened, or no process reads the FIFO that is to be written to
     """
     descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
     os.set_blocking(descriptor, True)

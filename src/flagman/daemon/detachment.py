@@ -1,4 +1,4 @@
-"""Two forks, and the pipes between the three processes that come of them.
+"""Two forks, and the pipes between the three processes that result.
 
 ::
 
@@ -6,8 +6,8 @@
     waits       leads the    has no terminal, and cannot get one; says
                 session      when it is ready, or how it has ended
 
-The watcher is the daemon's parent until it is ready, and so the only one that can tell how it has ended if it never is.
-If its own parent does not wait any longer, however that comes about, it stops the daemon.
+The watcher is the daemon's parent until the daemon is ready. If the daemon ends before, only the watcher can learn how.
+If the watcher's own parent no longer waits, for any reason, the watcher stops the daemon.
 """
 
 from __future__ import annotations
@@ -28,52 +28,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 65536
-# Milliseconds between two looks for a signal: one that comes right before poll(2) does not end it.
+# Milliseconds between two looks for a signal, because one that comes right before poll(2) does not end it.
 _PAUSE = 200
-# As a shell tells a death by signal.
+# Plus the number of a signal: the exit status that a shell gives for a death by that signal.
 _SIGNALLED = 128
 
 
 class Detachment:
-    """The way of one process into the background.
+    """Takes one process into the background.
 
-    :param prefix: of what it says itself among the daemon's errors
-    :param last: what the daemon does last at its exit, where it leaves what has been registered before to its parent;
-        None if it inherits that, and its parent is to do none of it
+    :param prefix: begins the messages of this class among the daemon's errors
+    :param last: what the daemon calls last at its exit, if its parent keeps the exit functions that were registered
+        before; None if the daemon takes them over, and its parent is to call none of them
     """
 
     def __init__(self, prefix: str = "", last: Callable[[], None] | None = None) -> None:
-        #: What the daemon has said on standard output and standard error, as far as it is known.
+        #: What the daemon has written to standard output and standard error, as far as it has been read.
         self.output = ""
         self.error = ""
-        #: What has become of it, if that was no good and it has not said so itself.
+        #: Why the daemon did not become ready, if it has not said so itself.
         self.reason = ""
-        #: The exit status for whoever has started the daemon; None until it is known.
+        #: The exit status for the process that started the daemon; None until it is known.
         self.exitcode: int | None = None
-        #: Of the daemon.
+        #: The pid of the daemon.
         self.pid: int | None = None
         self._prefix = prefix
         self._last = last
-        # Whoever forks, once that has happened.
+        # The pid of the process that forked; 0 before that.
         self._caller = 0
         self._watcher = 0
         self._is_over = False
         self._streams: list[int] = []
-        # By descriptor, what has come from there.
+        # What has been read, by descriptor.
         self._said: dict[int, bytearray] = {}
         self._news = -1
-        # The parent's end of the pipe whose end tells the watcher that nobody waits.
+        # The parent's end of a pipe: when it is closed, the watcher knows that the parent no longer waits.
         self._interest = -1
         self._readiness = -1
         self._mask: set[signal.Signals | int] = set()
 
     def fork(self) -> bool:
-        """Make the watcher and the daemon; tell whether this process is the daemon.
+        """Fork the watcher and the daemon; return whether this process is the daemon.
 
-        In the parent all signals are blocked from here to :meth:`close`: between this and :meth:`wait` there is nobody
-        who would stop the daemon.
+        In the parent all signals are blocked from here to :meth:`close`, because between this and :meth:`wait` nothing
+        would stop the daemon if a handler raised.
 
-        :raises DaemonError: if that is impossible, or other threads run, which would not be there any more
+        :raises DaemonError: if the fork fails, or other threads run, which would not survive it
         """
         if _count_threads() > 1:
             raise DaemonError("detach: other threads run, which would not survive the fork")
@@ -109,8 +109,8 @@ class Detachment:
 
     def _fork_again(self, pipes: list[tuple[int, int]]) -> None:
         if self._last is not None:
-            exits.forget(self._last)  # here: what is called after the second fork may register something again
-        with suppress(ValueError):  # the parent's, or not the main thread
+            exits.forget(self._last)  # before the second fork, at which hooks may register something again
+        with suppress(ValueError):  # it is the parent's; no error outside of the main thread
             signal.set_wakeup_fd(-1)
         (interest, interest_writer), *reports = pipes
         os.close(interest_writer)
@@ -121,7 +121,7 @@ class Detachment:
             os.dup2(writer, descriptor)
             os.close(writer)
         os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored nobody learns how a child has ended
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it is ignored, the exit status of a child is lost
         reader, self._readiness = descriptors.pipe()
         self.pid = os.fork()
         if self.pid:
@@ -130,19 +130,19 @@ class Detachment:
         for descriptor in (reader, interest, news):
             os.close(descriptor)
         self.pid = os.getpid()
-        # A child of the daemon is not to keep the watcher from seeing that the daemon has ended.
+        # A child of the daemon must not keep the pipe open, or the watcher would not see that the daemon has ended.
         os.register_at_fork(after_in_child=self._hush)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     @property
     def is_elsewhere(self) -> bool:
-        """Tell whether this process is not the one that has forked, but the daemon, or a child of it."""
+        """Whether this process is the daemon or a child of it, and not the one that forked."""
         return self._caller not in (0, os.getpid())
 
     def tell(self, path: str) -> None:
-        """Let the watcher know, in the daemon, of a pid file that is to be removed if this start fails.
+        """Send the watcher, from the daemon, the path of a pid file to remove if this start fails.
 
-        It listens to that once, so it must be told before the daemon becomes somebody who may not be trusted.
+        The watcher accepts only the first path, so this must come before the daemon becomes a user that is not trusted.
 
         :param path: empty if there is none
         """
@@ -151,9 +151,9 @@ class Detachment:
                 os.write(self._readiness, NAMED + os.fsencode(path) + READY)
 
     def ready(self) -> None:
-        """Say, in the daemon, that it is ready.
+        """Report, in the daemon, that it is ready.
 
-        :raises DaemonError: if the watcher has gone, so that whoever has started this has been told that it failed
+        :raises DaemonError: if the watcher has gone, so that the starting process has been told of a failure
         """
         if self._readiness >= 0:
             try:
@@ -169,7 +169,7 @@ class Detachment:
             self._readiness = -1
 
     def wait(self) -> None:
-        """Wait, in the parent, until the daemon is ready or has ended, and gather what it says meanwhile.
+        """Wait, in the parent, until the daemon is ready or has ended, and collect its output meanwhile.
 
         Signals arrive here. If one of their handlers raises, the daemon is stopped, and this waits for its end.
         """
@@ -188,14 +188,14 @@ class Detachment:
             self._interest = -1
             self._gather()
             self._understand()
-            if self.exitcode == 0 and self.pid is not None:  # it became so before, and the watcher has gone
+            if self.exitcode == 0 and self.pid is not None:  # it was ready before, and the watcher has gone
                 self.exitcode = 1
                 with suppress(ProcessLookupError):
                     for signum in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
                         os.kill(self.pid, signum)
 
     def close(self) -> None:
-        """Let signals arrive again, in the parent."""
+        """Close the pipes, reap the watcher if it has ended, and unblock signals, in the parent."""
         for descriptor in (*self._streams, self._news, self._interest):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -231,7 +231,7 @@ class Detachment:
                     return
 
     def _poll(self, poll: select.poll, timeout: int | None = None) -> list[tuple[int, int]]:
-        """Wait, and let signals arrive meanwhile and at no other time, so that nothing that has been read is lost."""
+        """Wait; signals arrive only meanwhile, so that an exception of a handler loses nothing that has been read."""
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             return poll.poll(timeout)
@@ -239,12 +239,12 @@ class Detachment:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
     def _understand(self) -> None:
-        """Read what the daemon and the watcher have said, which is its number, and then what has become of it."""
+        """Evaluate what the daemon has said, and the watcher's news: the daemon's pid, then what has become of it."""
         output, error, news = map(bytes, self._said.values())
         self.output = output.decode(errors="replace")
         self.error = error.decode(errors="replace")
         number, _, verdict = news.partition(b"\n")
-        if not number and self.error:  # there is none, and the reason has been said
+        if not number and self.error:  # there is no daemon, and the error says why
             self.exitcode = 1
             return
         self.pid = int(number) if number else None
@@ -264,7 +264,7 @@ class Detachment:
 
 
 def _count_threads() -> int:
-    """Count the threads of this process, those included that Python does not know."""
+    """Return the number of threads of this process, including those that Python does not know."""
     with suppress(OSError):
         return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - pathlib costs 5 ms at a start
     threading = sys.modules.get("threading")
@@ -272,7 +272,7 @@ def _count_threads() -> int:
 
 
 def _drain(descriptor: int, said: bytearray) -> None:
-    """Read what is there; somebody else may keep the pipe open."""
+    """Read what is there, and do not wait for the end: another process may keep the pipe open."""
     with suppress(BlockingIOError):
         while data := os.read(descriptor, _CHUNK):
             said += data

@@ -1,4 +1,4 @@
-"""The directory of a file that others trust, or that root opens for others: who could replace what is in it."""
+"""The directory of a file that others trust, or that root opens for others: which users could replace what is in it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 def open_safely(path: str, *, shared: bool = False) -> int:
     """Open a directory in which only this user and root can replace anything; for root, only root.
 
-    :param shared: accept any
+    :param shared: accept any directory
     :returns: its descriptor
-    :raises FlagmanError: if others could
+    :raises FlagmanError: if other users could replace something
     :raises OSError: if it cannot be opened
     """
     is_roots = os.geteuid() == 0 and not shared
@@ -35,11 +35,10 @@ def open_safely(path: str, *, shared: bool = False) -> int:
 
 
 def open_for(path: str, uid: int, gid: int, mode: int) -> int | None:
-    """Open a file, to be appended to, for a user who may not do so, since it is in a directory of root's.
+    """Open a file for appending on behalf of a user that may not do so, because it is in a directory of root's.
 
-    Root must not be led astray: only root can put anything in the place of the directory, and what the user, or a
-    group that may write there, can have put in the place of the file is refused. A file that was not there is the
-    user's from then on.
+    Root must not be tricked into opening another file: only root can replace the directory, and a thing that the user,
+    or a group that may write there, can have put in the place of the file is refused. A new file belongs to the user.
 
     :param path: absolute
     :param mode: of a new file
@@ -62,9 +61,9 @@ def open_for(path: str, uid: int, gid: int, mode: int) -> int | None:
 def _walk(path: str) -> int:
     """Open a directory that only root can replace.
 
-    Each step begins where the one before has ended, and not at a name: what is looked at is what is opened.
+    Each step starts from the open directory of the step before, not from a path: what was checked is what is opened.
 
-    :raises FlagmanError: if somebody can
+    :raises FlagmanError: if another user can replace it
     """
     names = path.split("/")[::-1]
     place = "/"
@@ -100,7 +99,7 @@ def _check_step(directory: int, place: str) -> None:
 
 
 def _link_of_root(directory: int, name: str, place: str) -> str:
-    """Read a link, which in a directory such as /tmp may be anybody's; empty if it is none."""
+    """Return where a link of root's leads, or nothing if it is no link; in /tmp, for one, any user may make links."""
     entry = os.stat(name, dir_fd=directory, follow_symlinks=False)
     if not stat.S_ISLNK(entry.st_mode):
         return ""
@@ -114,14 +113,14 @@ def _open_regular(name: str, directory: int, owner: tuple[int, int], mode: int, 
     with suppress(FileExistsError):
         descriptor = above_standard(os.open(name, flags | os.O_EXCL, mode, dir_fd=directory))
         try:
-            os.fchmod(descriptor, mode)  # whatever the umask
+            os.fchmod(descriptor, mode)  # regardless of the umask
             os.fchown(descriptor, *owner)
         except OSError:  # a file system that knows no owners
             os.close(descriptor)
             os.unlink(name, dir_fd=directory)
             raise
         return descriptor
-    # Without waiting for somebody at the other end of a FIFO.
+    # Without waiting for the other end of a FIFO.
     descriptor = above_standard(os.open(name, (flags & ~os.O_CREAT) | os.O_NONBLOCK, dir_fd=directory))
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid in trusted:
@@ -139,7 +138,7 @@ def _check(status: os.stat_result) -> None:
 
 
 def _is_open(status: os.stat_result) -> bool:
-    """Tell whether others than its owner may write in a directory."""
+    """Return whether users other than its owner may write in a directory."""
     return bool(
         status.st_mode & stat.S_IWOTH
         or (status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid, status.st_uid))
@@ -147,22 +146,22 @@ def _is_open(status: os.stat_result) -> bool:
 
 
 def _is_private(gid: int, uid: int) -> bool:
-    """Tell whether a group is that of one user, as most systems make one for each, and has no other member."""
-    import grp  # noqa: PLC0415 - for a directory in which a group may write
+    """Return whether a group is that of one user, as most systems make one for each, and has no other member."""
+    import grp  # noqa: PLC0415 - only if a group may write
     import pwd  # noqa: PLC0415 - as above
 
     try:
         owner, group = pwd.getpwuid(uid), grp.getgrgid(gid)
     except KeyError:
         return False
-    # Some directories of accounts do not list all: that it is one user's group is also to be seen in its name.
+    # Some account databases do not list every user, so the group must also have the name of the user.
     if owner.pw_gid != gid or owner.pw_name != group.gr_name or set(group.gr_mem) - {owner.pw_name}:
         return False
     return not [entry for entry in pwd.getpwall() if entry.pw_gid == gid and entry.pw_uid != uid]
 
 
 def is_in_place(descriptor: int, name: str, directory: int) -> bool:
-    """Tell whether an open file is the one behind a name in a directory."""
+    """Return whether an open file is the one that a name in a directory leads to."""
     try:
         there = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:

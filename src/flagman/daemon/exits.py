@@ -1,8 +1,8 @@
-"""The end of a daemon that is no caller's program any more: what it has died of, and with which status.
+"""The end of a daemon that does not return to its caller: its error, its exit functions, and its exit status.
 
-It is the end of a Python program: threads are waited for, then the functions of :mod:`atexit` are called. What the
-program had registered there before it became a daemon is done by the process that has started the daemon, at its own
-end. What the daemon has registered itself is done by the daemon.
+It ends as a Python program does: it waits for threads, then calls the functions of :mod:`atexit`. Those that the
+program had registered before it became a daemon are called by the process that started the daemon, at its own end.
+The daemon calls those that it has registered itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# As exit(3) takes it.
+# The part of a status that exit(3) uses.
 _LOW_BYTE = 0xFF
 
 
 def status_of(exit_: SystemExit) -> tuple[int, str]:
-    """Give the status that Python would end with, and what it would say on standard error."""
+    """Return the status that Python would end with, and what it would write to standard error."""
     code = exit_.code
     if code is None or isinstance(code, int):
         return (code or 0) & _LOW_BYTE, ""
@@ -31,10 +31,10 @@ def status_of(exit_: SystemExit) -> tuple[int, str]:
 
 
 def bury(error: BaseException, *, name: str, to_log: bool) -> None:
-    """Tell what the daemon has died of.
+    """Report the error that ends the daemon.
 
     :param name: of the daemon
-    :param to_log: and to its crash file; to standard error otherwise, where its parent listens
+    :param to_log: report to the log or the crash file; otherwise to standard error, which the parent reads
     """
     if to_log:
         crash.record(name, error)
@@ -45,12 +45,12 @@ def bury(error: BaseException, *, name: str, to_log: bool) -> None:
 
 
 def forget(last: Callable[[], None]) -> None:
-    """Leave it to the process that has forked to do what has been registered for the exit until now.
+    """Forget the exit functions that are registered so far, which the process that forked calls.
 
-    Parts of Python that register once for all that is still to come are registered again, and forget what they know of
-    that process: its temporary directories, and the children and helpers of :mod:`multiprocessing`.
+    Parts of Python that register themselves only once are registered again, and forget what belongs to that process:
+    its temporary directories, and the children and helpers of :mod:`multiprocessing`.
 
-    :param last: is called after all that is registered from here on
+    :param last: is called after the functions that are registered from here on
     """
     atexit._clear()  # noqa: SLF001 - as multiprocessing does in its children
     atexit.register(last)
@@ -60,7 +60,7 @@ def forget(last: Callable[[], None]) -> None:
         finalize = sys.modules["weakref"].finalize
         for finalizer in list(finalize._registry):  # noqa: SLF001 - there is no other way to find them
             finalizer.atexit = False
-        atexit.register(finalize._exitfunc)  # noqa: SLF001 - it is registered at most once, and may have been
+        atexit.register(finalize._exitfunc)  # noqa: SLF001 - it registers itself only once, and may have done so
     if "multiprocessing.util" in sys.modules:
         _forget_multiprocessing()
 
@@ -81,12 +81,12 @@ def _forget_multiprocessing() -> None:
 
 
 def finish(steps: list[Callable[[], object]], let_leave: Callable[[bool], object]) -> None:
-    """Do what is done at the end of every Python program.
+    """Do what every Python program does at its end.
 
     The exception of a signal handler ends one step, such as the wait for threads, and the next one follows.
 
-    :param steps: come before
-    :param let_leave: called with whether signal handlers may raise SystemExit: in a step, but not between two of them
+    :param steps: what to do first
+    :param let_leave: is told whether signal handlers may raise SystemExit: in a step, but not between two of them
     """
     report = sys.unraisablehook
     # Python would report an exit function that SystemExit has ended.

@@ -16,19 +16,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.types import SignalNumber
 
-#: Stands for a process that there is, and whose number cannot be told.
+#: Stands for the pid of a process that exists but cannot be identified.
 UNKNOWN = 0
-# Bytes: a number and the end of the line; whatever is longer is something else.
+# Bytes: enough for a number and the end of the line; a longer text is no pid.
 LONGEST = 32
-#: How to open a pid file that anybody may have put there: follow no link, wait for nobody.
+#: How to open a pid file that any user may have put there: follow no link, and wait for no other process.
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 def read_pid(path: str | os.PathLike[str]) -> int | None:
-    """Tell which process holds a pid file; None if there is none, or nobody does.
+    """Return the pid of the process that holds a pid file; None if there is no file, or no process holds it.
 
-    :raises FlagmanError: if somebody does who cannot be seen from here, such as one in another container
-    :raises OSError: if the file cannot be read, or is none
+    :raises FlagmanError: if that process cannot be seen from here, such as one in another container
+    :raises OSError: if the file cannot be read, or is not a regular one
     """
     while True:
         try:
@@ -41,7 +41,7 @@ def read_pid(path: str | os.PathLike[str]) -> int | None:
                 raise OSError(errno.EINVAL, "not a regular file")
             pid = holder_of(descriptor)
             if pid is None and not _is_there(status, path):
-                continue  # another one has just taken its place
+                continue  # another file has just taken its place
         finally:
             os.close(descriptor)
         if pid == UNKNOWN:
@@ -57,16 +57,16 @@ def _is_there(status: os.stat_result, path: str | os.PathLike[str]) -> bool:
 
 
 def holder_of(descriptor: int) -> int | None:
-    """Tell which process holds an open pid file: the one whose number is in it, as this process sees it.
+    """Return the pid, as this process sees it, of the process that holds an open pid file and is named in it.
 
-    Everybody who may read a file may lock it. So on Linux, which tells whose a lock is, nobody counts but the process
-    that the file names.
+    A process that may read a file may also lock it. So on Linux, which lists the owners of locks, only the process
+    that the file names counts as the holder.
 
-    :returns: its pid; :data:`UNKNOWN` if that cannot be told, and None if nobody holds the file, or a stranger
+    :returns: its pid; :data:`UNKNOWN` if that is not known; None if no process, or only a stranger, holds the file
     """
-    for _ in range(2):  # it may let go between the two looks
+    for _ in range(2):  # the lock may be released between the two looks
         try:
-            # Shared: not in the way of anybody else who looks.
+            # A shared lock, so that several processes can look at the same time.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             number = number_in(os.pread(descriptor, LONGEST, 0))
@@ -75,7 +75,7 @@ def holder_of(descriptor: int) -> int | None:
             return None
         try:
             pid = _named(number, os.fstat(descriptor))
-        except OSError:  # another system
+        except OSError:  # not Linux
             return number or UNKNOWN
         if pid != UNKNOWN:
             return pid
@@ -83,14 +83,14 @@ def holder_of(descriptor: int) -> int | None:
 
 
 def _named(number: int | None, status: os.stat_result) -> int | None:
-    """Find the process with this number among those that the kernel knows to have locked a file.
+    """Find the process with this number among those that the kernel lists as owners of a lock on the file.
 
-    See :manpage:`proc_locks(5)`. There are file systems that have another device number in there.
+    See :manpage:`proc_locks(5)`. For some file systems that list has another device number than stat(2) gives.
 
-    Containers need the numbers of all namespaces: the daemon writes the number that it has inside of its own, and
+    Containers need the numbers of all namespaces: the daemon writes the number that it has inside its own, and
     ``flagmanctl`` may look from outside.
 
-    :raises OSError: if the kernel does not tell
+    :raises OSError: if the kernel has no such list
     """
     is_ours = os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - pathlib costs 5 ms at a start
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}".encode()
@@ -103,12 +103,12 @@ def _named(number: int | None, status: os.stat_result) -> int | None:
                 if number in _numbers(int(owner)):
                     return int(owner) if is_ours else number
                 is_stranger = is_stranger or where == device
-    # Whoever is not listed is in another pid namespace.
+    # A process that holds the lock and is not listed is in another pid namespace.
     return None if is_stranger else UNKNOWN
 
 
 def _numbers(pid: int) -> set[int]:
-    """Give the numbers of a process, one for each pid namespace, see :manpage:`proc_pid_status(5)`."""
+    """Return the numbers of a process, one for each pid namespace, see :manpage:`proc_pid_status(5)`."""
     with suppress(OSError), open(f"/proc/{pid}/status", "rb") as status:  # noqa: PTH123 - as above
         for line in status:
             if line.startswith(b"NSpid:"):
@@ -117,18 +117,18 @@ def _numbers(pid: int) -> set[int]:
 
 
 def number_in(text: bytes) -> int | None:
-    """Read the number of a process; None if it is something else."""
+    """Return the pid in the text of a pid file; None if the text is something else."""
     line = text[:-1]
     is_whole = text.endswith(b"\n") and len(text) < LONGEST
     return int(line) if is_whole and line.isdigit() and 0 < int(line) <= LARGEST_PID else None
 
 
 def signal_holder(path: str | os.PathLike[str], signum: SignalNumber) -> int | None:
-    """Send a signal to the process that holds a pid file, and to no other that has got its number.
+    """Send a signal to the process that holds a pid file, and never to another one that has got its number since.
 
-    :returns: the pid; None if nobody holds the file
-    :raises FlagmanError: if somebody does who cannot be seen from here
-    :raises OSError: if the file cannot be read, or the signal not be sent
+    :returns: the pid; None if no process holds the file
+    :raises FlagmanError: if the process that holds it cannot be seen from here
+    :raises OSError: if the file cannot be read, or the signal cannot be sent
     """
     with suppress(ProcessLookupError):  # it has just ended
         while (pid := read_pid(path)) is not None:

@@ -1,4 +1,4 @@
-"""Who has started this process: whoever watches it wants it to stay where it is."""
+"""How this process was started: one that a service manager watches must stay in the foreground."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 from contextlib import suppress
 
 _INIT = 1
-# Seconds.
+# Seconds that it may take to connect to the manager.
 _PATIENCE = 1.0
 
 
 def is_watched() -> bool:
-    """Tell whether init, a service manager or a super server has started this process.
+    """Return whether init, a service manager or a super server has started this process.
 
-    Those are: a parent with the number 1, or being number 1 oneself; a listener at NOTIFY_SOCKET; LISTEN_PID and
-    LISTEN_FDS, see :manpage:`sd_listen_fds(3)`; and a standard input that is a connection or listens for some, as
-    inetd hands it over.
+    The signs are: pid 1 as the parent, or as the pid of this process; a listener at NOTIFY_SOCKET; LISTEN_PID and
+    LISTEN_FDS, see :manpage:`sd_listen_fds(3)`; and a standard input that is a connection or listens for connections,
+    as inetd hands it over.
     """
     if _INIT in (os.getpid(), os.getppid()) or _is_awaited(os.environ.get("NOTIFY_SOCKET", "")):
         return True
@@ -23,11 +23,11 @@ def is_watched() -> bool:
 
 
 def _is_awaited(address: str) -> bool:
-    """Tell whether a manager listens there; the variable may be a relic of one that does not any more."""
+    """Return whether a manager listens there; the variable may be left over from one that has ended."""
     if not address:
         return False
     from flagman.daemon.notify_socket import connect  # noqa: PLC0415
-    from flagman.exceptions import NotifyError  # noqa: PLC0415 - for those whom a manager watches
+    from flagman.exceptions import NotifyError  # noqa: PLC0415 - only under a manager
 
     try:
         connect(address, _PATIENCE).close()
@@ -37,7 +37,7 @@ def _is_awaited(address: str) -> bool:
 
 
 def activation() -> set[int]:
-    """Give the descriptors that a socket-activating manager has opened for this process."""
+    """Return the descriptors that a socket-activating manager has opened for this process."""
     count = os.environ.get("LISTEN_FDS", "")
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or not (count.isascii() and count.isdigit() and len(count) < 6):  # noqa: PLR2004 - digits
         return set()
@@ -45,8 +45,8 @@ def activation() -> set[int]:
 
 
 def _is_connection(descriptor: int) -> bool:
-    """Tell a socket of a super server from the pair of local ones that some programs give their children."""
-    import socket  # noqa: PLC0415 - 3 ms, for those who ask
+    """Return whether this is a super server's socket; some programs give their children one of a local pair instead."""
+    import socket  # noqa: PLC0415 - 3 ms, needed only here
 
     with suppress(OSError):
         found = socket.socket(fileno=os.dup(descriptor))

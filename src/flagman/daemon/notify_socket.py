@@ -1,4 +1,4 @@
-"""Where NOTIFY_SOCKET leads: to a socket of this machine, or, from a virtual one, to its host."""
+"""The connection to NOTIFY_SOCKET: a socket of this machine or, on a virtual machine, of its host."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ANY = 2**32 - 1
 def connect(address: str, patience: float) -> socket:
     """Connect to the service manager.
 
-    :param address: as NOTIFY_SOCKET tells it
+    :param address: the value of NOTIFY_SOCKET
     :param patience: seconds that it may take
-    :raises NotifyError: if there is none
+    :raises NotifyError: if the address has another form, or no manager listens there
     """
     if address.startswith(_VSOCK):
         return _connect_to_host(address, patience)
@@ -49,7 +49,7 @@ def _connect_to_host(address: str, patience: float) -> socket:
 
 
 def _is_number(text: str) -> bool:
-    """Tell a number of 32 bits: Python takes a larger one for what is left of it."""
+    """Return whether a text is a 32-bit number, other than "any"; Python would cut a larger one to 32 bits."""
     return text.isascii() and text.isdigit() and len(text) <= len(str(_ANY)) and int(text) < _ANY
 
 

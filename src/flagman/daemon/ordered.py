@@ -1,7 +1,7 @@
 """Methods of a class that run in a fixed order, each of them once, also if a subclass overrides or calls them.
 
-Programs need it that do their own work between two stages on the way to a daemon, or replace one of them: a pid file
-that is taken twice, or privileges that are dropped before the root is changed, must be an error and not a surprise.
+Some programs do their own work between two stages on the way to a daemon, or replace one of them. There a pid file that
+is taken twice, or privileges that are dropped before the root is changed, must be an error and not a surprise.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Ordered:
-    """Has stages: methods without arguments, which a subclass may override, and whose order it may not change."""
+    """Has stages: methods without arguments that a subclass may override, but not reorder."""
 
-    #: Their names, in their order.
+    #: The names of the stages, in their order.
     STAGES: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -30,11 +30,11 @@ class Ordered:
         self._done = 0
         self._running = ""
         self._broken = ""
-        # What has run of the stage that does: its overrides, and what they call.
+        # The methods that have run of the present stage: an override, and what it overrides.
         self._called: set[Callable[[Ordered], None]] = set()
 
     def advance(self, last: str = "") -> None:
-        """Run all stages up to this one that have not run yet; all that there are by default.
+        """Run the stages up to this one that have not run yet; by default all of them.
 
         :raises ValueError: if there is no such stage
         """

@@ -1,14 +1,14 @@
-"""The pid file: tells who runs, and makes sure that nobody else does.
+"""The pid file: it names the running daemon, and makes sure that no second one runs.
 
-What decides is a lock on the file, see :manpage:`flock(2)`, which its owner holds as long as it lives, and which ends
-with it, however that comes about. The number in the file is for those who read it.
+A lock on the file decides, see :manpage:`flock(2)`: its owner holds it as long as it lives, and loses it however it
+ends. The number in the file is for the programs that read it.
 
 The file is not changed in place. A new one is written and locked under another name and then put in its place, so
-that whoever opens it finds a whole one, which is locked if its owner lives. Whoever does that has the turn: a lock on
-another file, which exists that long and which other users cannot open, so that they cannot keep it.
+that a program that opens it finds a whole one, which is locked if its owner lives. The process that does this has the
+turn: a lock on another file, which exists only meanwhile. Other users cannot open it, so they cannot keep the turn.
 
-The owner has the file open only to be read. So a daemon that has given up its privileges cannot change the number,
-and make root send a signal to a process of its choice.
+The owner has the file open only for reading. So a daemon that has dropped its privileges cannot change the number and
+make root send a signal to a process of its choice.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 _MODE = 0o644
 _CREATE = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-# Seconds between two looks at a file that somebody holds.
+# Seconds between two looks at a file that another process holds.
 _PAUSE = 0.01
 
 
 class AlreadyRunningError(FlagmanError):
     """Another process holds the lock.
 
-    :param pid: which; None if the file does not tell
-    :param path: of the file
+    :param pid: of that process; None if it is not known
+    :param path: of the pid file
     """
 
     def __init__(self, pid: int | None, path: str) -> None:
@@ -52,11 +52,11 @@ class AlreadyRunningError(FlagmanError):
 class PidLockFile:
     """A pid file with a lock; a context manager, which acquires, seals and releases it.
 
-    A block does not release what has been acquired before it, so such blocks can be nested.
+    A block does not release a lock that was acquired before it, so blocks can be nested.
 
     :param path: where it is; the directory must exist
-    :param timeout: seconds to wait for another process that holds it; if negative only for one that starts at the same
-        moment, and has not decided yet
+    :param timeout: seconds to wait for another process that holds it; if negative, wait only for one that starts at the
+        same moment and has not yet taken the file
     :param shared: accept a directory in which others may write, or that they may replace
     """
 
@@ -69,19 +69,19 @@ class PidLockFile:
             raise FlagmanError(f"pid file {self.path!r}: this is a directory")
         self._directory = -1
         self._descriptor = -1
-        # The process that has written its number.
+        # The pid of the process that has written the file; 0 for none.
         self._owner = 0
         # For each block under way, whether the lock had been acquired before.
         self._blocks: list[bool] = []
 
     def acquire(self, timeout: float | None = None) -> None:
-        """Get the lock; the file tells this process's number until :meth:`seal`.
+        """Take the lock; the file names this process until :meth:`seal`.
 
         Processes that are forked from here on share the lock, until :meth:`seal`.
 
-        :param timeout: as for the class, which this takes precedence over
+        :param timeout: as for the class, which it overrides
         :raises AlreadyRunningError: if another process holds it
-        :raises FlagmanError: if the file must not be where it is, or is none
+        :raises FlagmanError: if the directory is not safe, or the path leads to something else than a regular file
         :raises OSError: if the file cannot be written; nothing is left behind then
         """
         if self._descriptor >= 0:
@@ -99,10 +99,10 @@ class PidLockFile:
             raise
 
     def seal(self) -> None:
-        """Write the number of this process, which is the one that stays.
+        """Write the pid of this process, the one that stays, into the file.
 
-        :raises AlreadyRunningError: if somebody has removed the file, and another process has taken its place
-        :raises OSError: if it cannot be written; the file is as it was then
+        :raises AlreadyRunningError: if the file was removed, and another process holds a new one in its place
+        :raises OSError: if it cannot be written; the file then stays as it was
         """
         if self._descriptor < 0:
             raise RuntimeError("seal() comes after acquire()")
@@ -115,25 +115,25 @@ class PidLockFile:
 
     @property
     def is_sealed(self) -> bool:
-        """Whether it belongs to this process, and not to one that is still to be forked."""
+        """Whether the lock belongs to this process, and not to one that is still to be forked."""
         return self in _SEALED
 
     @property
     def descriptors(self) -> set[int]:
-        """What it holds open."""
+        """The descriptors that the lock needs open."""
         return {descriptor for descriptor in (self._descriptor, self._directory) if descriptor >= 0}
 
     def forget_directory(self) -> None:
-        """Close the directory: a descriptor leads to where another user, or one in another root, may not go.
+        """Close the directory: its descriptor leads to where another user, or a process in another root, may not go.
 
-        The file is left behind at the end then, as by anybody who may not remove it.
+        The file then stays behind at the end, as for any process that may not remove it.
         """
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
 
     def release(self) -> None:
-        """Remove the file, if it is ours, and let go of the lock; a process that is not the owner only lets go."""
+        """Remove the file, if it is ours, and release the lock; a process that is not the owner only lets go of it."""
         if self._directory >= 0 and self._descriptor >= 0 and self._owner == os.getpid():
             with suppress(OSError):
                 if self._is_in_place():
@@ -141,9 +141,9 @@ class PidLockFile:
         self._close()
 
     def remove_after(self, pid: int) -> None:
-        """Remove what a process has left that has died; nothing happens if the file tells another number, or is held.
+        """Remove what a dead process has left behind; do nothing if the file names another process, or is held.
 
-        :raises FlagmanError: if the file must not be where it is, or is none
+        :raises FlagmanError: if the directory is not safe, or the path leads to something else than a regular file
         :raises OSError: if it cannot be removed
         """
         self._open_directory()
@@ -172,7 +172,7 @@ class PidLockFile:
 
     def _close(self) -> None:
         for descriptor in self.descriptors:
-            with suppress(OSError):  # the program may have closed all that there was
+            with suppress(OSError):  # the program may have closed all descriptors
                 os.close(descriptor)
         self._descriptor = self._directory = -1
         _SEALED.discard(self)
@@ -184,14 +184,14 @@ class PidLockFile:
             raise FlagmanError(f"pid file {self.path!r}: {error}") from None
 
     def _turn(self, limit: float = 0) -> AbstractContextManager[None]:
-        """Be the only one that looks who holds the file, and puts one in place; see :func:`.turn.taken`."""
+        """Hold the turn, in which only this process looks at and replaces the file; see :func:`.start_lock.taken`."""
         return start_lock.taken(self._directory, f".{self._name}.lock", limit)
 
     def _take(self, limit: float) -> bool:
-        """Put a file of ours in place, unless somebody holds the one that is there."""
+        """Put a file of ours in place; return False if another process holds the one that is there."""
         with suppress(FileNotFoundError):
             if self._left_behind() is None:
-                return False  # whosever turn it is
+                return False  # no turn is needed to see that it is held
         with self._turn(limit):
             try:
                 before = self._left_behind()
@@ -201,7 +201,7 @@ class PidLockFile:
             if before is None:
                 return False
             self._write()
-        import logging  # noqa: PLC0415 - 10 ms, for those who have something to say
+        import logging  # noqa: PLC0415 - 10 ms, only for this warning
 
         logging.getLogger("flagman.daemon.pid_file").warning(
             "Took the pid file %s over: %s", self.path, _describe(before)
@@ -209,13 +209,13 @@ class PidLockFile:
         return True
 
     def _is_lost(self) -> bool:
-        """Tell whether another process holds the file by now, since somebody has removed ours."""
+        """Return whether our file was removed, and another process holds the one in its place."""
         with suppress(FileNotFoundError):
             return not self._is_in_place() and self._left_behind() is None
         return False
 
     def _left_behind(self) -> bytes | None:
-        """Read the file that is there; None if somebody holds it.
+        """Return the text of the file that is there; None if a process holds it.
 
         :raises FileNotFoundError: if there is none
         """
@@ -226,7 +226,7 @@ class PidLockFile:
             os.close(descriptor)
 
     def _open(self) -> int:
-        """Open the file that is there."""
+        """Open the file that is there, if it is a regular one; return its descriptor."""
         try:
             if not stat.S_ISREG(os.stat(self._name, dir_fd=self._directory, follow_symlinks=False).st_mode):
                 raise FlagmanError(f"pid file {self.path!r}: there is something that is not a regular file")
@@ -235,18 +235,18 @@ class PidLockFile:
             raise FlagmanError(f"pid file {self.path!r}: cannot be opened: {error.strerror}") from error
 
     def _write(self) -> None:
-        """Put a file with the number of this process in place; the lock is on that from then on."""
+        """Put a file with the pid of this process in place; from then on the lock is on that file."""
         pid = os.getpid()
         name = f".{self._name}.new"
         with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._directory)  # of somebody who was killed in his turn
+            os.unlink(name, dir_fd=self._directory)  # of a process that was killed during its turn
         descriptor = above_standard(
             os.open(name, os.O_RDONLY | os.O_EXCL | _CREATE, start_lock.PRIVATE, dir_fd=self._directory)
         )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._fill(name, b"%d\n" % pid)
-            os.fchmod(descriptor, _MODE)  # whatever the umask
+            os.fchmod(descriptor, _MODE)  # regardless of the umask
             os.rename(name, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         except BaseException:
             with suppress(OSError):
@@ -267,7 +267,7 @@ class PidLockFile:
             os.close(writer)
 
     def _is_in_place(self) -> bool:
-        """Tell whether the file that is held is the one behind the name."""
+        """Return whether the path leads to the file that is held."""
         return directory.is_in_place(self._descriptor, self._name, self._directory)
 
     def _holder(self) -> int | None:
@@ -277,19 +277,19 @@ class PidLockFile:
 
 
 def _describe(text: bytes) -> str:
-    """Say what was in a file that nobody holds."""
+    """Describe the text of a file that no process holds."""
     number = number_in(text)
     if number is not None:
         return f"the process {number}, which wrote it, does not hold it any more"
     return f"it holds no pid but {text!r}" if text else "it is empty"
 
 
-# Not weak: nobody needs to remember an object that is to do nothing but last.
+# Strong references, because a program need not keep an object that only has to hold its lock.
 _SEALED: set[PidLockFile] = set()
 
 
 def _abandon() -> None:
-    """Let a forked child not hold what is its parent's."""
+    """Close the locks of the parent in a forked child."""
     while _SEALED:
         _SEALED.pop()._close()  # noqa: SLF001 - it has no reason to be public
 

@@ -13,16 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Where the files of the user are who has started this process, see the XDG Base Directory Specification.
+# Variables that lead to the files of the user that started this process, see the XDG Base Directory Specification.
 _HOMES = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
 
 
 class Identity:
-    """Who a process becomes; what is to be known about that is found out now, since a new root may not know it.
+    """The user and the group that a process becomes, looked up now because a new root may not know them.
 
     :param user: a name or a uid; None keeps the user
     :param group: a name or a gid; by default that of the user
-    :raises DaemonError: if there is none
+    :raises DaemonError: if there is no such user or group, or no group for a uid without a name
     """
 
     def __init__(self, user: str | int | None, group: str | int | None = None) -> None:
@@ -36,7 +36,7 @@ class Identity:
             raise DaemonError(f"user {user!r}: has no name, and so no group; give a group, too")
         #: All supplementary groups, as initgroups(3) would set them.
         self.groups = {self.gid} if entry is None else {self.gid, *os.getgrouplist(entry.pw_name, self.gid)}
-        #: What programs look for in the environment; None for what must not be there.
+        #: Variables of the environment that programs look at; None removes one.
         self.environment: dict[str, str | None] = {}
         if entry is not None:
             self.environment = {"HOME": entry.pw_dir, "LOGNAME": entry.pw_name, "USER": entry.pw_name}
@@ -49,19 +49,19 @@ class Identity:
     def take_on(self) -> None:
         """Become this user, with no way back, see :manpage:`credentials(7)`.
 
-        :raises DaemonError: if that is not permitted, or not what has come of it
+        :raises DaemonError: if that is not permitted, or has not had that effect
         """
         ours = self._is_taken_on()
         if ours and os.geteuid() != 0:
-            return  # supplementary groups are root's to change
+            return  # only root may change the supplementary groups
         try:
-            os.setgroups([self.gid, *sorted(self.groups - {self.gid})])  # where the first is the effective one
+            os.setgroups([self.gid, *sorted(self.groups - {self.gid})])  # some systems make the first the effective one
             _set_all(self.gid, getattr(os, "setresgid", None), os.setgid)
             _set_all(self.uid, getattr(os, "setresuid", None), os.setuid)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise DaemonError(f"{self._name}: cannot become that: {reason}") from error
-        # Linux may tell the effective group among the supplementary ones, and so may we.
+        # Linux may list the effective group among the supplementary ones, so it may be in either set.
         if not self._is_taken_on() or set(os.getgroups()) | {self.gid} != self.groups:
             raise DaemonError(f"{self._name}: the system does not say that this process has become that")
         if self.uid != 0:
@@ -94,7 +94,7 @@ def _set_all(
 
 
 def _user(user: str | int) -> pwd.struct_passwd | None:
-    """Find a user; a number need not have a name."""
+    """Return the entry of a user; None for a number without a name."""
     try:
         return pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
     except (KeyError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The stages between a process and the daemon that comes of it.
+"""The stages in which a process becomes a daemon.
 
 They are those of W. R. Stevens and M. Kerrisk (The Linux Programming Interface, chapter 37), see also
 :manpage:`daemon(7)`.
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 
 class InParent(BaseException):
-    """Leads out of the stages in the process that does not become the daemon."""
+    """Leaves the stages in the parent, which does not become the daemon."""
 
 
 class Stages(Ordered):
-    """A process on its way to a daemon; for what it is to become see :class:`~flagman.daemon.daemon.Daemon`."""
+    """A process on its way to a daemon; its attributes are parameters of :class:`~flagman.daemon.daemon.Daemon`."""
 
-    # Of what is said about the start among the daemon's errors.
+    # Begins the messages about the start among the daemon's errors.
     _PREFIX: ClassVar[str] = ""
-    # What has been registered for the exit by then is the daemon's to do, and not its parent's.
+    # Whether the daemon, and not its parent, calls the exit functions that were registered before the fork.
     _INHERITS_EXITS: ClassVar[bool] = False
     #: The names of the stages, in their order.
     STAGES: ClassVar[tuple[str, ...]] = (
@@ -63,9 +63,9 @@ class Stages(Ordered):
     user: str | int | None
     group: str | int | None
     pid_file: str | os.PathLike[str] | PidLockFile | None
-    #: By number.
+    #: As descriptors.
     inherit_files: tuple[int, ...]
-    #: By number.
+    #: By the number of the signal.
     signal_map: dict[int, SignalHandler]
     stdin: Stream | None
     stdout: Stream | None
@@ -73,46 +73,46 @@ class Stages(Ordered):
 
     def __init__(self) -> None:
         super().__init__()
-        # Whether start() goes through the stages, and not a caller by hand.
+        # Whether start() runs the stages, and not the caller one by one.
         self._starting = False
         self._detachment = Detachment(self._PREFIX, None if self._INHERITS_EXITS else self._clean_up)
         self._inheritance: dict[int, tuple[int, int]] = {}
         self._identity: Identity | None = None
         self._lock: PidLockFile | None = None
-        # It is not a block of the program around this that has it.
+        # False if a with block of the program holds the lock, and releases it.
         self._owns_lock = True
         self._is_clean = False
-        # A signal handler may raise SystemExit; and it would have if it had not been the wrong moment.
+        # Whether a signal handler may raise SystemExit now; whether one would have raised it, but could not.
         self._can_leave = True
         self._was_asked = False
         self._null = -1
-        # Copies of the standard descriptors that streams are to lead to: these lead elsewhere after the forks.
+        # Copies of the standard descriptors that streams are to lead to: the originals lead elsewhere after the forks.
         self._copies: dict[int, int] = {}
-        # What was blocked before the signals of the map were.
+        # The signal mask from before the signals of the map were blocked.
         self._mask: set[signal.Signals | int] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The number of the daemon's process; None if it is not known."""
+        """The pid of the daemon; None if it is not known."""
         return self._detachment.pid
 
     @property
     def output(self) -> str:
-        """What the daemon has printed until it was ready."""
+        """What the daemon printed before it was ready."""
         return self._detachment.output
 
     @property
     def error(self) -> str:
-        """What it has said on standard error until it was ready, or ended."""
+        """What the daemon wrote to standard error before it was ready or ended, and why its start failed."""
         return self._detachment.error + self._detachment.reason
 
     @property
     def exitcode(self) -> int | None:
-        """0 if it is ready; the status with which it has ended otherwise, 128 and more after a signal; never 0 then."""
+        """0 if the daemon is ready, else its exit status, never 0, and 128 + N after signal N; None if unknown."""
         return self._detachment.exitcode
 
     def advance(self, last: str = "") -> None:
-        """Run all stages up to this one that have not run yet; all that there are by default.
+        """Run the stages up to this one that have not run yet; by default all of them.
 
         :raises ValueError: if there is no such stage
         """
@@ -131,7 +131,7 @@ class Stages(Ordered):
         if self.detached and self.exitcode is None:
             raise RuntimeError("report() comes after start()")
         descriptors.flush()
-        # Not by way of sys.stdout: who cannot write what the daemon has said must not take its start for a failure.
+        # Not through sys.stdout: if the output cannot be written, this must not look like a failed start.
         for descriptor, stream, text in (
             (descriptors.STDOUT, sys.stdout, self.output),
             (descriptors.STDERR, sys.stderr, self.error),
@@ -148,15 +148,15 @@ class Stages(Ordered):
     def monitor(self) -> None:
         """Wait, in the parent, until the daemon is ready or has ended; an exception stops the daemon.
 
-        An override calls this one.
+        An override must call this method.
         """
         self._detachment.wait()
 
     def detach(self) -> None:
         """Go into a new session, by two forks: this returns in the daemon.
 
-        In the parent :meth:`start` returns when the daemon is ready; a caller that runs stages itself has nothing more
-        to do there, so :meth:`report` ends it.
+        In the parent :meth:`start` returns when the daemon is ready. A caller that runs the stages itself has nothing
+        more to do there, so :meth:`report` ends the parent.
         """
         is_sealed = isinstance(self.pid_file, PidLockFile) and self.pid_file.is_sealed
         self._owns_lock = not is_sealed
@@ -180,14 +180,14 @@ class Stages(Ordered):
         self.report()
 
     def prevent_core_dumps(self) -> None:
-        """Let neither this process nor its children write core dumps."""
+        """Keep this process and its children from writing core dumps."""
         if self.prevent_core:
             steps.prevent_core_dumps()
 
     def take_pid_file(self) -> None:
         """Take the pid file while the process is still its original user."""
         if self.user is not None or self.group is not None:
-            from flagman.daemon.privileges import Identity  # noqa: PLC0415 - for those who become somebody else
+            from flagman.daemon.privileges import Identity  # noqa: PLC0415 - only to become another user
 
             self._identity = Identity(self.user, self.group)
         if self.chroot is not None or self.user is not None:
@@ -200,7 +200,7 @@ class Stages(Ordered):
         if not self.detached:
             atexit.register(self._clean_up)
         self._detachment.tell(lock.path)
-        # From here on somebody may send them.
+        # From here on other programs may send them, because the file names this process.
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.signal_map)
         try:
             lock.acquire()
@@ -209,9 +209,9 @@ class Stages(Ordered):
             raise DaemonError(f"pid file {lock.path!r}: cannot be written: {error.strerror}") from error
 
     def change_root(self) -> None:
-        """Let paths begin at another directory; nothing that is open leads out of it."""
+        """Make another directory the root of all paths; nothing that is open leads out of it."""
         if self.chroot is not None:
-            # There may be none.
+            # The new root may have no null device.
             self._null = descriptors.above_standard(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
             steps.change_root(self.chroot)
 
@@ -223,17 +223,17 @@ class Stages(Ordered):
             self._identity.take_on()
 
     def set_umask(self) -> None:
-        """Say what others may not do with new files."""
+        """Set the mode bits that new files do not get."""
         if self.umask is not None:
             os.umask(self.umask)
 
     def change_directory(self) -> None:
-        """Leave the directory of the caller, which would else be in use for ever."""
+        """Leave the directory of the caller, which would be in use for ever otherwise."""
         if self.working_directory is not None:
             steps.change_directory(self.working_directory)
 
     def handle_signals(self) -> None:
-        """Install the handlers of the signal map; what has come meanwhile arrives now."""
+        """Install the handlers of the signal map; signals that came meanwhile arrive now."""
         for signum, handler in self.signal_map.items():
             found = getattr(self, handler) if isinstance(handler, str) else handler
             steps.handle(signum, signal.SIG_IGN if found is None else found)
@@ -241,7 +241,7 @@ class Stages(Ordered):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.signal_map)
 
     def close_descriptors(self) -> None:
-        """Close what was open at the beginning, but no file that is to be inherited or has been opened since."""
+        """Close what was open at the beginning, except files to inherit and files that were opened since."""
         spared = {*self.inherit_files, *launcher.activation(), *self._given()}
         if self._lock is not None:
             spared |= self._lock.descriptors
@@ -249,7 +249,7 @@ class Stages(Ordered):
         self._inheritance = {}
 
     def redirect_streams(self) -> None:
-        """Let the standard streams lead where they shall, all or none of them."""
+        """Redirect the standard streams, all or none of them."""
         null: Stream | None = None
         if self.detached:
             null = os.devnull if self._null < 0 else self._null
@@ -263,25 +263,25 @@ class Stages(Ordered):
         self._null = -1
 
     def _given(self) -> set[int]:
-        """Give the numbers of the streams that are to lead to something that is open already."""
+        """Return the descriptors of the streams that were given as something open, not as a path."""
         streams = (self.stdin, self.stdout, self.stderr)
         return {descriptors.number_of(s) for s in streams if s is not None and not isinstance(s, str | os.PathLike)}
 
     def _lasting(self, stream: Stream) -> Stream:
-        """Give a stream as it was before it led elsewhere."""
+        """Return what a stream led to before the forks: a copy of a standard descriptor, or itself."""
         if isinstance(stream, str | os.PathLike):
             return stream
         number = descriptors.number_of(stream)
         return self._copies.get(number, number)
 
     def _clean_up(self) -> None:
-        """Let go, once."""
+        """Call :meth:`let_go`, but only once."""
         if not self._is_clean:
             self._is_clean = True
             self.let_go()
 
     def let_go(self) -> None:
-        """Remove the pid file, at the end; a request to end does not disturb that."""
+        """Remove the pid file at the end; a request to end does not interrupt that."""
         could_leave, self._can_leave = self._can_leave, False
         try:
             if self._lock is not None:

@@ -14,22 +14,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The mode of what only this user may open, and so only this user lock.
+#: The mode of a file that only this user may open, and so only this user may lock.
 PRIVATE = 0o600
-# Seconds between two looks whose turn it is.
+# Seconds between two attempts to get the turn.
 _PAUSE = 0.001
-# Seconds that everybody waits at least for a turn, which takes a millisecond.
+# Seconds that a process waits at least for the turn; a turn takes a millisecond.
 _PATIENCE = 5.0
 
 
 @contextmanager
 def taken(directory: int, name: str, limit: float = 0) -> Iterator[None]:
-    """Have the turn: the lock on a file that is there for that long.
+    """Hold the turn: the lock on a file that exists only meanwhile.
 
-    :param directory: a descriptor of where the file is
-    :param limit: until when to wait for the turn, if that is later than five seconds from now
-    :raises FlagmanError: if another process has it, and does not end it
-    :raises OSError: if the file cannot be made
+    :param directory: a descriptor of the directory of the file
+    :param limit: the monotonic time until which to wait for the turn, if that is later than five seconds from now
+    :raises FlagmanError: if another process has the turn, and does not end it
+    :raises OSError: if the file cannot be created
     """
     limit = max(limit, time.monotonic() + _PATIENCE)
     while (descriptor := _lock(directory, name)) < 0:
@@ -45,7 +45,7 @@ def taken(directory: int, name: str, limit: float = 0) -> Iterator[None]:
 
 
 def _lock(directory: int, name: str) -> int:
-    """Make and lock the file; give its descriptor, or a negative number if somebody else was faster."""
+    """Create and lock the file; return its descriptor, or a negative number if another process was faster."""
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags, PRIVATE, dir_fd=directory)
     try:
@@ -56,7 +56,7 @@ def _lock(directory: int, name: str) -> int:
         pass
     except BaseException as error:
         os.close(descriptor)
-        if isinstance(error, OSError):  # nobody can lock it; otherwise it may be somebody else's
+        if isinstance(error, OSError):  # no process can lock it; otherwise another one may have it
             os.unlink(name, dir_fd=directory)
         raise
     os.close(descriptor)

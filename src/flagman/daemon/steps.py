@@ -1,4 +1,4 @@
-"""Single steps on the way to a daemon, each of which works, or says in one line why it does not."""
+"""Single steps on the way to a daemon; each works, or raises DaemonError with a reason of one line."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def import_late() -> None:
-    """Import what only the end needs: in another root, or for another user, it may not be there any more."""
-    with suppress(ImportError):  # this user never could
+    """Import what only the daemon's end needs: in another root, or for another user, it may be out of reach then."""
+    with suppress(ImportError):  # this user could not import it anyway
         import traceback  # noqa: PLC0415
 
         from flagman.daemon import crash  # noqa: F401, PLC0415
@@ -31,7 +31,7 @@ def import_late() -> None:
 
 
 def handle(signum: int, handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
-    """Give a signal its handler."""
+    """Install the handler of a signal."""
     try:
         signal.signal(signum, handler)
     except (OSError, ValueError, TypeError) as error:
@@ -39,9 +39,9 @@ def handle(signum: int, handler: Callable[[int, FrameType | None], object] | sig
 
 
 def prevent_core_dumps() -> None:
-    """Set the limit of their size to 0, for good, see :manpage:`core(5)`.
+    """Set the size limit of core dumps to 0, for good, see :manpage:`core(5)`.
 
-    It does not hold for a program to which the kernel has been told to pipe them.
+    The limit does not apply if the kernel is set to pipe core dumps to a program.
     """
     import resource  # noqa: PLC0415 - for this step alone
 
@@ -52,7 +52,7 @@ def prevent_core_dumps() -> None:
 
 
 def change_root(path: str | os.PathLike[str]) -> None:
-    """Let paths begin there, also that of the working directory, which would lead out otherwise."""
+    """Make a directory the root and the working directory, because the old one would be outside of the root."""
     try:
         os.chroot(path)
         os.chdir("/")
@@ -61,7 +61,7 @@ def change_root(path: str | os.PathLike[str]) -> None:
 
 
 def change_directory(path: str | os.PathLike[str]) -> None:
-    """Make it the working directory."""
+    """Make a directory the working directory."""
     try:
         os.chdir(path)
     except (OSError, ValueError) as error:
@@ -73,7 +73,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def redirect(*streams: Stream | None) -> None:
-    """Let the standard streams lead elsewhere, all or none of them.
+    """Redirect the standard streams, all or none of them.
 
     :param streams: for input, output and error; None keeps one as it is
     """

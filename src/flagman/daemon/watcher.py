@@ -1,4 +1,4 @@
-"""The process between a daemon and whoever has started it, until the daemon is ready."""
+"""The process between a daemon and the process that started it, until the daemon is ready."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-#: What the daemon says when it is ready, and then the watcher. It also ends what the daemon has said before:
+#: Sent when the daemon is ready, and passed on by the watcher; also ends the message that begins with NAMED.
 READY = b"\0"
-#: what begins with this, the path of its pid file.
+#: Begins the daemon's message with the path of its pid file.
 NAMED = b"="
 _CHUNK = 65536
 
 
 def watch(pid: int, readiness: int, interest: int, news: int) -> NoReturn:
-    """Tell what becomes of the daemon until it is ready, and stop it if nobody waits for that any longer.
+    """Report what becomes of the daemon until it is ready, and stop it if the parent no longer waits for that.
 
     All signals are blocked here: it waits for the ends of pipes, which cannot come at the wrong moment.
 
     :param pid: of the daemon
-    :param readiness: what the daemon says
-    :param interest: ends with the interest of who waits
-    :param news: where that is told
+    :param readiness: the pipe on which the daemon reports
+    :param interest: the pipe that ends when the parent no longer waits
+    :param news: the pipe to the parent
     """
     try:
-        with suppress(BrokenPipeError):  # told to nobody
+        with suppress(BrokenPipeError):  # the parent has gone
             os.write(news, b"%d\n" % pid)
         path, is_ready = _listen(pid, readiness, interest)
         if is_ready:
@@ -48,7 +48,7 @@ def watch(pid: int, readiness: int, interest: int, news: int) -> NoReturn:
 
 
 def _listen(pid: int, readiness: int, interest: int) -> tuple[bytes, bool]:
-    """Give the path of the pid file, if there is one, and whether the daemon is ready and was not to be stopped."""
+    """Return the path of the pid file, or nothing, and whether the daemon is ready; stop it if the parent has gone."""
     poll = select.poll()
     for descriptor in (readiness, interest):
         poll.register(descriptor, select.POLLIN)
@@ -64,13 +64,13 @@ def _listen(pid: int, readiness: int, interest: int) -> tuple[bytes, bool]:
         else:
             with suppress(OSError):
                 os.kill(pid, signal.SIGTERM)
-                os.kill(pid, signal.SIGCONT)  # if it is stopped it would not see that
-            os.close(readiness)  # if it does not mind, it will when it says that it is ready
+                os.kill(pid, signal.SIGCONT)  # a suspended process would not act on TERM
+            os.close(readiness)  # if it ignores TERM, it will fail when it reports that it is ready
             return _split(said)[0], False
 
 
 def _split(said: bytes) -> tuple[bytes, bytes]:
-    """Tell the path, which comes first or not at all, from what follows: who says that may have lost its privileges."""
+    """Split the path, which comes first or not at all, from the rest, which an untrusted user may have sent."""
     if not said.startswith(NAMED):
         return b"", said
     path, _, rest = said.removeprefix(NAMED).partition(READY)
@@ -78,6 +78,6 @@ def _split(said: bytes) -> tuple[bytes, bytes]:
 
 
 def _clean(pid: int, path: bytes) -> None:
-    """Remove the pid file that the daemon could not, since it was killed, or had given up its privileges."""
+    """Remove the pid file if the daemon could not, because it was killed or had dropped its privileges."""
     with suppress(FlagmanError, OSError):
         PidLockFile(os.fsdecode(path), shared=True).remove_after(pid)
