@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from flagman.web.channels import Channel
 
-# Bytes of a line, as http.client has it, and of a whole head: whatever sends more does not stop by itself.
+# Bytes of a line, as in http.client, and of a whole head: a server that sends more may never stop.
 _LONGEST_LINE = 65_536
 _LONGEST_HEAD = 1_048_576
 _WITHOUT_BODY = (204, 304)
@@ -22,29 +22,29 @@ _WITHOUT_BODY = (204, 304)
 _LONGEST_EARLY = 16_777_216
 # Bytes of a body that are read at once.
 _CHUNK = 65_536
-# What comes before the final answer; after 101 something else than HTTP does.
+# Answers that come before the final one; not 101, after which another protocol follows.
 _INFORMATION = re.compile(rb"HTTP/\S+[ \t]+1(?!01)[0-9][0-9](?![0-9])")
 _SUCCESS = re.compile(rb"HTTP/\S+[ \t]+[12][0-9][0-9](?![0-9])")
 _ERROR = re.compile(rb"HTTP/\S+[ \t]+[45][0-9][0-9](?![0-9])")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-# What a head is asked for here; http.client reads no more than a hundred lines of it.
+# The only headers that are passed on, because http.client reads no more than a hundred lines of a head.
 _TOLD = re.compile(rb"(content-length|location|transfer-encoding):", re.IGNORECASE)
 
 
 class Early:
-    """What a server says while it is still sent the request."""
+    """What a server sends while the request is still being sent."""
 
     def __init__(self) -> None:
-        #: All of it.
+        #: All that has come.
         self.said = bytearray()
-        # Where the answer begins, behind what comes before it.
+        # Where the final answer begins, behind the ones that come before it.
         self._start = 0
         self._is_success = False
 
     def take(self, data: bytes) -> bool:
-        """Take something in; tell whether the server has said why it does not want the rest.
+        """Take data in; return whether the server has said why it does not want the rest of the request.
 
-        That is a whole head of an answer which is no success: one may begin before all has been read.
+        It says so with the whole head of an answer that is no success. A success may begin before it has read all.
         """
         seen = max(self._start, len(self.said) - len(b"\r\n\r"))
         self.said += data
@@ -62,6 +62,7 @@ class _Raw(io.RawIOBase):
     """What comes from a channel, as a file.
 
     :param early: what has come before
+    :param limit: the monotonic time until which to wait for more
     """
 
     def __init__(self, channel: Channel, early: bytearray, limit: float) -> None:
@@ -83,10 +84,10 @@ class _Raw(io.RawIOBase):
 
 
 class _Rest(io.BufferedReader):
-    """A file that stands in for the socket which http.client makes its file of."""
+    """A file in the place of the socket from which http.client would make a file."""
 
     def makefile(self, _: str) -> _Rest:
-        """Give the file."""
+        """Return the file."""
         return self
 
 
@@ -109,13 +110,13 @@ class _Joined(io.RawIOBase):
 
 
 class Answer:
-    """An answer; its head has come.
+    """An answer, of which the head has been read.
 
     :param channel: where it comes from
-    :param early: what of it has come already
+    :param early: the part that has come already
     :param method: that of the request
-    :param limit: until when it has to be there, on the monotonic clock
-    :raises HTTPException: if it is none
+    :param limit: the monotonic time by which it has to be complete
+    :raises HTTPException: if it is not a valid answer
     :raises OSError: if nothing comes
     """
 
@@ -140,11 +141,11 @@ class Answer:
         self._response.close()
 
     def read_to_the_end(self) -> None:
-        """Read the body, and drop it: some servers work as long as somebody reads.
+        """Read the body, and drop it, because some servers stop their work when the client stops reading.
 
         :raises HTTPException: if it ends in the middle
         """
-        if self.status in _WITHOUT_BODY:  # whatever its head says
+        if self.status in _WITHOUT_BODY:  # even if its head announces one
             return
         # If the length of a chunk is nonsense, read() takes all that ever comes into memory.
         read = self._response.read1 if self._response.chunked else self._response.read
@@ -158,9 +159,10 @@ class Answer:
             raise HTTPException(f"the answer ends {missing} bytes too early")
 
     def quote(self, most: int, limit: float) -> bytes:
-        """Give the beginning of the body, or as much of it as comes until then.
+        """Return the beginning of the body, or as much of it as comes in time.
 
-        :param most: bytes
+        :param most: the number of bytes that are wanted
+        :param limit: the monotonic time until which to wait
         """
         self._raw.limit = min(self._raw.limit, limit)
         most = min(most, most if self._response.length is None else self._response.length)
@@ -174,7 +176,7 @@ class Answer:
 
 
 def _head(reader: io.BufferedReader[_Raw]) -> bytes:
-    """Read the head of the final answer, and give what of it is wanted: the first header of each name."""
+    """Read the head of the final answer; return it with the headers that are needed, the first of each name."""
     size = 0
     while True:
         first = reader.readline(_LONGEST_LINE + 1)
@@ -191,7 +193,7 @@ def _head(reader: io.BufferedReader[_Raw]) -> bytes:
                 name = match[1].lower() if match and match[1].lower() not in told else b""
                 if name:
                     told[name] = line
-            elif name:  # it goes on
+            elif name:  # a header goes on
                 told[name] = told[name].rstrip(b"\r\n") + b" " + line.lstrip(b" \t")
         if _INFORMATION.match(first):
             continue
@@ -201,7 +203,7 @@ def _head(reader: io.BufferedReader[_Raw]) -> bytes:
 
 
 def _plain(header: bytes) -> bytes:
-    """Write a header as http.client takes it: the last of several codings, one length that stands there twice."""
+    """Return a header as http.client accepts it: the last of several codings, and a repeated length only once."""
     name, _, value = header.partition(b":")
     words = [word.strip() for word in value.lower().split(b",")]
     if name.lower() == b"transfer-encoding" or (name.lower() == b"content-length" and len(set(words)) == 1):

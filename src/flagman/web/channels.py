@@ -26,17 +26,17 @@ if TYPE_CHECKING:
         def receive(self, limit: float) -> bytes:
             """Wait for bytes; empty at the end.
 
-            :param limit: until when, on the monotonic clock
+            :param limit: the monotonic time until which to wait
             :raises TimeoutError: if nothing has come by then
             """
 
         def send(self, data: bytes, take: Take) -> bool:
             """Send bytes, and take in what comes meanwhile.
 
-            :returns: whether all has been sent: not if ``take`` does not want that, or the other side has closed
+            :returns: whether all has been sent: not if ``take`` has returned True, or the other side has closed
             """
 
-    #: Takes what comes while something is sent, and nothing at the end; True means that the rest need not be sent.
+    #: Takes what comes during a send, and empty bytes at the end; True means that the rest need not be sent.
     Take = Callable[[bytes], bool]
 
 
@@ -49,14 +49,14 @@ class Stream:
 
     :param connection: the socket, which does not block
     :param interrupter: may end a wait
-    :param limit: until when all has to be done, on the monotonic clock
+    :param limit: the monotonic time by which all has to be done
     """
 
     def __init__(self, connection: socket.socket, interrupter: Interrupter, limit: float) -> None:
         self._socket = connection
         self._interrupter = interrupter
         self._limit = limit
-        # Something has come while something was sent.
+        # Whether something has come during a send.
         self._has_taken = False
 
     def receive(self, limit: float) -> bytes:
@@ -98,7 +98,7 @@ class Stream:
         return not left
 
     def has_news(self) -> bool:
-        """Tell whether there is something to receive."""
+        """Return whether there is something to receive."""
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)
         return bool(poll.poll(0))
@@ -117,14 +117,14 @@ class Tls:
     """TLS over another channel.
 
     :param lower: that channel
-    :param context: what is trusted
-    :param host: the name that the certificate has to have
-    :param limit: until when all has to be done, on the monotonic clock
-    :raises OSError: if there is no such certificate, or the other side speaks no TLS
+    :param context: the certificates to trust
+    :param host: the name that the server's certificate has to have
+    :param limit: the monotonic time by which all has to be done
+    :raises OSError: if the server has no such certificate, or speaks no TLS
     """
 
     def __init__(self, lower: Channel, context: ssl.SSLContext, host: str, limit: float) -> None:
-        import ssl  # noqa: PLC0415 - for https alone
+        import ssl  # noqa: PLC0415 - only for https
 
         self._lower = lower
         self._limit = limit
@@ -138,7 +138,7 @@ class Tls:
             except ssl.SSLWantReadError:
                 self._go_on(limit)
             except ssl.SSLError:
-                self._lower.send(self._outgoing.read(), self._feed)  # the other side is told why
+                self._lower.send(self._outgoing.read(), self._feed)  # tells the other side why
                 raise
             else:
                 break
@@ -151,7 +151,7 @@ class Tls:
                 return self._tls.read(_CHUNK)
             except self._wants:
                 self._go_on(limit)
-            except self._over:  # an end without a farewell is noticed where more is expected
+            except self._over:  # if the end comes unannounced, the reader that expects more notices
                 return b""
 
     def send(self, data: bytes, take: Take) -> bool:
@@ -162,7 +162,7 @@ class Tls:
                     self._tls.write(data[start : start + _CHUNK])
                 except self._wants:  # the other side wants to negotiate again
                     self._go_on(self._limit)
-                except self._over:  # it has said all that it wanted to
+                except self._over:  # the other side has closed
                     return False
                 else:
                     break
@@ -171,19 +171,19 @@ class Tls:
         return True
 
     def _look(self, came: bytes, take: Take) -> bool:
-        """Take in what has come while something is sent."""
+        """Pass what has come during a send to ``take``, and return whether that wants to stop the send."""
         self._feed(came)
         try:
             while not take(self._tls.read(_CHUNK)):
                 pass  # one record each
         except self._wants:
-            return False  # a matter of TLS
+            return False  # it was for TLS itself
         except self._over:
             return take(b"")
         return True
 
     def _go_on(self, limit: float) -> None:
-        """Send what TLS has to say, and wait for what it wants to hear."""
+        """Send what TLS has to send, and wait for what it needs to receive."""
         pending = self._incoming.pending
         self._lower.send(self._outgoing.read(), self._feed)
         if self._incoming.pending == pending:
@@ -200,7 +200,8 @@ class Tls:
 def wait(interrupter: Interrupter, poll: select.poll, limit: float) -> list[tuple[int, int]]:
     """Wait for descriptors, or for a signal.
 
-    :raises TimeoutError: when the time is over
+    :param limit: the monotonic time until which to wait
+    :raises TimeoutError: if nothing has come by then
     """
     left = limit - time.monotonic()
     events = interrupter.wait(poll, None if left == math.inf else max(left, 0))

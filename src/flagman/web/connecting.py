@@ -48,7 +48,8 @@ def connect_to_path(path: str, interrupter: Interrupter, limit: float) -> Stream
 def connect(host: str, port: int, interrupter: Interrupter, limit: float) -> Stream:
     """Connect to the address of a host that answers first.
 
-    They are tried in the order of the look-up, each two seconds after the one before, or at once if that has failed.
+    The addresses are tried in the order of the look-up, each two seconds after the one before, or at once if that one
+    has failed.
 
     :raises OSError: if none answers
     """
@@ -58,7 +59,7 @@ def connect(host: str, port: int, interrupter: Interrupter, limit: float) -> Str
 
 
 class _Race:
-    """Several connections that are being made, of which one is wanted."""
+    """Connects to several addresses, and keeps the connection that is made first."""
 
     def __init__(self, addresses: Iterable[tuple[int, int, int, str, object]], interrupter: Interrupter) -> None:
         self._addresses = list(addresses)
@@ -66,11 +67,11 @@ class _Race:
         self._poll = interrupter.wakeup.poll()
         self._runners: dict[int, socket.socket] = {}
         self._error: OSError | None = None
-        # One of them, so that it is the next one's turn.
+        # Whether an attempt has failed, so that the next address is due.
         self._has_failed = False
 
     def run(self, limit: float) -> socket.socket:
-        """Give the first that is connected."""
+        """Return the first socket that is connected."""
         try:
             while True:
                 winner = self._start() if self._addresses else None
@@ -89,7 +90,7 @@ class _Race:
                 runner.close()
 
     def _start(self) -> socket.socket | None:
-        """Begin with the next address; give its connection if that is made at once."""
+        """Begin to connect to the next address; return the socket if that succeeds at once."""
         family, kind, protocol, _, address = self._addresses.pop(0)
         try:
             runner = socket.socket(family, kind, protocol)
@@ -105,7 +106,7 @@ class _Race:
         return self._judge(runner.fileno(), number)
 
     def _look(self, turn: float) -> socket.socket | None:
-        """Wait for one to be connected, or for all to have failed, or for the next one's turn."""
+        """Wait until an attempt succeeds or fails, or the next address is due; return the connected socket, if any."""
         try:
             events = wait(self._interrupter, self._poll, turn)
         except TimeoutError:

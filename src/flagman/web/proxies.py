@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flagman.web.urls import Url
 
 _SIX = 6
-# Bits before an address of IPv4 in one of IPv6.
+# Bits in front of an IPv4 address that is mapped into IPv6.
 _MAPPED = 96
 
 
@@ -25,7 +25,7 @@ class Proxy:
 
     :param name: of the variable that names it
     :param value: of that variable: a URL, or a host with or without a port
-    :raises ValueError: if it is no proxy that can be used
+    :raises ValueError: if this proxy cannot be used
     """
 
     def __init__(self, name: str, value: str) -> None:
@@ -39,13 +39,13 @@ class Proxy:
             self.host = host_of(parts, value.rpartition("@")[2])
         except ValueError as error:
             raise ValueError(f"the proxy that {name} names cannot be used: {error}") from None
-        #: It is to be asked with TLS.
+        #: Whether the proxy speaks TLS.
         self.is_secret = parts.scheme == "https"
         self.port = port or PORTS[parts.scheme]
-        #: What it is told about who asks.
+        #: Headers for the proxy alone: the user's name and password, if the variable has them.
         self.headers: list[tuple[str, str]] = []
         if parts.username is not None:
-            from base64 import b64encode  # noqa: PLC0415 - for a password alone
+            from base64 import b64encode  # noqa: PLC0415 - only for a password
 
             who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self.headers.append(
@@ -61,7 +61,7 @@ def _port(parts: SplitResult) -> int | None:
 
 
 def proxy_for(url: Url) -> Proxy | None:
-    """Give the proxy for a URL.
+    """Return the proxy for a URL; None if there is none.
 
     :raises ValueError: if it cannot be used
     """
@@ -73,7 +73,7 @@ def proxy_for(url: Url) -> Proxy | None:
 
 
 def _variable(name: str) -> str:
-    """Read a variable in small letters, or else in capitals; a CGI script's HTTP_PROXY is a header of a request."""
+    """Read a variable in small letters, or else in capitals; in CGI, HTTP_PROXY is a header that the client sent."""
     value = os.environ.get(name)
     if value is None and not (name == "http_proxy" and "REQUEST_METHOD" in os.environ):
         value = os.environ.get(name.upper())
@@ -81,7 +81,7 @@ def _variable(name: str) -> str:
 
 
 def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Tell whether a host is to be asked directly.
+    """Return whether a host is asked directly, without a proxy.
 
     :param no_proxy: names, domains, addresses and networks, each perhaps with a port, or an asterisk
     """
@@ -103,27 +103,27 @@ def _matches(entry: str, host: str, port: int, address: IPv4Address | IPv6Addres
         if not name.isascii():
             try:
                 name = ascii_host(name)
-            except ValueError:  # it is the name of nobody
+            except ValueError:  # no host has this name
                 return False
         return bool(name) and (host == name or host.endswith(f".{name}"))
     return _is_in(address, name)
 
 
 def _is_in(address: IPv4Address | IPv6Address, name: str) -> bool:
-    """Tell whether an address is what a name means, or is in the network that it means."""
-    from ipaddress import ip_network  # noqa: PLC0415 - for addresses alone
+    """Return whether a name is that of an address, or of a network that contains it."""
+    from ipaddress import ip_network  # noqa: PLC0415 - only for addresses
 
     try:
         network = ip_network(name, strict=False)
     except ValueError:  # a name
         return False
     if network.version == _SIX and network.prefixlen < _MAPPED:
-        return address in network  # it is larger than all of IPv4 there
+        return address in network  # it is wider than the mapped IPv4 addresses, and so not about these
     return any(each in network for each in _forms(address))
 
 
 def _forms(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Address, ...]:
-    """Give an address as it is, and as what it is in the other family."""
+    """Return an address as it is, and in the form of the other family, if there is one."""
     from ipaddress import IPv4Address, IPv6Address  # noqa: PLC0415 - as above
 
     if isinstance(address, IPv4Address):
@@ -132,7 +132,7 @@ def _forms(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Addres
 
 
 def _split(entry: str) -> tuple[str, str | None]:
-    """Split a port off; an address of IPv6 is full of colons, and has its port behind a bracket."""
+    """Split off the port; an IPv6 address contains colons itself, so it has its port behind a bracket."""
     if entry.startswith("["):
         name, _, rest = entry[1:].partition("]")
         return name + rest.partition(":")[0], rest.partition(":")[2] or None
@@ -145,7 +145,7 @@ def _split(entry: str) -> tuple[str, str | None]:
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     if not (":" in host or host.rpartition(".")[2].strip("0123456789abcdefx") == ""):
         return None  # a name, as most are
-    from ipaddress import IPv4Address, ip_address  # noqa: PLC0415 - for addresses alone
+    from ipaddress import IPv4Address, ip_address  # noqa: PLC0415 - only for addresses
 
     host = host.partition("%")[0].rstrip(".")
     try:

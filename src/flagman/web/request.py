@@ -1,4 +1,4 @@
-"""A request: what is typed after the method and the URL, and the bytes that a server is sent."""
+"""A request: the words that the user types, and the bytes that are sent to a server."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER = "header="
 _FILE = "@"
 _LAST_LATIN_1 = "\xff"
-# Methods that mean something with a body of no length.
+# Methods for which an empty body means something, so that its length is sent.
 _WITH_BODY = ("POST", "PUT", "PATCH")
-# They follow from the body.
+# Headers that follow from the body, and cannot be chosen.
 _OURS = ("content-length", "transfer-encoding")
-# What no header can have, see RFC 9110, section 5.5.
+# Bytes that no header can contain, see RFC 9110, section 5.5.
 _CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
-# That of a proxy.
+# The header that is sent to a proxy, and to no other server.
 _FOR_PROXY = "proxy-authorization"
-# Bytes of a file that holds a header: whatever is longer is something else.
+# Bytes of a file that holds a header: a longer file is something else.
 _LONGEST = 65_536
 
 
@@ -44,17 +44,17 @@ class Header:
         self._file = file
 
     def read(self) -> str:
-        """Give the value, which may change where it is in a file.
+        """Return the value; that of a file is read each time, because it may change.
 
-        :raises OSError: if it cannot be read
-        :raises ValueError: if no header can have it
+        :raises OSError: if the file cannot be read
+        :raises ValueError: if no header can have this value
         """
         if not self._file:
             return self._value
-        # O_NONBLOCK: a FIFO that nobody writes to would hold up everything.
+        # O_NONBLOCK, because a FIFO without a writer would hold up everything.
         descriptor = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # others can be read once, and empty
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # others may be empty, or readable only once
                 raise ValueError(f"{shown(self._file)}, for the header {self.name}, is not a regular file")
             data = os.read(descriptor, _LONGEST + 1)
         finally:
@@ -66,12 +66,12 @@ class Header:
 
 
 class Request:
-    """What is asked for.
+    """What to ask a server for.
 
     :param method: such as GET
-    :param url: where
+    :param url: what the method is for
     :param words: a body, and any number of headers
-    :raises ValueError: if it is no request
+    :raises ValueError: if one of these is not valid
     """
 
     def __init__(self, method: str, url: str, *words: str) -> None:
@@ -92,15 +92,15 @@ class Request:
                 raise ValueError(f"there is a body already; {word!r} is a second one (headers begin with {_HEADER})")
 
     def head(self, url: Url, target: str, extra: Iterable[tuple[str, str]], *, agent: str, has_body: bool) -> bytes:
-        """Give the lines of the request, up to the empty one.
+        """Return the lines of the request, up to the empty one.
 
-        :param url: where it goes: a redirect may have led away from what was asked for
-        :param target: what is asked for there
+        :param url: where it goes; after a redirect that is not the URL of this request
+        :param target: the path, or the URL, in the first line
         :param extra: more headers
-        :param agent: how this program calls itself
-        :param has_body: the body follows
-        :raises OSError: if a header cannot be read
-        :raises ValueError: likewise
+        :param agent: the name of this program, for User-Agent
+        :param has_body: whether the body follows
+        :raises OSError: if the file of a header cannot be read
+        :raises ValueError: if what it holds cannot be a header
         """
         own = self._own(url, for_proxy=False)
         given = {name.lower() for name, _ in own}
@@ -118,15 +118,15 @@ class Request:
         return as_head(f"{self.method} {target} HTTP/1.1", [*headers, *extra, *own])
 
     def for_proxy(self) -> list[tuple[str, str]]:
-        """Give those headers of ours that are meant for a proxy.
+        """Return those of our own headers that are meant for a proxy.
 
-        :raises OSError: if a header cannot be read
-        :raises ValueError: likewise
+        :raises OSError: if the file of a header cannot be read
+        :raises ValueError: if what it holds cannot be a header
         """
         return self._own(self.url, for_proxy=True)
 
     def _own(self, url: Url, *, for_proxy: bool) -> list[tuple[str, str]]:
-        """Give our own headers, which no other host may see: any of them may be a secret."""
+        """Return our own headers; none for another host, because any of them may be a secret."""
         if not url.is_same_host(self.url):
             return []
         return [
@@ -135,7 +135,7 @@ class Request:
 
 
 def as_head(first: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Give the bytes of a request's head."""
+    """Return the bytes of a request's head."""
     return "\r\n".join([first, *(f"{name}: {value}" for name, value in headers), "", ""]).encode("latin-1")
 
 
@@ -145,7 +145,7 @@ def _parse_header(word: str) -> Header:
         raise ValueError(f"{word!r} is not of the form {_HEADER}Name: value, or {_HEADER}Name:@FILE")
     if name.lower() in _OURS:
         raise ValueError(f"the header {name} follows from the body, and cannot be chosen")
-    if value.startswith(_FILE):  # right behind the colon: people are called @somebody, too
+    if value.startswith(_FILE):  # only right behind the colon, because a value may begin with @, too
         if value == _FILE or "\0" in value:
             raise ValueError(f"{word!r} names no file")
         return Header(name, "", file=value.removeprefix(_FILE))

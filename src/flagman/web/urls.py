@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 _UNIX = "unix:"
 # The host of requests to a socket, as curl calls it.
 _LOCAL = "localhost"
-#: Of each scheme that can be asked.
+#: The usual port of each scheme that is supported.
 PORTS = {"http": 80, "https": 443}
-# What the resolver takes; names with an underscore are in use.
+# A part of a name that the resolver accepts; names with an underscore are in use.
 _LABEL = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}", re.IGNORECASE)
 _LONGEST_NAME = 253
 # An address, and perhaps a zone, see RFC 6874.
@@ -27,10 +27,10 @@ _LONGEST_PATH = 107
 
 
 class Url:
-    """A URL that can be asked.
+    """A URL that can be requested.
 
     :param text: the URL
-    :raises ValueError: if it cannot
+    :raises ValueError: if it is not valid, or of another scheme
     """
 
     def __init__(self, text: str) -> None:
@@ -51,27 +51,27 @@ class Url:
             raise ValueError(f"{text!r} is neither http nor https nor {_UNIX}/path.sock:/request/path")
         if not (parts.path + parts.query).isascii():
             raise ValueError(f"{text!r} contains a character that has to be written as %XX")
-        #: In small letters.
+        #: ``http`` or ``https``.
         self.scheme = parts.scheme
         self.has_user = "@" in parts.netloc
-        #: As it is looked up: in ASCII, and without brackets; an address of IPv6 may have a zone behind a %.
+        #: The host as it is looked up: in ASCII and without brackets; an IPv6 address may have a zone behind a %.
         self.host = host_of(parts, text)
         if port == 0:
             raise ValueError(f"{text!r} has a port that no server can have")
         self.port = port or PORTS[self.scheme]
-        #: What is asked for at the host.
+        #: The path and the query, which the host is asked for.
         self.target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not self.target.startswith("/"):
             raise ValueError(f"{text!r} has a path that does not begin with a slash")
 
     @property
     def name(self) -> str:
-        """The host as others know it: a zone is a matter of this one."""
+        """The host without a zone, which has a meaning only on this machine."""
         return self.host.partition("%")[0]
 
     @property
     def bracketed(self) -> str:
-        """The same where a port may follow."""
+        """The name as it is written in front of a port: an IPv6 address is in brackets."""
         return f"[{self.name}]" if ":" in self.name else self.name
 
     @property
@@ -81,32 +81,32 @@ class Url:
 
     @property
     def absolute(self) -> str:
-        """All of it, for a proxy."""
+        """The whole URL, for a proxy."""
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def is_same_host(self, other: Url) -> bool:
-        """Tell whether another URL means the same server: by host and port, where the usual ones are the same."""
+        """Return whether another URL has the same host and port; the usual ports of the two schemes count as equal."""
         return (self.path, self.host, self.authority) == (other.path, other.host, other.authority)
 
     def joined(self, location: str) -> Url:
-        """Give where a redirect leads.
+        """Return the URL to which a redirect leads.
 
-        :param location: of http or https, or relative to this
-        :raises ValueError: if it cannot be asked
+        :param location: a URL of http or https, or one relative to this
+        :raises ValueError: if it cannot be requested
         """
         new = Url(urljoin(self.absolute, location))
         if new.name == self.name:
-            new.host = self.host  # the zone is not lost
+            new.host = self.host  # keep the zone
         new.path = self.path
         return new
 
 
 def host_of(parts: SplitResult, text: str) -> str:
-    """Check a host, and give it in ASCII.
+    """Check a host, and return it in ASCII.
 
     :param parts: of the URL
-    :param text: the URL
-    :raises ValueError: if it is none
+    :param text: the URL, for messages
+    :raises ValueError: if it is not a host's name or address
     """
     if not parts.hostname:
         raise ValueError(f"{text!r} has no host")
@@ -115,7 +115,7 @@ def host_of(parts: SplitResult, text: str) -> str:
         match = _BRACKETS.fullmatch(place)
         if match is None:
             raise ValueError(f"{text!r} has no host that is an address in brackets")
-        from ipaddress import IPv6Address  # noqa: PLC0415 - for addresses alone
+        from ipaddress import IPv6Address  # noqa: PLC0415 - only for addresses
 
         IPv6Address(match[1])
         return f"{match[1]}%{match[2]}" if match[2] else match[1]
@@ -129,9 +129,9 @@ def host_of(parts: SplitResult, text: str) -> str:
 
 
 def ascii_host(name: str) -> str:
-    """Write a name of a host in another script as it is looked up, see :rfc:`3490`.
+    """Return the name of a host, in another script, in the form that is looked up, see :rfc:`3490`.
 
-    :raises ValueError: if it is no name
+    :raises ValueError: if it is not the name of a host
     """
     if found := _DISPUTED.search(name):
         raise ValueError(f"{name!r} contains {found[0]!r}: write the host as it is looked up, beginning with xn--")
