@@ -29,11 +29,11 @@ class Option:
     :param names: short and long, in one word or two
     :param kind: of its value
     :param default: its value if it is not given
-    :param where: it may stand: :data:`LINE`, :data:`FILE` or :data:`BINDING`
-    :param is_for_start: it has its say at the start; a reload does not change it
-    :param is_in_unit: a printed unit has it, too
+    :param where: the places where it may stand: :data:`LINE`, :data:`FILE` or :data:`BINDING`
+    :param is_for_start: whether it has an effect only at the start, so that a reload does not change it
+    :param is_in_unit: whether a printed unit has it, too
     :param explanation: for the help
-    :param setting: the attribute of :class:`flagman.config.settings.Settings`; that of the long name by default
+    :param setting: the attribute of :class:`flagman.config.settings.Settings`; by default the long name
     """
 
     __slots__ = ("default", "explanation", "is_for_start", "is_in_unit", "kind", "names", "setting", "where")
@@ -61,7 +61,7 @@ class Option:
 
     @property
     def key(self) -> str:
-        """What the file calls it."""
+        """The name of its key in the file."""
         return self.names[-1].removeprefix("--")
 
 
@@ -84,10 +84,10 @@ class TriggerOption:
         self.reader = reader
 
     def source(self, text: str) -> Source:
-        """Read what raises the flag.
+        """Return the source that raises the flag.
 
-        :param text: the word before the action; nothing is read of it if the option takes none
-        :raises ValueError: if it cannot be that
+        :param text: the word before the action; it is ignored if the option takes none
+        :raises ValueError: if the word is not valid
         """
         module, _, function = self.reader.partition(":")
         read: Callable[[str], Source] = getattr(import_module(f"flagman.triggers.{module}"), function)
@@ -115,7 +115,7 @@ TRIGGERS = {
 SWITCH = Switch()
 OFF, ON = False, True
 
-#: All other options, in the order in which the help shows them, by what they are about.
+#: All other options, grouped by subject, in the order in which the help shows them.
 GROUPS = {
     "where to read more": (
         Option(
@@ -255,7 +255,7 @@ GROUPS = {
         Option("-v --verbose", Repeated(""), 0, "more log messages; twice for even more"),
     ),
 }
-#: All of them.
+#: The options of all groups.
 OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 
 #: All long options that bind no action, and whether each takes a value.

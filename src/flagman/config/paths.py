@@ -7,17 +7,17 @@ from contextlib import suppress
 
 
 def working_directory() -> str:
-    """Give the working directory by the name that its user knows it by, as ``pwd`` does.
+    """Return the working directory under the name that the user knows, as ``pwd`` does.
 
-    That is PWD, if it is an absolute path without ``.`` and ``..``, and leads there, see :manpage:`pwd(1p)`: it may
-    contain a link that will lead to another directory one day, as to the next release. Otherwise it is what the
-    kernel says.
+    That is PWD, if it is an absolute path without ``.`` and ``..``, and leads there, see :manpage:`pwd(1p)`. It may
+    contain a link that will lead to another directory one day, such as the next release. Otherwise the kernel's path
+    is returned.
 
     :raises OSError: if the directory has been deleted
     """
     physical = os.getcwd()  # noqa: PTH109 - pathlib costs 5 ms at a start
     logical = os.environ.get("PWD", "")
-    # What is called /proc/self or /dev/fd differs from one process to the next.
+    # Paths such as /proc/self and /dev/fd lead elsewhere in another process.
     is_lasting = logical.startswith("/") and not logical.startswith(("/proc/", "/dev/"))
     if is_lasting and not {".", ".."} & set(logical.split("/")):
         with suppress(OSError, ValueError):

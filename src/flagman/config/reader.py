@@ -1,6 +1,6 @@
-"""The configuration file: TOML in, settings and bindings out, or all that is wrong with it.
+"""The configuration file: TOML in, settings and bindings out, or all mistakes in the file.
 
-The tables are ``[flagman]``, whose keys are the long options of the command, ``[[on]]``, one binding each, and
+The tables are ``[flagman]``, with the long options of the command as keys, ``[[on]]``, one binding each, and
 ``[logging]``, which belongs to :func:`logging.config.dictConfig`. Nothing is interpolated.
 """
 
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
-# Those that a binding may have for itself.
+# The keys that a binding may have, too.
 _OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING}
-# The keys of [[on]] that tell what raises the flag.
+# The keys of [[on]] that name what raises the flag.
 _SOURCES = {name.removeprefix("--"): trigger for name, trigger in TRIGGERS.items() if trigger.value}
 
 
 class Config:
-    """What a file says."""
+    """The content of a file."""
 
     def __init__(self) -> None:
         #: Options, by the name of their setting.
         self.options: dict[str, object] = {}
         #: In the order of the file.
         self.bindings: list[Binding] = []
-        #: As it is; None if there is none.
+        #: The table [logging] as it is; None if there is none.
         self.logging: dict[str, object] | None = None
         #: The tables of parts, as they are.
         self.tables: dict[str, object] = {}
 
     def below(self, given: Settings) -> Settings:
-        """Give all settings: those of the command line take precedence, and its bindings come after the file's."""
+        """Return all settings: those of the command line take precedence, and its bindings come after the file's."""
         settings = Settings(**{**self.options, **vars(given)})
         bindings = (*(binding.separated(settings) for binding in self.bindings), *given.bindings)
         return settings.changed(bindings=bindings, logging=self.logging, tables=self.tables)
@@ -61,8 +61,8 @@ class Config:
 class File:
     """A file that has been read; its actions are found by :meth:`complete`.
 
-    :param path: of the file, as its user knows it
-    :param place: where it is by now, if not there
+    :param path: of the file, as the user knows it
+    :param place: where the file is now, if that path no longer leads there
     :param tables: tables that are known beside those of flagman itself
     :raises ConfigError: if it cannot be read
     """
@@ -84,11 +84,11 @@ class File:
 
     @property
     def options(self) -> Mapping[str, object]:
-        """What [flagman] says, by the names of the settings; nothing if anything in it is wrong."""
+        """The options of [flagman], by the names of their settings; none if there are mistakes."""
         return {} if self._reader.mistakes else self._config.options
 
     def complete(self, find: Find) -> Config:
-        """Find the actions, and give all that the file says.
+        """Find the actions, and return the whole content of the file.
 
         :param find: finds actions by name
         :raises ConfigError: if anything in the file is wrong; the error has one line for each mistake
@@ -100,9 +100,9 @@ class File:
 
 
 class _Reader:
-    """Turns tables into what they mean, and gathers what is wrong with them.
+    """Turns tables into options and bindings, and collects the mistakes in them.
 
-    :param path: how to name the file
+    :param path: the file, for messages
     :param tables: tables that are known beside those of flagman itself
     """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flagman.types import ActionArgument, ActionName, FlagName, SignalNumber
 
 
-# Sets the variant of a flag apart; in the name of a trigger it is doubled, so that no two flags are confused.
+# Stands between trigger and variant in a flag; in the name of a trigger it is doubled, so that no two flags are equal.
 _MARK = "~"
 
 
@@ -26,11 +26,11 @@ class Binding:
     """One action for one flag; it is never changed.
 
     :param source: what raises its flag
-    :param name: the name by which the action was asked for
+    :param name: the name of the action, as it was typed
     :param action: the class, found and loaded
     :param arguments: as many as the action takes
     :param options: settings for this binding alone, by name
-    :param variant: sets its flag apart from others of the same source
+    :param variant: makes its flag different from others of the same source
     """
 
     __slots__ = ("action", "arguments", "flag", "name", "options", "source", "title", "variant")
@@ -53,15 +53,15 @@ class Binding:
         flag = source.trigger.replace(_MARK, 2 * _MARK)
         #: The flag that runs it.
         self.flag: FlagName = f"{flag}{_MARK}{variant}" if variant else flag
-        #: What people are told that its flag is called.
+        #: The name of its flag in messages.
         self.title = f"{source.trigger}{_MARK}{variant}" if variant else source.trigger
 
     def as_variant(self, variant: str) -> Binding:
-        """Give the same binding with a flag that is set apart."""
+        """Return the same binding with the flag of a variant."""
         return Binding(self.source, self.name, self.action, self.arguments, self.options, variant)
 
     def placed(self, absolute: Callable[[str], str]) -> Binding:
-        """Give the same binding for a process that works elsewhere.
+        """Return the same binding for a process in another working directory.
 
         :param absolute: makes a path absolute
         """
@@ -69,12 +69,12 @@ class Binding:
         return Binding(source, self.name, self.action, self.arguments, self.options, self.variant)
 
     def separated(self, settings: Settings) -> Binding:
-        """Give the binding a flag of its own if it has a debounce or a jitter of its own: it runs at other moments."""
+        """Return the binding with a flag of its own if it has its own debounce or jitter: it runs at other moments."""
         name = self.source.spread()
         span = self.options.get(name)
         if not isinstance(span, float) or span == getattr(settings, name):
             return self
-        from flagman.text.spans import format_span  # noqa: PLC0415 - for bindings with options of their own
+        from flagman.text.spans import format_span  # noqa: PLC0415 - only for bindings with their own options
 
         return self.as_variant(format_span(span))
 
@@ -82,7 +82,7 @@ class Binding:
 class Settings:
     """The options of one run, under the names that they have on the command line; they are never changed.
 
-    :param values: those that have been given; all others have their defaults
+    :param values: the options that were given; all others have their defaults
     """
 
     #: All bindings, in the order in which they were given.
@@ -105,13 +105,13 @@ class Settings:
     run_at_start: bool
     #: Stop after the first bundle that has run.
     once: bool
-    #: Seconds that the running action, and then each tear_down, may take once a stop was asked for.
+    #: Seconds that the running action, and then each tear_down, may take after a request to stop.
     stop_timeout: float
     #: Exit with status 0 instead of 1 when all actions have closed.
     successful_empty: bool
     #: Tell systemd about this process.
     systemd: bool
-    #: The file with the process id, which nobody else may hold; empty for none.
+    #: The file with the process id, which no other process may hold; empty for none.
     pid_file: str
     #: Go into the background.
     daemon: bool
@@ -129,11 +129,11 @@ class Settings:
     stdout: str | None
     #: Where standard error goes.
     stderr: str | None
-    #: The least level that is logged.
+    #: The lowest level that is logged.
     log_level: str
     #: How records are written, see :mod:`flagman.log.setup`.
     log_format: str
-    #: Where to; empty for stderr.
+    #: The file for the log; empty for stderr.
     log_file: str
     #: Log critical messages only.
     quiet: bool
@@ -141,9 +141,9 @@ class Settings:
     verbose: int
     #: List the known actions instead of running.
     list: bool
-    #: Look at everything, but do not run.
+    #: Check everything, but do not run.
     check: bool
-    #: Run, but log what each action would do instead of letting it.
+    #: Run, but log what each action would do instead of doing it.
     dry_run: bool
     #: The configuration file; empty if there is none.
     config: str
@@ -151,9 +151,9 @@ class Settings:
     print_config: bool
     #: Print a unit for systemd instead of running.
     print_unit: bool
-    #: ... and a timer that ticks at these moments; empty for none.
+    #: With print_unit, also print a timer that ticks at these moments; empty for none.
     timer: str
-    #: For :func:`logging.config.dictConfig`, as the file says it.
+    #: The table [logging] of the file, for :func:`logging.config.dictConfig`.
     logging: dict[str, object] | None = None
     #: The tables of parts, as the file says them.
     tables: Mapping[str, object] = MappingProxyType({})
@@ -165,15 +165,15 @@ class Settings:
         raise AttributeError(f"settings are never changed; changed({name}=...) gives others")
 
     def changed(self, **values: object) -> Settings:
-        """Give the same settings with other values."""
+        """Return the same settings with other values."""
         return Settings(**{**vars(self), **values})
 
     def of(self, binding: Binding) -> Settings:
-        """Give the settings that hold for one binding: its own before those of all."""
+        """Return the settings that hold for one binding: its own options override the common ones."""
         return self.changed(**binding.options) if binding.options else self
 
     def by_signal(self) -> dict[SignalNumber, tuple[FlagName, ...]]:
-        """Give the flags of each signal that has actions."""
+        """Return the flags of each signal that has actions."""
         flags: dict[SignalNumber, dict[FlagName, None]] = {}
         for binding in self.bindings:
             for signum in binding.source.signals():
@@ -181,13 +181,13 @@ class Settings:
         return {signum: tuple(names) for signum, names in flags.items()}
 
     def reloads(self) -> tuple[Binding, ...]:
-        """Give the bindings that make the file be read again."""
+        """Return the bindings that reload the file."""
         return tuple(binding for binding in self.bindings if binding.name == "reload")
 
     def check_together(self) -> None:
-        """Refuse settings that contradict each other, though each of them is valid.
+        """Refuse settings that contradict each other, although each of them is valid.
 
-        :raises UsageError: if there is nothing to do, or nothing to read again for those who want that
+        :raises UsageError: also if no action is bound, or a reload is bound and there is no file
         """
         if not self.bindings:
             raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
@@ -201,7 +201,7 @@ class Settings:
             raise UsageError("the action 'reload' reads the file of --config again, but there is none")
 
     def summary(self) -> str:
-        """Give the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""
+        """Return the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""
         counts: dict[FlagName, int] = {}
         for binding in self.bindings:
             counts[binding.flag] = counts.get(binding.flag, 0) + 1
@@ -209,17 +209,17 @@ class Settings:
         text = ", ".join(f"{titles[flag]} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
         if text.isprintable():
             return text
-        from flagman.text.shown import printable  # noqa: PLC0415 - for the flags of a program of its own
+        from flagman.text.shown import printable  # noqa: PLC0415 - only for names that cannot be printed
 
         return printable(text)
 
     def shape_the_process(self) -> bool:
-        """Tell whether they say anything about the process itself."""
+        """Return whether any setting is about the process itself."""
         choices = (self.user, self.group, self.umask, self.chdir, self.chroot, self.stdout, self.stderr)
         return bool(self.pid_file) or any(choice is not None for choice in choices)
 
     def everything(self) -> dict[str, object]:
-        """Give all options, also those that nobody has set."""
+        """Return all options by name, including those that were not given."""
         return {name: getattr(self, name) for name in type(self).__annotations__}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 # The integers of TOML have 64 bits.
 _LARGE = 2**63
 _DIGITS = 10
-# Of a file mode.
+# Bits of a file mode: all that are accepted, and write permission for others.
 _ALL = 0o777
 _OTHERS_WRITE = 0o002
 
@@ -19,13 +19,13 @@ class Kind:
 
     __slots__ = ("is_optional", "metavar")
 
-    #: All values that there are; empty for other kinds.
+    #: The valid words of a choice; empty for other kinds.
     choices: tuple[str, ...] = ()
-    #: What argparse calls what a switch does.
+    #: The name of the action of argparse for options of this kind.
     action = "store"
-    #: What it is in a file, for messages.
+    #: The type of the value in the file, for messages.
     in_file = "string"
-    #: What the documentation calls it.
+    #: The name of the kind in the documentation.
     title = "a name, or a number, as a string"
 
     def __init__(self, metavar: str, *, is_optional: bool = False) -> None:
@@ -34,7 +34,7 @@ class Kind:
 
     @property
     def takes_value(self) -> bool:
-        """Tell an option with a value from a switch."""
+        """Whether an option of this kind takes a value, and is not a switch."""
         return self.action == "store"
 
     def read(self, text: str) -> object:
@@ -60,7 +60,7 @@ class Kind:
         return self.read(str(value))
 
     def dump(self, value: object) -> object:
-        """Give a value as the file has it; None if there is no word for it, as for no file."""
+        """Return a value as it is in the file; None if it cannot be written there, as when there is no path."""
         return None if value is None else self.write(value)
 
 
@@ -79,13 +79,13 @@ class Path(Kind):
         self.is_outside = is_outside
 
     def read(self, text: str) -> object:
-        """Refuse what no file can be called."""
+        """Read a path; refuse what cannot be one."""
         if not text or "\0" in text:
             raise ValueError(f"{text!r} is not a path")
         return text
 
     def dump(self, value: object) -> object:
-        """Give the path; there may be none."""
+        """Return the path; None if it is empty."""
         return value or None
 
 
@@ -99,9 +99,9 @@ class Choice(Kind):
         self.choices = choices
 
     def read(self, text: str) -> object:
-        """Refuse other words."""
+        """Read one of the words."""
         if text not in self.choices:
-            from flagman.text.hints import did_you_mean  # noqa: PLC0415 - for a mistake
+            from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
             hint = did_you_mean(text, self.choices)
             raise ValueError(f"{text!r} is none of {', '.join(self.choices)}{hint}")
@@ -111,7 +111,7 @@ class Choice(Kind):
 class Span(Kind):
     """A span of time, in seconds.
 
-    :param shortest: seconds; what the loop can tell from nothing
+    :param shortest: the shortest that is accepted, in seconds
     """
 
     __slots__ = ("shortest",)
@@ -143,7 +143,7 @@ class Span(Kind):
 class Number(Kind):
     """A whole number.
 
-    :param least: the smallest; a default below it is one for which there is no word
+    :param least: the smallest; a default below it cannot be written
     :param most: the largest
     """
 
@@ -164,7 +164,7 @@ class Number(Kind):
         return int(text)
 
     def dump(self, value: object) -> object:
-        """Give the number."""
+        """Return the number; None if it is a default that cannot be written."""
         return value if isinstance(value, int) and value >= self.least else None
 
 
@@ -192,7 +192,7 @@ class Mode(Kind):
 class Switch(Kind):
     """True or false.
 
-    :param turns_off: given on the command line, and true in the file, it means False
+    :param turns_off: the setting is False if the switch is given on the command line, or true in the file
     """
 
     __slots__ = ("action", "turns_off")
@@ -213,7 +213,7 @@ class Switch(Kind):
         return value is not self.turns_off
 
     def dump(self, value: object) -> object:
-        """Give true or false."""
+        """Return true or false."""
         return bool(value) is not self.turns_off
 
 
@@ -234,10 +234,10 @@ class Repeated(Kind):
         return value
 
     def dump(self, value: object) -> object:
-        """Give the number."""
+        """Return the number."""
         return value
 
 
 def is_number(value: object) -> bool:
-    """Tell a number that TOML promises to keep from other things, and from longer ones."""
+    """Return whether a value is a number that TOML keeps exactly: a float, or an integer of at most 64 bits."""
     return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE)

@@ -16,7 +16,7 @@ _DELETE = 0x7F
 
 
 def as_toml(settings: Settings) -> str:
-    """Write settings so that they can be read again with ``--config``.
+    """Return settings as a text that can be read again with ``--config``.
 
     :raises UsageError: if something in them cannot be written in TOML
     """
@@ -61,7 +61,7 @@ def _binding(binding: Binding) -> Iterator[str]:
 
 
 def _table(name: str, table: Mapping[str, object]) -> Iterator[str]:
-    """Write a table and those in it, each under its whole name."""
+    """Yield the lines of a table and of the tables in it, each under its whole name."""
     yield f"[{name}]"
     inner = []
     for key, value in table.items():
