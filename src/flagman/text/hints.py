@@ -1,4 +1,4 @@
-"""What a message about a mistake says beyond the mistake."""
+"""The hint at the end of a message about a mistake."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, otherwise: str = "", likeness: float = 0.6) -> str:
-    """Give the end of a message about an unknown name.
+    """Return the end of a message about an unknown name.
 
     :param known: the names that there are
-    :param otherwise: what to say if none of them is similar
-    :param likeness: how similar one must be, from 0 to 1
+    :param otherwise: the end if none of them is similar
+    :param likeness: how similar a name must be, from 0 to 1
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to a message
 

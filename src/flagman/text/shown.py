@@ -1,4 +1,4 @@
-"""How the words of others are shown in messages: they do nothing to a terminal, and do not fill the log."""
+"""How the words of others are shown in messages: without control characters for a terminal, and shortened."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from flagman.exceptions import shortened
 
 # Characters of a command, a path or a URL.
 _LONGEST = 300
-# Added to a byte that is not UTF-8 it gives what Python calls it, see PEP 383.
+# Added to a byte that is not UTF-8, it gives the character that stands for the byte in Python, see PEP 383.
 _BYTE = 0xDC00
 
 
 def printable(text: str | bytes) -> str:
-    """Give text that does nothing to a terminal, and that cannot be mistaken for a log record of its own."""
+    """Return text without control characters: it cannot change a terminal, or look like another log record."""
     if isinstance(text, bytes):
         text = text.decode(errors="backslashreplace")
     if text.isprintable():
@@ -27,5 +27,5 @@ def _escaped(character: str) -> str:
 
 
 def shown(*words: str) -> str:
-    """Give a command, or another piece of what a user has written, as it is called in messages."""
+    """Return a command, or other words of the user, as they are shown in messages."""
     return shortened(printable(shortened(" ".join(words), _LONGEST)), _LONGEST)

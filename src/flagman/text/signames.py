@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _FAULT = "it reports a fault of the program itself, which would go on for ever if it were handled"
 _UNCATCHABLE = "no process can catch it"
 
-# Those that can be sent but not bound to actions, and why.
+# Signals that can be sent but not bound to actions, and why.
 _RESERVED = {
     signal.SIGKILL: _UNCATCHABLE,
     signal.SIGSTOP: _UNCATCHABLE,
@@ -58,7 +58,7 @@ def number_of(text: str) -> SignalNumber:
 def bindable(text: str) -> SignalNumber:
     """Read a signal that may have actions.
 
-    :raises ValueError: if there is no such signal here, or flagman cannot let it have actions
+    :raises ValueError: if there is no such signal here, or it cannot have actions
     """
     number = number_of(text)
     if number in _RESERVED:
@@ -67,7 +67,7 @@ def bindable(text: str) -> SignalNumber:
 
 
 def name_of(number: SignalNumber) -> str:
-    """Give the name of a signal without ``SIG``; the real-time ones are counted from the nearer end."""
+    """Return the name of a signal without ``SIG``; the real-time ones are counted from the nearer end."""
     if _RTMIN < number < _RTMAX:
         below = number - _RTMIN
         above = _RTMAX - number

@@ -44,5 +44,5 @@ def format_span(seconds: float) -> str:
 
 
 def is_span(value: object) -> bool:
-    """Tell whether this is a number of seconds that a timeout can have."""
+    """Return whether this is a number of seconds that a timeout can have."""
     return isinstance(value, float | int) and not isinstance(value, bool) and 0 < value <= LONGEST
