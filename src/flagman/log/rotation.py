@@ -8,7 +8,7 @@ from flagman.daemon.descriptors import APPENDING, open_now
 
 
 class Rotation:
-    """Lets a descriptor lead to the file that has a path now, whichever that is.
+    """Makes a descriptor lead to the file that is at a path now, after a rotation, too.
 
     :param name: of the option that the file belongs to
     :param path: of the file; absolute
@@ -22,9 +22,9 @@ class Rotation:
         self._has_failed = False
 
     def follow(self, *, warns: bool = True) -> None:
-        """Open the file again if another one is there, or none; if that fails, keep the old one, and say so once.
+        """Open the file again if another one is there, or none; if that fails, keep the old one, and warn once.
 
-        :param warns: or do not say so, as in a signal handler
+        :param warns: False to give no warning, as in a signal handler
         """
         try:
             if os.path.samestat(os.stat(self._path), os.fstat(self._descriptor)):  # noqa: PTH116 - pathlib costs 5 ms
@@ -33,7 +33,7 @@ class Rotation:
         except FileNotFoundError:
             pass
         except OSError:
-            return  # root has opened it, where this user may not even look
+            return  # root has opened it, in a directory that this user may not search
         try:
             new = open_now(self._path, APPENDING)
         except OSError as error:
@@ -51,6 +51,6 @@ class Rotation:
 
 
 def _warn(message: str) -> None:
-    import logging  # noqa: PLC0415 - it hardly ever happens
+    import logging  # noqa: PLC0415 - only for this warning
 
     logging.getLogger("flagman.rotation").warning("%s", message)

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 _STDERR = 2
 
-# The priorities of syslog(3), which sd-daemon(3) lets a line begin with.
+# The priorities of syslog(3), with which a line may begin, see sd-daemon(3).
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG = 7
 
-#: That of the line which tells why flagman cannot start.
+#: The priority of the line that says why flagman cannot start.
 ERROR_PREFIX = "<3>"
 
 
 class JournalFormatter(logging.Formatter):
-    """Begins every physical line with its priority: a traceback is an error in its last line, too."""
+    """Begins every physical line with its priority, because each line of a traceback is an error."""
 
     def __init__(self) -> None:
         super().__init__("%(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the lines of a record."""
+        """Return the lines of a record."""
         priority = next((number for level, number in _PRIORITIES if record.levelno >= level), _DEBUG)
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
@@ -47,12 +47,12 @@ class JsonFormatter(logging.Formatter):
     ``exception`` with the traceback if there is one.
     """
 
-    #: The engine whose actions run.
+    #: The engine that runs the actions.
     engine: Engine | None = None
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line of a record."""
-        import json  # noqa: PLC0415 - for this format alone, as the other
+        """Return the line of a record."""
+        import json  # noqa: PLC0415 - only for this format, as the next one
         from datetime import UTC, datetime  # noqa: PLC0415
 
         entry = {
@@ -71,7 +71,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def is_journal(descriptor: int = _STDERR) -> bool:
-    """Tell whether a stream is the journal itself, and not a pipe or a file that a child of a service was given."""
+    """Return whether a stream is the journal itself, not a pipe or a file that a child of a service was given."""
     device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
         status = os.fstat(descriptor)
@@ -81,14 +81,14 @@ def is_journal(descriptor: int = _STDERR) -> bool:
 
 
 def error_prefix() -> str:
-    """Give what the line that tells why flagman ends begins with: in the journal, its priority."""
+    """Return the beginning of the line that says why flagman ends: in the journal, its priority; else nothing."""
     return ERROR_PREFIX if "JOURNAL_STREAM" in os.environ and is_journal() else ""
 
 
 def set_up(settings: Settings, opened: int | None = None) -> None:
-    """Let the root logger write as the settings say.
+    """Make the root logger write as the settings say.
 
-    :param opened: leads to the log file, if it has been opened already
+    :param opened: a descriptor of the log file, if it has been opened already
     :raises FlagmanError: if the log file cannot be opened
     """
     descriptor = standard_streams.standard(settings.log_file) if settings.log_file else _STDERR
@@ -112,9 +112,9 @@ def _stream(descriptor: int) -> logging.Handler:
 
 
 def _file(path: str, opened: int | None) -> logging.Handler:
-    """Open a log file.
+    """Return a handler for a log file.
 
-    :raises FlagmanError: if it cannot be
+    :raises FlagmanError: if the file cannot be opened
     """
     try:
         return FileHandler(standard_streams.open_log(path, opened))
@@ -126,7 +126,7 @@ class FileHandler(logging.StreamHandler[TextIOWrapper]):
     """Writes to a file of its own."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; a thread may come with one when another handler has taken the place of this one."""
+        """Write a record, or pass it on: a thread may come with one after another handler has replaced this one."""
         if not self.stream.closed:
             super().emit(record)
             return
@@ -146,9 +146,10 @@ class FileHandler(logging.StreamHandler[TextIOWrapper]):
 
 
 def watch(engine: Engine) -> None:
-    """Let the log name the action that runs in this engine, and let no handler keep it from stopping.
+    """Make the log name the action that runs in this engine, and keep handlers from delaying the engine's stop.
 
-    Ours give up by themselves; of any other, a record that takes too long is ended by force, in the main thread.
+    Our own handlers give up by themselves. In any other, a record that takes too long is ended by force, in the main
+    thread.
     """
     for handler in all_handlers():
         if isinstance(handler.formatter, JsonFormatter):
@@ -160,19 +161,19 @@ def watch(engine: Engine) -> None:
 
 
 class _Bounded:
-    """Writes a record with a handler that we do not know, as long as there is time for it.
+    """Passes records to a handler that is not ours, while there is time for that.
 
     :param handler: the handler
-    :param interrupter: ends it
+    :param interrupter: ends a call that takes too long
     """
 
     def __init__(self, handler: logging.Handler, interrupter: Interrupter) -> None:
         self.handler = handler
         #: That of the run under way.
         self.interrupter = interrupter
-        # Not only emit(): a thread may hold the lock.
+        # Not only emit(), because handle() takes the lock, which a thread may hold.
         self._handle = handler.handle
-        # A record has been given up, and so are others, without a try, when there is no time for them.
+        # Whether a record has been given up: then others are, too, without an attempt, if there is no time for them.
         self._is_stuck = False
 
     def __call__(self, record: logging.LogRecord) -> bool:
@@ -182,7 +183,7 @@ class _Bounded:
         return not self._is_stuck
 
     def finish(self) -> bool:
-        """Flush the handler; tell whether that did not take too long."""
+        """Flush the handler; return False if that took too long."""
         try:
             return self.interrupter.call_patiently(self.handler.flush)
         except Exception:  # noqa: BLE001 - as logging.shutdown() does: a full disk is no failure of the run
@@ -190,14 +191,14 @@ class _Bounded:
 
 
 def finish() -> None:
-    """Let no handler hold up the end of the process: the interpreter would flush it again, without an end."""
+    """Keep handlers from delaying the end of the process: the interpreter would flush them again, without a limit."""
     bounded = [handler.handle for handler in all_handlers() if isinstance(handler.handle, _Bounded)]
     stuck = [each.handler for each in bounded if not each.finish()]
-    # One may write to another.
+    # A handler may write to another one.
     targets = [getattr(handler, "target", None) for handler in stuck]
     stuck += [target for target in targets if isinstance(target, logging.Handler)]
     for handler in stuck:
         standard_streams.lead_nowhere(getattr(handler, "stream", None))
-    # Their locks may be held by a thread that waits for a reader.
+    # The interpreter must not flush these: a thread that waits for a reader may hold their locks.
     known = logging._handlerList  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
     known[:] = [reference for reference in known if reference() not in stuck]

@@ -1,4 +1,4 @@
-"""Streams: the standard ones of the command, and files that are opened to take their place, or the log."""
+"""Streams: the standard ones of the command, files that are opened in their place, and the log file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flagman.log.rotation import Rotation
 
 
-# Seconds that a reader has at the end of the process.
+# Seconds that the reader of a stream has at the end of the process.
 _MOMENT = 0.2
 # Names that systems have for the descriptors of a process.
 _STANDARD = {
@@ -40,23 +40,23 @@ def _wait_a_moment(descriptor: int) -> bool:
 
 
 class PatientFile(FileIO):
-    """What a stream of ours writes to: all of a line goes out, or as much as there is time for.
+    """The file that a stream of ours writes to: it writes all of a line, or as much as there is time for.
 
-    It waits also if something else has made its descriptor non-blocking. What does not go out before the stop timeout
-    is over is lost, so that a reader who has stopped reading cannot keep the daemon from stopping.
+    It also waits if something else has made its descriptor non-blocking. What cannot be written before the stop timeout
+    is over is lost, so that a reader that has stopped reading cannot keep the daemon from stopping.
     """
 
-    #: If it is one that may be rotated away.
+    #: For a file that may be rotated away.
     rotation: Rotation | None = None
     #: See :func:`flagman.engine.writing.write`.
     wait: ClassVar[Callable[[int], bool]] = staticmethod(_wait_for_ever)
-    #: Its ``write`` waits by itself.
+    #: Says that ``write`` waits by itself.
     is_patient = True
-    # A line has lost its end.
+    # Whether the last line has lost its end.
     _is_cut = False
 
     def write(self, data: Buffer, /) -> int:
-        """Write data; all of it has been dealt with afterwards."""
+        """Write data; all of it counts as written then, so that nothing tries again what was lost."""
         if self.rotation is not None:
             self.rotation.follow()
         line = bytes(data)
@@ -66,24 +66,24 @@ class PatientFile(FileIO):
         try:
             for written in writing.progress(self.fileno(), line, type(self).wait):  # noqa: B007 - for what comes next
                 pass
-        finally:  # an interruption may cut it, too
+        finally:  # an interruption may cut the line, too
             if written:
                 self._is_cut = written < len(line) and line[written - 1 : written] != b"\n"
         return memoryview(data).nbytes
 
 
 def hurry() -> None:
-    """Let nothing that is written to streams of ours hold up the end of the process for long."""
+    """Keep what is written to streams of ours from delaying the end of the process for long."""
     PatientFile.wait = staticmethod(_wait_a_moment)
 
 
 def follow(interrupter: Interrupter | None) -> None:
-    """Let what is written to streams of ours be given up when a run has to stop; None if there is none any more."""
+    """Stop waiting to write to streams of ours when this run has to stop; None if there is no run any more."""
     PatientFile.wait = staticmethod(interrupter.wait_to_write if interrupter is not None else _wait_for_ever)
 
 
 def _as_text(file: PatientFile) -> TextIOWrapper:
-    """Write whole lines at once, also to a pipe or a file, and never fail for a character.
+    """Return a text stream that writes a line at once, also to a pipe or a file, and escapes what it cannot encode.
 
     There is no other buffer in between: it would keep what an interruption has left there, and try that again later.
     """
@@ -91,7 +91,7 @@ def _as_text(file: PatientFile) -> TextIOWrapper:
 
 
 def prepare() -> None:
-    """Let the standard streams of the interpreter write as :class:`PatientFile` does; others only get its encoding."""
+    """Make the interpreter's standard streams write to a :class:`PatientFile`; others only get the same encoding."""
     for descriptor, name in enumerate(("stdout", "stderr"), 1):
         stream = getattr(sys, name)
         if stream is None and _is_null(descriptor):  # it may lead to a file later
@@ -112,10 +112,10 @@ def _is_null(descriptor: int) -> bool:
 def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:
     """Open a log file.
 
-    :param descriptor: leads there, if it has been opened already
+    :param descriptor: that of the file, if it has been opened already
     :raises OSError: if it cannot be opened
     """
-    from flagman.daemon.descriptors import APPENDING, open_now  # noqa: PLC0415 - a log without a file can do without
+    from flagman.daemon.descriptors import APPENDING, open_now  # noqa: PLC0415 - only with a log file
     from flagman.log.rotation import Rotation  # noqa: PLC0415 - as above
 
     file = PatientFile(open_now(path, APPENDING) if descriptor is None else descriptor, "w")
@@ -124,7 +124,7 @@ def open_log(path: str, descriptor: int | None = None) -> TextIOWrapper:
 
 
 def follow_rotation(name: str, path: str) -> None:
-    """Let a standard stream lead to the file that has a path now, whenever it is written to.
+    """Make a standard stream follow a path: each write goes to the file that is there now.
 
     :param name: stdout or stderr
     """
@@ -136,28 +136,28 @@ def follow_rotation(name: str, path: str) -> None:
 
 
 def standard(path: str | None) -> int | None:
-    """Tell which standard stream a path means, if it means one: opened as a file it might not let itself be opened."""
+    """Return the standard stream that a path means, if any, because it may be impossible to open it as a file."""
     return _STANDARD.get(path or "")
 
 
 def flush() -> None:
-    """Flush now: if the interpreter failed to, at its end, it would change the exit status to 120."""
+    """Flush the standard streams; if that failed at the interpreter's end, the exit status would become 120."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         if stream.closed:
             continue
         try:
             stream.flush()
         except OSError:
-            lead_nowhere(stream)  # what cannot be written has been reported where it was printed, if it could be
+            lead_nowhere(stream)  # the failure has been reported where the text was printed, if possible
 
 
 def is_ours(handler: logging.Handler) -> bool:
-    """Tell whether a handler of the log writes to a stream of ours."""
+    """Return whether a handler of the log writes to a stream of ours."""
     return isinstance(getattr(getattr(handler, "stream", None), "buffer", None), PatientFile)
 
 
 def lead_nowhere(stream: TextIO | None) -> None:
-    """Let what a stream still has to write go."""
+    """Lead a stream to the null device, so that what it still has to write is dropped."""
     if stream is None:
         return
     with suppress(OSError, ValueError, AttributeError):  # it is closed, or is no file at all

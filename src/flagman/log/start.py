@@ -1,4 +1,4 @@
-"""The log of the command from its first record on: records from before its options are known are held until then."""
+"""The log of the command from its first record on: records are held until the options of the log are known."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # The documented name: programs and tables [logging] know it.
 logger = logging.getLogger("flagman.cli")
 
-# Options that say how the log is written, or name the file that does; so do these letters after a dash.
+# Options that say how the log is written, or name the file that does; and the letters that mean the same after a dash.
 _TELLING = ("--log-", "--config", "--verbose", "--quiet", "--dry-run")
 _TELLING_LETTERS = frozenset("cvq")
-# Records that are held: a plugin that logs without an end must not fill the memory.
+# The most records that are held, because a plugin that logs without an end must not fill the memory.
 _MOST = 10_000
 
 
@@ -35,7 +35,7 @@ class Log:
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
-        #: The options that say how it is written, as far as they are known.
+        #: The options that say how the log is written, as far as they are known.
         self.known: dict[str, object] = {}
         self._held: _Held | None = None
         if logging.getLogger().handlers:
@@ -48,9 +48,9 @@ class Log:
             _write(Settings())
 
     def set_up(self, settings: Settings, opened: int | None = None) -> None:
-        """Write the log as settings say, first what has been held, and then which process this is.
+        """Write the log as settings say: first the records that were held, then the pid of this process.
 
-        :param opened: leads to the log file, if it has been opened already
+        :param opened: a descriptor of the log file, if it has been opened already
         :raises FlagmanError: if the log file cannot be opened
         :raises UsageError: if the table [logging] cannot be used
         """
@@ -59,22 +59,22 @@ class Log:
             _introduce(level_of(settings))
 
     def release(self) -> None:
-        """Write what is held to stderr: this run ends before the log could be set up."""
+        """Write what is held to stderr, because this run ends before the log could be set up."""
         if self._held is not None:
             self._begin(Settings(**{**self.known, "log_file": "", "logging": None}))
 
     def release_at_end(self, signals: Signals) -> None:
-        """Write what is held, if anything is, when a signal ends this process."""
+        """Install handlers that write what is held, if anything is, when a signal ends this process."""
         if self._held is not None:
             for signum in (signal.SIGTERM, signal.SIGINT):
                 signals.handle(signum, self.on_end)
 
     def on_end(self, signum: int, _frame: FrameType | None) -> None:
-        """Handle a signal that ends the process, for example while an import hangs: what is held may tell why."""
+        """Handle a signal that ends the process, for example while an import hangs: the held records may say why."""
         signal.signal(signum, signal.SIG_DFL)
         self.release()
         os.kill(os.getpid(), signum)
-        os._exit(128 + signum)  # of process 1 the kernel does not take the signal
+        os._exit(128 + signum)  # for process 1 the kernel ignores the signal
 
     def _begin(self, settings: Settings, opened: int | None = None) -> None:
         known = all_handlers()
@@ -82,7 +82,7 @@ class Log:
         enable_ours()
         logging.getLogger().setLevel(level_of(settings))
         if settings.logging is not None:
-            from flagman.log import table  # noqa: PLC0415 - for those who have such a table
+            from flagman.log import table  # noqa: PLC0415 - only with such a table
 
             table.configure(settings)
         held, self._held = self._held, None
@@ -91,16 +91,16 @@ class Log:
 
     @staticmethod
     def watch(engine: Engine) -> None:
-        """Let the log know which action runs, and bound handlers that are not ours; the plain log needs neither."""
+        """Make the log name the action that runs, and bound handlers that are not ours; the plain log needs neither."""
         enable_ours()
         if not all(map(_is_plain, all_handlers())):
-            from flagman.log import setup  # noqa: PLC0415 - for a log that is not the plain one
+            from flagman.log import setup  # noqa: PLC0415 - only for a log that is not plain
 
             setup.watch(engine)
 
     @staticmethod
     def finish() -> None:
-        """Let no handler that has been bounded hold up the end of the process."""
+        """Keep handlers that were bounded from delaying the end of the process."""
         if any("handle" in vars(handler) for handler in all_handlers()):
             from flagman.log import setup  # noqa: PLC0415 - as above
 
@@ -112,13 +112,13 @@ def _is_plain(handler: logging.Handler) -> bool:
 
 
 class _Held(logging.Handler):
-    """Keeps records, as they are now."""
+    """Keeps records until the log is set up, with the messages that they have now."""
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[logging.LogRecord] = []
         self.lost = 0
-        # Once records are handed over, the handlers that have received them.
+        # Once records are handed over: the handlers that had received them before.
         self._known: set[logging.Handler] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -139,7 +139,7 @@ class _Held(logging.Handler):
             self.records.append(kept)
 
     def _take(self, known: set[logging.Handler]) -> list[logging.LogRecord]:
-        """Give what has come since, for another thread may be in the middle of emit(); if nothing has, this is over."""
+        """Return what has come meanwhile, because a thread may be in emit(); if nothing has, hold no more records."""
         self.acquire()
         try:
             records, self.records = self.records, []
@@ -152,7 +152,7 @@ class _Held(logging.Handler):
     def hand_over(self, known: set[logging.Handler]) -> None:
         """Pass the records to the handlers that have been added since.
 
-        :param known: handlers that have received them
+        :param known: handlers that have received them already
         """
         while records := self._take(known):
             for record in records:
@@ -162,18 +162,18 @@ class _Held(logging.Handler):
 
 
 def level_of(settings: Settings) -> int:
-    """Give the least level that is logged."""
+    """Return the lowest level that is logged."""
     if settings.quiet:
         return logging.CRITICAL
-    # A rehearsal that nobody sees would be none.
+    # A rehearsal must be visible in the log.
     verbose = (logging.CRITICAL, logging.INFO, logging.DEBUG)[min(max(settings.verbose, settings.dry_run), 2)]
     return min(verbose, logging.getLevelNamesMapping()[settings.log_level.upper()])
 
 
 def _least(words: Sequence[str]) -> int:
-    """Guess the least level that is going to be logged: handlers of plugins get its records, too.
+    """Guess the lowest level that is going to be logged, because handlers of plugins get the same records.
 
-    A file may ask for any.
+    A file may ask for any level.
     """
     short = [word for word in words if word.startswith("-") and not word.startswith("--")]
     if any(word.startswith("--config") for word in words) or any("c" in word for word in short):
@@ -191,13 +191,13 @@ def _may_tell(word: str) -> bool:
 
 
 def _write(settings: Settings, opened: int | None = None, *, is_needed: bool = True) -> None:
-    """Let the root logger write as the settings say.
+    """Make the root logger write as the settings say.
 
     :param is_needed: there is no handler yet that writes a plain log
     """
     is_plain = settings.log_format in ("auto", "plain") and not settings.log_file
     if not is_plain or (settings.log_format == "auto" and "JOURNAL_STREAM" in os.environ):
-        from flagman.log import setup  # noqa: PLC0415 - for those who need it
+        from flagman.log import setup  # noqa: PLC0415 - only for a file, another format, or the journal
 
         setup.set_up(settings, opened)
     elif is_needed:
@@ -207,7 +207,7 @@ def _write(settings: Settings, opened: int | None = None, *, is_needed: bool = T
 
 
 def _pass_on(record: logging.LogRecord, known: set[logging.Handler]) -> None:
-    """Do what a logger does with a record, but for some handlers."""
+    """Handle a record as its logger does, but leave out some handlers."""
     of = logging.getLogger(record.name)
     if record.levelno < of.getEffectiveLevel() or not of.filter(record):  # it may have been disabled since
         return
@@ -220,7 +220,7 @@ def _pass_on(record: logging.LogRecord, known: set[logging.Handler]) -> None:
 
 
 def _introduce(level: int) -> None:
-    """Say which process this is, and how much it is going to log, whatever is logged."""
+    """Log the pid and the level, even if the level is too high for that."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(min(before, logging.INFO))

@@ -1,4 +1,4 @@
-"""The table [logging] of a file, and how the log of one configuration takes the place of that of another."""
+"""The table [logging] of a file, and how the log of one configuration replaces that of another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from flagman.config.settings import Settings
 
-# Marks what such a table has made.
+# The name of the attribute that marks what such a table has made.
 _OF_TABLE = "_flagman_table"
 
 
@@ -23,8 +23,8 @@ def change(before: Settings, after: Settings, level: int) -> None:
     """Write the log as other settings say, from now on.
 
     :param before: the settings so far
-    :param level: of the root logger; a table [logging] may say otherwise
-    :raises FlagmanError: if it cannot be written so; then everything is as it was
+    :param level: of the root logger; a table [logging] may set another one
+    :raises FlagmanError: if that is not possible; then everything is as it was
     """
     if _choices(before) == _choices(after):
         return
@@ -39,7 +39,7 @@ def change(before: Settings, after: Settings, level: int) -> None:
 
 
 def _log_file() -> int | None:
-    """Copy the descriptor of the log file that is in use: another user may not be able to open it again."""
+    """Return a copy of the log file's descriptor, because this user may not be able to open the file again."""
     for handler in all_handlers():
         if handler.name == HANDLER_NAME and isinstance(handler, setup.FileHandler):
             return os.dup(handler.stream.fileno())
@@ -52,10 +52,10 @@ def _choices(settings: Settings) -> tuple[object, ...]:
 
 
 class _Snapshot:
-    """What is set in all loggers there are; a context manager, which sets it again if an error comes out of it.
+    """The state of all loggers; a context manager, which restores it if its block raises an error.
 
-    A daemon needs it whose table [logging] is wrong at a reload: dictConfig takes the old log down before it finds out,
-    and without a log nobody would learn that the reload has failed.
+    A daemon needs it when its table [logging] is wrong at a reload: dictConfig takes the old log down before it finds
+    the mistake, and without a log nothing would report that the reload has failed.
     """
 
     def __init__(self) -> None:
@@ -63,11 +63,11 @@ class _Snapshot:
             (known, known.level, known.propagate, known.disabled, known.handlers[:], known.filters[:])
             for known in all_loggers()
         ]
-        # logging.config closes all handlers in this list before it looks at anything; what it does not know, it spares.
+        # logging.config closes all handlers in this list before it reads the table; it spares others.
         self._handlers = logging._handlerList[:]  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
     def _restore(self) -> None:
-        """Set all loggers as they were, each list in one step: a thread may log meanwhile."""
+        """Restore all loggers, each list in one step, because a thread may log meanwhile."""
         known_before = {state[0] for state in self._states}
         for known, level, propagate, disabled, handlers, filters in self._states:
             known.handlers[:] = handlers
@@ -101,11 +101,11 @@ class _Snapshot:
 
 
 def configure(settings: Settings) -> None:
-    """Hand the table [logging] to :mod:`logging.config`; it silences only those that it is told to silence.
+    """Hand the table [logging] to :mod:`logging.config`; existing loggers are disabled only if the table says so.
 
     :raises UsageError: if it cannot be used
     """
-    from logging.config import dictConfig  # noqa: PLC0415 - for those who have such a table
+    from logging.config import dictConfig  # noqa: PLC0415 - only with such a table
 
     table = settings.logging or {}
     handlers = {known: known.handlers[:] for known in all_loggers()}
@@ -131,7 +131,7 @@ def configure(settings: Settings) -> None:
         vars(known)[_OF_TABLE] = [each for each in known.filters if each not in filters.get(known, ())]
         lost = [handler for handler in handlers.get(known, ()) if handler not in known.handlers]
         if not _says_handlers(table, known):
-            known.handlers[:] = [*known.handlers, *lost]  # the table says only how much is logged, or nothing
+            known.handlers[:] = [*known.handlers, *lost]  # the table names no handlers for this logger
         else:
             for handler in lost:
                 if handler.name == HANDLER_NAME:
@@ -140,19 +140,19 @@ def configure(settings: Settings) -> None:
 
 
 def _says_handlers(table: Mapping[str, object], known: logging.Logger) -> bool:
-    """Tell whether a table says which handlers a logger has."""
+    """Return whether a table says which handlers a logger has."""
     named = table.get("loggers")
     own = table.get("root") if known.parent is None else named.get(known.name) if isinstance(named, dict) else None
     return isinstance(own, dict) and "handlers" in own
 
 
 def _is_ours(handler: logging.Handler) -> bool:
-    """Tell a handler that was made here or by a table from those of plugins."""
+    """Return whether a handler was made here or by a table, and not by a plugin."""
     return handler.name == HANDLER_NAME or _OF_TABLE in vars(handler)
 
 
 def _forget(table: Mapping[str, object]) -> None:
-    """Undo what a table says about loggers, and leave what others have made of them."""
+    """Undo what a table has set in loggers, and keep what other code has set."""
     named = table.get("loggers")
     names = set(named) if isinstance(named, dict) else set()
     for known in all_loggers():
