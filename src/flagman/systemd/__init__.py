@@ -1,7 +1,6 @@
-"""Talking to the service manager: notifications, and the units that it reads. A process may have none.
+"""Talking to the service manager: notifications, and the units that it reads. A process may have no manager.
 
-What stands for a manager that is not there is here, and not in a module of its own, which every start would have to
-read.
+The stand-in for a missing manager is here: in a module of its own it would be one more file to read at every start.
 
 May import: config, daemon, actions, web, triggers, children, engine, text, exceptions, types, version.
 """
@@ -22,7 +21,7 @@ class Manager:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether there is a manager to talk to."""
+        """Whether there is a manager to talk to."""
         return False
 
     def follow(
@@ -41,8 +40,8 @@ class Manager:
         :param state: one or more lines such as ``READY=1``
         """
 
-    def status(self, text: str) -> str:  # noqa: ARG002 - nobody reads it here
-        """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
+    def status(self, text: str) -> str:  # noqa: ARG002 - nothing is sent here
+        """Return the line of a message that shows people the state; it is one line, even if the text has several."""
         return ""
 
     def close(self) -> None:

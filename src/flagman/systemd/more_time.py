@@ -1,4 +1,4 @@
-"""Time for what takes long at a start or a reload: the manager is asked for more before its own is over."""
+"""More time for a start or a reload that takes long: the manager is asked for it before its timeout is over."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 # Seconds until the first message: a start that is faster sends none.
 _FIRST = 0.5
-# Seconds from one message to the next, and how many each of them asks for.
+# Seconds from one message to the next, and seconds that each of them asks for.
 _PAUSE = 5.0
 _EXTENSION = 15.0
-# Seconds that one action may take: after that it is taken for one that hangs, and nothing is asked for any more.
+# Seconds that one action may take: after that it seems to hang, and no more time is asked for.
 _LONGEST = 600.0
 
 
 class MoreTime:
-    """Tells the manager, from a thread of its own, what goes on; a context manager.
+    """Tells the manager, from a thread of its own, what is in progress, and asks for time; a context manager.
 
     See EXTEND_TIMEOUT_USEC in :manpage:`sd_notify(3)`.
 
@@ -34,21 +34,21 @@ class MoreTime:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        # Held until all is over; and while a message is sent, none of which may come later.
+        # The first is held until all is over, the second while a message is sent: none may be sent after the end.
         self._over = allocate_lock()
         self._speaking = allocate_lock()
         self._doing = "Reading the configuration"
         self._since = time.monotonic()
-        # A watchdog may have less patience than a start.
+        # The interval of a watchdog may be shorter than the timeout of a start.
         self._first = min(_FIRST, (manager.watchdog or math.inf) / 3)
 
     def progress(self, what: str, name: ActionName) -> None:
-        """Note what goes on from now on, and with which action."""
+        """Note what is in progress from now on, and with which action."""
         self._since = time.monotonic()
         self._doing = f"{what} the action `{name}`"
 
     def _ask(self) -> None:
-        # Signals are the main thread's: one that came here would not end a system call there.
+        # Signals must come to the main thread: one that came here would not end a system call there.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         patience = self._first
         while not self._over.acquire(timeout=patience):
@@ -61,8 +61,8 @@ class MoreTime:
     def __enter__(self) -> Self:
         self._over.acquire()
         if self._manager.is_open:
-            # Not threading's: that one waits until the thread runs, which a start has no time for.
-            with suppress(RuntimeError):  # there can be no more threads; then nobody asks
+            # Not threading.Thread, because its start() waits until the thread runs, and that takes too long here.
+            with suppress(RuntimeError):  # there can be no more threads; then no time is asked for
                 start_new_thread(self._ask, ())
         return self
 

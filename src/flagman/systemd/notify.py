@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
 
-# Of a number of microseconds: a million years.
+# The most digits of a number of microseconds: enough for a million years.
 _DIGITS = 20
-# Bytes of a message, as many as systemd reads: of a longer one it reads nothing.
+# Bytes of the longest message that systemd reads: it ignores a longer one as a whole.
 _LONGEST = 4096
 _STATUS = "STATUS="
-# What begins an address outside of this virtual machine.
+# Begins an address outside of this virtual machine.
 _VSOCK = "vsock:"
-# What says how things are, and no more: the next message says it again.
+# Lines that only report the present state, which the next message reports again.
 _NEWS = ("STATUS=", "EXTEND_TIMEOUT_USEC=")
-# Seconds that a message may wait where nobody tries again later.
+# Seconds that a message may wait if nothing sends it again later.
 _PATIENCE = 1.0
 # Seconds that a connection to the host of a virtual machine takes at the most.
 _MOMENT = 0.1
-# Seconds from one attempt to the next: the first, and that to which it is doubled.
+# Seconds from one attempt to the next: at first, and at most, after the pause has been doubled each time.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
 # Seconds that a manager which has gone may take to come back.
 _LONGEST_ABSENCE = 60.0
@@ -41,17 +41,17 @@ _LOST = "The service manager has not taken %s: %s"
 
 
 class SystemdNotifier(Manager):
-    """Tells the service manager about this process, if there is one that wants to know.
+    """Tells the service manager about this process, if there is one.
 
     It connects to the socket that NOTIFY_SOCKET names now: a path, ``@name`` for an abstract socket, or
     ``vsock:CID:PORT`` for the host of a virtual machine, which takes each message in a connection of its own. Without
-    that variable, or if nobody listens there, every message is dropped.
+    that variable, or if no manager listens there, every message is dropped.
 
     A message that the manager does not take now is sent again later, also to a manager that has bound its socket anew.
-    One that has only STATUS or EXTEND_TIMEOUT_USEC is not. Of two messages that wait and have the same other keys only
-    the second is sent.
+    A message with only STATUS or EXTEND_TIMEOUT_USEC is not sent again. Of two messages that wait and have the same
+    other keys only the second is sent.
 
-    :param debug: raise errors instead
+    :param debug: raise errors instead of dropping or delaying messages
     :raises NotifyError: with ``debug``, if there is no socket to connect to
     """
 
@@ -64,15 +64,15 @@ class SystemdNotifier(Manager):
         #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
         #: None if the manager does not watch.
         self.watchdog = _watchdog()
-        # What has not been taken, in order, by what it tells.
+        # Messages that have not been taken, in order, by their keys.
         self._waiting: dict[tuple[str, ...], bytes] = {}
         self._pause = 0.0
         self._is_planned = False
-        # Warnings that have been logged since the manager has taken all that there was.
+        # Warnings that have been logged since the manager last took all messages.
         self._said: set[str] = set()
-        # When it was found that nobody listens.
+        # The monotonic time at which no manager was found to listen; None if one listens.
         self._gone_since: float | None = None
-        # A thread may ask for more time.
+        # Another thread may send messages that ask for more time.
         self._lock = allocate_lock()
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         if not self._address and not debug:
@@ -87,7 +87,7 @@ class SystemdNotifier(Manager):
     def notify(self, state: str) -> None:
         """Send a message.
 
-        :param state: one or more lines such as ``READY=1``; for a text of others in it there is :meth:`status`
+        :param state: one or more lines such as ``READY=1``; :meth:`status` makes one of any text
         :raises NotifyError: with ``debug``, if it could not be sent
         """
         message = _shortened(state)
@@ -117,11 +117,11 @@ class SystemdNotifier(Manager):
         self._call_later = call_later
 
     def status(self, text: str) -> str:
-        """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
+        """Return the line of a message that shows people the state; it is one line, even if the text has several."""
         return status(text)
 
     def _hand_over(self, keys: tuple[str, ...], message: bytes) -> Exception | None:
-        """Send a message after those that wait; give what is wrong if that is not possible."""
+        """Send a message after those that wait; return the error if that is not possible."""
         if not self._address:
             return NotifyError("the connection is closed") if self._debug else None
         if len(message) > _LONGEST:  # which systemd would not read
@@ -135,7 +135,7 @@ class SystemdNotifier(Manager):
                 self._waiting.pop(keys, None)
 
     def _send_all(self, patience: float) -> OSError | NotifyError | None:
-        """Send what waits, in order; give the error that has ended that, if one has."""
+        """Send the messages that wait, in order; return the error that has ended that, if any."""
         limit = time.monotonic() + patience
         try:
             for keys, message in list(self._waiting.items()):
@@ -174,7 +174,7 @@ class SystemdNotifier(Manager):
             self._disconnect()
 
     def _plan(self) -> None:
-        """Let what waits be sent again."""
+        """Plan to send again the messages that wait."""
         if self._call_later is not None and not self._is_planned:
             self._is_planned = True
             self._pause = min(2 * self._pause or _SHORTEST_PAUSE, _LONGEST_PAUSE)
@@ -193,10 +193,10 @@ class SystemdNotifier(Manager):
             self._warn(_GONE, lost, error)
 
     def _warn(self, warning: str, keys: str, error: Exception | None) -> None:
-        """Log a warning, unless it has been logged and the manager has not been there since."""
+        """Log a warning, unless it has been logged since the manager last took all messages."""
         if warning not in self._said:
             self._said.add(warning)
-            import logging  # noqa: PLC0415 - it hardly ever happens
+            import logging  # noqa: PLC0415 - only for a warning
 
             logging.getLogger("flagman.sd_notify").warning(warning, keys, error)
 
@@ -208,7 +208,7 @@ class SystemdNotifier(Manager):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether there is a manager to talk to."""
+        """Whether there is a manager to talk to."""
         return bool(self._address)
 
     def close(self) -> None:
@@ -222,7 +222,7 @@ class SystemdNotifier(Manager):
             self._warn(_LOST, lost, error)
 
     def _connect(self, patience: float) -> socket:
-        from flagman.daemon.notify_socket import connect  # noqa: PLC0415 - for those whom a manager watches
+        from flagman.daemon.notify_socket import connect  # noqa: PLC0415 - only under a manager
 
         self._socket = connect(self._address, patience)
         return self._socket
@@ -234,7 +234,7 @@ class SystemdNotifier(Manager):
 
 
 def take_from_environment() -> SystemdNotifier:
-    """Connect to the service manager, and hide what it said to this process from all that is started later."""
+    """Connect to the service manager, and remove its variables from the environment of all later processes."""
     notifier = SystemdNotifier()
     for name in PRIVATE:
         os.environ.pop(name, None)
@@ -242,7 +242,7 @@ def take_from_environment() -> SystemdNotifier:
 
 
 def status(text: str) -> str:
-    """Give the line of a message that tells people how things are; whatever the text quotes, it is one line."""
+    """Return the line of a message that shows people the state; it is one line, even if the text has several."""
     return f"{_STATUS}{printable(text)}"
 
 
@@ -261,7 +261,7 @@ def _shortened(state: str) -> bytes:
 
 
 def _watchdog() -> float | None:
-    """Read what the manager says about its watchdog, see :manpage:`sd_watchdog_enabled(3)`."""
+    """Return the seconds of the manager's watchdog, or None; see :manpage:`sd_watchdog_enabled(3)`."""
     interval = os.environ.get("WATCHDOG_USEC", "")
     pid = os.environ.get("WATCHDOG_PID", str(os.getpid()))
     if pid != str(os.getpid()) or not (interval.isascii() and interval.isdigit() and len(interval) <= _DIGITS):

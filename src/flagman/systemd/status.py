@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-# Here because the first run may have used up all descriptors, and an import needs one.
+# Imported here because an import needs a descriptor, and the first run may have used up all of them.
 import flagman.engine.calls  # noqa: F401
 
 TYPE_CHECKING = False
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from flagman.engine.turn import Turn
     from flagman.systemd import Manager
 
-# Seconds between two messages at least: a storm of signals is not the manager's business.
+# Seconds between two messages at least, so that a storm of signals does not reach the manager.
 _PAUSE = 1.0
 
 
 class StatusLine:
     """Keeps the manager informed about the last run.
 
-    :param engine: whose runs
+    :param engine: runs the actions
     :param manager: takes the messages
-    :param ready: what has been said about the bindings
+    :param ready: the beginning of the line, about the bindings
     """
 
     def __init__(self, engine: Engine, manager: Manager, ready: str) -> None:
@@ -35,11 +35,11 @@ class StatusLine:
         self._sent = engine.clock() - _PAUSE
 
     def follow(self, ready: str) -> None:
-        """Say this about the bindings from now on."""
+        """Begin the line with this text about the bindings from now on."""
         self._ready = ready
 
     def on_turn(self, turn: Turn) -> None:
-        """Take in what a bundle has done; say so now, or a little later for all that comes until then."""
+        """Note the result of a turn; report it now or, within a second of the last message, a little later."""
         self._turn = turn
         self._at = time.strftime("%H:%M:%S")
         if self._waiting:

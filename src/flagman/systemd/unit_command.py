@@ -1,4 +1,4 @@
-"""The command line of the daemon in a unit: what has been tried, from another process, without what is not for it."""
+"""The command line of the daemon in a unit: the present one, made absolute, without the options that no unit has."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 # Short options of Python: the first that takes a value ends the word, or takes the next one.
 _SHORT = re.compile("-([^WXcm]*)([WXcm]?)(.*)", re.DOTALL)
 _LONG = "--check-hash-based-pycs"
-# What decides which modules Python finds.
+# Variables that decide which modules Python finds.
 _FOUND_BY = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE")
 
 
 class Command:
-    """A command line, in two parts; what is added goes in between.
+    """A command line, in two parts; options can be added in between.
 
-    :param settings: all that holds
-    :param given: what the command line itself says
+    :param settings: all settings that hold
+    :param given: the settings of the command line alone
     """
 
     def __init__(self, settings: Settings, given: Settings) -> None:
@@ -56,15 +56,15 @@ class Command:
             if vars(given).get(option.setting, "") != "" and option.is_in_unit:
                 self._options += self._option(option, vars(given)[option.setting])
         self._bindings = [word for binding in given.bindings for word in self._binding(binding)]
-        #: What the file runs, and systemd's PATH lacks.
+        #: Programs that the file runs, and that systemd's PATH lacks.
         self.lacking = [
             program
-            for binding in settings.bindings[: len(settings.bindings) - len(given.bindings)]  # which come first
+            for binding in settings.bindings[: len(settings.bindings) - len(given.bindings)]  # the file's come first
             if (program := self._found(binding)) is not None
         ]
 
     def words(self, *more: str) -> list[str]:
-        """Give the words of the command.
+        """Return the words of the command.
 
         :param more: options to be added
         """
@@ -95,7 +95,7 @@ class Command:
         return words
 
     def _found(self, binding: Binding) -> str | None:
-        """Find the program of a binding, if systemd would find another one by its name, or none."""
+        """Return the path of a binding's program if systemd would find another one by its name, or none."""
         is_program = issubclass(binding.action, ExecAction) and not issubclass(binding.action, ShellAction)
         if not is_program or self._settings.chroot is not None:
             return None
@@ -107,7 +107,7 @@ class Command:
 
 
 def system_program(name: str) -> str:
-    """Give the path of a program that every system has."""
+    """Return the path of a program that every system has."""
     return shutil.which(name, path=_PATH) or f"/usr/bin/{name}"
 
 
@@ -124,7 +124,7 @@ def _environment() -> dict[str, str]:
 
 
 def _add_places(environment: dict[str, str], python: list[str], packages: set[str]) -> None:
-    """Let a new interpreter find what this one has found in its own way, as from a program that has told it where.
+    """Add to PYTHONPATH what only this interpreter finds, for example because a program has changed the search path.
 
     :raises UsageError: if that is not possible
     """
@@ -150,7 +150,7 @@ def _add_places(environment: dict[str, str], python: list[str], packages: set[st
 
 
 def directory() -> str:
-    """Give the working directory.
+    """Return the working directory.
 
     :raises UsageError: if it has been deleted
     """
@@ -165,9 +165,9 @@ def _absolute(place: str) -> str:
 
 
 def _flagman() -> list[str]:
-    """Give the words that run what runs here: a file that contains flagman, or the module.
+    """Return the words that run this flagman again: a file that contains it, or the module.
 
-    Never what lies in the working directory: -P does not search it.
+    They never run a module in the working directory, because -P does not search it.
     """
     if not sys.executable:
         raise UsageError("Python does not know where its own program is")
@@ -184,7 +184,7 @@ def _flagman() -> list[str]:
 
 
 def _interpreter_options() -> Iterator[str]:
-    """Give the options of the Python that runs here, as they were given."""
+    """Yield the options of the Python that runs here, as they were given."""
     words = iter(sys.orig_argv[1:])
     for word in words:
         short = _SHORT.fullmatch(word)

@@ -1,4 +1,4 @@
-"""What a unit of systemd can say, and how: each kind of setting has a grammar of its own."""
+"""The syntax of a unit of systemd: each kind of setting has a grammar of its own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The last seven-bit character that is printed.
+# The last ASCII character that is printable.
 _TILDE = "~"
-# What systemd does not take in the path of a program, however it is written.
+# Characters that systemd does not accept in the path of a program, not even escaped.
 _NOT_IN_PROGRAMS = re.compile("[\"'\\\\\0-\x1f\x7f]")
-# What takes its place then.
+# Runs a program with such a path.
 _SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
 
@@ -51,7 +51,7 @@ def variable(name: str, value: str) -> str:
 
 
 def path(value: str) -> str:
-    """Write a path that is all of its line, as that of ``WorkingDirectory=`` is: as it is, but for specifiers.
+    """Write a path that fills its line, as that of ``WorkingDirectory=`` does: without quotes, with % doubled.
 
     :raises UsageError: if a line cannot hold it
     """
@@ -64,7 +64,7 @@ def path(value: str) -> str:
 
 
 def text(value: str) -> str:
-    """Write what is all of its line."""
+    """Write a text that fills its line."""
     return value.replace("%", "%%")
 
 

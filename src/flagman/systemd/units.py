@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.types import SignalNumber
 
-# Seconds: what a command may take beyond its timeout, and what the manager allows beyond all that we know.
+# Seconds that a command may take beyond its timeout, and seconds that the manager allows beyond all known limits.
 _GRACE = 5.0
 _MARGIN = 15.0
-# Characters; systemd takes no unit with a longer name than 255, and the timer's has more to it.
+# Characters: systemd accepts at most 255 in the name of a unit, and that of the timer is longer than this one.
 _LONGEST_NAME = 200
 # Seconds.
 _SHORTEST_WATCHDOG = 30
@@ -33,11 +33,11 @@ _MINUTE = 60
 
 
 def lines(settings: Settings, given: Settings) -> Iterator[str]:
-    """Give the lines of all units, each file after a comment with its path.
+    """Yield the lines of all units, each file after a comment with its path.
 
-    :param settings: all that holds
-    :param given: what the command line itself says
-    :raises UsageError: if there is no unit for that
+    :param settings: all settings that hold
+    :param given: the settings of the command line alone
+    :raises UsageError: if no unit can run these settings
     """
     if not settings.systemd:
         raise UsageError("--print-unit is not for --no-systemd: systemd would wait for READY=1 for ever")
@@ -50,7 +50,7 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
 class _Writer:
     """Writes units.
 
-    :param settings: all that holds
+    :param settings: all settings that hold
     :param command: the daemon's command line
     """
 
@@ -72,7 +72,7 @@ class _Writer:
         return f"# When it is there: {self._systemctl} daemon-reload && {self._systemctl} enable --now {unit}"
 
     def service(self) -> Iterator[str]:
-        """Write the unit of the daemon."""
+        """Yield the lines of the daemon's unit."""
         settings = self._settings
         yield self._path(f"{self._name}.service")
         yield self._enable(f"{self._name}.service")
@@ -107,7 +107,7 @@ class _Writer:
         yield f"WantedBy={'default' if self._is_users else 'multi-user'}.target"
 
     def _longest_stop(self) -> float:
-        """Give the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
+        """Return the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
         last = [binding for binding in self._settings.bindings if signal.SIGTERM in binding.source.signals()]
         return max(self._settings.stop_timeout, 1) * (1 + len(last) + len(self._settings.bindings))
 
@@ -132,11 +132,11 @@ class _Writer:
             yield "# WatchdogSec=1min"
             return
         yield "# No action may take as long: whoever does hangs, and is killed and started again."
-        # It is fed at a third of this, unless a bundle runs.
+        # The daemon reports at every third of this span, except while a bundle runs.
         yield f"WatchdogSec={max(math.ceil(1.5 * longest + _MARGIN), _SHORTEST_WATCHDOG)}"
 
     def _longest_turn(self) -> float | None:
-        """Give the seconds that the slowest bundle may take; None if it may take any time."""
+        """Return the seconds that the slowest bundle may take; None if it may take any time."""
         turns: dict[str, float] = {}
         for binding in self._settings.bindings:
             timeout = self._settings.of(binding).timeout
@@ -163,7 +163,7 @@ class _Writer:
             yield "# PrivateTmp=yes"
 
     def timer(self, spec: str) -> Iterator[str]:
-        """Write a timer, and the service that it starts, which sends the signal of the first action that has one."""
+        """Yield the lines of a timer, and of its service, which sends the signal of the first action that has one."""
         name = name_of(self._signal_of_timer())
         unit = f"{self._name}-{name.lower().replace('+', '-')}"
         yield ""
@@ -196,7 +196,7 @@ class _Writer:
         yield f"WantedBy={self._name}.service"
 
     def _signal_of_timer(self) -> SignalNumber:
-        """Find the first signal that runs something; if there is none, one that only reloads; never one that stops."""
+        """Return the first signal that runs something, else one that only reloads, and never one that stops."""
         bindings = self._settings.bindings
         ends = [signum for each in bindings if each.name == "stop" for signum in each.source.signals()]
         stopping = {signal.SIGTERM, signal.SIGINT, *ends}
@@ -212,7 +212,7 @@ class _Writer:
 
 
 def _moments(spec: str) -> Iterator[str]:
-    """Read when a timer ticks: every so long, or as a calendar says, see :manpage:`systemd.time(7)`."""
+    """Yield the lines that say when a timer ticks: at intervals, or by a calendar, see :manpage:`systemd.time(7)`."""
     try:
         seconds = parse_span(spec)
     except ValueError:
