@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flagman.actions.touching import TouchAction as TouchAction
     from flagman.engine.action import Action as Action
 
-#: The built-in actions, by name; the catalog finds them here, at no cost in metadata. The entry points say the same.
+#: The built-in actions, by name; the catalog finds them here, and reads no metadata. The entry points say the same.
 BUILT_IN = {
     "print": "flagman.actions.print:PrintAction",
     "delay_print": "flagman.actions.print:DelayedPrintAction",

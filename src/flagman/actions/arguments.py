@@ -1,4 +1,4 @@
-"""The arguments of an action: how many it takes, how a person is shown them, and whether given ones will do.
+"""The arguments of an action: how many it takes, how they are shown to people, and whether given ones are valid.
 
 Counting happens at every start, so it reads the code object; :mod:`inspect` (10 ms) is imported only for what that
 cannot answer: a ``set_up`` that is not a plain function, and the text for people.
@@ -21,7 +21,7 @@ _CO_VARARGS = 0x04  # inspect.CO_VARARGS
 
 
 def arity(action: type[Action]) -> tuple[int, int | None]:
-    """Tell the smallest and the largest number of arguments; the latter is None if there is no limit."""
+    """Return the smallest and the largest number of arguments; the latter is None if there is no limit."""
     set_up = action.set_up
     if set_up is Action.set_up:
         return 0, 0  # Action's own accepts everything only so that a subclass may narrow it
@@ -34,16 +34,16 @@ def arity(action: type[Action]) -> tuple[int, int | None]:
 
 
 def describe(action: type[Action]) -> str:
-    """Give the arguments as a person reads them, such as ``(message: str, delay: str)``; empty if there are none."""
+    """Return the arguments as people read them, such as ``(message: str, delay: str)``; empty if there are none."""
     return f"({', '.join(map(_show, _parameters(action)))})" if arity(action) != (0, 0) else ""
 
 
 def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
-    """Look at the arguments of an action without setting it up.
+    """Check the arguments of an action without setting it up.
 
-    :param what: how to name the binding in a message
+    :param what: the name of the binding in messages
     :raises UsageError: if they are too many, too few, or not what the action takes
-    :raises PluginError: if the action cannot even tell
+    :raises PluginError: if the action's own check fails
     """
     _check_count(what, action, arguments)
     try:
@@ -87,7 +87,7 @@ def _inspected_arity(action: type[Action]) -> tuple[int, int | None]:
 
 
 def _parameters(action: type[Action]) -> list[Parameter]:
-    """Give the parameters that arguments from a command line can reach: the positional ones, without self."""
+    """Return the parameters that arguments from a command line can reach: the positional ones, without self."""
     from inspect import Parameter  # noqa: PLC0415 - see the module's docstring
 
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
@@ -95,7 +95,7 @@ def _parameters(action: type[Action]) -> list[Parameter]:
 
 
 def _signature(action: type[Action]) -> Signature:
-    """Read the signature without evaluating annotations: their names may be imported for type checkers alone."""
+    """Return the signature without evaluating annotations: their names may be imported only for type checkers."""
     from inspect import signature  # noqa: PLC0415 - see the module's docstring
 
     if sys.version_info >= (3, 14):

@@ -47,7 +47,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         self._found: tuple[list[Offer], dict[str, str]] | None = None
 
     def look_again(self) -> None:
-        """Forget what is installed: something may have been added since."""
+        """Forget what was found, because a distribution may have been installed since."""
         self._found = None
 
     def _look(self) -> tuple[list[Offer], dict[str, str]]:
@@ -104,7 +104,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
 
 
 def _named_directly(name: ActionName) -> type[Action] | PluginError | None:
-    """Load ``module:Class``; tell what is wrong with it, or give None if there is no such module."""
+    """Load ``module:Class``; return the class, or what is wrong with it, or None if there is no such module."""
     module, colon, _ = name.partition(":")
     if not colon or not all(part.isidentifier() for part in module.split(".")):
         return None
@@ -117,9 +117,9 @@ def _named_directly(name: ActionName) -> type[Action] | PluginError | None:
 
 
 def _look() -> tuple[list[Offer], dict[str, str]]:
-    """Look at each distribution but flagman itself; give its offers, or what is wrong with its metadata.
+    """Return the offers of all distributions but flagman, and what is wrong with those that have broken metadata.
 
-    Of two that have the same name the first place on Python's path counts, as it does for imports.
+    Of two distributions with the same name the first on Python's path counts, as it does for imports.
     """
     offers: dict[Offer, None] = {}
     broken: dict[str, str] = {}
@@ -133,14 +133,14 @@ def _look() -> tuple[list[Offer], dict[str, str]]:
             points = list(_points(found.read_text("entry_points.txt") or ""))
             title = (_title(found) or name) if points else ""
             offers |= dict.fromkeys((title, point, value) for point, value in points)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's files contain
+        except Exception as error:  # noqa: BLE001 - the files of others may contain anything
             if _concerns_us(found, error):
                 broken[name] = f"its metadata cannot be read: {type(error).__name__}: {one_line(error)}"
     return list(offers), broken
 
 
 def _points(text: str) -> Iterator[tuple[str, str]]:
-    """Read the names and values of the entry points of our group.
+    """Yield the names and values of the entry points of our group.
 
     :mod:`importlib.metadata` could do it, but from Python 3.15 on it refuses the whole file for one odd value in any
     group. See https://packaging.python.org/en/latest/specifications/entry-points/ for the format.
@@ -160,7 +160,7 @@ def _points(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _distributions() -> Iterator[Distribution]:
-    """Find all distributions, whatever becomes of somebody's own way to find them."""
+    """Yield all distributions; a finder that another program has added, and that fails, is left out."""
     from importlib.metadata import DistributionFinder  # noqa: PLC0415 - 20 ms, and no built-in action needs it
 
     for finder in sys.meta_path:
@@ -171,7 +171,7 @@ def _distributions() -> Iterator[Distribution]:
 
 
 def _directory_name(found: Distribution) -> str:
-    """Give the name that the directory of the metadata tells, in its normal form; its files need not be read for that.
+    """Return the normal form of the name in the metadata directory's own name, for which no file need be read.
 
     See https://packaging.python.org/en/latest/specifications/name-normalization/.
     """
@@ -183,14 +183,14 @@ def _directory_name(found: Distribution) -> str:
 
 
 def _title(found: Distribution) -> str:
-    """Give the name that the metadata tells, or an empty one."""
+    """Return the name in the metadata, or an empty one."""
     with suppress(Exception):
         return str(found.name or "")
     return ""
 
 
 def _concerns_us(found: Distribution, error: Exception) -> bool:
-    """Tell whether a file that cannot be read seems to offer actions."""
+    """Return whether a file that cannot be read seems to offer actions."""
     if isinstance(error, UnicodeDecodeError):
         return GROUP.encode() in error.object.replace(b"\0", b"")  # it may be UTF-16
     with suppress(Exception):
@@ -203,7 +203,7 @@ def _full_name(offer: Offer) -> ActionName:
 
 
 def _ambiguous(name: ActionName, offers: list[Offer]) -> str:
-    """Say how to choose one of several offers."""
+    """Return a message that says how to choose one of several offers."""
     full_names = set(map(_full_name, offers))
     if len(full_names) == len(offers):
         return f"several distributions offer an action {name!r}: choose {' or '.join(sorted(full_names))}"
@@ -212,12 +212,12 @@ def _ambiguous(name: ActionName, offers: list[Offer]) -> str:
 
 
 def _place(value: str) -> str:
-    """Give the place of an entry point: a value may also name extras, in brackets."""
+    """Return the place of an entry point, without the extras that its value may also name, in brackets."""
     return ":".join(part.strip() for part in value.partition("[")[0].split(":"))
 
 
 def _load(place: str, what: str) -> type[Action]:
-    """Import ``module:Class``; whatever goes wrong inside the module is named as the module's own fault."""
+    """Import ``module:Class``; an error inside the module is reported as the module's own fault."""
     from flagman.engine.action import Action  # noqa: PLC0415 - not before an action is wanted
     from flagman.engine.defects import defect_of  # noqa: PLC0415 - as above
 

@@ -30,7 +30,7 @@ class ExecAction(Action):
 
     @classmethod
     def check_arguments(cls, *words: str) -> None:
-        """Refuse what no program can be called with."""
+        """Refuse words that cannot be a command."""
         if not words[0]:
             raise ValueError("the name of the program is empty")
         if words[0].startswith("-"):
@@ -38,11 +38,11 @@ class ExecAction(Action):
         _check_words(*words)
 
     def _prepare(self, program: str, words: tuple[str, ...], name: str) -> None:
-        """Get ready what all runs need.
+        """Prepare what all runs need.
 
-        :param program: what is started
+        :param program: the program to start
         :param words: its name and its arguments, as it sees them
-        :param name: what to call the command in the log
+        :param name: the name of the command in the log
         """
         self._program = program
         self._words = words
@@ -50,8 +50,8 @@ class ExecAction(Action):
         self._interrupter = self.engine.interrupter
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would throw statuses away
-        # As it is now: what other actions do to theirs is not the command's business, and a copy takes 15 us.
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would drop exit statuses
+        # Copied once, because changes by other actions are not for this command, and a copy takes 15 us.
         self._environment = environment.for_commands()
         self._environment[b"FLAGMAN_PID"] = b"%d" % os.getpid()
         # Processes that could not be killed.
@@ -68,7 +68,7 @@ class ExecAction(Action):
         :raises ActionFailed: if it cannot be started, ends with another status than 0 or is killed by a signal
         """
         self._left = [process for process in self._left if not process.is_reaped()]
-        # Within the shield interruptions come only while something is waited for.
+        # Within the shield interruptions come only during a wait.
         with self._interrupter.shield as shield:
             process = self._start()
             shield.started(process.pid, process.has_ended)
@@ -79,12 +79,12 @@ class ExecAction(Action):
             raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
 
     def _start(self) -> Process:
-        # Outside of all turns it is an empty one: what another flagman has set is not for this command.
+        # Outside of all turns it is an empty one, because what an outer flagman has set is not for this command.
         turn = self.engine.turn
         self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
         self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
         self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
-        # Anew for each run: the choice may change between two, and so may where the streams lead.
+        # For each run, because the choice may have changed, and the streams may lead elsewhere.
         takers = sinks(self.engine.turn.choices.output, self._shown, self._interrupter)
         try:
             return Process(
@@ -111,7 +111,7 @@ class ExecAction(Action):
     def _say(self, status: int) -> str:
         if status > 0:
             return f"exited with status {status}"
-        from flagman.text.signames import name_of  # noqa: PLC0415 - it hardly ever happens
+        from flagman.text.signames import name_of  # noqa: PLC0415 - only for a command that was killed
 
         name = name_of(-status)
         said = f"was killed by {name}"
@@ -132,12 +132,12 @@ class ShellAction(ExecAction):
         :param command: the line, as it would be typed
         """
         self.check_arguments(command)
-        # With the two dashes also a line that begins with - or + is one, see sh(1p).
+        # After the two dashes a line may begin with - or +, and is no option, see sh(1p).
         self._prepare("/bin/sh", ("sh", "-c", "--", command), shown(command))
 
     @classmethod
     def check_arguments(cls, command: str) -> None:  # type: ignore[override]
-        """Refuse what no shell can be called with."""
+        """Refuse a line that cannot be a command."""
         if not command.strip():
             raise ValueError("the command is empty")
         _check_words(command)

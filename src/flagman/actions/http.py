@@ -34,14 +34,14 @@ logger = logging.getLogger("flagman.actions.http")
 _NOT_MODIFIED = 304
 _REDIRECTS = (301, 302, 303, 307, 308)
 _OK, _REDIRECTION = 200, 300
-# How many redirects are followed.
+# The most redirects that are followed.
 _MOST_REDIRECTS = 5
-# Bytes of a response that a failure shows, and seconds that they have to come.
+# Bytes of a response that a failure shows, and seconds within which they have to come.
 _SHOWN = 200
 _PATIENCE = 1.0
-# Seconds by which our own waits end later than a timeout, which says more.
+# Seconds by which our own waits end later than the run's timeout, which has the better message.
 _SLACK = 2.0
-# Of somebody, in a URL.
+# The user and the password in a URL.
 _USER = re.compile("//[^/@]*@")
 
 
@@ -65,13 +65,13 @@ class HttpAction(Action):
         self.check_arguments(method, url, *body_or_header)
         self._request = Request(method, url, *body_or_header)
         for header in self._request.headers:
-            header.read()  # a file that is missing is a mistake now
+            header.read()  # a missing file is an error at set-up
         self._shown = shown(method, url)
         self._interrupter = self.engine.interrupter
 
     @classmethod
     def check_arguments(cls, method: str, url: str, *body_or_header: str) -> None:
-        """Refuse what is no request, and a proxy that is none."""
+        """Refuse what cannot be a request, and a proxy that cannot be used."""
         request = Request(method, url, *body_or_header)
         if not request.url.path:
             proxy_for(request.url)
@@ -87,11 +87,11 @@ class HttpAction(Action):
             raise ActionFailed(f"{self._shown}: {_clean(str(error)) or type(error).__name__}") from error
 
     def _patience(self) -> float:
-        """Give the seconds that the whole run may take."""
+        """Return the seconds that the whole run may take."""
         return self.engine.turn.timeout or self.default_timeout
 
     def _follow(self, limit: float) -> None:
-        """Ask, and ask again where the answer says so."""
+        """Make the request, and follow redirects."""
         url: Url | None = self._request.url
         redirects = 0
         while url is not None:
@@ -101,9 +101,9 @@ class HttpAction(Action):
             redirects += 1
 
     def _judge(self, answer: Answer, url: Url, redirects: int, limit: float, *, is_sent: bool) -> Url | None:
-        """Deal with an answer.
+        """Evaluate an answer.
 
-        :returns: where to ask instead
+        :returns: the URL to which it redirects; None if it is final
         :raises ActionFailed: if it is a failure
         """
         said = f"{answer.status} {_clean(answer.reason)}".strip()
@@ -122,11 +122,11 @@ class HttpAction(Action):
         return None
 
     def _redirect(self, location: str, url: Url, redirects: int) -> Url:
-        """Give where a redirect leads.
+        """Return the URL to which a redirect leads.
 
         :raises ValueError: if it may not be followed
         """
-        # Servers write what has to be written as %XX, too.
+        # Servers also send characters that have to be written as %XX.
         location = quote(location, safe=punctuation, encoding="latin-1")
         leads = urljoin(url.absolute, location)
         there = _USER.sub("//", shown(leads))
@@ -170,7 +170,7 @@ class HttpAction(Action):
         early = Early()
         is_sent = channel.send(data, early.take)
         answer = Answer(channel, early.said, self._request.method, limit)
-        self._interrupter.shield.expect(None)  # what comes now may be no more than a part
+        self._interrupter.shield.expect(None)  # what comes now may be only a part of the answer
         stack.callback(answer.close)
         return answer, is_sent
 
@@ -182,8 +182,8 @@ class HttpAction(Action):
 
 
 def _context() -> SSLContext:
-    """Give what is trusted by default: anew for every run, since within a year certificates change."""
-    import ssl  # noqa: PLC0415 - for https alone
+    """Return a context that trusts the default certificates; read for every run, because they change within a year."""
+    import ssl  # noqa: PLC0415 - only for https
 
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
@@ -191,10 +191,10 @@ def _context() -> SSLContext:
 
 
 def _open_tunnel(channel: Channel, url: Url, headers: Iterable[tuple[str, str]], limit: float) -> None:
-    """Let a proxy pass on all that follows, see :rfc:`9110`, section 9.3.6.
+    """Make a proxy pass on all that follows, see :rfc:`9110`, section 9.3.6.
 
     :param headers: for the proxy
-    :raises OSError: if it does not want to
+    :raises OSError: if it refuses
     """
     place = f"{url.bracketed}:{url.port}"
     early = Early()
@@ -209,5 +209,5 @@ def _open_tunnel(channel: Channel, url: Url, headers: Iterable[tuple[str, str]],
 
 
 def _clean(text: str) -> str:
-    """Give what a server says in one line."""
+    """Return what a server says as one printable line."""
     return printable(" ".join(text.split()).encode(errors="backslashreplace"))

@@ -21,7 +21,7 @@ class ReloadAction(Action):
     """
 
     def set_up(self) -> None:
-        """Refuse to work where there is no file.
+        """Check that there is a file to reload.
 
         :raises UsageError: if there is none
         """
@@ -29,5 +29,5 @@ class ReloadAction(Action):
             raise UsageError("there is no configuration file; name one with --config")
 
     def run(self) -> None:
-        """Ask the engine for it."""
+        """Ask the engine for a reload."""
         self.engine.ask("reload")

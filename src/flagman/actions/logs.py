@@ -6,7 +6,7 @@ import logging
 
 from flagman.engine.action import Action
 
-# Not the numbers, the aliases and what other modules have added.
+# Not the numbers, the aliases and the levels that other modules have added.
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 logger = logging.getLogger("flagman.log")

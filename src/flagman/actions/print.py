@@ -15,7 +15,7 @@ _LONGEST_DELAY = 1e9
 
 
 def _mention(stage: str) -> None:
-    """Print which stage an action has come to. That nobody can read it is no reason not to work."""
+    """Print the stage that an action has reached; if that fails, log it, because the action can still work."""
     try:
         print(stage)
     except OSError as error:
@@ -80,7 +80,7 @@ class DelayedPrintAction(PrintAction):
             raise ValueError(f"the delay {delay!r} is not between 0 and {_LONGEST_DELAY:.0f} seconds")
 
     def run(self) -> None:
-        """Print the message, sleep, and say so."""
+        """Print the message, sleep, and print that this is over."""
         super().run()
         time.sleep(self._delay)
         print("finished delaying")

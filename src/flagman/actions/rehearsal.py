@@ -19,11 +19,11 @@ class RehearsedAction(Action):
         :param name: of the action that it stands for
         :param arguments: of that action
         """
-        import shlex  # noqa: PLC0415 - a rehearsal takes its time
+        import shlex  # noqa: PLC0415 - only for a rehearsal
 
         self._line = shown(shlex.join([name, *arguments]))
 
     def run(self) -> None:
-        """Log it."""
+        """Log the action that would run."""
         turn = self.engine.turn
         logger.info("Would run `%s` for `%s` (raises: %d)", self._line, turn.flag, turn.raises)

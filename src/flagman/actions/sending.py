@@ -13,7 +13,7 @@ from flagman.text.shown import shown
 from flagman.text.signames import number_of
 
 _PID_FILE = "pidfile:"
-# Bytes: a pid file holds a number; whatever is longer is something else.
+# Bytes: a pid file holds a number; a longer text is something else.
 _LONGEST = 64
 _DIGITS = 10
 
@@ -27,8 +27,8 @@ class SignalAction(Action):
     def set_up(self, name: str, target: str) -> None:
         """Find the target.
 
-        Where the system has pidfds, a pid means the process that has it now: another that gets the number later is not
-        hit.
+        If the system has pidfds, a pid means the process that has it now: another one that gets the number later is not
+        sent the signal.
 
         :param name: of the signal, with or without SIG, or its number
         :param target: a pid, or pidfile:PATH
@@ -48,7 +48,7 @@ class SignalAction(Action):
 
     @classmethod
     def check_arguments(cls, name: str, target: str) -> None:
-        """Refuse what is no signal, and what is no target."""
+        """Refuse a name that is no signal, and a target that is neither a pid nor a pid file."""
         number_of(name)
         if target.removeprefix(_PID_FILE) and target.startswith(_PID_FILE):
             return
@@ -84,7 +84,7 @@ class SignalAction(Action):
 
 
 def _is_pid(text: str) -> bool:
-    """Tell a pid from other things: 0 and negative numbers mean process groups to kill(2)."""
+    """Return whether a text is a pid: not 0 or a negative number, which mean process groups to kill(2)."""
     return text.isascii() and text.isdigit() and len(text) <= _DIGITS and 0 < int(text) <= LARGEST_PID
 
 

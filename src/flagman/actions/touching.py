@@ -22,7 +22,7 @@ class TouchAction(Action):
 
     @classmethod
     def check_arguments(cls, path: str) -> None:
-        """Refuse what no file can be called."""
+        """Refuse what cannot be a path."""
         if not path or "\0" in path:
             raise ValueError(f"{path!r} is not a path")
 
@@ -35,7 +35,7 @@ class TouchAction(Action):
             try:
                 os.utime(self._path)
             except FileNotFoundError:
-                # O_NONBLOCK: somebody may put a FIFO there in this very moment.
+                # O_NONBLOCK, because another program may put a FIFO there at this moment.
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, 0o666))
         except OSError as error:
             raise ActionFailed(f"cannot touch {shown(self._path)}: {error.strerror}") from error
