@@ -1,6 +1,6 @@
 """The commands ``flagman`` and ``flagmanctl``: arguments in, exit status out; nothing else prints or parses arguments.
 
-The names that programs use are looked up when they are first used.
+The public names are imported when they are first used.
 
 May import: service, systemd, log, config, daemon, actions, web, triggers, children, engine, text, core, exceptions,
 types, version.

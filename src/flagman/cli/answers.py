@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 def answer(settings: Settings, line: Settings) -> None:
     """Print what the settings ask for.
 
-    :param line: what the command line itself says
-    :raises UsageError: if they could not be run
+    :param line: the settings of the command line alone
+    :raises UsageError: if the settings could not be run
     """
     if settings.list:
         list_actions()
         return
     settings.check_together()
     if settings.print_config:
-        from flagman.config import writer  # noqa: PLC0415 - for this option alone, as all here
+        from flagman.config import writer  # noqa: PLC0415 - only for this option, as all here
 
         print(writer.as_toml(settings), end="")
     elif settings.print_unit:
@@ -37,7 +37,7 @@ def answer(settings: Settings, line: Settings) -> None:
 
 def list_actions() -> None:
     """Print all known actions with their descriptions and arguments."""
-    # Here because only this option needs it, and it imports inspect and every plugin.
+    # Imported here because only this option needs it, and it imports inspect and every plugin.
     from flagman.cli import listing  # noqa: PLC0415
 
     known = core.KNOWN_ACTIONS
@@ -46,12 +46,12 @@ def list_actions() -> None:
 
 
 def _check_identity(settings: Settings) -> None:
-    """Look whether the user and the group exist.
+    """Check that the user and the group exist.
 
     :raises UsageError: if not
     """
     if settings.user or settings.group:
-        from flagman.daemon.privileges import Identity  # noqa: PLC0415 - for those who change it
+        from flagman.daemon.privileges import Identity  # noqa: PLC0415 - only with --user or --group
 
         try:
             Identity(settings.user, settings.group)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.cli")
 
-# What a manager says begins so.
+# The variables that a manager sets begin so.
 _OF_MANAGER = ("NOTIFY_", "WATCHDOG_", "LISTEN_")
 
 
@@ -47,14 +47,14 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         ``usr2``, the list of that signal's actions as :func:`flagman.create_action_bundles` takes it
     :raises SystemExit: after ``--help`` or ``--version`` (status 0) or a one-line message about a mistake (status 2)
     """
-    from argparse import Namespace  # noqa: PLC0415 - a start can do without
+    from argparse import Namespace  # noqa: PLC0415 - a start does not need it
 
     try:
         line, find = Line(argv), finder(None)
         given = line.given(find)
         settings = complete(given, find, open_file(given))
     except UsageError as error:
-        from flagman.cli import mistakes  # noqa: PLC0415 - most runs make none
+        from flagman.cli import mistakes  # noqa: PLC0415 - only for a mistake
 
         mistakes.report(error)
         raise SystemExit(error.exit_code) from None
@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
     """Run the command.
 
     :param argv: the program's name and its arguments; ``sys.argv`` by default
-    :param signals: the handled signals if they have been armed already; otherwise they are until this returns
-    :param is_process: this is all that the process does, and not a part of another program
+    :param signals: the handled signals if they have been armed already; otherwise this arms them until it returns
+    :param is_process: whether this is all that the process does, and not a part of another program
     :returns: the exit status
     """
     if signals is None:
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
             signals.close()
     standard_streams.prepare()
     argv = sys.argv if argv is None else argv
-    log = Log(argv)  # before a plugin can, at its import
+    log = Log(argv)  # before a plugin can set one up, at its import
     if is_process:
         log.release_at_end(signals)
     manager = _manager()
@@ -97,10 +97,10 @@ def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, i
 
 
 def _manager() -> Manager:
-    """Connect to the service manager, if one has said anything to this process."""
+    """Connect to the service manager, if one has set any variable of this process."""
     if not any(name.startswith(_OF_MANAGER) for name in os.environ):
         return Manager()
-    from flagman.systemd.notify import take_from_environment  # noqa: PLC0415 - for a process that has a manager
+    from flagman.systemd.notify import take_from_environment  # noqa: PLC0415 - only under a manager
 
     return take_from_environment()
 
@@ -123,7 +123,7 @@ def main_wrapper() -> int:
 
 
 class _Command:
-    """A command line that is carried out.
+    """Carries out a command line.
 
     :param argv: the program's name and its arguments
     :param signals: the handled signals, armed
@@ -139,11 +139,11 @@ class _Command:
         self._is_managed = manager.is_open
 
     def run(self) -> int:
-        """Carry it out; give the exit status, whatever happens."""
+        """Carry out the command line, and return the exit status, also after an error."""
         try:
             with ExitStack() as stack:
                 return self._run(stack)
-        except SystemExit as exit_:  # after --help, or of a signal before there is anything to stop
+        except SystemExit as exit_:  # after --help, or from a signal before there is anything to stop
             return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
         except (FlagmanError, OSError) as error:
             from flagman.cli import mistakes  # noqa: PLC0415 - as above
@@ -162,7 +162,7 @@ class _Command:
         with self._more_time() as more_time:
             file = open_file(early)
             if self._detaches(early, file):
-                # Now that no action has been looked for: what a plugin opens and starts belongs to the daemon.
+                # Before any action is looked for, because what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
                 self._log.release_at_end(self._signals)  # again, in this process
             find = finder(more_time)
@@ -177,7 +177,7 @@ class _Command:
             if not settings.systemd:
                 self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
-                from flagman.cli import answers  # noqa: PLC0415 - for those who ask
+                from flagman.cli import answers  # noqa: PLC0415 - only for such an option
 
                 answers.answer(settings, given)
                 return 0
@@ -194,21 +194,21 @@ class _Command:
         return run(settings, self._signals, self._manager, hooks, _parts(settings))
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
-        """Tell whether this process goes into the background, which it does before any action is looked for."""
+        """Return whether this process goes into the background, which it does before any action is looked for."""
         is_answered = options.list or options.check or options.print_config or options.print_unit
         wants = options.daemon or (file is not None and file.options.get("daemon"))
         return bool(wants) and not is_answered and not self._is_managed
 
     @staticmethod
     def _given(line: Line, find: Find, early: Settings | None) -> Settings:
-        """Read what the command line says.
+        """Return the settings of the command line.
 
-        :param early: what this process has detached for, if it has: a daemon does not answer instead of running
+        :param early: the options for which this process has detached, if it has: then it has to run, not to answer
         """
         try:
             given = line.given(find)
         except SystemExit as exit_:
-            if exit_.code or early is None:  # it may be a signal that ends the start
+            if exit_.code or early is None:  # it may come from a signal that ends the start
                 raise
             raise UsageError("with --daemon, --help and --version have to stand before the first action") from None
         if early is not None and early.config and given.config != early.config:
@@ -220,12 +220,12 @@ class _Command:
     def _more_time(self) -> AbstractContextManager[MoreTime | None]:
         if not self._manager.is_open:
             return nullcontext()
-        from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
+        from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - only under a manager
 
         return MoreTime(self._manager)
 
     def _own_process(self, *, detach: bool) -> OwnProcess:
-        from flagman.service.own_process import OwnProcess  # noqa: PLC0415 - for those who shape the process
+        from flagman.service.own_process import OwnProcess  # noqa: PLC0415 - only to shape the process
 
         own_process = OwnProcess(self._signals, detach=detach)
         own_process.begin()
@@ -233,9 +233,9 @@ class _Command:
 
 
 class _Hooks:
-    """Reads the file that the command line names again.
+    """The hooks by which a run calls back: to read the file again, to change the log, to report that it is ready.
 
-    :param line: what the command line says
+    :param line: the settings of the command line
     :param first: the settings of the start
     """
 
@@ -248,10 +248,10 @@ class _Hooks:
         if own_process is not None:
             self._config = own_process.config
         elif line.config:
-            from flagman.config.paths import working_directory  # noqa: PLC0415 - for those who have a file
+            from flagman.config.paths import working_directory  # noqa: PLC0415 - only with a file
 
-            with suppress(OSError):  # it has been deleted
-                # Not relative to the directory itself: another one may have its name by then.
+            with suppress(OSError):  # the directory has been deleted
+                # By its name, and not relative to the directory itself: another one may have that name by then.
                 self._config = os.path.join(working_directory(), line.config)  # noqa: PTH118 - pathlib costs 5 ms
 
     def find(self, name: ActionName) -> type[Action]:
@@ -277,7 +277,7 @@ class _Hooks:
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:
-        from flagman.log import table  # noqa: PLC0415 - for a reload alone
+        from flagman.log import table  # noqa: PLC0415 - only for a reload
 
         table.change(before, after, level_of(after))
         self._log.watch(self._engine)

@@ -1,6 +1,6 @@
-"""The command ``flagmanctl``: what surrounds a daemon.
+"""The command ``flagmanctl``: tools around a daemon.
 
-The statuses of its verbs are those of the Linux Standard Base for init scripts, as far as there are any.
+The exit statuses of its verbs are those of the Linux Standard Base for init scripts, if it has any for them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _parser() -> ArgumentParser:
 
 
 def _signal(arguments: Namespace) -> int:
-    from flagman.daemon import signal_holder  # noqa: PLC0415 - for this verb alone, as all others
+    from flagman.daemon import signal_holder  # noqa: PLC0415 - only for this verb, as all others
     from flagman.text.signames import number_of  # noqa: PLC0415
 
     try:
@@ -103,7 +103,7 @@ def _signal(arguments: Namespace) -> int:
 
 
 def _status(arguments: Namespace) -> int:
-    from flagman.daemon.holder import read_pid  # noqa: PLC0415 - for this verb alone
+    from flagman.daemon.holder import read_pid  # noqa: PLC0415 - only for this verb
 
     path = Path(arguments.pid_file)
     try:
@@ -126,7 +126,7 @@ def _say(status: int, message: str) -> int:
 
 
 def _new(arguments: Namespace) -> int:
-    from flagman.cli import scaffold  # noqa: PLC0415 - for this verb alone
+    from flagman.cli import scaffold  # noqa: PLC0415 - only for this verb
 
     directory: Path = arguments.directory or Path(arguments.name)
     for path in scaffold.create(arguments.name, directory):

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from flagman.types import ActionName
 
 _WIDTH = 80
-# Of a description, beside however long a name.
+# The least width of a description, even beside a long name.
 _NARROWEST = 20
 
 
 def lines(
     known: Mapping[ActionName, type[Action]], broken: Mapping[str, str], bold: tuple[str, str] = ("", "")
 ) -> Iterator[str]:
-    """Give the lines of the list.
+    """Yield the lines of the list.
 
     :param known: all actions; one that cannot be loaded is listed as broken
-    :param broken: distributions whose actions are not known, with what is wrong with each
+    :param broken: distributions that could not be read, with what is wrong with each
     :param bold: what to write before and after a name
     """
     names = list(known)
@@ -45,7 +45,7 @@ def lines(
 
 
 def bold_escapes(stream: TextIO | None) -> tuple[str, str]:
-    """Give the escape sequences for bold text, if the stream is a terminal and colorama is installed."""
+    """Return the escape sequences for bold text, if the stream is a terminal and colorama is installed."""
     # An empty NO_COLOR means nothing, see https://no-color.org.
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream or not stream.isatty():
         return "", ""
@@ -71,7 +71,7 @@ def _description(known: Mapping[ActionName, type[Action]], name: ActionName, wid
         return _described(known[name], width)
     except PluginError as error:
         return wrap(f"BROKEN: {error}", width)
-    except Exception as error:  # noqa: BLE001 - whatever is odd about a plugin must not hide the others
+    except Exception as error:  # noqa: BLE001 - an odd plugin must not hide the others
         return wrap(f"BROKEN: it cannot be described: {type(error).__name__}: {error}", width)
 
 
@@ -83,7 +83,7 @@ def _described(action: type[Action], width: int) -> list[str]:
 
 
 def _are_named(arguments: str, description: str) -> bool:
-    """Tell whether a description names the arguments itself, in parentheses or brackets as here.
+    """Return whether a description names the arguments itself, in parentheses or brackets as here.
 
     A single name without a type may be a word in parentheses.
     """
@@ -95,7 +95,7 @@ def _are_named(arguments: str, description: str) -> bool:
 
 
 def _names(group: str) -> list[str]:
-    """Give the names of ``(message: str, *others)``."""
+    """Return the names of ``(message: str, *others)``."""
     inner = re.sub(r"\[,([^\[\]]*)\]", r",\1", group[1:-1])  # (message[, delay])
     while inner != (simpler := re.sub(r"[(\[][^()\[\]]*[)\]]", "", inner)):  # the arguments of types have commas, too
         inner = simpler

@@ -17,13 +17,13 @@ logger = logging.getLogger("flagman.cli")
 
 
 def end_with(error: FlagmanError | OSError, manager: Manager) -> int:
-    """Tell why this process ends.
+    """Report why this process ends, in the log, on stderr and to the service manager.
 
     :returns: the exit status
     """
     cause = error if isinstance(error, OSError) else error.__cause__
     if cause is not None and (isinstance(error, PluginError) or not isinstance(error, UsageError)):
-        logger.info("The error that ends this run:", exc_info=cause)  # it may be somebody else's mistake
+        logger.info("The error that ends this run:", exc_info=cause)  # it may be a plugin's mistake
     if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
         report(error)
     exit_status = error.exit_code if isinstance(error, FlagmanError) else 1
@@ -38,8 +38,8 @@ def report(error: FlagmanError | OSError) -> None:
     """Write a line for each mistake to stderr."""
     if sys.stderr is None:
         return
-    from flagman.log.setup import error_prefix  # noqa: PLC0415 - a start makes no mistakes
+    from flagman.log.setup import error_prefix  # noqa: PLC0415 - only for a mistake
 
     for message in mistakes_of(error):
-        with suppress(OSError):  # the status still tells
+        with suppress(OSError):  # the exit status still shows the failure
             sys.stderr.write(f"{error_prefix()}flagman: error: {printable(one_line(message))}\n")

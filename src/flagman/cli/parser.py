@@ -34,7 +34,7 @@ examples:
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors go the way of all mistakes."""
+    """A parser that raises its errors, so that they are reported as all mistakes are."""
 
     def error(self, message: str) -> NoReturn:
         """Raise an error.
@@ -45,7 +45,7 @@ class Parser(ArgumentParser):
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
-    """Eighty columns everywhere."""
+    """Formats the help in eighty columns on every terminal."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=36, width=80)
@@ -54,8 +54,8 @@ class _HelpFormatter(RawDescriptionHelpFormatter):
 def parse(words: Sequence[str], options: dict[str, object]) -> None:
     """Parse the part of a command line that binds no actions.
 
-    :param words: what is left of it
-    :param options: gets what it says, by the names of the settings
+    :param words: that part
+    :param options: receives the values, by the names of the settings
     :raises UsageError: if a word belongs to no option, or the value of one is wrong
     :raises SystemExit: after ``--help`` or ``--version``
     """
@@ -79,7 +79,7 @@ def _parser() -> ArgumentParser:
         allow_abbrev=False,
     )
     group = parser.add_argument_group("what starts actions")
-    for trigger in TRIGGERS.values():  # for the help alone: the parser never sees them on a command line
+    for trigger in TRIGGERS.values():  # only for the help: the parser never gets them from a command line
         words = (trigger.value, "ACTION") if trigger.value else ("ACTION",)
         group.add_argument(trigger.name, nargs="+", metavar=(" ".join(words), "ARGUMENT"), help=trigger.explanation)
     for title, options in GROUPS.items():
@@ -94,7 +94,7 @@ def _parser() -> ArgumentParser:
 
 
 def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argparse takes what an action takes
-    """Give what argparse has to know about a kind of value."""
+    """Return what argparse has to know about a kind of value."""
     if not kind.takes_value:
         return {"action": kind.action}
     optional = {"nargs": "?", "const": ""} if kind.is_optional else {}
@@ -104,7 +104,7 @@ def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argp
 def _reader(kind: Kind) -> Callable[[str], object]:
     def read(text: str) -> object:
         if kind.choices or (kind.is_optional and not text):
-            return text  # argparse looks at them itself; or it hands over what stands for a value that was left out
+            return text  # argparse checks choices itself, and passes an empty text for a value that was left out
         try:
             return kind.read(text)
         except ValueError as error:
@@ -114,7 +114,7 @@ def _reader(kind: Kind) -> Callable[[str], object]:
 
 
 def _unknown(word: str) -> str:
-    """Say what is wrong with a word that is no option and belongs to none."""
+    """Return the message about a word that is no option and belongs to none."""
     if not word.startswith("-"):
         return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
     from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message

@@ -1,4 +1,4 @@
-"""What one run is told: by the command line, and by the file that it names."""
+"""The settings of one run: read from the command line, and from the file that it names."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ logger = logging.getLogger("flagman.cli")
 
 
 def finder(more_time: MoreTime | None) -> Find:
-    """Give what finds actions.
+    """Return a function that finds actions.
 
-    :param more_time: is told which, since an import may take its time
+    :param more_time: is told the name of each, because an import may take long
     """
 
     def find(name: ActionName) -> type[Action]:
@@ -43,7 +43,7 @@ class Line:
     """A command line, which is read in two steps.
 
     :param argv: the program's name and its arguments
-    :param known: gets the options that are read, also if a mistake comes after them
+    :param known: receives the options that are read, also if a mistake comes after them
     :raises UsageError: if an option before all actions, or after a lone ``;``, is wrong
     :raises SystemExit: after ``--help`` or ``--version`` there
     """
@@ -52,17 +52,17 @@ class Line:
         self._options: dict[str, object] = {} if known is None else known
         self._words = CommandLine(argv[1:], TRIGGERS, LONG_OPTIONS)
         if any("--no-systemd" in words for words in self._words.free):
-            self._options["systemd"] = False  # also if a mistake comes before it: systemd is not told about that either
+            self._options["systemd"] = False  # even if a mistake comes before it: systemd is not told of that, either
         for number, words in enumerate(self._words.free):
             _parse(words, self._options, after_end=number > 0)
 
     @property
     def options(self) -> Settings:
-        """What is said before all actions, and after a lone ``;``."""
+        """The options before all actions, and after a lone ``;``."""
         return Settings(**self._options)
 
     def given(self, find: Find) -> Settings:
-        """Find the actions, and give all that the command line says.
+        """Find the actions, and return all settings of the command line.
 
         :raises UsageError: if anything in it is wrong
         :raises SystemExit: after ``--help`` or ``--version``
@@ -70,7 +70,7 @@ class Line:
         bindings = self._words.bind(find)
         if any(words for is_late, words in self._words.own if is_late):
             self._options.clear()
-            # Anew: of two equal options the last one counts.
+            # All are parsed again, in order, because of two equal options the last one counts.
             for number, (is_late, words) in enumerate(self._words.own):
                 was_asked = self._options.pop("daemon", None) if is_late else None
                 _parse(words, self._options, after_end=number > 0 and not is_late)
@@ -84,15 +84,15 @@ class Line:
 
 
 def _parse(words: Sequence[str], options: dict[str, object], *, after_end: bool) -> None:
-    """Parse words of flagman that hang together.
+    """Parse one group of flagman's own words.
 
-    :param options: gets what they say
+    :param options: receives the values
     :param after_end: a lone ``;`` has ended an action before them
     """
     if not words:
         return
     check_end(words)
-    from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts can do without
+    from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts do not need it
 
     try:
         parser.parse(words, options)
@@ -106,9 +106,9 @@ def _parse(words: Sequence[str], options: dict[str, object], *, after_end: bool)
 
 
 def complete(given: Settings, find: Find, file: File | None) -> Settings:
-    """Give all settings.
+    """Return all settings.
 
-    :param given: what the command line says
+    :param given: the settings of the command line
     :param file: the file that it names, if it names one; its actions are found now
     :raises ConfigError: if anything in the file is wrong
     """
@@ -116,7 +116,7 @@ def complete(given: Settings, find: Find, file: File | None) -> Settings:
 
 
 def open_file(options: Settings, place: str = "") -> File | None:
-    """Read the file that options name, if they name one, but for its actions.
+    """Read the file that options name, if they name one, except for its actions.
 
     :param place: where the file is, if it is no longer where the options say
     :raises ConfigError: if it cannot be read

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".tmpl"
 _NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60
-# What the package itself uses, if it is not installed where this runs.
+# Modules that the package itself uses, in case they are not installed here.
 _TOOLS = {"conftest", "flagman", "iniconfig", "packaging", "pip", "pluggy", "pytest", "setuptools", "tests"}
 
 
@@ -61,9 +61,9 @@ def create(name: str, directory: Path) -> list[Path]:
 
 
 def _words(name: str) -> dict[str, str]:
-    """Give what the templates have to say about a package of this name.
+    """Return the words that the templates need for a package of this name.
 
-    :raises UsageError: if there can be no such package
+    :raises UsageError: if no package can have this name
     """
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
@@ -84,7 +84,7 @@ def _words(name: str) -> dict[str, str]:
 
 
 def _templates(folder: Traversable, path: Path = Path()) -> Iterator[tuple[Path, str]]:
-    """Give all templates below a folder: the paths of what they become, and their text."""
+    """Yield all templates below a folder: the paths of what they become, and their text."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _templates(entry, path / entry.name)

@@ -1,18 +1,18 @@
 """The grammar of the command line: which words belong to an action, and which are flagman's own options.
 
-argparse cannot tell an action's ``-n`` from an option of flagman (python/cpython issues 53580, 124233), so what belongs
-to an action is taken out before it looks. :doc:`cli` tells the rules, under "Where arguments end". In short:
+argparse cannot tell an action's ``-n`` from an option of flagman (python/cpython issues 53580, 124233), so the words of
+actions are taken out before it parses the rest. :doc:`cli` has the rules, under "Where arguments end". In short:
 
 =====================================  ================================================================================
 ``--usr1 ACTION WORD ...``             up to the next option that binds an action, a lone ``;``, or the end; an action
                                        with a limit takes no more than that, and no long option of flagman
-``--every SPAN ACTION WORD ...``       the same, after one word that tells the trigger
-``--usr1 ACTION -- WORD ...``          all words up to a lone ``;`` or the end, whatever they look like
+``--every SPAN ACTION WORD ...``       the same, after one word for the trigger
+``--usr1 ACTION -- WORD ...``          all words up to a lone ``;`` or the end, even if they look like options
 ``--usr1='ACTION WORD ...'``           one word, split as a shell would; two dashes after the name are dropped here, too
 =====================================  ================================================================================
 
-Splitting is done in two steps, since a daemon detaches between them: where the actions are can be told without knowing
-them, how many words they take cannot.
+Splitting is done in two steps, because a daemon detaches between them. The first step finds where the actions are, and
+loads none of them; the second one finds how many words each of them takes, and has to load it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _DASHES = "--"
 class Bound:
     """The words of one binding, and what may follow them.
 
-    :param option: binds it
-    :param before: the binding that it has ended, if only its own option did that
+    :param option: the option that binds it
+    :param before: the binding before it, if the option of this one has ended that
     """
 
     def __init__(self, option: str, before: Bound | None) -> None:
@@ -51,9 +51,9 @@ class Bound:
         self.words: list[str] = []
         #: The word that has ended them; empty at the end of the line.
         self.end = ""
-        #: They have come in one word; then what follows it is not the action's.
+        #: The one word in which they have come, if they have; then the words after it are not the action's.
         self.quoted: str | None = None
-        #: All words after the action's name are its own.
+        #: Whether all words after the action's name are its own.
         self.is_verbatim = False
         #: The name of an action that takes any number of words, and the words, once that is known.
         self.open: list[str] = []
@@ -104,18 +104,18 @@ class CommandLine:
                 assert isinstance(free, list)  # noqa: S101 - for the type checker
                 free.append(word)
             else:
-                name = bool(self._triggers[bound.option].value)  # its place among the words
+                name = bool(self._triggers[bound.option].value)  # its position among the words
                 if word == _DASHES and len(bound.words) == name + 1 and bound.quoted is None:
                     bound.is_verbatim = True
                 bound.words.append(word)
 
     @property
     def own(self) -> list[tuple[bool, list[str]]]:
-        """All of flagman's own words, once they are known: those that hang together, and whether they are late."""
+        """All of flagman's own words, once they are known: for each group, whether it comes after an action's words."""
         return [(True, part.late) if isinstance(part, Bound) else (False, part) for part in self._parts]
 
     def bind(self, find: Find) -> tuple[Binding, ...]:
-        """Find the actions, and tell what belongs to them.
+        """Find the actions, and return the bindings, each with its own words.
 
         :param find: finds and loads actions by name
         :raises UsageError: if an action is missing, unknown or broken, or gets words that it does not take
@@ -152,7 +152,7 @@ class CommandLine:
         return Binding(source, name, action, arguments)
 
     def _source(self, option: str, words: Sequence[str], *, is_quoted: bool) -> tuple[Source, int, str]:
-        """Read what raises the flag; tell where the action is, and how to name all that has been read."""
+        """Return what raises the flag, the position of the action, and the words so far for messages."""
         trigger = self._triggers[option]
         text = ""
         if trigger.value:
@@ -166,7 +166,7 @@ class CommandLine:
         return source, int(bool(trigger.value)), f"{option} {text}".rstrip()
 
     def _look_at(self, what: str, name: ActionName, action: type[Action], words: Sequence[str]) -> None:
-        """Look at the words of an action that takes any number of them.
+        """Check the words of an action that takes any number of them.
 
         :raises UsageError: if there is a lone ``--``, which may mean two things, or an option where there can be none
         """
@@ -183,13 +183,13 @@ class CommandLine:
             )
         # Only the name of each option: what follows it may be a secret.
         if options := [word.partition("=")[0] for word in words if self._is_option(word)]:
-            from flagman.text.shown import shown  # noqa: PLC0415 - for a warning
+            from flagman.text.shown import shown  # noqa: PLC0415 - only for a warning
 
             goes_to = shown(words[0] if name == "exec" else name)
             self.doubtful += [(f"{what} {name}", f"{option} goes to {goes_to}") for option in options]
 
     def _end(self, words: Sequence[str], most: int) -> int:
-        """Find the end of the arguments of an action that takes no more than so many."""
+        """Return where the arguments end, for an action that takes at most ``most`` of them."""
         for end, word in enumerate(words):
             is_full = end >= most
             if word == _DASHES or self._is_option(word) or (is_full and word.startswith("-") and word != "-"):
@@ -197,7 +197,7 @@ class CommandLine:
         return len(words)
 
     def _is_option(self, word: str) -> bool:
-        """Tell whether a word is a long option of flagman: ``--quiet=1`` is none, since --quiet takes no value."""
+        """Return whether a word is a long option of flagman: ``--quiet=1`` is none, because --quiet takes no value."""
         option, equals, _ = word.partition("=")
         return option in self._options and (not equals or self._options[option])
 
@@ -215,7 +215,7 @@ def check_end(words: Sequence[str]) -> None:
 
 
 def _hint(bound: Bound) -> str:
-    """Say how an option that has ended a program's words would be the program's own."""
+    """Return a hint how to give a program an option that has ended its words; empty if that is not the problem."""
     before = bound.before
     if before is None or not before.open or before.quoted is not None:
         return ""
@@ -227,7 +227,7 @@ def _hint(bound: Bound) -> str:
 
 
 def _quoted(*words: str) -> str:
-    import shlex  # noqa: PLC0415 - for a mistake
+    import shlex  # noqa: PLC0415 - only for a mistake
 
     from flagman.text.shown import shown  # noqa: PLC0415 - as above
 
