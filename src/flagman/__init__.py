@@ -44,7 +44,7 @@ _HOMES = {
 __all__ = [name for name in (*_HOMES, *_MODULES) if not name.startswith("_")]
 
 
-# Each face of the house has these lines: a module that all could share would take every start longer.
+# Each package with public names has these lines, because a shared module would make every start slower.
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"flagman.{name}")

@@ -29,8 +29,8 @@ def main() -> int:
     _fill_standard_descriptors()
     signals = Signals()
     signals.arm(HANDLED_SIGNALS)
-    # Until there is something to tear down these end the process, INT without the traceback of a KeyboardInterrupt.
-    # Of process 1 the kernel takes none that has no handler, see pid_namespaces(7).
+    # Until there is something to tear down, INT and TERM end the process, INT without a KeyboardInterrupt's traceback.
+    # For process 1 the kernel ignores a signal that has no handler, see pid_namespaces(7).
     is_init = os.getpid() == 1
     signals.handle(signal.SIGINT, _end if is_init else signal.SIG_DFL)
     if is_init:
@@ -42,7 +42,7 @@ def main() -> int:
     try:
         return command.main(signals=signals, is_process=True)
     finally:
-        standard_streams.hurry()  # what is called at the exit may print, too, and nothing can end that any more
+        standard_streams.hurry()  # exit functions may print, too, and nothing can interrupt them any more
         stoppable = _end if is_init else signal.SIG_DFL
         signals.retire(stoppable if _waits_for_threads() else signal.SIG_IGN)
 
@@ -52,7 +52,7 @@ def _end(signum: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _waits_for_threads() -> bool:
-    """Tell whether the end of the interpreter will wait for threads that an action has left behind."""
+    """Return whether the end of the interpreter will wait for threads that an action has left behind."""
     threading = sys.modules.get("threading")
     return threading is not None and sum(not thread.daemon for thread in threading.enumerate()) > 1
 

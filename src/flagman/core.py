@@ -73,7 +73,7 @@ def create_action_bundles(bindings: Mapping[FlagName, object]) -> int:
 
 
 def _words(flag: FlagName, actions: object) -> Iterator[list[str]]:
-    """Give the words of each action of a flag."""
+    """Yield the words of each action of a flag."""
     if actions is None:
         return
     if not isinstance(actions, Iterable) or isinstance(actions, str | bytes):

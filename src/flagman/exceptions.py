@@ -4,7 +4,7 @@
 
     Exception
     ├── ActionClosed          news, not a failure: an action has nothing left to do
-    ├── SkipRest              news, not a failure: the actions after this one sit this turn out
+    ├── SkipRest              news, not a failure: the actions after this one are left out of this turn
     ├── ActionFailed          a failed run that explains itself
     └── FlagmanError          status 1
         ├── SetUpError        status 1: an action's set_up failed
@@ -14,7 +14,7 @@
         └── UsageError        status 2: the user asked for something that cannot be
             ├── ConfigError         ... in a configuration file
             ├── PluginError         an action exists but cannot be loaded
-            └── UnknownActionError  also a KeyError, for KNOWN_ACTIONS is a mapping
+            └── UnknownActionError  also a KeyError, because KNOWN_ACTIONS is a mapping
     BaseException
     └── ActionInterrupted     raised inside an action that has to end now
         └── ActionTimedOut    ... because its run went on for longer than its timeout
@@ -22,12 +22,12 @@
 
 from __future__ import annotations
 
-# Characters of a message: whatever it quotes, nobody reads more.
+# The most characters of a message: a longer quotation in it would not be read.
 _LONGEST = 1000
 
 
 def shortened(text: str, most: int) -> str:
-    """Leave out the middle of a text that is longer than so many characters."""
+    """Return a text without its middle, if it is longer than ``most`` characters."""
     if len(text) <= most:
         return text
     end = most // 3
@@ -35,12 +35,12 @@ def shortened(text: str, most: int) -> str:
 
 
 def one_line(message: object) -> str:
-    """Give a message, or that of an exception, as one line, whatever it is made of."""
+    """Return a message, or that of an exception, as one line, shortened if it is very long."""
     return shortened(" ".join(str(message).split()), _LONGEST)
 
 
 def mistakes_of(error: BaseException) -> list[str]:
-    """Give the lines that an error is worth: one, or one for each mistake in a configuration file."""
+    """Return the lines that report an error: one, or one for each mistake in a configuration file."""
     return error.mistakes if isinstance(error, ConfigError) else [str(error)]
 
 
@@ -61,14 +61,14 @@ class UsageError(FlagmanError):
 
 
 class ConfigError(UsageError):
-    """What is wrong with a configuration file.
+    """The mistakes in a configuration file.
 
-    :param mistakes: one line each
+    :param mistakes: one line for each
     """
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("; ".join(mistakes))
-        #: One line each, which names the file, the table and the key.
+        #: One line for each, which names the file, the table and the key.
         self.mistakes = mistakes
 
 
@@ -105,7 +105,7 @@ class SkipRest(Exception):  # noqa: N818 - as above
 
 
 class ActionFailed(Exception):  # noqa: N818 - it stands beside ActionClosed
-    """Raised by a run that failed for a reason which the message tells: it is logged without a traceback."""
+    """Raised by a run that failed for a reason that the message gives: it is logged without a traceback."""
 
 
 class ActionInterrupted(BaseException):

@@ -1,8 +1,8 @@
 """Tools for the tests of actions: none of them sleeps, and none waits for ever.
 
-:class:`ActionDriver` takes one action through its life inside the test, with time that passes when it is told to.
+:class:`ActionDriver` takes one action through its life inside the test, with time that passes when the test says so.
 :class:`Daemon` starts a real flagman and speaks with it in lockstep: each step waits for what it names, up to
-:data:`DEADLINE`. Whatever is not as expected is an :exc:`AssertionError`.
+:data:`DEADLINE`. What is not as expected raises :exc:`AssertionError`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from flagman.types import FlagName
 
-#: Seconds; a loaded machine may be very slow, and nothing ever waits as long on a healthy one.
+#: Seconds that a step may take: many, because a loaded machine may be very slow.
 DEADLINE = 60.0
 
-# Seconds between two looks at whether a process that says nothing is still there.
+# Seconds between two checks whether a silent process still runs.
 _GLANCE = 0.1
 
 A = TypeVar("A", bound=Action)
@@ -53,11 +53,11 @@ class FakeTime:
         self.on_end: Callable[[], object] = lambda: None
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time, in seconds."""
         return self.now
 
     def wait(self, patience: float | None) -> list[tuple[int, int]]:
-        """Let so many milliseconds pass, or all that are left until the end."""
+        """Move the clock by ``patience``, in milliseconds, but not beyond the end; if it is None, to the end."""
         if self.now >= self.end and patience != 0:
             self.on_end()
         self.now = self.end if patience is None else min(self.now + patience / 1000, self.end)
@@ -67,11 +67,11 @@ class FakeTime:
 class ActionDriver(Generic[A]):
     """An action in its engine, from ``set_up`` to ``tear_down``; a context manager.
 
-    What the action raises comes out here, unchanged.
+    Exceptions of the action are raised here, unchanged.
 
     :param action: the class
     :param arguments: as they would be typed
-    :raises AssertionError: if the action does not take so many
+    :raises AssertionError: if the action does not take this many
     """
 
     def __init__(self, action: type[A], *arguments: str) -> None:
@@ -88,17 +88,17 @@ class ActionDriver(Generic[A]):
             stack.pop_all()
         self._run = instance._run  # noqa: SLF001 - the loop's half of Action
         vars(instance)["_run"] = self._run_in_loop
-        # What a run in the loop has raised, which deals with it and goes on.
+        # The exception of a run in the loop, which handles it and goes on.
         self._raised: BaseException | None = None
         assert isinstance(instance, action)  # noqa: S101 - for the type checker
-        #: The action, which is set up.
+        #: The action, already set up.
         self.action: A = instance
 
     def run(self, *, flag: FlagName = "usr1", raises: int = 1) -> None:
         """Run the action once.
 
         :param flag: the flag for which it runs
-        :param raises: how often that had been raised
+        :param raises: how often the flag had been raised
         """
         turn = Turn(flag, raises)
         turn.action = type(self.action).__name__
@@ -106,9 +106,9 @@ class ActionDriver(Generic[A]):
         self._run()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: calls that the action has scheduled are made, and it runs if they raise the flag ``usr1``.
+        """Move time forward: calls that the action has scheduled are made, and it runs if they raise the flag ``usr1``.
 
-        The first exception of such a run ends it.
+        The first exception of such a run ends this call, which raises it.
         """
         self.time.end = self.time.now + seconds
         self.engine.run()
@@ -136,18 +136,18 @@ class ActionDriver(Generic[A]):
 
 
 class Lines:
-    """The lines that come out of a pipe, each under the deadline."""
+    """The lines that come out of a pipe, each within :data:`DEADLINE`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._buffer = b""
-        #: Nothing more will come.
+        #: Whether nothing more will come.
         self.ended = False
 
     def next(self, limit: float | None = None) -> str:
         """Wait for a line; an empty string is an empty line, or the end of the output.
 
-        :param limit: until when, on the monotonic clock; for :data:`DEADLINE` by default
+        :param limit: the monotonic time until which to wait; by default :data:`DEADLINE` from now
         :raises AssertionError: if nothing comes
         """
         limit = time.monotonic() + DEADLINE if limit is None else limit
@@ -164,7 +164,7 @@ class Lines:
         return line.decode(errors="backslashreplace")
 
     def rest(self) -> list[str]:
-        """Wait for the end of the output and give all lines that are left, up to an empty one."""
+        """Wait for the end of the output and return all lines that are left, up to an empty one."""
         return list(iter(self.next, ""))
 
 
@@ -175,7 +175,7 @@ class Daemon:
     :param directory: where it runs; a temporary directory by default
     :param command: how to start flagman; with this interpreter by default
     :param environment: variables to add, or to remove where the value is None
-    :param merged: let stderr go where stdout goes, as in a terminal
+    :param merged: send stderr to where stdout goes, as in a terminal
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class Daemon:
             self._socket.settimeout(_GLANCE)
             changed: dict[str, str | None] = {
                 "NOTIFY_SOCKET": f"{folder}/notify",
-                "PYTHONUNBUFFERED": None,  # it would hide what the daemon has to do about buffers
+                "PYTHONUNBUFFERED": None,  # it would hide what the daemon itself has to do about buffers
                 **(environment or {}),
             }
             self.process = stack.enter_context(
@@ -218,7 +218,7 @@ class Daemon:
     def notified(self, limit: float | None = None) -> str:
         """Wait for a message to the service manager.
 
-        :param limit: until when, on the monotonic clock; for :data:`DEADLINE` by default
+        :param limit: the monotonic time until which to wait; by default :data:`DEADLINE` from now
         :raises AssertionError: if none comes
         """
         limit = time.monotonic() + DEADLINE if limit is None else limit
@@ -232,7 +232,7 @@ class Daemon:
         raise AssertionError(f"no notification within {DEADLINE} s")
 
     def pending(self) -> list[str]:
-        """Give the messages to the service manager that have come and were not waited for."""
+        """Return the messages to the service manager that have come and were not waited for."""
         messages = []
         self._socket.settimeout(0)
         with suppress(BlockingIOError):
@@ -257,7 +257,7 @@ class Daemon:
         return self
 
     def expect_error(self, part: str) -> str:
-        """Wait for a line on stderr that has a part, and give it; lines before it are passed over."""
+        """Wait for a line on stderr that contains a part, and return it; lines before it are passed over."""
         limit = time.monotonic() + DEADLINE
         passed: list[str] = []
         while part not in (line := self.err.next(limit)):
@@ -273,7 +273,7 @@ class Daemon:
         return self
 
     def status(self) -> int:
-        """Wait for the end of the process, and give its exit status: -15 if TERM has killed it."""
+        """Wait for the end of the process, and return its exit status: -15 if TERM has killed it."""
         try:
             return self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
