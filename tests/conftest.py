@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from background import Background
-from daemon import Daemon
-from starter import Starter
+
+from support.background import Background
+from support.driven import Flagman
+from support.starter import Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,12 +47,12 @@ def _nothing_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture(name="start")
-def _start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def _start(tmp_path: Path) -> Iterator[Callable[..., Flagman]]:
     """Start daemons that do not outlive the test."""
-    daemons: list[Daemon] = []
+    daemons: list[Flagman] = []
 
-    def start(*arguments: str, **options: object) -> Daemon:
-        daemons.append(Daemon(tmp_path, *arguments, **options))  # type: ignore[arg-type]
+    def start(*arguments: str, **options: object) -> Flagman:
+        daemons.append(Flagman(tmp_path, *arguments, **options))  # type: ignore[arg-type]
         return daemons[-1]
 
     yield start

@@ -7,12 +7,12 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from raised import taken
 
 import flagman
 from flagman import core
 from flagman.cli import parse_args
 from flagman.exceptions import SetUpError, UnknownActionError, UsageError
+from support.raised import taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

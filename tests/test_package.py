@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from daemon import clean_environment
 
 import flagman.cli
 import flagman.daemon
+from support.driven import clean_environment
 
 
 def python(program: str) -> str:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemon import inheriting, run
 
 from flagman import Action, ActionClosed, ActionFailed, SkipRest, testing
 from flagman.actions import PrintAction, PrintOnceAction
 from flagman.testing import ActionDriver, Daemon
+from support.driven import inheriting, run
 
 USR1 = signal.SIGUSR1
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from daemon import clean_environment, run
 
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
 from flagman.actions.catalog import Catalog
 from flagman.cli import listing
 from flagman.exceptions import PluginError, UnknownActionError
+from support.driven import LIB, clean_environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LIB = str(Path(__file__).parent.parent / "lib")
+    from pathlib import Path
 
 GOOD = "from flagman import Action\nclass Good(Action):\n    '''Good.'''\n    def run(self): ...\n"
 
@@ -29,7 +27,7 @@ def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give a folder on the module search path; what is imported from it is forgotten afterwards."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.syspath_prepend(LIB)
+    monkeypatch.syspath_prepend(str(LIB))
     yield tmp_path
     for name in set(sys.modules) - before:
         del sys.modules[name]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, inheriting, settle
 
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction
@@ -21,11 +20,12 @@ from flagman.children import output, process, reaping
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
+from support.driven import DEADLINE, inheriting, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 USR1, TERM = signal.SIGUSR1, signal.SIGTERM
 
@@ -41,20 +41,20 @@ def gone(group: int) -> None:
         time.sleep(0.001)
 
 
-def test_exec_needs_no_shell(start: Callable[..., Daemon]) -> None:
+def test_exec_needs_no_shell(start: Callable[..., Flagman]) -> None:
     """Words arrive as they are, and the output passes through."""
     daemon = start("--usr1", "exec", "printf", "%s\n", "two words", "$HOME", "--all").ready()
     daemon.signal(USR1).expect("two words", "$HOME", "--all").stop()
 
 
-def test_sh_is_a_shell(start: Callable[..., Daemon]) -> None:
+def test_sh_is_a_shell(start: Callable[..., Flagman]) -> None:
     """One word, with all that a shell understands."""
     start("--usr1", "sh", "echo $((6 * 7)) | tr 2 0; echo err >&2").ready().signal(USR1).expect("40").expect_error(
         "err"
     )
 
 
-def test_the_command_knows_why_it_runs(start: Callable[..., Daemon]) -> None:
+def test_the_command_knows_why_it_runs(start: Callable[..., Flagman]) -> None:
     """And nothing that the service manager told flagman alone."""
     line = "echo $FLAGMAN_TRIGGER $FLAGMAN_ACTION $FLAGMAN_PID $FLAGMAN_COALESCED ${NOTIFY_SOCKET-none} $OTHER"
     daemon = start("--usr1", "sh", line, environment={"OTHER": "kept"}).ready()
@@ -70,7 +70,7 @@ def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.Capture
 
 @pytest.mark.parametrize("flag", [r"bar\udce9", r"bar\ud800", r"bar\u20ac", r"a\0b"])
 @pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
-def test_a_trigger_of_any_name(start: Callable[..., Daemon], flag: str, locale: str) -> None:
+def test_a_trigger_of_any_name(start: Callable[..., Flagman], flag: str, locale: str) -> None:
     """A name that the locale has no characters for is no reason for a command not to run."""
     environment = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     words = ["acts:Another", f"'{flag}'", "sh", 'printf %s "$FLAGMAN_TRIGGER" | od -An -tx1 -v; echo ran']
@@ -82,7 +82,7 @@ def test_a_trigger_of_any_name(start: Callable[..., Daemon], flag: str, locale: 
     daemon.expect("ran").stop()
 
 
-def test_a_child_starts_clean(start: Callable[..., Daemon]) -> None:
+def test_a_child_starts_clean(start: Callable[..., Flagman]) -> None:
     """Whatever flagman itself was started with: blocked and ignored signals, a descriptor too many."""
     everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     spoilt = inheriting(ignored=everything, blocked=everything)
@@ -116,7 +116,7 @@ def test_a_child_starts_clean(start: Callable[..., Daemon]) -> None:
     ],
 )
 def test_a_failure_is_logged_and_the_next_signal_works(
-    start: Callable[..., Daemon], command: str, message: str
+    start: Callable[..., Flagman], command: str, message: str
 ) -> None:
     """In one record, without a traceback."""
     daemon = start("--usr1", *shlex.split(command), "--usr2", "sh", "echo alive").ready().signal(USR1)
@@ -217,7 +217,7 @@ def test_a_stop_kills_whoever_ignores_term(
     assert "longer than the stop timeout of 0.3 seconds" in caplog.text
 
 
-def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Daemon]) -> None:
+def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Flagman]) -> None:
     """The command has gone, the daemon has not."""
     daemon = start("--usr1", "sh", "echo $$; exec sleep 1000", "--usr2", "sh", "echo alive", "--timeout", "200ms")
     pid = int(daemon.ready().signal(USR1).out.next())
@@ -226,7 +226,7 @@ def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Daemon])
     daemon.signal(signal.SIGUSR2).expect("alive").stop()
 
 
-def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Daemon]) -> None:
+def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Flagman]) -> None:
     """The run ends with the command, though a child of it holds the pipe."""
     daemon = (
         start("--usr1", "sh", "sleep 1000 & echo $!", "--usr1", "print", "next").ready().expect("init").signal(USR1)
@@ -238,7 +238,7 @@ def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Daem
     daemon.stop("cleanup")
 
 
-def test_a_stop_lets_the_command_finish(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_a_stop_lets_the_command_finish(start: Callable[..., Flagman], fifo: Path) -> None:
     """Within the stop timeout."""
     daemon = start("--usr1", "sh", f"echo begin; cat {fifo}; echo end").ready().signal(USR1).expect("begin")
     daemon.signal(TERM)
@@ -248,7 +248,7 @@ def test_a_stop_lets_the_command_finish(start: Callable[..., Daemon], fifo: Path
 
 
 @pytest.mark.parametrize("how", ["a second TERM", "the stop timeout"])
-def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Daemon], how: str) -> None:
+def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Flagman], how: str) -> None:
     """With TERM to its group."""
     line = 'trap "echo bye; exit" TERM; echo $$; while :; do sleep 0.01; done'
     timeout = "1000s" if how == "a second TERM" else "50ms"
@@ -264,7 +264,7 @@ def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Daemon], how: s
     daemon.expect_error("Interrupted action `ShellAction`")
 
 
-def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Daemon]) -> None:
+def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Flagman]) -> None:
     """There is no time for grace."""
     daemon = start("--usr1", "sh", STUBBORN, "-v").ready().signal(USR1)
     group = int(daemon.out.next())
@@ -276,7 +276,7 @@ def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Daemon]) ->
     gone(group)
 
 
-def test_output_to_the_log(start: Callable[..., Daemon]) -> None:
+def test_output_to_the_log(start: Callable[..., Flagman]) -> None:
     """Each line with the command in front of it."""
     daemon = start("--usr1", "sh", "echo out; echo err >&2", "--output", "log", "-v").ready().signal(USR1)
     lines = sorted([daemon.expect_error("flagman.actions.output"), daemon.expect_error("flagman.actions.output")])
@@ -287,7 +287,7 @@ def test_output_to_the_log(start: Callable[..., Daemon]) -> None:
     daemon.stop()
 
 
-def test_output_to_nowhere(start: Callable[..., Daemon]) -> None:
+def test_output_to_nowhere(start: Callable[..., Flagman]) -> None:
     """A failure shows it all the same."""
     daemon = start("--usr1", "sh", "echo hidden; false", "--usr1", "print", "next", "--output", "null").ready()
     daemon.expect("init").signal(USR1).expect("next").expect_error("its last output:")
@@ -295,7 +295,7 @@ def test_output_to_nowhere(start: Callable[..., Daemon]) -> None:
     daemon.stop("cleanup")
 
 
-def test_output_that_cannot_be_passed_on(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_output_that_cannot_be_passed_on(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """The command goes on to its end; then it has failed."""
     prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
     line = f"echo one; echo two; touch {tmp_path}/end"
@@ -334,7 +334,7 @@ def test_all_of_a_large_pipe(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert len(capfdbinary.readouterr().out) == 800_000
 
 
-def test_the_log_stays_a_log(start: Callable[..., Daemon]) -> None:
+def test_the_log_stays_a_log(start: Callable[..., Flagman]) -> None:
     """Control characters do nothing to a terminal, and no line pretends to be a record."""
     daemon = start("--usr1", "sh", r"printf 'a\r\033[2J\tb\n' >&2; false", "--output", "log").ready().signal(USR1)
     daemon.expect_error(r"a\r\x1b[2J" + "\tb")
@@ -343,7 +343,7 @@ def test_the_log_stays_a_log(start: Callable[..., Daemon]) -> None:
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_stopped_reading(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_a_reader_that_has_stopped_reading(start: Callable[..., Flagman], fifo: Path) -> None:
     """A full pipe behind stdout holds a run up, but neither its timeout nor the KILL."""
     holder = os.open(fifo, os.O_RDWR)
     try:

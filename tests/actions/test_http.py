@@ -15,18 +15,18 @@ from socketserver import ThreadingUnixStreamServer
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import LIB, run
 
 from flagman import ActionFailed, Engine, __version__
 from flagman.actions import HttpAction
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
+from support.driven import LIB, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from socketserver import TCPServer
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 
 # Whole answers.
@@ -119,7 +119,7 @@ def request(*arguments: str) -> None:
         driver.run()
 
 
-def test_a_request_of_the_daemon(start: Callable[..., Daemon], server: Server) -> None:
+def test_a_request_of_the_daemon(start: Callable[..., Flagman], server: Server) -> None:
     """With a method, a body and headers."""
     arguments = ("POST", f"{server.url}/hook?a=b", '{"up": true}', "header=Content-Type: application/json")
     daemon = start("-v", "--usr1", "http", *arguments, "header=X-Token: s:token").ready()

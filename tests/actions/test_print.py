@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 
 import pytest
-from daemon import run
 
 from flagman import ActionClosed
 from flagman.actions import DelayedPrintAction, PrintAction, PrintOnceAction
+from support.driven import run
 
 
 def test_print(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,18 +10,18 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import Lines, run
 
 from flagman import ActionFailed, Engine
 from flagman.actions import SignalAction
 from flagman.exceptions import SetUpError
 from flagman.testing import ActionDriver
+from support.driven import Lines, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 # Says when it is ready, and the name of each signal that it gets.
 TARGET = """
@@ -64,7 +64,7 @@ def _target() -> Iterator[Target]:
     target.process.stdout.close()
 
 
-def test_to_a_pid(start: Callable[..., Daemon], target: Target) -> None:
+def test_to_a_pid(start: Callable[..., Flagman], target: Target) -> None:
     """And when that has gone, the run fails and the daemon lives."""
     daemon = start("--usr1", "signal", "USR2", str(target.process.pid), "--usr2", "print", "alive", *RERUN)
     daemon.ready().expect("init").signal(signal.SIGUSR1)
@@ -88,7 +88,7 @@ def test_to_the_very_process_that_had_the_pid(target: Target, monkeypatch: pytes
         assert target.out.next() == "SIGHUP"
 
 
-def test_to_the_process_of_a_pid_file(start: Callable[..., Daemon], target: Target, tmp_path: Path) -> None:
+def test_to_the_process_of_a_pid_file(start: Callable[..., Flagman], target: Target, tmp_path: Path) -> None:
     """Whichever that is when the action runs."""
     path = tmp_path / "pid"
     daemon = start("--usr1", "signal", "sighup", f"pidfile:{path}", *RERUN).ready().signal(signal.SIGUSR1)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 USR1 = signal.SIGUSR1
 
 
-def test_touch_creates_a_file_and_sets_its_times(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_touch_creates_a_file_and_sets_its_times(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Its content stays."""
     path = tmp_path / "stamp"
     daemon = start("--usr1", "touch", str(path), "--usr1", "print", "done", "--overlap", "rerun").ready()
@@ -60,7 +60,7 @@ def test_touch_fails_where_it_cannot(tmp_path: Path) -> None:
             TouchAction.check_arguments(path)
 
 
-def test_log(start: Callable[..., Daemon]) -> None:
+def test_log(start: Callable[..., Flagman]) -> None:
     """At its level, percent signs and all."""
     daemon = start("--usr1", "log", "warning", "100 %d full", "--usr1", "log", "INFO", "hidden").ready().signal(USR1)
     assert daemon.expect_error("full") == "WARNING:flagman.log:100 %d full"
@@ -75,7 +75,7 @@ def test_log_knows_five_levels(level: str) -> None:
         LogAction.check_arguments(level, "hi")
 
 
-def test_stop_is_graceful(start: Callable[..., Daemon]) -> None:
+def test_stop_is_graceful(start: Callable[..., Flagman]) -> None:
     """What comes after it in the bundle does not run, everything is torn down, the status is 0."""
     daemon = start("--usr1", "print", "a", "--usr1", "stop", "--usr1", "print", "b").ready().expect("init", "init")
     daemon.signal(USR1).expect("a", "cleanup", "cleanup", "")
@@ -83,7 +83,7 @@ def test_stop_is_graceful(start: Callable[..., Daemon]) -> None:
     assert daemon.pending()[-1] == "STOPPING=1"
 
 
-def test_a_tear_down_after_stop_is_bounded(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_a_tear_down_after_stop_is_bounded(start: Callable[..., Flagman], fifo: Path) -> None:
     """As after TERM."""
     daemon = start("--usr1", "acts:SlowTearDown", "a", str(fifo), "--usr1", "stop", "--stop-timeout", "0")
     daemon.ready().expect("a: init").signal(USR1).expect("a: run", "a: begin", "")

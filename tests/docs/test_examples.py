@@ -11,7 +11,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from daemon import DEADLINE, Lines, settle
+
+from support.driven import DEADLINE, Lines, settle
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from background import Background, status_of
-from daemon import LIB, SCRIPT
 
 from flagman.daemon import read_pid
+from support.background import Background, status_of
+from support.driven import LIB, SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from background import Background, status_of
-from daemon import DEADLINE, LIB, SCRIPT
 
 from flagman.daemon import Daemon
+from support.background import Background, status_of
+from support.driven import DEADLINE, LIB, SCRIPT
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

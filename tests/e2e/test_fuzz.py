@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, Daemon
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+
+from support.driven import DEADLINE, Flagman
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +151,7 @@ def test_any_life(  # noqa: PLR0917 - what is drawn, and what it is played with
     before = children()
     path = tmp_path / "flagman.toml"
     path.write_text(first, encoding="utf-8")
-    with Daemon(tmp_path, "-c", str(path), "--hup", "reload", *BOUNDS, *line, merged=True) as daemon:
+    with Flagman(tmp_path, "-c", str(path), "--hup", "reload", *BOUNDS, *line, merged=True) as daemon:
         try:
             daemon.ready()
             event("ready")

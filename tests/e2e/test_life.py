@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import MODULE, Daemon, inheriting, run, settle
+
+from support.driven import LIB, MODULE, Flagman, inheriting, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 USR1, USR2, HUP, TERM, INT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTERM, signal.SIGINT
 
@@ -53,7 +54,7 @@ def release(fifo: Path) -> None:
 
 def test_ignore_is_the_default(start: Start, fifo: Path) -> None:
     """A signal that arrives while its own bundle runs is ignored; another one is served afterwards."""
-    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two", "-v").ready()
+    daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two", "-v").ready()
     daemon.expect("gate: init", "init")
     daemon.signal(USR1).expect("gate: begin")
     daemon.signal(USR1, USR2, USR1)
@@ -65,7 +66,7 @@ def test_ignore_is_the_default(start: Start, fifo: Path) -> None:
 
 def test_rerun_runs_once_more_however_many_arrived(start: Start, fifo: Path) -> None:
     """The run that follows began after the last signal."""
-    daemon: Daemon = start("--overlap", "rerun", "--usr1", "acts:Gate", "gate", str(fifo)).ready()
+    daemon: Flagman = start("--overlap", "rerun", "--usr1", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin")
     daemon.signal(USR1, USR1, USR1)
     release(fifo)
@@ -82,12 +83,12 @@ def test_oldest_first(start: Start, order: tuple[signal.Signals, signal.Signals]
     """
     words = {USR1: "one", USR2: "two"}
     raising = (word for signum in order for word in ("--hup", "acts:Raises", signum.name))
-    daemon: Daemon = start(*raising, "--usr1", "print", "one", "--usr2", "print", "two").ready().expect("init", "init")
+    daemon: Flagman = start(*raising, "--usr1", "print", "one", "--usr2", "print", "two").ready().expect("init", "init")
     daemon.signal(HUP).expect(*(f"raising {signum.name}" for signum in order))
     daemon.expect(*(words[signum] for signum in order)).stop("cleanup", "cleanup")
 
 
-def wait_until_taken(daemon: Daemon, signum: signal.Signals) -> None:
+def wait_until_taken(daemon: Flagman, signum: signal.Signals) -> None:
     """Wait until a signal is no longer pending, and its handler has run."""
     bit = 1 << (signum - 1)
     while True:
@@ -101,7 +102,7 @@ def wait_until_taken(daemon: Daemon, signum: signal.Signals) -> None:
 
 def test_a_signal_during_set_up_is_answered_when_ready(start: Start, fifo: Path) -> None:
     """It neither kills nor gets lost."""
-    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
+    daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
     daemon.expect("slow: init", "slow: begin").signal(USR1, USR1)
     release(fifo)
     daemon.expect("slow: end", "init", "slow: begin")
@@ -116,8 +117,8 @@ def test_a_signal_during_the_import_of_a_plugin_is_answered_when_ready(
     (tmp_path / "slow_import.py").write_text(
         f"print('importing')\nopen({str(fifo)!r}).readline()\nfrom acts import Words\n", encoding="utf-8"
     )
-    path = f"{tmp_path}:{os.path.dirname(__file__)}/../lib"  # noqa: PTH120
-    daemon: Daemon = start("--usr1", "slow_import:Words", "hi", environment={"PYTHONPATH": path})
+    path = f"{tmp_path}:{LIB}"
+    daemon: Flagman = start("--usr1", "slow_import:Words", "hi", environment={"PYTHONPATH": path})
     daemon.expect("importing").signal(USR1)
     release(fifo)
     daemon.ready().expect("'hi'").stop()
@@ -129,7 +130,7 @@ def test_a_stop_during_the_import_of_a_plugin_ends_it_at_once(
 ) -> None:
     """There is nothing to tear down, and no traceback to show."""
     (tmp_path / "slow_import.py").write_text(f"print('importing')\nopen({str(fifo)!r}).readline()\n", encoding="utf-8")
-    daemon: Daemon = start("--usr1", "slow_import:X", environment={"PYTHONPATH": str(tmp_path)})
+    daemon: Flagman = start("--usr1", "slow_import:X", environment={"PYTHONPATH": str(tmp_path)})
     daemon.expect("importing").signal(signum)
     assert daemon.status() == -signum
     assert daemon.err.rest() == []
@@ -137,7 +138,7 @@ def test_a_stop_during_the_import_of_a_plugin_ends_it_at_once(
 
 def test_a_stop_during_set_up(start: Start, fifo: Path) -> None:
     """The set-up under way may finish, no other begins, and there is no READY."""
-    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
+    daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
     daemon.expect("slow: init", "slow: begin").signal(TERM)
     wait_until_taken(daemon, TERM)
     release(fifo)
@@ -148,7 +149,7 @@ def test_a_stop_during_set_up(start: Start, fifo: Path) -> None:
 
 def test_a_second_stop_during_set_up_interrupts_it(start: Start, fifo: Path) -> None:
     """What was never set up is not torn down; what was, is."""
-    daemon: Daemon = start("--usr1", "print", "hi", "--usr1", "acts:SlowSetUp", "slow", str(fifo))
+    daemon: Flagman = start("--usr1", "print", "hi", "--usr1", "acts:SlowSetUp", "slow", str(fifo))
     daemon.expect("init", "slow: init", "slow: begin")
     settle(daemon.process.pid)  # a signal in the very moment before a system call is handled after it (PEP 475)
     daemon.signal(TERM)
@@ -160,7 +161,7 @@ def test_a_second_stop_during_set_up_interrupts_it(start: Start, fifo: Path) -> 
 @pytest.mark.parametrize("signum", [TERM, INT])
 def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum: signal.Signals) -> None:
     """No new action starts, of its bundle or of another; everything is torn down in reverse order."""
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("--usr1", "acts:Gate", "gate", str(fifo), "--usr1", "print", "never"),
         *("--usr2", "print", "never", "-v"),
     ).ready()
@@ -175,7 +176,7 @@ def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum:
 
 def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None:
     """Though it hangs in a system call; tear_down still runs."""
-    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo)).ready()
+    daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin")
     settle(daemon.process.pid)  # a signal in the very moment before a system call is handled after it (PEP 475)
     daemon.signal(TERM)
@@ -187,7 +188,7 @@ def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None
 
 def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> None:
     """One TERM is obeyed within a bound."""
-    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--stop-timeout", "50ms").ready()
+    daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), "--stop-timeout", "50ms").ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin")
     settle(daemon.process.pid)
     daemon.signal(TERM).expect("gate: cleanup", "")
@@ -197,7 +198,7 @@ def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> Non
 
 def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> None:
     """The others are still torn down; that one was not, so the status is not 0."""
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("--usr1", "print", "hi", "--usr1", "acts:SlowTearDown", "slow", str(fifo), "--stop-timeout", "50ms"),
     ).ready()
     daemon.expect("init", "slow: init").signal(TERM).expect("slow: begin", "cleanup", "")
@@ -208,7 +209,7 @@ def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> No
 @pytest.mark.parametrize("last", [TERM, INT])
 def test_the_third_stop_is_the_end(start: Start, fifo: Path, last: signal.Signals) -> None:
     """Even for an action that swallows everything."""
-    daemon: Daemon = start("--usr1", "acts:Stubborn", "mule", str(fifo)).ready().expect("mule: init")
+    daemon: Flagman = start("--usr1", "acts:Stubborn", "mule", str(fifo)).ready().expect("mule: init")
     daemon.signal(USR1).expect("mule: begin")
     settle(daemon.process.pid)
     daemon.signal(TERM)
@@ -219,7 +220,7 @@ def test_the_third_stop_is_the_end(start: Start, fifo: Path, last: signal.Signal
 
 def test_unmapped_signals_are_a_warning(start: Start) -> None:
     """The daemon lives on."""
-    daemon: Daemon = start("--usr1", "print", "hi").ready().expect("init")
+    daemon: Flagman = start("--usr1", "print", "hi").ready().expect("init")
     daemon.signal(USR2)
     assert daemon.expect_error("usr2") == "WARNING:flagman.core:Received `usr2`, but no action is bound to it"
     daemon.signal(USR1).expect("hi").stop("cleanup")
@@ -227,13 +228,13 @@ def test_unmapped_signals_are_a_warning(start: Start) -> None:
 
 def test_a_hangup_without_action_is_a_graceful_stop(start: Start) -> None:
     """The terminal went away."""
-    daemon: Daemon = start("--usr1", "print", "hi").ready().expect("init").signal(HUP).expect("cleanup", "")
+    daemon: Flagman = start("--usr1", "print", "hi").ready().expect("init").signal(HUP).expect("cleanup", "")
     assert daemon.status() == 0
 
 
 def test_a_hangup_during_set_up_is_a_stop(start: Start, fifo: Path) -> None:
     """The set-up under way may finish, and there is no READY."""
-    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo)).expect("slow: init", "slow: begin")
+    daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo)).expect("slow: init", "slow: begin")
     daemon.signal(HUP)
     wait_until_taken(daemon, HUP)
     release(fifo)
@@ -243,7 +244,7 @@ def test_a_hangup_during_set_up_is_a_stop(start: Start, fifo: Path) -> None:
 
 def test_a_hangup_during_set_up_is_bounded(start: Start, fifo: Path) -> None:
     """The terminal has gone, and nobody will send TERM."""
-    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--stop-timeout", "50ms")
+    daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--stop-timeout", "50ms")
     daemon.expect("slow: init", "slow: begin")
     settle(daemon.process.pid)
     daemon.signal(HUP).expect("")
@@ -252,7 +253,7 @@ def test_a_hangup_during_set_up_is_bounded(start: Start, fifo: Path) -> None:
 
 def test_a_hangup_during_set_up_waits_for_its_action(start: Start, fifo: Path) -> None:
     """If one is bound to it, it is a signal like any other."""
-    daemon: Daemon = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--hup", "print", "hup")
+    daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--hup", "print", "hup")
     daemon.expect("slow: init", "slow: begin").signal(HUP)
     wait_until_taken(daemon, HUP)
     release(fifo)
@@ -261,7 +262,7 @@ def test_a_hangup_during_set_up_waits_for_its_action(start: Start, fifo: Path) -
 
 def test_several_hangups_do_not_insist(start: Start, fifo: Path) -> None:
     """A closing terminal sends more than one; the running action may finish."""
-    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo)).ready().expect("gate: init")
+    daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo)).ready().expect("gate: init")
     daemon.signal(USR1).expect("gate: begin")
     for _ in range(4):
         daemon.signal(HUP)
@@ -273,7 +274,9 @@ def test_several_hangups_do_not_insist(start: Start, fifo: Path) -> None:
 
 def test_a_hangup_whose_last_action_has_closed_is_a_stop_again(start: Start) -> None:
     """A signal that lost its last action behaves as an unmapped one."""
-    daemon: Daemon = start(*RERUN, "--hup", "print_once", "hup", "--usr1", "print", "hi").ready().expect("init", "init")
+    daemon: Flagman = (
+        start(*RERUN, "--hup", "print_once", "hup", "--usr1", "print", "hi").ready().expect("init", "init")
+    )
     daemon.signal(HUP).expect("hup", "cleanup")
     daemon.expect_error("ActionClosed: Only print once")
     daemon.signal(HUP).expect("cleanup", "")
@@ -283,7 +286,7 @@ def test_a_hangup_whose_last_action_has_closed_is_a_stop_again(start: Start) -> 
 def test_nohup(start: Start) -> None:
     """An inherited ignored HUP stays ignored without an action, and is served with one."""
     nohup = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
-    daemon: Daemon = start("--usr1", "print", "hi", prefix=nohup).ready().expect("init")
+    daemon: Flagman = start("--usr1", "print", "hi", prefix=nohup).ready().expect("init")
     daemon.signal(HUP, USR1).expect("hi").stop("cleanup")
     daemon = start("--hup", "print", "hup", prefix=nohup).ready().expect("init")
     daemon.signal(HUP).expect("hup").stop("cleanup")
@@ -294,7 +297,7 @@ def test_mapped_signals_are_served_whatever_was_inherited(start: Start, how: str
     """And the daemon can be stopped."""
     prefix = inheriting(**{how: [USR1, HUP, TERM, INT]})
     for stop in (TERM, INT):
-        daemon: Daemon = start("--usr1", "print", "hi", "--hup", "print", "hup", prefix=prefix)
+        daemon: Flagman = start("--usr1", "print", "hi", "--hup", "print", "hup", prefix=prefix)
         daemon.ready().expect("init", "init").signal(USR1).expect("hi").signal(HUP).expect("hup")
         daemon.signal(stop).expect("cleanup", "cleanup", "")
         assert daemon.status() == 0
@@ -303,7 +306,7 @@ def test_mapped_signals_are_served_whatever_was_inherited(start: Start, how: str
 @pytest.mark.parametrize("error", ["ValueError", "MemoryError", "RecursionError", "SystemExit", "KeyboardInterrupt"])
 def test_a_failing_action_does_not_end_the_daemon(start: Start, error: str) -> None:
     """It is logged with its traceback, the bundle goes on, and the next signal works."""
-    daemon: Daemon = (
+    daemon: Flagman = (
         start(*RERUN, "--usr1", "acts:Fail", error, "--usr1", "print", "next").ready().expect("init", "init")
     )
     for _ in range(2):
@@ -315,7 +318,7 @@ def test_a_failing_action_does_not_end_the_daemon(start: Start, error: str) -> N
 
 def test_on_error_exit(start: Start) -> None:
     """The rest is torn down; status 1."""
-    daemon: Daemon = start("--on-error", "exit", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "x").ready()
+    daemon: Flagman = start("--on-error", "exit", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "x").ready()
     daemon.expect("init", "init").signal(USR1).expect("cleanup", "cleanup", "")
     assert daemon.status() == 1
     daemon.expect_error("ERROR:flagman.service:Exiting because an action failed")
@@ -323,7 +326,7 @@ def test_on_error_exit(start: Start) -> None:
 
 def test_on_error_close(start: Start) -> None:
     """The action is gone, its bundle goes on."""
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *RERUN, "--on-error", "close", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "next"
     )
     daemon.ready().expect("init", "init").signal(USR1).expect("cleanup", "next")
@@ -333,7 +336,7 @@ def test_on_error_close(start: Start) -> None:
 @pytest.mark.parametrize(("options", "status"), [((), 1), (("--successful-empty",), 0)])
 def test_when_all_actions_have_closed_the_daemon_ends(start: Start, options: tuple[str, ...], status: int) -> None:
     """With status 1, or 0 if that is what was wanted."""
-    daemon: Daemon = start("--usr1", "print_once", "a", "--usr2", "print_once", "b", *options).ready()
+    daemon: Flagman = start("--usr1", "print_once", "a", "--usr2", "print_once", "b", *options).ready()
     daemon.expect("init", "init").signal(USR1).expect("a", "cleanup").signal(USR2).expect("b", "cleanup", "")
     assert daemon.status() == status
     daemon.expect_error("WARNING:flagman.service:All actions have closed; exiting")
@@ -341,14 +344,14 @@ def test_when_all_actions_have_closed_the_daemon_ends(start: Start, options: tup
 
 def test_a_signal_raised_by_an_action_itself(start: Start) -> None:
     """It is one like any other, also when it is the stop."""
-    daemon: Daemon = start("--usr1", "acts:Raises", "SIGUSR2", "--usr2", "acts:Raises", "SIGTERM").ready()
+    daemon: Flagman = start("--usr1", "acts:Raises", "SIGUSR2", "--usr2", "acts:Raises", "SIGTERM").ready()
     daemon.signal(USR1).expect("raising SIGUSR2", "raising SIGTERM", "")
     assert daemon.status() == 0
 
 
 def test_late_signals_do_not_change_the_status(start: Start, fifo: Path) -> None:
     """While it stops, a daemon ignores what would have run its actions."""
-    daemon: Daemon = start("--usr1", "acts:SlowTearDown", "slow", str(fifo)).ready().expect("slow: init")
+    daemon: Flagman = start("--usr1", "acts:SlowTearDown", "slow", str(fifo)).ready().expect("slow: init")
     daemon.signal(TERM).expect("slow: begin").signal(USR1, HUP, USR2)
     release(fifo)
     daemon.expect("slow: end", "")
@@ -391,7 +394,7 @@ def test_process_1_can_be_stopped_at_any_moment(
 ) -> None:
     """While a plugin is imported, and while the end waits for a thread; the kernel takes no signal for its default."""
     (tmp_path / "slow_plugin.py").write_text(SLOW_PLUGIN.format(when=when, fifo=str(fifo)), encoding="utf-8")
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("--usr1", "slow_plugin:Slow", "--after", "1ms", "stop"),
         prefix=["unshare", "-fp", "--kill-child"],
         environment={"PYTHONPATH": str(tmp_path)},
@@ -407,7 +410,7 @@ def test_process_1_can_be_stopped_at_any_moment(
 @pytest.mark.parametrize(("how", "status"), [("return", 1), ("exit", 1), ("signal", -TERM)])
 def test_a_fork_in_an_action_never_makes_a_second_daemon(start: Start, how: str, status: int) -> None:
     """The child ends, it dies of signals as any process does, and the daemon hears its own as before."""
-    daemon: Daemon = start(*RERUN, "--usr1", "acts:Forks", how).ready()
+    daemon: Flagman = start(*RERUN, "--usr1", "acts:Forks", how).ready()
     for _ in range(2):
         daemon.signal(USR1).expect(f"child {status}")
     daemon.stop()
@@ -415,7 +418,7 @@ def test_a_fork_in_an_action_never_makes_a_second_daemon(start: Start, how: str,
 
 def test_an_action_cannot_make_the_daemon_deaf(start: Start) -> None:
     """Event loops set the wake-up descriptor and reset it to none."""
-    daemon: Daemon = start(*RERUN, "--usr1", "acts:Deafens").ready()
+    daemon: Flagman = start(*RERUN, "--usr1", "acts:Deafens").ready()
     for _ in range(3):
         daemon.signal(USR1).expect("deafened")
         settle(daemon.process.pid)
@@ -433,7 +436,7 @@ def test_quit_shows_the_stacks_and_ends_nothing(start: Start, fifo: Path) -> Non
     """Also while an action hangs, and also if QUIT was inherited as ignored, as behind ``&`` in a script."""
     ignored = ["sh", "-c", 'trap "" QUIT; exec "$@"', "sh"]
     for prefix in ([], ignored):
-        daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), prefix=prefix).ready().expect("gate: init")
+        daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), prefix=prefix).ready().expect("gate: init")
         daemon.signal(USR1).expect("gate: begin")
         settle(daemon.process.pid)
         daemon.signal(signal.SIGQUIT).expect_error("Current thread 0x")
@@ -444,7 +447,7 @@ def test_quit_shows_the_stacks_and_ends_nothing(start: Start, fifo: Path) -> Non
 
 def test_quit_without_a_place_to_write_to(start: Start) -> None:
     """Then it means nothing; and with actions it is a signal like others."""
-    daemon: Daemon = start("--usr1", "print", "hi", prefix=["sh", "-c", 'exec "$@" 2>&-', "sh"]).ready().expect("init")
+    daemon: Flagman = start("--usr1", "print", "hi", prefix=["sh", "-c", 'exec "$@" 2>&-', "sh"]).ready().expect("init")
     daemon.signal(signal.SIGQUIT, USR1).expect("hi").stop("cleanup")
     daemon = start("--signal", "QUIT", "print", "quit").ready().expect("init")
     daemon.signal(signal.SIGQUIT).expect("quit").stop("cleanup")
@@ -452,7 +455,7 @@ def test_quit_without_a_place_to_write_to(start: Start) -> None:
 
 def test_the_watchdog_is_fed_by_the_loop_alone(start: Start, fifo: Path) -> None:
     """Three times in its interval; and not while an action hangs."""
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("--usr1", "acts:Gate", "gate", str(fifo)),
         environment={"WATCHDOG_USEC": "150000"},
         prefix=["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"],
@@ -474,7 +477,7 @@ def test_the_watchdog_is_fed_by_the_loop_alone(start: Start, fifo: Path) -> None
 @pytest.mark.parametrize("environment", [{}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}], ids=["none", "another's"])
 def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[str, str]) -> None:
     """It is not fed."""
-    daemon: Daemon = start("--usr1", "print", "hi", environment=environment).ready().expect("init")
+    daemon: Flagman = start("--usr1", "print", "hi", environment=environment).ready().expect("init")
     daemon.signal(USR1).expect("hi").stop("cleanup")
     messages = daemon.pending()
     assert messages[-1] == "STOPPING=1"
@@ -507,7 +510,7 @@ def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[s
 )
 def test_the_manager_hears_of_a_failure(start: Start, arguments: list[str], messages: list[str]) -> None:
     """What is shown by ``systemctl status``."""
-    daemon: Daemon = start(*arguments)
+    daemon: Flagman = start(*arguments)
     daemon.status()
     assert daemon.pending() == messages
 
@@ -523,7 +526,7 @@ def test_without_systemd_the_manager_hears_of_nothing(start: Start, words: list[
         ["--no-systemd", *words],
         [*words, ";", "--no-systemd"] if "--usr1" in words else [*words, "--no-systemd"],
     ):
-        daemon: Daemon = start(*line)
+        daemon: Flagman = start(*line)
         assert daemon.status() in (1, 2)
         assert daemon.pending() == []
 

@@ -12,16 +12,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import run
-from imports import imported, modules
 
 from flagman.service.late_imports import NOT_FOR_DAEMONS
+from support.driven import run
+from support.imports import imported, modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 # Modules that only other kinds of processes import, or that another Python has and this one has not.
 ELSEWHERE = {"colorama", "annotationlib"} - sys.stdlib_module_names
@@ -126,7 +126,7 @@ args = ["soon"]
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("log_format", ["plain", "json"])
-def test_nothing_is_imported_late(start: Callable[..., Daemon], tmp_path: Path, port: int, log_format: str) -> None:
+def test_nothing_is_imported_late(start: Callable[..., Flagman], tmp_path: Path, port: int, log_format: str) -> None:
     """Whatever the daemon does, well or badly, with and without a table for logging."""
     config = tmp_path / "flagman.toml"
     config.write_text(FILE.format(directory=tmp_path, more=""), encoding="utf-8")

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import flooded, inheriting, run, settle
+
+from support.driven import flooded, inheriting, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 HUP, USR1, USR2, TERM, QUIT = signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT
 
@@ -38,7 +39,7 @@ class Configured:
     def __init__(self, start: Start, directory: Path, *bindings: str, arguments: tuple[str, ...] = ()) -> None:
         self.path = directory / "flagman.toml"
         self.write(*bindings)
-        self.daemon: Daemon = start("-c", str(self.path), "--hup", "reload", "--overlap", "rerun", *arguments)
+        self.daemon: Flagman = start("-c", str(self.path), "--hup", "reload", "--overlap", "rerun", *arguments)
         self.daemon.ready()
 
     def write(self, *tables: str) -> None:
@@ -120,7 +121,7 @@ def test_all_stays_if_anything_is_wrong(start: Start, tmp_path: Path, message: s
     daemon.expect("init", "cleanup", "kept: 1").signal(USR1).expect("new").stop("cleanup")
 
 
-def handled(daemon: Daemon) -> set[int]:
+def handled(daemon: Flagman) -> set[int]:
     """Give the signals that the process handles."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
@@ -150,7 +151,7 @@ def test_a_hangup_without_actions_is_a_stop_again(start: Start, tmp_path: Path) 
     """Also one that comes while the file is read that takes its actions away."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("HUP", "reload") + on("USR1", "print", "x"), encoding="utf-8")
-    daemon: Daemon = start("-c", str(path)).ready().expect("init")
+    daemon: Flagman = start("-c", str(path)).ready().expect("init")
     path.write_text(on("USR1", "print", "x"), encoding="utf-8")
     daemon.signal(HUP)
     while "READY=1" not in daemon.notified():
@@ -228,7 +229,7 @@ root = {handlers = ["own"], level = "%s"}"""
     binding = on("USR1", "talkative:Fail")
     path = tmp_path / "flagman.toml"
     path.write_text(binding + table % "INFO", encoding="utf-8")
-    daemon: Daemon = start("-c", str(path), "--hup", "reload", environment={"TALKATIVE": str(own)}).ready()
+    daemon: Flagman = start("-c", str(path), "--hup", "reload", environment={"TALKATIVE": str(own)}).ready()
     for number, text in enumerate((table % "INFO", table % "WARNING", "", table % "DEBUG"), 1):
         path.write_text(binding + text, encoding="utf-8")
         daemon.signal(HUP).ready()
@@ -252,7 +253,7 @@ def test_what_takes_the_reload_away(start: Start, tmp_path: Path, action: str) -
     asks, taken = on("USR2", "reload"), on("HUP", action, *arguments)
     always = asks if action == "print" else on("HUP", "print", "y")
     path.write_text(taken + taken + always, encoding="utf-8")
-    daemon: Daemon = start("-c", str(path), "--overlap", "rerun").ready()
+    daemon: Flagman = start("-c", str(path), "--overlap", "rerun").ready()
     asking = USR2 if action == "print" else HUP
     path.write_text(taken + always, encoding="utf-8")
     daemon.signal(asking).ready()
@@ -268,7 +269,7 @@ def test_a_hang_up_that_means_nothing(start: Start, tmp_path: Path) -> None:
     """As under nohup."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("USR2", "reload") + on("HUP", "print", "x"), encoding="utf-8")
-    daemon: Daemon = start("-c", str(path), prefix=inheriting(ignored=[HUP])).ready()
+    daemon: Flagman = start("-c", str(path), prefix=inheriting(ignored=[HUP])).ready()
     path.write_text(on("USR2", "reload"), encoding="utf-8")
     daemon.signal(USR2).expect_error("HUP has no actions any more: from now on it means nothing")
     daemon.signal(HUP).stop("init", "cleanup")
@@ -281,7 +282,7 @@ def test_a_file_by_a_name_that_leads_elsewhere_by_now(start: Start, tmp_path: Pa
         (tmp_path / number / "c.toml").write_text(on("USR1", "print", number), encoding="utf-8")
     current = tmp_path / "current"
     current.symlink_to("1")
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("-c", "c.toml", "--hup", "reload"),
         prefix=["sh", "-c", f'cd {current} && exec "$@"', "sh"],
         environment={"PWD": str(current)},
@@ -295,7 +296,7 @@ def test_a_file_by_a_name_that_leads_elsewhere_by_now(start: Start, tmp_path: Pa
 def test_a_byte_order_mark(start: Start, tmp_path: Path) -> None:
     """Some editors write one."""
     (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbf" + on("USR1", "print", "x").encode())
-    daemon: Daemon = start("-c", "c.toml").ready().expect("init").signal(USR1).expect("x")
+    daemon: Flagman = start("-c", "c.toml").ready().expect("init").signal(USR1).expect("x")
     daemon.stop("cleanup")
 
 
@@ -379,7 +380,7 @@ def test_the_reload_comes_before_other_flags(start: Start, tmp_path: Path) -> No
     path = tmp_path / "flagman.toml"
     text = on("HUP", "reload") + on("HUP", "acts:Gate", "gate", str(fifo))
     path.write_text(text + on("USR1", "print", "old"), encoding="utf-8")
-    daemon: Daemon = start("-c", str(path)).ready().expect("gate: init", "init")
+    daemon: Flagman = start("-c", str(path)).ready().expect("gate: init", "init")
     path.write_text(text + on("USR1", "print", "new"), encoding="utf-8")
     daemon.signal(HUP).expect("gate: begin")
     first = RELOADING.fullmatch(daemon.notified())
@@ -406,7 +407,7 @@ def test_a_file_without_bindings(start: Start, tmp_path: Path) -> None:
     """Is refused where nothing else would be left."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("HUP", "reload"), encoding="utf-8")
-    daemon: Daemon = start("-c", str(path)).ready()
+    daemon: Flagman = start("-c", str(path)).ready()
     path.write_text("", encoding="utf-8")
     daemon.signal(HUP).expect_error("the old configuration stays: no actions are configured")
     path.unlink()
@@ -463,7 +464,7 @@ def test_thousands_of_reloads_under_a_storm(start: Start, tmp_path: Path) -> Non
         assert daemon.status() == 0
 
 
-def resident(daemon: Daemon) -> int:
+def resident(daemon: Flagman) -> int:
     """Give the resident memory in kilobytes."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0])

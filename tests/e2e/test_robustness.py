@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, MODULE, SCRIPT, run, settle
 
 from flagman.text.signames import number_of
+from support.driven import DEADLINE, MODULE, SCRIPT, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 USR1, USR2, TERM, QUIT, HUP = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP
 
@@ -45,7 +45,7 @@ def test_streams_that_take_nothing(start: Start, tmp_path: Path, how: str, log: 
     mark = tmp_path / "mark"
     path = tmp_path / "flagman.toml"
     path.write_text("", encoding="utf-8")
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("-c", str(path), "-vv", "--log-format", log, "--overlap", "rerun", "--hup", "reload"),
         *("--usr1", "print", "x", "--usr1", "log", "error", "y", "--usr1", "acts:TooMuch"),
         *("--usr1", "sh", f"echo out; echo err >&2; echo done >> {mark}", "--usr1", "sh", f"echo end >> {mark}"),
@@ -77,7 +77,7 @@ def wait_for(path: Path, text: str) -> None:
 def test_a_print_that_fails_is_logged(start: Start) -> None:
     """The next action runs, and the daemon lives."""
     prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
-    daemon: Daemon = start("--usr1", "print", "x", "--usr1", "log", "warning", "next", prefix=prefix)
+    daemon: Flagman = start("--usr1", "print", "x", "--usr1", "log", "warning", "next", prefix=prefix)
     daemon.ready().expect_error("WARNING:flagman.actions.print:Cannot print `init`: No space left on device")
     daemon.signal(USR1).expect_error("Action `PrintAction` failed")
     daemon.expect_error("OSError: [Errno 28] No space left on device")
@@ -98,7 +98,7 @@ EXHAUSTED = {
 def test_exhaustion_is_a_failure_of_actions(start: Start, tmp_path: Path, what: str) -> None:
     """Of those that need what is not there; the others run, and when it is there again, all do."""
     commands = ("--usr2", "exec", "true", "--usr2", "touch", str(tmp_path / "touched"), "--usr2", "print", "end")
-    daemon: Daemon = start("--overlap", "rerun", "--usr1", *EXHAUSTED[what], "--usr1", "print", "begun", *commands)
+    daemon: Flagman = start("--overlap", "rerun", "--usr1", *EXHAUSTED[what], "--usr1", "print", "begun", *commands)
     while "READY=1" not in daemon.notified():
         pass
     daemon.signal(USR1)
@@ -137,7 +137,7 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
 @pytest.mark.parametrize("what", ENVIRONMENTS)
 def test_any_environment(start: Start, what: str) -> None:
     """It starts and prints all characters, as escapes if the words on the command line were none in that locale."""
-    daemon: Daemon = start("--usr1", "print", "ünï ☃", "--usr2", "sh", "echo hello", environment=ENVIRONMENTS[what])
+    daemon: Flagman = start("--usr1", "print", "ünï ☃", "--usr2", "sh", "echo hello", environment=ENVIRONMENTS[what])
     daemon.ready().expect("init").signal(USR1)
     assert daemon.out.next() in ("ünï ☃", r"\udcc3\udcbcn\udcc3\udcaf \udce2\udc98\udc83")
     daemon.signal(USR2).expect("hello").stop("cleanup")
@@ -154,7 +154,7 @@ def test_a_directory_that_is_gone(start: Start, tmp_path: Path) -> None:
     """The current one; commands fail as the system says, or work."""
     place = tmp_path / "place"
     place.mkdir()
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("--usr1", "sh", "echo hello"),
         prefix=["sh", "-c", f'cd {place} && rmdir {place} && exec "$@"', "sh"],
     ).ready()
@@ -163,14 +163,14 @@ def test_a_directory_that_is_gone(start: Start, tmp_path: Path) -> None:
 
 def test_a_low_limit_of_descriptors(start: Start) -> None:
     """Enough for a signal and a command."""
-    daemon: Daemon = start("--usr1", "exec", "echo", "hi", prefix=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh"])
+    daemon: Flagman = start("--usr1", "exec", "echo", "hi", prefix=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh"])
     daemon.ready().signal(USR1).expect("hi").stop()
 
 
 def test_a_manager_that_has_gone(start: Start, tmp_path: Path) -> None:
     """Or never was there: nobody hears, and nothing else changes."""
     for address in ("/no/such", "@nobody", str(tmp_path), "x", "/" + "a" * 200, "vsock:1:1", "vsock:x", "\udcff"):
-        daemon: Daemon = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": address}).expect("init")
+        daemon: Flagman = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": address}).expect("init")
         settle(daemon.process.pid)
         daemon.signal(USR1).expect("x").stop("cleanup")
 
@@ -189,7 +189,7 @@ def test_a_manager_that_does_not_read(start: Start, tmp_path: Path) -> None:
         with suppress(BlockingIOError):
             while True:
                 other.send(b"STATUS=somebody else's")
-        daemon: Daemon = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": place}).expect("init")
+        daemon: Flagman = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": place}).expect("init")
         daemon.expect_error("The service manager does not take READY now, it is sent again later")
         for _ in range(5):
             settle(daemon.process.pid)
@@ -214,7 +214,7 @@ def test_all_signals_at_once(start: Start) -> None:
     """As many as there are, after a time in which it could not run: their frames are all on one stack."""
     names = [f"RTMIN+{number}" for number in range(1, 31)]
     words = [word for name in names for word in ("--signal", name, "print", name)]
-    daemon: Daemon = start(*words, "--overlap", "rerun").ready().expect(*["init"] * len(names))
+    daemon: Flagman = start(*words, "--overlap", "rerun").ready().expect(*["init"] * len(names))
     pid = daemon.process.pid
     for _ in range(10):
         daemon.signal(signal.SIGSTOP)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import MODULE, SCRIPT, Daemon, run, settle
+
+from support.driven import MODULE, SCRIPT, Flagman, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 ARGUMENTS = (
     *("--usr1", "print", "a fun message", "--usr1", "print", "another message"),
@@ -24,7 +25,7 @@ ARGUMENTS = (
 @pytest.mark.parametrize("command", [SCRIPT, MODULE], ids=["script", "module"])
 def test_the_documented_session(start: Start, command: Sequence[str]) -> None:
     """To the letter, pid apart, both streams in this order though they go to a pipe."""
-    daemon: Daemon = start(*ARGUMENTS, command=command, merged=True)
+    daemon: Flagman = start(*ARGUMENTS, command=command, merged=True)
     daemon.expect(f"INFO:flagman.cli:PID: {daemon.process.pid}", "INFO:flagman.cli:Setting loglevel to WARNING")
     daemon.expect("init", "init", "init")
     daemon.signal(signal.SIGUSR1).expect("a fun message", "another message")
@@ -54,14 +55,14 @@ def test_the_session_into_a_file(tmp_path: Path, start: Start) -> None:
 
 def test_the_signal_is_served_by_its_name_in_a_shell(start: Start) -> None:
     """As a user sends it."""
-    daemon: Daemon = start(*ARGUMENTS).ready().expect("init", "init", "init")
+    daemon: Flagman = start(*ARGUMENTS).ready().expect("init", "init", "init")
     assert os.system(f"kill -USR1 {daemon.process.pid}") == 0
     daemon.expect("a fun message", "another message").stop("cleanup", "cleanup", "cleanup")
 
 
 def test_ready_comes_after_every_set_up_and_stopping_before_every_tear_down(start: Start, fifo: Path) -> None:
     """The status says in plain words what there is."""
-    daemon: Daemon = start(*ARGUMENTS, "--hup", "acts:SlowTearDown", "slow", str(fifo))
+    daemon: Flagman = start(*ARGUMENTS, "--hup", "acts:SlowTearDown", "slow", str(fifo))
     ready = daemon.notified().splitlines()
     assert ready[0] == "READY=1"
     assert ready[1] == "STATUS=Ready: usr1 runs 2 actions, usr2 runs 1 action, hup runs 1 action"
@@ -76,7 +77,7 @@ def test_ready_comes_after_every_set_up_and_stopping_before_every_tear_down(star
 
 def test_no_systemd_sends_nothing(start: Start) -> None:
     """Neither ready nor stopping."""
-    daemon: Daemon = start("--usr1", "print", "hi", "--no-systemd").expect("init")
+    daemon: Flagman = start("--usr1", "print", "hi", "--no-systemd").expect("init")
     daemon.stop("cleanup")
     daemon._socket.settimeout(0)
     with pytest.raises(BlockingIOError):
@@ -86,7 +87,7 @@ def test_no_systemd_sends_nothing(start: Start) -> None:
 def test_children_do_not_see_the_manager(start: Start) -> None:
     """Its variables are gone before an action is set up."""
     hidden = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1", "LISTEN_FDS": "1", "LISTEN_PID": "1"}
-    daemon: Daemon = start("--usr1", "acts:Environment", environment=hidden).ready()
+    daemon: Flagman = start("--usr1", "acts:Environment", environment=hidden).ready()
     daemon.signal(signal.SIGUSR1).expect("[]").stop()
 
 
@@ -96,7 +97,7 @@ def test_children_do_not_see_the_manager(start: Start) -> None:
 )
 def test_verbosity(start: Start, options: tuple[str, ...], level: str, ready: bool) -> None:  # noqa: FBT001
     """Each step says its level and logs more."""
-    daemon: Daemon = start("--usr1", "print", "hi", *options).ready()
+    daemon: Flagman = start("--usr1", "print", "hi", *options).ready()
     daemon.signal(signal.SIGTERM)
     lines = daemon.err.rest()
     assert lines[:2] == [
@@ -108,7 +109,7 @@ def test_verbosity(start: Start, options: tuple[str, ...], level: str, ready: bo
 
 def test_quiet_overrides_verbose(start: Start) -> None:
     """Nothing but critical messages."""
-    daemon: Daemon = start("-vv", "-q", "--usr1", "acts:Fail", "ValueError").ready().expect("init")
+    daemon: Flagman = start("-vv", "-q", "--usr1", "acts:Fail", "ValueError").ready().expect("init")
     daemon.signal(signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
     assert daemon.err.rest() == []
     assert daemon.status() == 0
@@ -150,7 +151,7 @@ def test_a_failed_set_up_tears_down_the_others() -> None:
 
 def test_a_failed_tear_down_is_said_and_changes_the_status(start: Start) -> None:
     """All others are torn down."""
-    daemon: Daemon = start("--usr1", "print", "a", "--usr1", "acts:FailTearDown", "--usr1", "print", "b").ready()
+    daemon: Flagman = start("--usr1", "print", "a", "--usr1", "acts:FailTearDown", "--usr1", "print", "b").ready()
     daemon.signal(signal.SIGTERM).expect("init", "init", "cleanup", "cleanup", "")
     assert daemon.status() == 1
     daemon.expect_error("RuntimeError: no tear-down today")
@@ -168,7 +169,7 @@ def test_the_current_directory_is_no_place_for_plugins(tmp_path: Path) -> None:
 
 def test_closed_standard_streams(start: Start) -> None:
     """A daemon that is started without them runs, and nothing of its own takes their place."""
-    daemon: Daemon = start("--usr1", "acts:Counter", "runs", prefix=["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"])
+    daemon: Flagman = start("--usr1", "acts:Counter", "runs", prefix=["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"])
     daemon.ready()
     links = {str(Path(f"/proc/{daemon.process.pid}/fd/{number}").readlink()) for number in range(3)}
     assert links == {"/dev/null"}
@@ -178,7 +179,7 @@ def test_closed_standard_streams(start: Start) -> None:
 
 def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
     """A broken pipe on stdout is logged; the daemon lives, and its end is not spoilt."""
-    daemon: Daemon = start("--overlap", "rerun", "--usr1", "print", "hi").ready().expect("init")
+    daemon: Flagman = start("--overlap", "rerun", "--usr1", "print", "hi").ready().expect("init")
     assert daemon.process.stdout
     daemon.process.stdout.close()
     daemon.signal(signal.SIGUSR1)
@@ -193,7 +194,7 @@ def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
 
 def test_what_cannot_be_written_at_the_end_does_not_change_the_status(start: Start) -> None:
     """The interpreter would make it 120."""
-    daemon: Daemon = start("--usr1", "acts:Unfinished").ready()
+    daemon: Flagman = start("--usr1", "acts:Unfinished").ready()
     assert daemon.process.stdout
     daemon.process.stdout.close()
     daemon.signal(signal.SIGUSR1).expect_error("written")
@@ -204,12 +205,12 @@ def test_what_cannot_be_written_at_the_end_does_not_change_the_status(start: Sta
 
 def test_any_character_can_be_printed(start: Start) -> None:
     """Whatever the locale says."""
-    daemon: Daemon = start("--usr1", "print", "grün ☂", environment={"LC_ALL": "C"}).ready()
+    daemon: Flagman = start("--usr1", "print", "grün ☂", environment={"LC_ALL": "C"}).ready()
     daemon.expect("init").signal(signal.SIGUSR1).expect("grün ☂").stop("cleanup")
 
 
 def test_words_with_dashes_arrive(start: Start) -> None:
     """The split of the command line, seen from inside an action."""
-    daemon: Daemon = start("--usr1", "acts:Words", "-l", "--foo", "-", ";", "--hup=acts:Words --list -v ';' --")
+    daemon: Flagman = start("--usr1", "acts:Words", "-l", "--foo", "-", ";", "--hup=acts:Words --list -v ';' --")
     daemon.ready().signal(signal.SIGUSR1).expect("'-l'", "'--foo'", "'-'")
     daemon.signal(signal.SIGHUP).expect("'--list'", "'-v'", "';'", "'--'").stop()

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import flooded, settle, wait_for
+
+from support.driven import flooded, settle, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 # Sends one signal as often as it can, and says when it began to send the last one.
 SENDER = """
@@ -31,7 +32,7 @@ os.kill(pid, signum)
 """
 
 
-def senders(daemon: Daemon, *jobs: tuple[signal.Signals, int]) -> list[tuple[str, int]]:
+def senders(daemon: Flagman, *jobs: tuple[signal.Signals, int]) -> list[tuple[str, int]]:
     """Let processes send concurrently; give each one's signal and the time just before its last one."""
     running = [
         subprocess.Popen(
@@ -53,7 +54,7 @@ def senders(daemon: Daemon, *jobs: tuple[signal.Signals, int]) -> list[tuple[str
 def test_no_lost_edge_in_a_storm(start: Start, options: tuple[str, ...], tmp_path: Path) -> None:
     """A run begins after the last signal of every sender, and the daemon lives and stops."""
     log = (tmp_path / "log").open("wb")  # a pipe that nobody reads would fill up with -vv
-    daemon: Daemon = start(
+    daemon: Flagman = start(
         *("--overlap", "rerun", *options),
         *("--usr1", "acts:Echo", "usr1", "--usr2", "acts:Echo", "usr2", "--hup", "acts:Echo", "hup"),
         prefix=["sh", "-c", f'exec "$@" 2>{tmp_path}/log', "sh"],
@@ -73,7 +74,7 @@ def test_no_lost_edge_in_a_storm(start: Start, options: tuple[str, ...], tmp_pat
 
 def test_ping_pong(start: Start) -> None:
     """Every signal is a last one, sent the moment its predecessor's run shows: none may sleep until the next."""
-    daemon: Daemon = start("--overlap", "rerun", "--usr1", "acts:Echo", "usr1").ready()
+    daemon: Flagman = start("--overlap", "rerun", "--usr1", "acts:Echo", "usr1").ready()
     for _ in range(3000):
         daemon.signal(signal.SIGUSR1)
         assert daemon.out.next().startswith("usr1 ")
@@ -82,7 +83,7 @@ def test_ping_pong(start: Start) -> None:
 
 def test_the_stop_wins_in_a_flood(start: Start) -> None:
     """TERM is obeyed while another signal floods, and the flood neither kills nor delays the end."""
-    daemon: Daemon = start("--usr1", "acts:Counter", "usr1", "--usr1", "print_once", "begun").ready()
+    daemon: Flagman = start("--usr1", "acts:Counter", "usr1", "--usr1", "print_once", "begun").ready()
     with flooded(daemon, signal.SIGUSR1):
         daemon.expect("init", "begun", "cleanup")
         daemon.signal(signal.SIGTERM)
@@ -92,7 +93,7 @@ def test_the_stop_wins_in_a_flood(start: Start) -> None:
 
 def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
     """Once quiet, the daemon does not wake; a hundred thousand signals leave nothing behind."""
-    daemon: Daemon = start("--usr1", "acts:Counter", "usr1", "--usr2", "print", "quiet").ready().expect("init")
+    daemon: Flagman = start("--usr1", "acts:Counter", "usr1", "--usr2", "print", "quiet").ready().expect("init")
     senders(daemon, (signal.SIGUSR1, 2000))
     daemon.signal(signal.SIGUSR2).expect("quiet")
     before, _ = memory(daemon)
@@ -112,7 +113,7 @@ def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
     assert daemon.status() == 0
 
 
-def memory(daemon: Daemon) -> tuple[int, int]:
+def memory(daemon: Flagman) -> tuple[int, int]:
     """Give the resident memory in kilobytes and the number of context switches so far."""
     fields = dict(
         line.split(":", 1)
@@ -127,7 +128,7 @@ def test_sixty_four_signals_in_flight(start: Start, tmp_path: Path) -> None:
     fifo = tmp_path / "gate"
     os.mkfifo(fifo)
     many = [word for number in range(300) for word in ("--usr2", "print", str(number))]
-    daemon: Daemon = start("--usr1", "acts:Gate", "gate", str(fifo), "--hup", "print", "hup", *many).ready()
+    daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), "--hup", "print", "hup", *many).ready()
     daemon.expect("gate: init", *["init"] * 301)
     daemon.signal(signal.SIGUSR1).expect("gate: begin")
     for _ in range(64):

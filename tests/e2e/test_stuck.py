@@ -13,18 +13,18 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from background import status_of
-from daemon import DEADLINE, LIB, SCRIPT, run, settle
 
 from flagman.testing import Lines
+from support.background import status_of
+from support.driven import DEADLINE, LIB, SCRIPT, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 USR1, USR2, TERM, QUIT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT
 

@@ -8,18 +8,18 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, LIB, run, settle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli
 from flagman.text.signames import name_of
+from support.driven import DEADLINE, LIB, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 USR1, USR2, HUP, TERM, INT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGTERM, signal.SIGINT
 
@@ -27,7 +27,7 @@ REFUSED = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TTOU", "CHLD", "PIPE", 
 BINDABLE = [number for number in sorted(signal.valid_signals()) if name_of(number) not in REFUSED]
 
 
-def test_every_catchable_signal(start: Callable[..., Daemon]) -> None:
+def test_every_catchable_signal(start: Callable[..., Flagman]) -> None:
     """All of them in one daemon; each answers to its own name."""
     words = [word for number in BINDABLE for word in ("--signal", name_of(number), "print", name_of(number))]
     daemon = start(*words).ready().expect(*["init"] * len(BINDABLE))
@@ -48,7 +48,7 @@ def test_signals_that_cannot_be_bound(name: str) -> None:
 
 
 @pytest.mark.parametrize("signum", [TERM, INT], ids=["TERM", "INT"])
-def test_stop_signals_with_actions(start: Callable[..., Daemon], fifo: Path, signum: signal.Signals) -> None:
+def test_stop_signals_with_actions(start: Callable[..., Flagman], fifo: Path, signum: signal.Signals) -> None:
     """The running action ends, their own run, then all is torn down; nothing else begins."""
     name = name_of(signum)
     line = ["--usr1", "acts:Gate", "a", str(fifo), "--usr1", "print", "no", "--usr2", "print", "neither"]
@@ -60,7 +60,7 @@ def test_stop_signals_with_actions(start: Callable[..., Daemon], fifo: Path, sig
     assert daemon.status() == 0
 
 
-def test_a_second_term_ends_the_actions_of_the_first(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_a_second_term_ends_the_actions_of_the_first(start: Callable[..., Flagman], fifo: Path) -> None:
     """It insists, as ever."""
     daemon = start("--signal", "TERM", "acts:Gate", "a", str(fifo), "--signal", "TERM", "print", "no").ready()
     daemon.expect("a: init", "init").signal(TERM).expect("a: begin")
@@ -69,14 +69,14 @@ def test_a_second_term_ends_the_actions_of_the_first(start: Callable[..., Daemon
     assert daemon.status() == 0
 
 
-def test_the_stop_timeout_holds_for_the_actions_of_term(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_the_stop_timeout_holds_for_the_actions_of_term(start: Callable[..., Flagman], fifo: Path) -> None:
     """They cannot put the end off for ever."""
     daemon = start("--signal", "TERM", "acts:Gate", "a", str(fifo), "--stop-timeout", "0").ready().expect("a: init")
     daemon.signal(TERM).expect("a: begin", "a: cleanup", "")
     assert daemon.status() == 0
 
 
-def test_hup_does_not_cut_the_actions_of_term_off(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_hup_does_not_cut_the_actions_of_term_off(start: Callable[..., Flagman], fifo: Path) -> None:
     """Systemd may send it right behind TERM."""
     line = [
         "--signal",
@@ -99,7 +99,7 @@ def test_hup_does_not_cut_the_actions_of_term_off(start: Callable[..., Daemon], 
     assert daemon.status() == 0
 
 
-def test_term_before_ready_is_a_stop_and_no_more(start: Callable[..., Daemon], fifo: Path) -> None:
+def test_term_before_ready_is_a_stop_and_no_more(start: Callable[..., Flagman], fifo: Path) -> None:
     """Its actions have not been promised yet."""
     line = ["--signal", "TERM", "print", "no", "--usr1", "acts:SlowSetUp", "a", str(fifo)]
     daemon = start(*line).expect("init", "a: init", "a: begin").signal(TERM)
@@ -109,7 +109,7 @@ def test_term_before_ready_is_a_stop_and_no_more(start: Callable[..., Daemon], f
     assert daemon.status() == 0
 
 
-def test_every(start: Callable[..., Daemon]) -> None:
+def test_every(start: Callable[..., Flagman]) -> None:
     """Again and again, beside other triggers."""
     daemon = start("--every", "20ms", "print", "tick", "--usr1", "print", "hi").ready().expect("init", "init")
     daemon.expect("tick", "tick", "tick")
@@ -122,7 +122,7 @@ def test_every(start: Callable[..., Daemon]) -> None:
     assert daemon.status() == 0
 
 
-def test_timers_of_one_span_share_a_bundle(start: Callable[..., Daemon]) -> None:
+def test_timers_of_one_span_share_a_bundle(start: Callable[..., Flagman]) -> None:
     """However it is written; and = takes both words."""
     daemon = start("-v", "--every", "60s", "print", "a", "--every=1m print b", "--after", "0", "print", "now").ready()
     daemon.expect("init", "init", "init", "now")
@@ -130,7 +130,7 @@ def test_timers_of_one_span_share_a_bundle(start: Callable[..., Daemon]) -> None
     daemon.stop("cleanup", "cleanup", "cleanup")
 
 
-def test_after_runs_once(start: Callable[..., Daemon]) -> None:
+def test_after_runs_once(start: Callable[..., Flagman]) -> None:
     """And then the daemon sleeps."""
     daemon = start("--after", "10ms", "print", "late", "--after", "30ms", "print", "later", "--jitter", "5ms").ready()
     daemon.expect("init", "init", "late", "later")
@@ -138,7 +138,7 @@ def test_after_runs_once(start: Callable[..., Daemon]) -> None:
     daemon.stop("cleanup", "cleanup")
 
 
-def test_run_at_start(start: Callable[..., Daemon]) -> None:
+def test_run_at_start(start: Callable[..., Flagman]) -> None:
     """Every bundle once, in order, when all is ready; those of a stop signal only when it comes."""
     line = [
         "--usr1",
@@ -160,7 +160,7 @@ def test_run_at_start(start: Callable[..., Daemon]) -> None:
     daemon.expect(*["init"] * 4, "a", "c", "b").stop("d", *["cleanup"] * 4)
 
 
-def test_once(start: Callable[..., Daemon]) -> None:
+def test_once(start: Callable[..., Flagman]) -> None:
     """The first flag that has actions; all of its actions."""
     daemon = start("--usr1", "print", "a", "--usr1", "print", "b", "--hup", "print", "c", "--once").ready()
     daemon.expect(*["init"] * 3).signal(USR2).expect_error("no action is bound to it")
@@ -174,7 +174,7 @@ def test_once_at_start() -> None:
     assert (done.returncode, done.stdout) == (0, "did it\n")
 
 
-def test_max_failures(start: Callable[..., Daemon]) -> None:
+def test_max_failures(start: Callable[..., Flagman]) -> None:
     """The supervisor sees it."""
     daemon = start("--usr1", "sh", "echo run; false", "--max-failures", "2", "--overlap", "rerun").ready()
     daemon.signal(USR1).expect("run").expect_error("failed")
@@ -183,7 +183,7 @@ def test_max_failures(start: Callable[..., Daemon]) -> None:
 
 
 @pytest.mark.parametrize("policy", ["exit", "close"])
-def test_a_timeout_counts_as_a_failure(start: Callable[..., Daemon], fifo: Path, policy: str) -> None:
+def test_a_timeout_counts_as_a_failure(start: Callable[..., Flagman], fifo: Path, policy: str) -> None:
     """For --on-error, too."""
     line = ["--usr1", "acts:Gate", "a", str(fifo), "--timeout", "30ms", "--on-error", policy]
     daemon = start(*line).ready().expect("a: init").signal(USR1).expect("a: begin", "a: cleanup", "")
@@ -191,7 +191,7 @@ def test_a_timeout_counts_as_a_failure(start: Callable[..., Daemon], fifo: Path,
     assert daemon.status() == 1
 
 
-def test_debounce_in_a_storm(start: Callable[..., Daemon]) -> None:
+def test_debounce_in_a_storm(start: Callable[..., Flagman]) -> None:
     """Thousands of signals; few runs; one of them after the last signal."""
     daemon = start("--usr1", "acts:Counter", "runs", "--usr1", "print", "done", "--debounce", "30ms").ready()
     daemon.expect("init")
@@ -218,7 +218,7 @@ def test_debounce_in_a_storm(start: Callable[..., Daemon]) -> None:
     assert 1 <= total <= 2 + seconds / 0.03
 
 
-def test_dry_run(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_dry_run(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Nothing is set up, nothing runs; the log says what would."""
     path = tmp_path / "file"
     daemon = start("--usr1", "touch", str(path), "--usr1", "print", "two words", "--dry-run").ready().signal(USR1)

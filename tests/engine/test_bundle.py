@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorder import Recorder
 
 from flagman.engine.bundle import Bundle, Member
 from flagman.engine.choices import Choices
+from support.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from daemon import run
 
 from flagman import Action, ActionFailed, Engine
 from flagman.engine.defects import defect_of
 from flagman.exceptions import SetUpError
+from support.driven import run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -7,7 +7,7 @@ import select
 from typing import TYPE_CHECKING
 
 import pytest
-from recorder import JOURNAL, Recorder
+from support.recorder import JOURNAL, Recorder
 
 from flagman import Action, Engine
 from flagman.engine.choices import Choices

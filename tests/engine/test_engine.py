@@ -12,11 +12,17 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
-import recorder
-from daemon import run
 from hypothesis import given
 from hypothesis import strategies as st
-from recorder import (
+
+from flagman import ActionClosed, ActionFailed, Engine, SkipRest
+from flagman.engine.choices import Choices
+from flagman.engine.signals import Signals
+from flagman.engine.turn import Outcome
+from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
+from support import recorder
+from support.driven import run
+from support.recorder import (
     JOURNAL,
     Failing,
     FailingSetUp,
@@ -26,12 +32,6 @@ from recorder import (
     Recorder,
     Silent,
 )
-
-from flagman import ActionClosed, ActionFailed, Engine, SkipRest
-from flagman.engine.choices import Choices
-from flagman.engine.signals import Signals
-from flagman.engine.turn import Outcome
-from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

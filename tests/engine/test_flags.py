@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raised import taken
 
 from flagman.engine.flags import Flags
+from support.raised import taken
 
 if TYPE_CHECKING:
     from flagman.engine.flags import Raises

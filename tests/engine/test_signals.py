@@ -6,9 +6,9 @@ import os
 import signal
 
 import pytest
-from raised import taken
 
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
+from support.raised import taken
 
 
 def test_handled_signals_are_the_documented_ones() -> None:

@@ -13,13 +13,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE
 
 from flagman.children.output import PassOn
 from flagman.engine import writing
 from flagman.engine.interrupt import Interrupter
 from flagman.log import standard_streams
 from flagman.log.standard_streams import PatientFile
+from support.driven import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from imports import modules
+
+from support.imports import modules
 
 ROOT = Path(__file__).parents[2]
 

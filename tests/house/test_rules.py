@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from imports import PACKAGE, circles, graph, modules
+
+from support.imports import PACKAGE, circles, graph, modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from daemon import clean_environment
+
+from support.driven import clean_environment
 
 # Runs the command up to the moment at which its engine would begin to wait.
 PROGRAM = """

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, wait_for
+from support.driven import DEADLINE, wait_for
 
 from flagman.log.relay import Relay
 

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE
+from support.driven import DEADLINE
 
 from flagman.exceptions import FlagmanError
 from flagman.service import control_loop

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, run
+from support.driven import DEADLINE, run
 
 from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
@@ -20,7 +20,7 @@ from flagman.service.parts import Part, Site
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 WITH_PART = (sys.executable, "-m", "demo")
 
@@ -61,10 +61,10 @@ def _client(tmp_path: Path) -> Iterator[Client]:
 
 
 @pytest.fixture(name="parted")
-def _parted(tmp_path: Path, start: Callable[..., Daemon]) -> Callable[..., Daemon]:
+def _parted(tmp_path: Path, start: Callable[..., Flagman]) -> Callable[..., Flagman]:
     """Start flagman with the part."""
 
-    def parted(*arguments: str, table: str = "") -> Daemon:
+    def parted(*arguments: str, table: str = "") -> Flagman:
         write(tmp_path, table)
         return start("--config", "d.toml", *arguments, command=WITH_PART)
 
@@ -77,7 +77,7 @@ def write(folder: Path, table: str = "", before: str = "") -> None:
     path.write_text(f'{before}\n[demo]\nsocket = "{folder / "socket"}"\n{table}\n', encoding="utf-8")
 
 
-def test_it_answers_while_an_action_hangs(parted: Callable[..., Daemon], client: Client, fifo: Path) -> None:
+def test_it_answers_while_an_action_hangs(parted: Callable[..., Flagman], client: Client, fifo: Path) -> None:
     """And what it raises meanwhile runs afterwards."""
     daemon = parted("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two").ready()
     daemon.expect("gate: init", "init").signal(signal.SIGUSR1).expect("gate: begin")
@@ -88,7 +88,7 @@ def test_it_answers_while_an_action_hangs(parted: Callable[..., Daemon], client:
     daemon.stop("cleanup", "gate: cleanup")
 
 
-def test_the_daemon_is_ready_when_its_parts_are(parted: Callable[..., Daemon], client: Client) -> None:
+def test_the_daemon_is_ready_when_its_parts_are(parted: Callable[..., Flagman], client: Client) -> None:
     """Until then the manager is told what it waits for, and signals are answered already."""
     daemon = parted("--usr1", "print", "hi", table="slow = true")
     assert daemon.notified().splitlines() == ["EXTEND_TIMEOUT_USEC=15000000", "STATUS=Waiting: the word"]
@@ -99,7 +99,7 @@ def test_the_daemon_is_ready_when_its_parts_are(parted: Callable[..., Daemon], c
     daemon.stop("cleanup")
 
 
-def test_a_stop_before_it_is_ready(parted: Callable[..., Daemon]) -> None:
+def test_a_stop_before_it_is_ready(parted: Callable[..., Flagman]) -> None:
     """Ends it."""
     daemon = parted("--usr1", "print", "hi", table="slow = true")
     daemon.notified()
@@ -107,7 +107,7 @@ def test_a_stop_before_it_is_ready(parted: Callable[..., Daemon]) -> None:
     daemon.stop("cleanup")
 
 
-def test_an_action_asks_a_part(parted: Callable[..., Daemon]) -> None:
+def test_an_action_asks_a_part(parted: Callable[..., Flagman]) -> None:
     """By a name that the part offers."""
     daemon = parted("--usr1", "demo:Ask", "a", "b").ready()
     daemon.signal(signal.SIGUSR1)
@@ -122,7 +122,7 @@ def test_what_no_part_offers(tmp_path: Path) -> None:
     assert "nothing here echoes" in done.stderr
 
 
-def test_a_reload_reaches_the_parts(parted: Callable[..., Daemon], client: Client, tmp_path: Path) -> None:
+def test_a_reload_reaches_the_parts(parted: Callable[..., Flagman], client: Client, tmp_path: Path) -> None:
     """Whole or not at all: one that cannot follow keeps everything as it was."""
     daemon = parted("--hup", "reload", "--usr1", "print", "hi").ready()
     daemon.expect("init")
@@ -138,7 +138,7 @@ def test_a_reload_reaches_the_parts(parted: Callable[..., Daemon], client: Clien
     daemon.stop("cleanup")
 
 
-def test_parts_learn_of_each_stop_request(parted: Callable[..., Daemon], client: Client, fifo: Path) -> None:
+def test_parts_learn_of_each_stop_request(parted: Callable[..., Flagman], client: Client, fifo: Path) -> None:
     """While an action hangs, too."""
     daemon = parted("--usr1", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(signal.SIGUSR1).expect("gate: begin").signal(signal.SIGTERM)
@@ -149,7 +149,7 @@ def test_parts_learn_of_each_stop_request(parted: Callable[..., Daemon], client:
     assert daemon.status() == 0
 
 
-def test_a_stop_by_an_action_reaches_parts(parted: Callable[..., Daemon]) -> None:
+def test_a_stop_by_an_action_reaches_parts(parted: Callable[..., Flagman]) -> None:
     """No signal has asked for it."""
     daemon = parted("--usr1", "stop").ready()
     daemon.signal(signal.SIGUSR1)
@@ -157,7 +157,7 @@ def test_a_stop_by_an_action_reaches_parts(parted: Callable[..., Daemon]) -> Non
     assert daemon.status() == 0
 
 
-def test_events_and_routes_go_from_part_to_part(parted: Callable[..., Daemon], client: Client) -> None:
+def test_events_and_routes_go_from_part_to_part(parted: Callable[..., Flagman], client: Client) -> None:
     """Without their knowing each other."""
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
@@ -168,7 +168,7 @@ def test_events_and_routes_go_from_part_to_part(parted: Callable[..., Daemon], c
     daemon.stop("cleanup")
 
 
-def test_a_log_that_nobody_reads_does_not_stop_it(parted: Callable[..., Daemon], client: Client) -> None:
+def test_a_log_that_nobody_reads_does_not_stop_it(parted: Callable[..., Flagman], client: Client) -> None:
     """What does not fit is counted, and the main loop does not wait for it either."""
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
@@ -183,7 +183,7 @@ def test_a_log_that_nobody_reads_does_not_stop_it(parted: Callable[..., Daemon],
     daemon.stop("cleanup")
 
 
-def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Daemon], client: Client) -> None:
+def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Flagman], client: Client) -> None:
     """The descriptor whose code has failed is detached: it would fail for ever."""
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
@@ -195,7 +195,7 @@ def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Daemon], clie
     daemon.stop("cleanup")
 
 
-def test_a_forked_child_has_none_of_its_descriptors(parted: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_forked_child_has_none_of_its_descriptors(parted: Callable[..., Flagman], tmp_path: Path) -> None:
     """A child that lives on would keep a socket bound."""
     daemon = parted("--usr1", "demo:Fork").ready()
     links = [entry.readlink() for entry in Path(f"/proc/{daemon.process.pid}/fd").iterdir()]

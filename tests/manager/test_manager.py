@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import run
-from user_manager import MANAGER, Manager
 
 from flagman.systemd import unit_syntax
+from support.driven import LIB, run
+from support.user_manager import MANAGER, Manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +98,8 @@ def _flagman() -> str:
 @pytest.fixture(name="environment")
 def _environment() -> str:
     """Give the lines of a unit that let flagman find the actions for tests, and coverage its configuration."""
-    lib = Path(__file__).parent.parent / "lib"
     names = [name for name in os.environ if name.startswith("COVERAGE")]
-    return f"Environment=PYTHONPATH={lib}\nPassEnvironment={' '.join(names)}\n"
+    return f"Environment=PYTHONPATH={LIB}\nPassEnvironment={' '.join(names)}\n"
 
 
 @pytest.fixture(name="service")
@@ -432,7 +431,7 @@ def test_printed_units_are_verified(manager: Manager, tmp_path: Path, kind: str)
 
 def test_a_printed_unit_runs(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every word as it was given; it reloads, and the timer's service reaches it."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent / "lib"))
+    monkeypatch.setenv("PYTHONPATH", str(LIB))
     config, output = tmp_path / "printed.toml", tmp_path / "output"
     config.write_text(binding("HUP", "reload"), encoding="utf-8")
     done = run(

@@ -8,14 +8,14 @@ import sys
 import warnings
 
 import pytest
-from daemon import clean_environment
-from recorder import JOURNAL, FailingSetUp, Recorder
 
 import flagman
 from flagman import Action, ActionClosed
 from flagman.engine.action import Host
 from flagman.engine.choices import Choices
 from flagman.engine.doors import Doors
+from support.driven import clean_environment
+from support.recorder import JOURNAL, FailingSetUp, Recorder
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ import venv
 from pathlib import Path
 
 import pytest
-from daemon import clean_environment
 
 import flagman
 from flagman.cli import ctl, scaffold
 from flagman.exceptions import UsageError
 from flagman.testing import Daemon
+from support.driven import clean_environment
 
 FILES = [
     ".gitignore",

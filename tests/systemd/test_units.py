@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import SCRIPT, run
 from hypothesis import given as over
 from hypothesis import strategies
 
@@ -20,6 +19,7 @@ import flagman
 from flagman.cli.reading import Line, finder
 from flagman.exceptions import UsageError
 from flagman.systemd import unit_command, unit_syntax
+from support.driven import SCRIPT, run
 
 if TYPE_CHECKING:
     import subprocess

@@ -20,7 +20,7 @@ from flagman.config.options import LONG_OPTIONS, TRIGGERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 GOLDEN = Path(__file__).parent / "help.txt"
 
@@ -91,7 +91,7 @@ DEFAULTS: dict[str, object] = {
 
 def test_every_option_is_documented() -> None:
     """In the reference, not only in the help."""
-    text = (Path(__file__).parents[1] / "docs" / "cli.rst").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "cli.rst").read_text(encoding="utf-8")
     reference = text.partition("\nOptions\n")[2].partition("\nActions\n")[0]
     entries = "".join(line for line in reference.splitlines(keepends=True) if line.startswith("``-"))
     for name in (*LONG_OPTIONS, *TRIGGERS):
@@ -278,7 +278,7 @@ def test_a_list_that_cannot_be_written_is_one_line() -> None:
     assert done.stderr == "flagman: error: [Errno 28] No space left on device\n"
 
 
-def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., Daemon]) -> None:
+def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., Flagman]) -> None:
     """At every start, until two dashes say that this is meant."""
     words = ("sh", "-c", 'echo "$@"', "x", "renew", "--quiet")
     daemon = start("--usr1", "exec", *words).ready()

@@ -12,12 +12,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from daemon import DEADLINE
-from starter import UNMEASURED, Starter
 
 from flagman.daemon import Daemon, descriptors, read_pid
 from flagman.daemon.privileges import Identity
 from flagman.exceptions import DaemonError
+from support.driven import DEADLINE
+from support.starter import UNMEASURED, Starter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemon import DEADLINE, in_terminal, marked, run, wait_for
-from starter import PROLOGUE, Starter
 
 from flagman.daemon import Daemon, read_pid
+from support.driven import DEADLINE, in_terminal, marked, run, wait_for
+from support.starter import PROLOGUE, Starter
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import LIB, run, settle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli, core
 from flagman.config.reader import File
 from flagman.exceptions import ConfigError
+from support.driven import LIB, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
@@ -262,14 +262,14 @@ def test_a_file_without_actions(write: Callable[[str], str], capsys: pytest.Capt
     assert cli.main(["flagman", "-c", write(""), "--usr1", "stop", "--check"]) == 0
 
 
-def test_a_daemon_with_a_file(start: Callable[..., Daemon], write: Callable[[str], str]) -> None:
+def test_a_daemon_with_a_file(start: Callable[..., Flagman], write: Callable[[str], str]) -> None:
     """In the order of the file, then that of the command line."""
     text = "".join(f"[[on]]\nsignal = 'USR1'\naction = 'print'\nargs = ['{word}']\n" for word in "ab")
     daemon = start("-c", write(text), "--usr1", "print", "c").ready().expect("init", "init", "init")
     daemon.signal(USR1).expect("a", "b", "c").stop("cleanup", "cleanup", "cleanup")
 
 
-def test_overlap_of_one_binding(start: Callable[..., Daemon], write: Callable[[str], str], fifo: Path) -> None:
+def test_overlap_of_one_binding(start: Callable[..., Flagman], write: Callable[[str], str], fifo: Path) -> None:
     """Only those run again that want to; all do when the signal comes after the run."""
     text = f"""
         [[on]]
@@ -292,7 +292,7 @@ def test_overlap_of_one_binding(start: Callable[..., Daemon], write: Callable[[s
     daemon.expect("a: end", "again").stop("cleanup", "a: cleanup")
 
 
-def test_debounce_of_one_binding(start: Callable[..., Daemon], write: Callable[[str], str]) -> None:
+def test_debounce_of_one_binding(start: Callable[..., Flagman], write: Callable[[str], str]) -> None:
     """It waits for quiet, the others do not; the trigger's name is that of the signal."""
     text = """
         [[on]]
@@ -309,7 +309,7 @@ def test_debounce_of_one_binding(start: Callable[..., Daemon], write: Callable[[
     daemon.stop()
 
 
-def test_limits_of_one_binding(start: Callable[..., Daemon], write: Callable[[str], str], fifo: Path) -> None:
+def test_limits_of_one_binding(start: Callable[..., Flagman], write: Callable[[str], str], fifo: Path) -> None:
     """Its own timeout, and its own idea of failures."""
     text = f"""
         [flagman]
@@ -401,7 +401,7 @@ def test_what_toml_cannot_say(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_early_signal_reaches_all_bindings(
-    start: Callable[..., Daemon], write: Callable[[str], str], fifo: Path
+    start: Callable[..., Flagman], write: Callable[[str], str], fifo: Path
 ) -> None:
     """Those that are debounced, too."""
     tables = "".join(

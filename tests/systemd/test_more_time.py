@@ -7,12 +7,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from daemon import wait_for
-
 from flagman.systemd import more_time
 from flagman.systemd.more_time import MoreTime
 from flagman.systemd.notify import SystemdNotifier
 from flagman.testing import DEADLINE
+from support.driven import wait_for
 
 if TYPE_CHECKING:
     import pytest

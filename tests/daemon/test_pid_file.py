@@ -16,16 +16,16 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import Lines, run
 
 from flagman.daemon import AlreadyRunningError, PidLockFile, directory, holder, read_pid, signal_holder, start_lock
 from flagman.exceptions import FlagmanError
+from support.driven import Lines, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 # Takes the file, says so, and holds it until its input ends.
 HOLDER = """
@@ -689,7 +689,7 @@ def test_misuse(path: Path) -> None:
     lock.release()
 
 
-def test_of_the_command(start: Callable[..., Daemon], path: Path) -> None:
+def test_of_the_command(start: Callable[..., Flagman], path: Path) -> None:
     """It is there when the daemon is ready, and refuses a second one."""
     daemon = start("--pid-file", str(path), "--usr1", "exec", "sleep", "30", "--stop-timeout", "50ms").ready()
     assert path.read_text(encoding="ascii") == f"{daemon.process.pid}\n"

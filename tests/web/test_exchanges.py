@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from background import status_of
-from daemon import DEADLINE
 
 from flagman import ActionFailed, Engine
 from flagman.actions import HttpAction
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
 from flagman.web import channels, connecting
+from support.background import status_of
+from support.driven import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HEADERS = b"".join(b"X-%d: y\r\n" % number for number in range(2000))

@@ -24,7 +24,7 @@ __all__ = [
     "LIB",
     "MODULE",
     "SCRIPT",
-    "Daemon",
+    "Flagman",
     "Lines",
     "clean_environment",
     "end_all",
@@ -44,7 +44,7 @@ SCRIPT = [str(Path(sysconfig.get_path("scripts")) / "flagman")]
 MODULE = [sys.executable, "-m", "flagman"]
 
 
-class Daemon(testing.Daemon):
+class Flagman(testing.Daemon):
     """A flagman process that finds the actions for tests.
 
     :param prefix: what to start it with

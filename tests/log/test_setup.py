@@ -12,15 +12,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, SCRIPT, run, settle
 
 from flagman.log.setup import JournalFormatter, JsonFormatter
+from support.driven import DEADLINE, SCRIPT, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
@@ -60,7 +60,7 @@ def test_json_is_one_line() -> None:
     assert entry["exception"] == "ValueError: on\npurpose"
 
 
-def test_json_of_a_daemon(start: Callable[..., Daemon]) -> None:
+def test_json_of_a_daemon(start: Callable[..., Flagman]) -> None:
     """The trigger and the action, while it runs and no longer."""
     daemon = start(
         "--log-format", "json", "-v", "--usr1", "acts:Fail", "ValueError", "--usr1", "log", "info", "x"
@@ -75,7 +75,7 @@ def test_json_of_a_daemon(start: Callable[..., Daemon]) -> None:
     daemon.stop("cleanup")
 
 
-def test_auto_notices_the_journal(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_auto_notices_the_journal(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Only if stderr is what JOURNAL_STREAM names."""
     path = tmp_path / "journal"
     script = f'exec 2>{path}; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
@@ -94,7 +94,7 @@ def test_auto_notices_the_journal(start: Callable[..., Daemon], tmp_path: Path) 
         daemon.stop()
 
 
-def test_a_log_file_that_is_rotated(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_log_file_that_is_rotated(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """The next record goes to a new one."""
     path = tmp_path / "flagman.log"
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
@@ -116,7 +116,7 @@ def test_a_log_file_that_is_rotated(start: Callable[..., Daemon], tmp_path: Path
         (("--log-level", "debug", "-q"), set()),
     ],
 )
-def test_levels(start: Callable[..., Daemon], options: tuple[str, ...], shown: set[str]) -> None:
+def test_levels(start: Callable[..., Flagman], options: tuple[str, ...], shown: set[str]) -> None:
     """More words never mean less, except for --quiet."""
     words = [word for level in ("info", "warning", "error") for word in ("--usr1", "log", level, f"<{level}>")]
     daemon = start(*words, "--usr1", "print", "done", *options).ready().expect("init").signal(USR1).expect("done")
@@ -125,7 +125,7 @@ def test_levels(start: Callable[..., Daemon], options: tuple[str, ...], shown: s
     assert {level for level in ("info", "warning", "error") if f"<{level}>" in text} == shown
 
 
-def test_the_table_of_the_file(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_the_table_of_the_file(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """It belongs to logging.config."""
     (tmp_path / "flagman.toml").write_text(
         f"""
@@ -171,13 +171,13 @@ def test_mistakes(tmp_path: Path) -> None:
     assert done.stderr.endswith("/no/log': cannot be opened: No such file or directory\n")
 
 
-def test_a_full_disk_does_not_end_the_daemon(start: Callable[..., Daemon]) -> None:
+def test_a_full_disk_does_not_end_the_daemon(start: Callable[..., Flagman]) -> None:
     """It cannot be told, but it can be lived with."""
     daemon = start("--log-file", "/dev/full", "--usr1", "log", "error", "x", "--usr1", "print", "done").ready()
     daemon.expect("init").signal(USR1).expect("done").stop("cleanup")
 
 
-def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """The daemon lives, and logs again when it can."""
     place = tmp_path / "logs"
     place.mkdir()
@@ -190,7 +190,7 @@ def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Daemon], tm
     assert (place / "x.log").read_text(encoding="utf-8") == "WARNING:flagman.log:one\n"
 
 
-def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """No record is lost: the old file takes them, and tells once why, until the new one can be opened."""
     path, old = tmp_path / "log", tmp_path / "log.1"
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
@@ -221,7 +221,7 @@ def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Daemon], 
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
-def test_streams_that_are_rotated(start: Callable[..., Daemon], tmp_path: Path, name: str) -> None:
+def test_streams_that_are_rotated(start: Callable[..., Flagman], tmp_path: Path, name: str) -> None:
     """What is written next goes to a new file: by actions, by commands, by the log."""
     path, old = tmp_path / "file", tmp_path / "file.1"
     action = ["print", "x"] if name == "stdout" else ["log", "warning", "x"]
@@ -305,7 +305,7 @@ def test_streams_that_lead_to_each_other(tmp_path: Path, options: str) -> None:
 
 
 @pytest.mark.parametrize("silences", ["", "disable_existing_loggers = true"])
-def test_a_table_silences_nobody_of_ours(start: Callable[..., Daemon], tmp_path: Path, silences: str) -> None:
+def test_a_table_silences_nobody_of_ours(start: Callable[..., Flagman], tmp_path: Path, silences: str) -> None:
     """And others only if it says so."""
     (tmp_path / "c.toml").write_text(
         f"""
@@ -339,7 +339,7 @@ TABLES = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_that_names_no_handler_keeps_the_log_file(
-    start: Callable[..., Daemon], tmp_path: Path, table: str
+    start: Callable[..., Flagman], tmp_path: Path, table: str
 ) -> None:
     """At the start, and after a reload."""
     path = tmp_path / "c.toml"
@@ -364,7 +364,7 @@ def test_a_table_that_names_no_handler_keeps_the_log_file(
         (tmp_path / "log").unlink()
 
 
-def test_a_table_leaves_open_what_plugins_have_opened(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_table_leaves_open_what_plugins_have_opened(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Their handlers, and what these keep, and their filters; at the start and at a reload."""
     (tmp_path / "plugin.py").write_text(
         """
@@ -403,7 +403,7 @@ FAILING = {"version": "version = 2", "class": 'version = 1\nhandlers.x.class = "
 
 
 @pytest.mark.parametrize("failing", FAILING)
-def test_a_reload_that_fails_closes_nothing(start: Callable[..., Daemon], tmp_path: Path, failing: str) -> None:
+def test_a_reload_that_fails_closes_nothing(start: Callable[..., Flagman], tmp_path: Path, failing: str) -> None:
     """Also not what only another handler writes to."""
     path = tmp_path / "c.toml"
     on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "log"\nargs = ["error", "x"]\n'
@@ -425,7 +425,7 @@ root.handlers = ["memory"]
     daemon.stop()
 
 
-def test_a_thread_that_logs_during_reloads(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_thread_that_logs_during_reloads(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Of its records none is lost where the log file only changes its level, or where a reload fails."""
     (tmp_path / "plugin.py").write_text(
         """
@@ -481,7 +481,7 @@ def test_standard_error_that_was_closed(tmp_path: Path) -> None:
     assert "y\n" in (tmp_path / "out").read_text(encoding="utf-8")
 
 
-def test_stacks_after_a_rotation(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_stacks_after_a_rotation(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """They are in the new file."""
     daemon = start("--usr1", "print", "x", "--stderr", "err").ready().expect("init")
     daemon.signal(USR1)  # when that has been answered the streams lead where they are to lead

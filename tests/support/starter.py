@@ -8,9 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from daemon import Lines, end_all, marked, run, wait_for
-
 from flagman.daemon import read_pid
+from support.driven import Lines, end_all, marked, run, wait_for
 
 if TYPE_CHECKING:
     import subprocess

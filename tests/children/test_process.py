@@ -14,22 +14,22 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from background import status_of
-from daemon import DEADLINE, MODULE, SCRIPT, clean_environment, in_terminal, run
 
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction
 from flagman.children import process, reaping
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver, Lines
+from support.background import status_of
+from support.driven import DEADLINE, MODULE, SCRIPT, clean_environment, in_terminal, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
-    Start = Callable[..., Daemon]
+    Start = Callable[..., Flagman]
 
 USR1, USR2, TERM = signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")

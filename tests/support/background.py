@@ -7,9 +7,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon import SCRIPT, end_all, marked, run, wait_for
-
 from flagman.daemon import read_pid
+from support.driven import SCRIPT, end_all, marked, run, wait_for
 
 if TYPE_CHECKING:
     import subprocess

@@ -12,16 +12,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import DEADLINE, LIB, MODULE, run
 
 from flagman.log import start
 from flagman.log.start import _Held
+from support.driven import DEADLINE, LIB, MODULE, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon import Daemon
+    from support.driven import Flagman
 
 TALK = ("--usr1", "talkative:Talk")
 
@@ -37,7 +37,7 @@ LEVELS = {
 
 
 @pytest.mark.parametrize("options", LEVELS)
-def test_what_a_plugin_logs_at_its_import(start: Callable[..., Daemon], options: tuple[str, ...]) -> None:
+def test_what_a_plugin_logs_at_its_import(start: Callable[..., Flagman], options: tuple[str, ...]) -> None:
     """It is written as all that follows, by its level, as it was; once by each handler; and before what follows."""
     daemon = start(*TALK, "--usr1", "stop", *options, environment={"TALKATIVE": "own.log"}).ready()
     daemon.stop()
@@ -47,7 +47,7 @@ def test_what_a_plugin_logs_at_its_import(start: Callable[..., Daemon], options:
     assert not [line for line in lines[len(expected) :] if "imported" in line]
 
 
-def test_all_records_are_objects(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_all_records_are_objects(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """In the file that was asked for, by the command line or by a file."""
     (tmp_path / "c.toml").write_text(f'[flagman]\nlog-format = "json"\nlog-file = "{tmp_path}/two"\n', encoding="utf-8")
     for options, log in ((("--log-format", "json", "--log-file", "one"), "one"), (("-c", "c.toml"), "two")):
@@ -61,7 +61,7 @@ def test_all_records_are_objects(start: Callable[..., Daemon], tmp_path: Path) -
         assert records[3]["message"] == f"PID: {daemon.process.pid}"
 
 
-def test_the_table_gets_them_too(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_the_table_gets_them_too(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """By its handlers, its filters and its levels."""
     (tmp_path / "c.toml").write_text(
         """
@@ -113,7 +113,7 @@ def test_a_start_that_fails(tmp_path: Path, options: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_the_end_while_a_plugin_hangs(start: Callable[..., Daemon], tmp_path: Path, signum: signal.Signals) -> None:
+def test_the_end_while_a_plugin_hangs(start: Callable[..., Flagman], tmp_path: Path, signum: signal.Signals) -> None:
     """What it has logged may tell why."""
     (tmp_path / "hangs.py").write_text(
         """
@@ -136,7 +136,7 @@ while True:  # not one long call: a signal right before that would not end it
     [(("-v",), "INFO"), (("-vv",), "DEBUG"), (("--log-level", "error"), "WARNING"), (("--log-level=info",), "INFO")],
 )
 def test_a_handler_of_a_plugin(
-    start: Callable[..., Daemon], tmp_path: Path, options: tuple[str, ...], level: str
+    start: Callable[..., Flagman], tmp_path: Path, options: tuple[str, ...], level: str
 ) -> None:
     """It gets what is going to be logged, and not more, since records are held."""
     daemon = start(*TALK, *options, environment={"TALKATIVE": "own.log"}).ready()
@@ -198,7 +198,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_every_mistake_goes_the_same_way(start: Callable[..., Daemon], tmp_path: Path, mistake: str) -> None:
+def test_every_mistake_goes_the_same_way(start: Callable[..., Flagman], tmp_path: Path, mistake: str) -> None:
     """A line of the journal with its priority, a word to the manager, and the status of both."""
     script = f'exec 2>{tmp_path}/journal; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
     daemon = start("--usr1", "print", "x", *mistake.split(), prefix=["sh", "-c", script, "sh"])
@@ -376,7 +376,7 @@ def test_a_thread_that_is_in_the_middle_of_a_record() -> None:
 
 
 @pytest.mark.parametrize("options", [("--bogus",), ("--usr2", "bogus"), ("--log-file", "/no/such/x"), ("--check",)])
-def test_no_word_to_a_manager_that_is_not_to_be_told(start: Callable[..., Daemon], options: tuple[str, ...]) -> None:
+def test_no_word_to_a_manager_that_is_not_to_be_told(start: Callable[..., Flagman], options: tuple[str, ...]) -> None:
     """Also about mistakes."""
     daemon = start("--no-systemd", "--usr1", "print", "x", *options)
     daemon.status()

@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from daemon import wait_for
-from starter import UNMEASURED
 
 from flagman.daemon import read_pid
+from support.driven import wait_for
+from support.starter import UNMEASURED
 
 if TYPE_CHECKING:
     import subprocess
 
-    from starter import Starter
+    from support.starter import Starter
 
 # What is noted is told apart by the process that notes it. A daemon tells its number when it has come that far.
 BEGIN = """

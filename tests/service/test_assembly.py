@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raised import taken
-from recorder import JOURNAL, Recorder
 
 from flagman import Engine
 from flagman.config.settings import Binding, Settings
@@ -20,6 +18,8 @@ from flagman.testing import FakeTime
 from flagman.triggers import by_clock
 from flagman.triggers.by_clock import AfterSource
 from flagman.triggers.by_signal import SignalSource
+from support.raised import taken
+from support.recorder import JOURNAL, Recorder
 
 if TYPE_CHECKING:
     from flagman import Action
