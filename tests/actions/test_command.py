@@ -20,7 +20,8 @@ from flagman.children import output, process, reaping
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
-from support.driven import DEADLINE, inheriting, settle
+from support.driven import DEADLINE, hide_proc, inheriting, settle
+from support.hasty import with_grace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,10 +160,10 @@ def descriptors() -> list[str]:
     return sorted(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
 
 
-def bounded(command: str, timeout: float = 0.3) -> Outcome:
+def bounded(command: str, timeout: float = 0.3, kind: type[ShellAction] = ShellAction) -> Outcome:
     """Run a shell command for so many seconds at the most."""
     with Engine(timeout=timeout, max_failures=1) as engine:
-        engine.set_up("usr1", ShellAction, command)
+        engine.set_up("usr1", kind, command)
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         return engine.run()
@@ -189,23 +190,19 @@ def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplo
     ids=["the command itself", "a grandchild that holds the pipe", "a grandchild that does not"],
 )
 def test_whoever_ignores_term_is_killed(
-    line: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    line: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a time of grace; nobody of the group is left."""
-    monkeypatch.setattr(process, "GRACE", 0.2)
-    assert bounded(line) is Outcome.FAILED
+    assert bounded(line, kind=with_grace(0.2)) is Outcome.FAILED
     for word in capfd.readouterr().out.split():
         gone(int(word))  # KILL takes a moment
     assert "has not ended 0.2 s after TERM: sent KILL" in caplog.text
 
 
-def test_a_stop_kills_whoever_ignores_term(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stop_kills_whoever_ignores_term(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
     """As a timeout does, once the stop timeout is over."""
-    monkeypatch.setattr(process, "GRACE", 0.2)
     with Engine(timeout=1000) as engine:
-        engine.set_up("usr1", ShellAction, STUBBORN)
+        engine.set_up("usr1", with_grace(0.2), STUBBORN)
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.interrupter.bound(0.3)  # the stop timeout, as the handler of TERM sets it
@@ -363,8 +360,6 @@ def test_a_command_that_may_not_be_killed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """Another user's: it is given up, and its status is taken when it has ended."""
-    monkeypatch.setattr(process, "GRACE", 0.05)
-    monkeypatch.setattr(process, "_PATIENCE", 0.05)
     real = os.killpg
 
     def refuse(_group: int, _signum: int) -> None:
@@ -372,7 +367,7 @@ def test_a_command_that_may_not_be_killed(
 
     monkeypatch.setattr(os, "killpg", refuse)
     with Engine(timeout=0.5) as engine:
-        action = engine.set_up("usr1", ShellAction, f"echo $$ >{tmp_path}/pid; exec sleep 1000")
+        action = engine.set_up("usr1", with_grace(0.05), f"echo $$ >{tmp_path}/pid; exec sleep 1000")
         assert isinstance(action, ShellAction)
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
@@ -390,7 +385,6 @@ def test_a_command_that_may_not_be_killed(
 
 def test_a_grace_without_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for a grandchild that ignores TERM takes no CPU worth mentioning."""
-    monkeypatch.setattr(process, "GRACE", 0.5)
     looks: list[float | None] = []
     real = process.Process._poll
 
@@ -399,7 +393,7 @@ def test_a_grace_without_work(monkeypatch: pytest.MonkeyPatch) -> None:
         real(self, patience)
 
     monkeypatch.setattr(process.Process, "_poll", count)
-    assert bounded(f"({STUBBORN}) >/dev/null 2>&1 & wait") is Outcome.FAILED
+    assert bounded(f"({STUBBORN}) >/dev/null 2>&1 & wait", kind=with_grace(0.5)) is Outcome.FAILED
     assert len(looks) < 30
 
 
@@ -451,13 +445,11 @@ def test_a_stolen_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """As on macOS: children are looked after now and then."""
     monkeypatch.delattr(os, "pidfd_open")
-    monkeypatch.setattr(process, "GRACE", 0.1)
-    monkeypatch.setattr(reaping, "_proc_is_ours", lambda: False)
-    monkeypatch.setattr(process, "_DESCRIPTORS", "/no/such/directory")
+    hide_proc(monkeypatch)
     with ActionDriver(ShellAction, "echo hi; exit 7") as driver, pytest.raises(ActionFailed, match="status 7"):
         driver.run()
     assert capfd.readouterr().out == "hi\n"
-    assert bounded("sleep 1000") is Outcome.FAILED
+    assert bounded("sleep 1000", kind=with_grace(0.1)) is Outcome.FAILED
 
 
 @pytest.mark.parametrize("words", [[""], ["a\0b"], ["echo", "a\0b"], ["--timeout", "5s", "true"]])

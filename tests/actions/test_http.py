@@ -225,23 +225,23 @@ def test_a_server_has_no_hold_on_the_terminal(server: Server) -> None:
     assert str(caught.value).endswith(r": 500 bad \x1b[2J: \x1b]0;evil\x07")
 
 
-def test_a_longer_timeout_is_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_longer_timeout_is_one(server: Server) -> None:
     """The option takes precedence over the action's own, also for the time that the server is silent."""
-    monkeypatch.setattr(HttpAction, "default_timeout", 0.05)
     patience: list[float | None] = []
-    real = HttpAction._follow
 
-    def note(action: HttpAction, limit: float) -> None:
-        patience.append(action._patience())
-        real(action, limit)
+    class Hasty(HttpAction):
+        default_timeout = 0.05
 
-    monkeypatch.setattr(HttpAction, "_follow", note)
+        def _follow(self, limit: float) -> None:
+            patience.append(self._patience())
+            super()._follow(limit)
+
     with Engine(timeout=1000) as engine:
-        engine.set_up("usr1", HttpAction, "GET", f"{server.url}/")
+        engine.set_up("usr1", Hasty, "GET", f"{server.url}/")
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
-    with ActionDriver(HttpAction, "GET", f"{server.url}/") as driver:
+    with ActionDriver(Hasty, "GET", f"{server.url}/") as driver:
         driver.run()
     assert patience == [1000, 0.05]
 

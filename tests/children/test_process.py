@@ -21,7 +21,8 @@ from flagman.children import process, reaping
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver, Lines
 from support.background import status_of
-from support.driven import DEADLINE, MODULE, SCRIPT, clean_environment, in_terminal, run
+from support.driven import DEADLINE, MODULE, SCRIPT, clean_environment, hide_proc, in_terminal, run
+from support.hasty import with_grace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -309,10 +310,11 @@ def test_the_grace_without_proc(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """It ends with the group, which a zombie is not, and which a grandchild is."""
-    monkeypatch.setattr(process, "GRACE", 0.5 if grandchild else 1000)
-    monkeypatch.setattr(reaping, "_proc_is_ours", lambda: False)
+    hide_proc(monkeypatch)
     with Engine(timeout=1, max_failures=1) as engine:
-        engine.set_up("usr1", ShellAction, f"echo $$; {grandchild} trap exit TERM; sleep 1000 & wait")
+        engine.set_up(
+            "usr1", with_grace(0.5 if grandchild else 1000), f"echo $$; {grandchild} trap exit TERM; sleep 1000 & wait"
+        )
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         assert engine.run() is Outcome.FAILED
@@ -325,7 +327,6 @@ def test_a_group_that_is_stopped_in_its_grace(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If flagman itself did not run for a while, it grants that while once more."""
-    monkeypatch.setattr(process, "GRACE", 0.6)
     real = process.Process._poll
     left = [1.5]
 
@@ -336,7 +337,7 @@ def test_a_group_that_is_stopped_in_its_grace(
 
     monkeypatch.setattr(process.Process, "_poll", stall)
     with Engine(timeout=0.1, max_failures=1) as engine:
-        engine.set_up("usr1", ShellAction, 'trap "sleep 1.8; exit" TERM; sleep 1000 & wait')
+        engine.set_up("usr1", with_grace(0.6), 'trap "sleep 1.8; exit" TERM; sleep 1000 & wait')
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
@@ -350,12 +351,14 @@ def test_a_descriptor_above_the_limit(start: Start) -> None:
     daemon.expect("0 1 2 3").stop()
 
 
-def test_descriptors_without_a_limit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """As the C library says where there is none."""
-    monkeypatch.setattr(process, "_CLOSE_FROM", None)
+@pytest.mark.parametrize("listing", ["/dev/fd", "/no/such/directory"])
+def test_descriptors_without_a_limit(
+    listing: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As the C library says where there is none; with a list of those that are open, and without one."""
     monkeypatch.setattr(os, "sysconf", lambda _: -1)
-    with ActionDriver(ExecAction, "echo", "hi") as driver:
-        driver.run()
+    actions = process._closing(close_from=None, listing=listing)
+    assert reaping.wait_for(os.posix_spawnp("echo", ["echo", "hi"], os.environ, file_actions=actions)) == 0
     assert capfd.readouterr().out == "hi\n"
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0
 

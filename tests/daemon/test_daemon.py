@@ -453,14 +453,13 @@ d = Counts(tell, detach=True); d.start(); d.report()
 
 
 @pytest.mark.parametrize("listings", [("/proc/self/fd",), ("/no/such", "/etc"), ()])
-def test_descriptors_without_a_list(listings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptors_without_a_list(listings: tuple[str, ...]) -> None:
     """They are found all the same."""
-    monkeypatch.setattr(descriptors, "_LISTINGS", listings)
     own = os.dup(0)
-    found = descriptors.inheritance()
+    found = descriptors.inheritance(listings)
     assert found[own] == (os.fstat(own).st_dev, os.fstat(own).st_ino)
     descriptors.close({own: found[own]}, set())
-    assert own not in descriptors.inheritance()
+    assert own not in descriptors.inheritance(listings)
 
 
 @pytest.mark.parametrize(
@@ -555,27 +554,26 @@ def test_no_last_words_where_others_write(tmp_path: Path, monkeypatch: pytest.Mo
     """Neither in a world-writable directory, nor through a link, nor to a second name of another file."""
     from flagman.daemon import crash  # noqa: PLC0415 - a part that nobody else imports here
 
-    monkeypatch.setattr(crash, "_SYSTEM", str(tmp_path))
-    monkeypatch.setattr(crash, "_has_log", lambda: False)
+    system = str(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", "/no/such" if os.geteuid() else "/dev/null/x")
     path = tmp_path / "d.errors"
     tmp_path.chmod(0o1777)
-    crash.record("d", KeyError("x"))
+    crash.write_down("d", KeyError("x"), system)
     assert not path.exists()
     tmp_path.chmod(0o755)
     victim = tmp_path / "victim"
     victim.touch()
     path.symlink_to(victim)
-    crash.record("d", KeyError("x"))
+    crash.write_down("d", KeyError("x"), system)
     path.unlink()
     path.hardlink_to(victim)
-    crash.record("d", KeyError("x"))
+    crash.write_down("d", KeyError("x"), system)
     assert victim.read_bytes() == b""
     path.unlink()
-    crash.record("../d", KeyError("x"))
-    crash.record("d", KeyError("x"))
+    crash.write_down("../d", KeyError("x"), system)
+    crash.write_down("d", KeyError("x"), system)
     assert "KeyError" in path.read_text(encoding="utf-8")
-    crash.record("--", KeyError("x"))
+    crash.write_down("--", KeyError("x"), system)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["d.errors", "daemon.errors", "victim"]
 
 
@@ -584,14 +582,12 @@ def test_last_words_of_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest
     from flagman.daemon import crash  # noqa: PLC0415 - as above
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(crash, "_SYSTEM", "/no/such")
-    monkeypatch.setattr(crash, "_has_log", lambda: False)
     for name in ("HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_001)
-    crash.record("d", KeyError("x"))
+    crash.write_down("d", KeyError("x"), "/no/such")
     monkeypatch.setenv("HOME", "relative")
-    crash.record("d", KeyError("x"))
+    crash.write_down("d", KeyError("x"), "/no/such")
     assert not list(tmp_path.iterdir())
 
 

@@ -23,6 +23,7 @@ from support.driven import Lines, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from support.driven import Flagman
@@ -343,13 +344,19 @@ def test_an_interrupted_start_leaves_another_ones_turn(path: Path, monkeypatch: 
     assert not list(path.parent.iterdir())
 
 
-def test_a_start_that_does_not_go_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Impatient(PidLockFile):
+    """Waits for its turn for no more than a moment."""
+
+    def _turn(self, limit: float = 0) -> AbstractContextManager[None]:
+        return start_lock.taken(self._directory, f".{self._name}.lock", limit, patience=0.05)
+
+
+def test_a_start_that_does_not_go_on(path: Path) -> None:
     """Nobody waits for ever until it is his turn."""
-    monkeypatch.setattr(start_lock, "_PATIENCE", 0.05)
     first = PidLockFile(path)
     first._open_directory()
     with first._turn(), pytest.raises(FlagmanError, match="another start is under way, and does not go on"):
-        PidLockFile(path).acquire()
+        Impatient(path).acquire()
     first.release()
 
 

@@ -7,12 +7,12 @@ import select
 from typing import TYPE_CHECKING
 
 import pytest
-from support.recorder import JOURNAL, Recorder
 
 from flagman import Action, Engine
 from flagman.engine.choices import Choices
 from flagman.engine.turn import Turn
 from flagman.exceptions import UsageError
+from support.recorder import JOURNAL, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,9 +7,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support.driven import DEADLINE, wait_for
 
 from flagman.log.relay import Relay
+from support.driven import DEADLINE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -153,30 +153,26 @@ def test_what_is_only_printed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_plugin_that_never_stops_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_that_never_stops_logging(capsys: pytest.CaptureFixture[str]) -> None:
     """It does not fill the memory, and what is lost is counted."""
-    monkeypatch.setattr(start, "_MOST", 2)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
     try:
-        log = start.Log(["flagman", "-v"])
+        log = start.Log(["flagman", "-v"], most=2)
         for number in range(5):
             root.warning("%d", number)
         root.warning("%d", "no number")
-        seen: list[str] = []
-
-        class Handler(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                seen.append(record.getMessage())
-
-        monkeypatch.setattr(start, "_write", lambda *_, **__: root.handlers.__setitem__(slice(None), [Handler()]))
         log.known = {}
         log.release()
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    assert seen == ["0", "1", "4 more of the first records are lost; 2 were held"]
+    assert capsys.readouterr().err.splitlines() == [
+        "WARNING:root:0",
+        "WARNING:root:1",
+        "WARNING:flagman.cli:4 more of the first records are lost; 2 were held",
+    ]
 
 
 MISTAKES = {

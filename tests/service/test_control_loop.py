@@ -8,11 +8,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from support.driven import DEADLINE
 
 from flagman.exceptions import FlagmanError
 from flagman.service import control_loop
 from flagman.service.control_loop import ControlLoop
+from support.driven import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

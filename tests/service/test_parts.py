@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.driven import DEADLINE, run
 
 from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
 from flagman.service.parts import Part, Site
+from support.driven import DEADLINE, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -19,6 +20,8 @@ from flagman.testing import DEADLINE, Lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import pytest
+
 __all__ = [
     "DEADLINE",
     "LIB",
@@ -29,6 +32,7 @@ __all__ = [
     "clean_environment",
     "end_all",
     "flooded",
+    "hide_proc",
     "in_terminal",
     "inheriting",
     "marked",
@@ -148,6 +152,18 @@ def flooded(daemon: testing.Daemon, signum: int, *, pause: float = 0.0) -> Itera
     finally:
         sender.kill()
         sender.wait()
+
+
+def hide_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the links in /proc be none, as where it is not mounted."""
+    real = os.readlink
+
+    def read(path: str, *, dir_fd: int | None = None) -> str:
+        if str(path).startswith("/proc/"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return real(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "readlink", read)
 
 
 def settle(pid: int) -> None:

@@ -32,13 +32,11 @@ class Notifier(SystemdNotifier):
         self.told.set()
 
 
-def test_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_one() -> None:
     """It is named, again and again; afterwards there is silence."""
-    monkeypatch.setattr(more_time, "_FIRST", 0.01)
-    monkeypatch.setattr(more_time, "_PAUSE", 0.01)
     notifier = Notifier()
     before = _thread._count()
-    with MoreTime(notifier) as more:
+    with MoreTime(notifier, first=0.01, pause=0.01) as more:
         more.progress("Setting up", "exec")
         limit = time.monotonic() + DEADLINE
         while len(notifier.messages) < 3:
@@ -47,15 +45,13 @@ def test_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     wait_for(lambda: _thread._count() <= before)
 
 
-def test_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs() -> None:
     """The manager may end it when its own time is over."""
-    monkeypatch.setattr(more_time, "_FIRST", 0.0)
-    monkeypatch.setattr(more_time, "_PAUSE", 0.001)
     notifier = Notifier()
-    with MoreTime(notifier) as more:
+    with MoreTime(notifier, first=0.0, pause=0.001) as more:
         more.progress("Setting up", "exec")
         assert notifier.told.wait(DEADLINE)
-        monkeypatch.setattr(more_time, "_LONGEST", -1.0)
+        more.longest = -1.0
         with more._speaking:
             told = len(notifier.messages)
         time.sleep(0.05)  # in which it would have spoken

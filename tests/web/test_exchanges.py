@@ -118,9 +118,9 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def request(*arguments: str) -> None:
+def request(*arguments: str, kind: type[HttpAction] = HttpAction) -> None:
     """Make one request."""
-    with ActionDriver(HttpAction, *arguments) as driver:
+    with ActionDriver(kind, *arguments) as driver:
         driver.run()
 
 
@@ -623,13 +623,31 @@ def leading_to(*ports: int) -> Callable[..., list[object]]:
     return look_up
 
 
+class Soon(HttpAction):
+    """Tries the next address of a host very soon."""
+
+    stagger = 0.1
+
+
+class Late(HttpAction):
+    """Tries the next address of a host late, unless one has failed."""
+
+    stagger = 1000.0
+
+
+class Bounded(HttpAction):
+    """Has a short timeout of its own, and ends its waits with it."""
+
+    default_timeout = 0.2
+    slack = 0.0
+
+
 def test_the_first_address_is_silent(serve: Callable[..., Raw], silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is tried after a while, and the first that answers is taken."""
     server = serve(OK)
-    monkeypatch.setattr(connecting, "_STAGGER", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(silent, silent, server.port, silent))
     before = descriptors()
-    request("GET", "http://many.example/")
+    request("GET", "http://many.example/", kind=Soon)
     assert len(server.heads) == 1
     # One that fails makes room for the next at once, whatever else is silent.
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(silent, 1, 1, server.port))
@@ -644,7 +662,7 @@ def test_the_first_address_is_silent(serve: Callable[..., Raw], silent: int, mon
             raise
 
     monkeypatch.setattr(connecting, "wait", wait)
-    request("GET", "http://many.example/")
+    request("GET", "http://many.example/", kind=Soon)
     assert waited == ["in vain"]
     server.close()
     server.close = lambda: None  # type: ignore[method-assign]
@@ -654,15 +672,14 @@ def test_the_first_address_is_silent(serve: Callable[..., Raw], silent: int, mon
 def test_an_address_that_refuses_costs_no_time(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
     """And if all do, that is said."""
     server = serve(OK)
-    monkeypatch.setattr(connecting, "_STAGGER", 1000)
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(1, 1, server.port))
-    request("GET", "http://many.example/")
+    request("GET", "http://many.example/", kind=Late)
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(1, 1))
     with pytest.raises(ActionFailed, match="Connection refused"):
-        request("GET", "http://many.example/")
+        request("GET", "http://many.example/", kind=Late)
     monkeypatch.setattr(socket, "getaddrinfo", leading_to())
     with pytest.raises(ActionFailed, match="the host has no address"):
-        request("GET", "http://many.example/")
+        request("GET", "http://many.example/", kind=Late)
 
 
 STEPS = ["connect", "socket", "TLS", "proxy", "head", "line by line", "body", "trickle", "chunks", "sending"]
@@ -711,9 +728,7 @@ def test_a_timeout_ends_every_step(  # noqa: PLR0917 - what servers need
         words = ["POST", server.url, "x" * 30_000_000]
     before = descriptors()
     if alone:
-        monkeypatch.setattr(HttpAction, "default_timeout", 0.2)
-        monkeypatch.setattr("flagman.actions.http._SLACK", 0)
-        action = HttpAction(*words)
+        action = Bounded(*words)
         with pytest.raises(ActionFailed, match="timed out"):
             action.run()
         action._close()

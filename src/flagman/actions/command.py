@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from flagman.children import environment
 from flagman.children.output import show, sinks
-from flagman.children.process import Process
+from flagman.children.process import GRACE, Process
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed, ActionTimedOut
 from flagman.text.shown import shown
@@ -18,6 +18,9 @@ TYPE_CHECKING = False
 
 class ExecAction(Action):
     """Runs a program and waits for its end; a status other than 0 is a failure."""
+
+    # Seconds between TERM and KILL, for a command that is to end.
+    grace = GRACE
 
     def set_up(self, program: str, *arguments: str) -> None:
         """Keep the command.
@@ -102,7 +105,7 @@ class ExecAction(Action):
             process.forget()  # its number may mean another process by now
             raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
         except BaseException as error:
-            if not process.end():
+            if not process.end(self.grace):
                 self._left.append(process)
             if isinstance(error, ActionTimedOut):
                 raise ActionTimedOut(f"{error}{show(process.tail)}") from None

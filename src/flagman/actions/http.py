@@ -15,7 +15,7 @@ from flagman.exceptions import ActionFailed
 from flagman.text.shown import printable, shown
 from flagman.web.answer import Answer, Early
 from flagman.web.channels import Tls
-from flagman.web.connecting import connect, connect_to_path
+from flagman.web.connecting import STAGGER, connect, connect_to_path
 from flagman.web.proxies import proxy_for
 from flagman.web.request import Request, as_head
 from flagman.web.urls import PORTS
@@ -39,8 +39,6 @@ _MOST_REDIRECTS = 5
 # Bytes of a response that a failure shows, and seconds within which they have to come.
 _SHOWN = 200
 _PATIENCE = 1.0
-# Seconds by which our own waits end later than the run's timeout, which has the better message.
-_SLACK = 2.0
 # The user and the password in a URL.
 _USER = re.compile("//[^/@]*@")
 
@@ -53,6 +51,10 @@ class HttpAction(Action):
 
     # Seconds, for the whole request; --timeout takes precedence.
     default_timeout = 30.0
+    # Seconds by which the action's own waits end later than the run's timeout, which has the better message.
+    slack = 2.0
+    # Seconds after which the next address of a host is tried as well.
+    stagger = STAGGER
     takes_dashes = False  # an option of flagman that comes too late would be sent as the body
 
     def set_up(self, method: str, url: str, *body_or_header: str) -> None:
@@ -82,7 +84,7 @@ class HttpAction(Action):
         :raises ActionFailed: if there is no answer, or a status of 400 or more
         """
         try:
-            self._follow(time.monotonic() + self._patience() + _SLACK)
+            self._follow(time.monotonic() + self._patience() + self.slack)
         except (OSError, HTTPException, ValueError) as error:
             raise ActionFailed(f"{self._shown}: {_clean(str(error)) or type(error).__name__}") from error
 
@@ -178,7 +180,7 @@ class HttpAction(Action):
         if url.path:
             return connect_to_path(url.path, self._interrupter, limit)
         host, port = (proxy.host, proxy.port) if proxy else (url.host, url.port)
-        return connect(host, port, self._interrupter, limit)
+        return connect(host, port, self._interrupter, limit, self.stagger)
 
 
 def _context() -> SSLContext:

@@ -138,9 +138,10 @@ class Process:
             stream.finish()
         return self._reap()
 
-    def end(self) -> bool:
+    def end(self, grace: float = GRACE) -> bool:
         """End it and all of its group: TERM, a time of grace, KILL; then forget it.
 
+        :param grace: the seconds between the two
         :returns: whether it has ended: a process of another user may refuse
         """
         if self._child.is_reaped:
@@ -152,7 +153,7 @@ class Process:
         for stream in self._streams:
             stream.hurries = True
         try:
-            self._wait_for_group(GRACE)
+            self._wait_for_group(grace)
             for stream in self._streams:
                 stream.finish()
         finally:
@@ -261,16 +262,19 @@ def _spawn(
     )
 
 
-def _closing() -> list[tuple[int, int]]:
+def _closing(close_from: int | None = _CLOSE_FROM, listing: str = _DESCRIPTORS) -> list[tuple[int, int]]:
     """Give the file actions that close what a child would inherit by accident.
 
     Python's own descriptors are never inherited (:pep:`446`); these come from what started flagman, or from a library.
+
+    :param close_from: the action that closes all from one number on; None where there is none
+    :param listing: the directory in which a process finds its descriptors
     """
-    if _CLOSE_FROM is not None:  # Python 3.13, with a recent C library
-        return [(_CLOSE_FROM, 3)]
+    if close_from is not None:  # Python 3.13, with a recent C library
+        return [(close_from, 3)]
     most = os.sysconf("SC_OPEN_MAX")
     try:
-        names = os.listdir(_DESCRIPTORS)  # noqa: PTH208 - pathlib costs 5 ms
+        names = os.listdir(listing)  # noqa: PTH208 - pathlib costs 5 ms
     except OSError:  # a bare chroot
         names = list(map(str, range(min(most, _MOST_STRAYS))))
     strays = [int(name) for name in names if name not in _STANDARD and _is_inheritable(int(name))]

@@ -29,9 +29,18 @@ def record(name: str, error: BaseException) -> None:
             "The daemon ends: an error that nobody has handled", exc_info=error
         )
         return
+    write_down(name, error)
+
+
+def write_down(name: str, error: BaseException, system: str = "") -> None:
+    """Append an error to the file of a daemon's last words, or write it to standard error if there is no such file.
+
+    :param name: the daemon's name
+    :param system: the directory of the system's logs, ``/var/log`` by default
+    """
     when = time.strftime("%Y-%m-%d %H:%M:%S %z")
     entry = f"{when} {name}[{os.getpid()}] ends: an error that nobody has handled\n{format_error(error)}"
-    descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors")
+    descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors", system or _SYSTEM)
     if descriptor is None:  # no directory is usable, or no descriptor is free
         say(STDERR, entry)
         return
@@ -68,11 +77,11 @@ def _has_log() -> bool:
     return False
 
 
-def _open(name: str) -> int | None:
+def _open(name: str, system: str) -> int | None:
     """Open the file in the first directory where that is possible and safe; return its descriptor."""
-    for folder in filter(os.path.isabs, (_SYSTEM, _state_directory())):  # the home directory may be unknown
+    for folder in filter(os.path.isabs, (system, _state_directory())):  # the home directory may be unknown
         with suppress(OSError):
-            if folder != _SYSTEM:
+            if folder != system:
                 os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103 - os, as all here
             directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:

@@ -33,24 +33,26 @@ def pipe() -> tuple[int, int]:
     return above_standard(reader), above_standard(writer)
 
 
-def inheritance() -> dict[int, tuple[int, int]]:
+def inheritance(listings: Iterable[str] = _LISTINGS) -> dict[int, tuple[int, int]]:
     """Return the open descriptors above the standard ones, each with the device and inode that it leads to.
 
     The system lists the open ones; not all numbers can be tried, because the limit may be a billion. Without a list,
     as on FreeBSD without :manpage:`fdescfs(5)`, only the lowest numbers are tried, which the system assigns first.
+
+    :param listings: the directories in which a list may be
     """
     found = {}
-    for number in _listed():
+    for number in _listed(listings):
         if number > STDERR:
             with suppress(OSError):  # closed by now: that of the listing itself
                 found[number] = _target(number)
     return found
 
 
-def _listed() -> Iterable[int]:
+def _listed(listings: Iterable[str]) -> Iterable[int]:
     probe = above_standard(os.open("/", os.O_RDONLY | os.O_CLOEXEC))
     try:
-        for listing in _LISTINGS:
+        for listing in listings:
             with suppress(OSError):
                 numbers = set(map(int, filter(str.isdigit, os.listdir(listing))))  # noqa: PTH208 - pathlib costs 5 ms
                 if probe in numbers:  # else it has only the standard streams

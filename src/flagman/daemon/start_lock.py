@@ -23,15 +23,16 @@ _PATIENCE = 5.0
 
 
 @contextmanager
-def taken(directory: int, name: str, limit: float = 0) -> Iterator[None]:
+def taken(directory: int, name: str, limit: float = 0, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the turn: the lock on a file that exists only meanwhile.
 
     :param directory: a descriptor of the directory of the file
-    :param limit: the monotonic time until which to wait for the turn, if that is later than five seconds from now
+    :param limit: the monotonic time until which to wait for the turn, if the patience ends before
+    :param patience: the seconds to wait for the turn at least
     :raises FlagmanError: if another process has the turn, and does not end it
     :raises OSError: if the file cannot be created
     """
-    limit = max(limit, time.monotonic() + _PATIENCE)
+    limit = max(limit, time.monotonic() + patience)
     while (descriptor := _lock(directory, name)) < 0:
         if time.monotonic() >= limit:
             raise FlagmanError(f"another start is under way, and does not go on ({name})")

@@ -32,16 +32,17 @@ class Log:
     """The log of one command; it does nothing in a process that has a log already.
 
     :param argv: the command line; if nothing in it can say how the log is written, records are not held
+    :param most: the largest number of records that are held
     """
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], most: int = _MOST) -> None:
         #: The options that say how the log is written, as far as they are known.
         self.known: dict[str, object] = {}
         self._held: _Held | None = None
         if logging.getLogger().handlers:
             return
         if any(map(_may_tell, argv[1:])):
-            self._held = _Held()
+            self._held = _Held(most)
             install(self._held)
             logging.getLogger().setLevel(_least(argv))
         else:
@@ -114,8 +115,9 @@ def _is_plain(handler: logging.Handler) -> bool:
 class _Held(logging.Handler):
     """Keeps records until the log is set up, with the messages that they have now."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
         super().__init__()
+        self._most = most
         self.records: list[logging.LogRecord] = []
         self.lost = 0
         # Once records are handed over: the handlers that had received them before.
@@ -125,7 +127,7 @@ class _Held(logging.Handler):
         if self._known is not None:  # a thread had come here before this handler was replaced
             _pass_on(record, self._known)
             return
-        if len(self.records) >= _MOST:
+        if len(self.records) >= self._most:
             self.lost += 1
             return
         from copy import copy  # noqa: PLC0415 - most logs hold nothing
@@ -158,7 +160,7 @@ class _Held(logging.Handler):
             for record in records:
                 _pass_on(record, known)  # without the lock: other handlers have their own
         if self.lost:
-            logger.warning("%d more of the first records are lost; %d were held", self.lost, _MOST)
+            logger.warning("%d more of the first records are lost; %d were held", self.lost, self._most)
 
 
 def level_of(settings: Settings) -> int:

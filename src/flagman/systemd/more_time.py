@@ -30,17 +30,22 @@ class MoreTime:
     See EXTEND_TIMEOUT_USEC in :manpage:`sd_notify(3)`.
 
     :param manager: takes the messages
+    :param first: seconds until the first message; it is sent earlier if a watchdog needs that
+    :param pause: seconds from one message to the next
     """
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Manager, first: float = _FIRST, pause: float = _PAUSE) -> None:
         self._manager = manager
+        self._pause = pause
+        #: Seconds that one action may take.
+        self.longest = _LONGEST
         # The first is held until all is over, the second while a message is sent: none may be sent after the end.
         self._over = allocate_lock()
         self._speaking = allocate_lock()
         self._doing = "Reading the configuration"
         self._since = time.monotonic()
         # The interval of a watchdog may be shorter than the timeout of a start.
-        self._first = min(_FIRST, (manager.watchdog or math.inf) / 3)
+        self._first = min(first, (manager.watchdog or math.inf) / 3)
 
     def progress(self, what: str, name: ActionName) -> None:
         """Note what is in progress from now on, and with which action."""
@@ -52,9 +57,9 @@ class MoreTime:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         patience = self._first
         while not self._over.acquire(timeout=patience):
-            patience = _PAUSE
+            patience = self._pause
             with self._speaking:
-                if self._over.locked() and time.monotonic() - self._since < _LONGEST:
+                if self._over.locked() and time.monotonic() - self._since < self.longest:
                     status = self._manager.status(self._doing)
                     self._manager.notify(f"EXTEND_TIMEOUT_USEC={_EXTENSION * 1e6:.0f}\n{status}")
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from flagman.engine.interrupt import Interrupter
 
-# Seconds after which the next address of a host is tried as well, see RFC 8305.
-_STAGGER = 2.0
+#: Seconds after which the next address of a host is tried as well, see RFC 8305.
+STAGGER = 2.0
 # Seconds between two attempts at a Unix socket while the queue of its server is full: nothing tells when it has room.
 _PAUSE = 0.02
 
@@ -45,25 +45,29 @@ def connect_to_path(path: str, interrupter: Interrupter, limit: float) -> Stream
         raise
 
 
-def connect(host: str, port: int, interrupter: Interrupter, limit: float) -> Stream:
+def connect(host: str, port: int, interrupter: Interrupter, limit: float, stagger: float = STAGGER) -> Stream:
     """Connect to the address of a host that answers first.
 
-    The addresses are tried in the order of the look-up, each two seconds after the one before, or at once if that one
+    The addresses are tried in the order of the look-up, each some time after the one before, or at once if that one
     has failed.
+
+    :param stagger: that time, in seconds
 
     :raises OSError: if none answers
     """
-    return Stream(
-        _Race(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), interrupter).run(limit), interrupter, limit
-    )
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return Stream(_Race(addresses, interrupter, stagger).run(limit), interrupter, limit)
 
 
 class _Race:
     """Connects to several addresses, and keeps the connection that is made first."""
 
-    def __init__(self, addresses: Iterable[tuple[int, int, int, str, object]], interrupter: Interrupter) -> None:
+    def __init__(
+        self, addresses: Iterable[tuple[int, int, int, str, object]], interrupter: Interrupter, stagger: float
+    ) -> None:
         self._addresses = list(addresses)
         self._interrupter = interrupter
+        self._stagger = stagger
         self._poll = interrupter.wakeup.poll()
         self._runners: dict[int, socket.socket] = {}
         self._error: OSError | None = None
@@ -75,7 +79,7 @@ class _Race:
         try:
             while True:
                 winner = self._start() if self._addresses else None
-                turn = min(limit, time.monotonic() + _STAGGER) if self._addresses else limit
+                turn = min(limit, time.monotonic() + self._stagger) if self._addresses else limit
                 while winner is None and self._runners and not self._has_failed and time.monotonic() < turn:
                     winner = self._look(turn)
                 if winner is not None:

@@ -1,0 +1,14 @@
+"""Commands with less patience than a user gets."""
+
+from __future__ import annotations
+
+from flagman.actions import ShellAction
+
+
+def with_grace(seconds: float) -> type[ShellAction]:
+    """Return a kind of shell commands that have so many seconds between TERM and KILL."""
+
+    class Hasty(ShellAction):
+        grace = seconds
+
+    return Hasty
