@@ -16,8 +16,7 @@ import pytest
 import flagman
 from flagman.cli import ctl, scaffold
 from flagman.exceptions import UsageError
-from flagman.testing import Daemon
-from support.driven import clean_environment
+from support.driven import Flagman, clean_environment
 
 FILES = [
     ".gitignore",
@@ -165,7 +164,8 @@ def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
     run("-m", "mypy", "--strict", "src", "tests")
     assert "acme-purge" in run("-m", "flagman", "--list")
     runs = tmp_path / "runs"
-    daemon = Daemon(
+    daemon = Flagman(
+        tmp_path,
         *("--usr1", "acme-purge", str(runs), "--usr1", "print", "done"),
         command=[str(python), "-m", "flagman"],
         environment={name: None for name in os.environ if name.startswith("COVERAGE")},
@@ -190,7 +190,7 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         status = ctl.main(["flagmanctl", *words, "--pid-file", str(path)])
         return status, "".join(capsys.readouterr())
 
-    with Daemon("--pid-file", str(path), "--usr1", "print", "hi") as daemon:
+    with Flagman(tmp_path, "--pid-file", str(path), "--usr1", "print", "hi") as daemon:
         daemon.ready().expect("init")
         assert flagmanctl("status") == (0, f"running, pid {daemon.process.pid}\n")
         assert flagmanctl("signal", "usr1") == (0, "")
@@ -213,7 +213,7 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_daemon_of_another_user(open_path: Path) -> None:
     """Its status can be told; it cannot be sent a signal."""
     path = open_path / "daemon.pid"
-    with Daemon("--pid-file", str(path), "--usr1", "print", "hi") as daemon:
+    with Flagman(open_path, "--pid-file", str(path), "--usr1", "print", "hi") as daemon:
         daemon.ready()
         # It is called once before, for its imports: the other user may not read where this interpreter is.
         program = """
