@@ -11,12 +11,12 @@ import pytest
 
 import flagman.cli
 import flagman.daemon
-from support.driven import clean_environment
+from support.driven import clean_environment, script
 
 
-def python(program: str) -> str:
-    """Run a program in a fresh interpreter that fails on warnings."""
-    command = [sys.executable, "-W", "error", "-c", program]
+def python(*words: str) -> str:
+    """Run something in a fresh interpreter that fails on warnings."""
+    command = [sys.executable, "-W", "error", *words]
     return subprocess.run(
         command, env=clean_environment(), check=True, capture_output=True, encoding="utf-8", timeout=60
     ).stdout
@@ -43,21 +43,7 @@ def test_other_names_are_not() -> None:
 
 def test_importing_does_nothing() -> None:
     """No plugin, no handler, no logging, no descriptor; and next to no other module."""
-    program = """
-import os, signal, sys
-handlers = [signal.getsignal(s) for s in signal.valid_signals()]
-descriptors = os.listdir("/dev/fd")
-modules = set(sys.modules)
-import flagman
-assert {m for m in sys.modules if m.startswith("flagman")} == {"flagman"}, sys.modules
-assert not {"logging", "argparse", "importlib.metadata", "typing"} & (set(sys.modules) - modules)
-import flagman.core, flagman.cli
-assert handlers == [signal.getsignal(s) for s in signal.valid_signals()]
-assert len(descriptors) == len(os.listdir("/dev/fd"))
-import logging
-assert not logging.getLogger().handlers
-"""
-    python(program)
+    python(script("import_flagman"))
 
 
 def test_the_version_is_the_metadatas() -> None:

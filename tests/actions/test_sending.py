@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,24 +15,13 @@ from flagman.actions import SignalAction
 from flagman.exceptions import SetUpError
 from flagman.testing import ActionDriver
 from support.driven import Lines, run
+from support.programs import signals, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.driven import Flagman
-
-# Says when it is ready, and the name of each signal that it gets.
-TARGET = """
-import signal
-# Not handlers and pause(): a signal that comes right before the latter would wait for the next one.
-signals = {signal.SIGHUP, signal.SIGUSR2}
-signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-print("ready", flush=True)
-while True:
-    print(signal.Signals(signal.sigwait(signals)).name, flush=True)
-"""
-
 
 # For a signal that is sent again as soon as the effect of the first one shows.
 RERUN = ("--overlap", "rerun")
@@ -43,7 +31,7 @@ class Target:
     """A process that tells what it gets."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", TARGET], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(words(signals.receive), stdout=subprocess.PIPE)
         assert self.process.stdout
         self.out = Lines(self.process.stdout.fileno())
         assert self.out.next() == "ready"

@@ -21,8 +21,9 @@ from flagman.children import process, reaping
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver, Lines
 from support.background import status_of
-from support.driven import DEADLINE, MODULE, SCRIPT, clean_environment, hide_proc, in_terminal, run
+from support.driven import DEADLINE, MODULE, SCRIPT, clean_environment, hide_proc, in_terminal, run, script
 from support.hasty import with_grace
+from support.programs import engines, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,25 +86,11 @@ def test_where_the_c_library_knows_no_sessions(
     assert pid == group
 
 
-# Leads a session as a shell does, and has a command in a process group of its own, in the foreground.
-SHELL = """
-import os, signal, sys
-signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-if pid := os.fork():
-    while True:
-        signal.pause()
-os.setpgid(0, 0)
-os.tcsetpgrp(0, os.getpid())
-signal.signal(signal.SIGTTOU, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
 class Terminal:
     """A flagman in the foreground of a terminal."""
 
     def __init__(self, *arguments: str) -> None:
-        words = [sys.executable, "-c", SHELL, *SCRIPT, "-v", *arguments]
+        words = [sys.executable, script("shell"), *SCRIPT, "-v", *arguments]
         self.shell, self.master = in_terminal(*words, environment=clean_environment())
         self.lines = Lines(self.master)
         self.pid = int(self.expect("PID: ").rpartition(" ")[2])
@@ -433,21 +420,7 @@ def test_the_last_words_are_heard(start: Start, tmp_path: Path, where: str) -> N
 
 def test_an_engine_with_a_timeout_in_another_thread() -> None:
     """Signals are for the main thread alone: there is no timeout, and no alarm that would end the program."""
-    program = """
-import threading
-from flagman import Engine
-from flagman.actions import ExecAction
-def work():
-    with Engine(timeout=0.05) as engine:
-        engine.set_up("usr1", ExecAction, "sleep", "0.2")
-        engine.follow(engine.choices, once=True)
-        engine.raise_flag("usr1")
-        engine.run()
-thread = threading.Thread(target=work)
-thread.start()
-thread.join()
-"""
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=DEADLINE).returncode == 0
+    assert subprocess.run(words(engines.in_a_thread), check=False, timeout=DEADLINE).returncode == 0
 
 
 def test_no_line_is_lost_at_a_timeout(tmp_path: Path) -> None:

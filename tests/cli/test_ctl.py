@@ -16,7 +16,7 @@ import pytest
 import flagman
 from flagman.cli import ctl, scaffold
 from flagman.exceptions import UsageError
-from support.driven import Flagman, clean_environment
+from support.driven import Flagman, clean_environment, script
 
 FILES = [
     ".gitignore",
@@ -215,18 +215,9 @@ def test_a_daemon_of_another_user(open_path: Path) -> None:
     path = open_path / "daemon.pid"
     with Flagman(open_path, "--pid-file", str(path), "--usr1", "print", "hi") as daemon:
         daemon.ready()
-        # It is called once before, for its imports: the other user may not read where this interpreter is.
-        program = """
-import contextlib, io, os, sys
-from flagman.cli import ctl
-with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-    ctl.main([*sys.argv[:-1], "/no/such"])
-os.setuid(65534)
-sys.exit(ctl.main(sys.argv))
-"""
 
         def flagmanctl(*words: str) -> tuple[int, str]:
-            command = [sys.executable, "-c", program, *words, "--pid-file", str(path)]
+            command = [sys.executable, script("call_ctl"), *words, "--pid-file", str(path)]
             done = subprocess.run(command, env=clean_environment(), capture_output=True, encoding="utf-8", check=False)
             return done.returncode, done.stdout + done.stderr
 

@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,24 +18,15 @@ from flagman.daemon import Daemon, descriptors, read_pid
 from flagman.daemon.privileges import Identity
 from flagman.exceptions import DaemonError
 from support.driven import DEADLINE
+from support.programs import starts
 from support.starter import UNMEASURED, Starter
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def test_what_is_read_back(starter: Starter) -> None:
     """A session without a terminal, nothing open, no core dumps, a mask, the root directory."""
-    done = starter.run("""
-inherited = [os.dup(0) for _ in range(5)]
-kept = os.open(where + "/kept", os.O_CREAT)
-d = Daemon(tell, detach=True, inherit_files=[kept], stderr=where + "/err")
-d.start()
-print(d.exitcode, d.pid)
-d.report()
-""")
+    done = starter.run(starts.with_files)
     assert (done.returncode, done.stderr) == (0, "")
     facts = starter.told()
     assert done.stdout == f"0 {facts['pid']}\n"
@@ -57,22 +49,7 @@ d.report()
 @needs_root
 def test_the_privileges_are_gone(starter: Starter) -> None:
     """The ids, the supplementary groups, the way back; the pid file is root's, and tells when it has ended."""
-    done = starter.run("""
-os.setgroups([0, 1, 2, 3])
-os.mkdir(where + "/run")
-def target():
-    for way in (os.setuid, os.seteuid, os.setgid):
-        try:
-            way(0)
-        except PermissionError:
-            continue
-        os._exit(1)
-    tell()
-inherited = [os.dup(0), os.open("/", os.O_RDONLY)]
-d = Daemon(target, detach=True, user="nobody", pid_file=where + "/run/d.pid")
-d.start()
-d.report()
-""")
+    done = starter.run(starts.without_privileges)
     assert (done.returncode, done.stderr) == (0, "")
     facts = starter.told()
     entry = pwd.getpwnam("nobody")
@@ -102,30 +79,7 @@ d.report()
 @needs_root
 def test_another_root(starter: Starter) -> None:
     """Nothing open leads out of it, also not the directory of the pid file."""
-    done = starter.run("""
-os.makedirs(where + "/jail/in")
-fifo_number = os.open(where + "/said", os.O_WRONLY)
-fifo = True
-outside = os.open("/", os.O_RDONLY)
-def target():
-    import stat
-    tellers = [n for n in range(3, 100) if n != fifo_number]
-    directories = 0
-    for n in tellers:
-        try:
-            directories += stat.S_ISDIR(os.fstat(n).st_mode)
-        except OSError:
-            pass
-    here = os.listdir("/")
-    os.write(fifo_number, (json.dumps({"pid": os.getpid(), "directories": directories, "here": here,
-                                       "cwd": os.getcwd()}) + "\\n").encode())
-    signal.pause()
-os.open("/dev/null", os.O_RDONLY)
-d = Daemon(target, detach=True, chroot=where + "/jail", working_directory="in", user="nobody",
-           pid_file=where + "/d.pid", inherit_files=[fifo_number])
-d.start()
-d.report()
-""")
+    done = starter.run(starts.in_another_root)
     assert (done.returncode, done.stderr) == (0, "")
     facts = starter.told()
     assert facts["directories"] == 0
@@ -137,65 +91,48 @@ d.report()
 @pytest.mark.parametrize("stage", Daemon.STAGES)
 def test_killed_at_any_stage(starter: Starter, stage: str) -> None:
     """The parent says so; then the next start works."""
-    done = starter.run(f"""
-class Fails(Daemon):
-    def {stage}(self):
-        super().{stage}()
-        os.kill(os.getpid(), signal.SIGKILL)
-d = Fails(detach=True, pid_file=where + "/d.pid")
-d.start()
-print(d.output)
-d.report()
-""")
+    done = starter.run(starts.killed_after, stage)
     assert done.returncode == 128 + signal.SIGKILL
     assert done.stderr == "the daemon was killed by signal 9 before it was ready\n"
-    again = starter.run('d = Daemon(tell, detach=True, pid_file=where + "/d.pid"); d.start(); d.report()')
+    again = starter.run(starts.plain, pid_file=starter.directory / "d.pid")
     assert again.returncode == 0
     assert read_pid(starter.directory / "d.pid") == starter.told()["pid"]
     assert not list(starter.directory.glob(".d.pid.*"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("options", "message"),
     [
-        ('user="no such user"', "user 'no such user': there is none of this name"),
-        ('group="no such group"', "group 'no such group': there is none of this name"),
-        ("user=12345", "user 12345: has no name, and so no group; give a group, too"),
-        ('working_directory="/no/such"', "working directory '/no/such': cannot be entered: No such file or directory"),
-        ('chroot="/no/such"', "chroot '/no/such': cannot be entered: No such file or directory"),
-        ('stdout="/no/such"', "stdout '/no/such': cannot be opened: No such file or directory"),
-        ('pid_file="/no/such/x"', "pid file '/no/such/x': cannot be written: No such file or directory"),
-        ("stdout=where + '/fifo'", "stdout '{where}/fifo': cannot be opened: No such device or address"),
+        ({"user": "no such user"}, "user 'no such user': there is none of this name"),
+        ({"group": "no such group"}, "group 'no such group': there is none of this name"),
+        ({"user": 12345}, "user 12345: has no name, and so no group; give a group, too"),
         (
-            'stdout=__import__("pathlib").Path("/no/such")',
-            "stdout '/no/such': cannot be opened: No such file or directory",
+            {"working_directory": "/no/such"},
+            "working directory '/no/such': cannot be entered: No such file or directory",
         ),
+        ({"chroot": "/no/such"}, "chroot '/no/such': cannot be entered: No such file or directory"),
+        ({"stdout": "/no/such"}, "stdout '/no/such': cannot be opened: No such file or directory"),
+        ({"pid_file": "/no/such/x"}, "pid file '/no/such/x': cannot be written: No such file or directory"),
+        ({"stdout": "{where}/fifo"}, "stdout '{where}/fifo': cannot be opened: No such device or address"),
+        ({"stdout": Path("/no/such")}, "stdout '/no/such': cannot be opened: No such file or directory"),
     ],
 )
-def test_stages_that_fail(starter: Starter, arguments: str, message: str) -> None:
+def test_stages_that_fail(starter: Starter, options: dict[str, Any], message: str) -> None:
     """The parent gets one line and a status; nothing is left."""
     os.mkfifo(starter.directory / "fifo")
-    pid_file = "" if "pid_file" in arguments else 'pid_file=where + "/d.pid", '
-    done = starter.run(f"d = Daemon(tell, detach=True, {pid_file}{arguments}); d.start(); d.report()")
+    where = starter.directory
+    given = {name: str(where / "fifo") if value == "{where}/fifo" else value for name, value in options.items()}
+    done = starter.run(starts.plain, **{"pid_file": where / "d.pid", **given})
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == message.format(where=starter.directory) + "\n"
+    assert done.stderr == message.format(where=where) + "\n"
     assert sorted(path.name for path in starter.directory.iterdir()) == ["fifo", "said"]
 
 
 @needs_root
-@pytest.mark.parametrize("arguments", ['user="root"', 'group="root"', "group=54321"])
-def test_without_permission(starter: Starter, arguments: str) -> None:
+@pytest.mark.parametrize("options", [{"user": "root"}, {"group": "root"}, {"group": 54321}])
+def test_without_permission(starter: Starter, options: dict[str, Any]) -> None:
     """Only root becomes somebody else."""
-    done = starter.run(
-        f"""
-import flagman.daemon.privileges  # which this user may not read
-os.setgroups([])
-os.setresgid(65534, 65534, 65534)
-os.setresuid(65534, 65534, 65534)
-d = Daemon(tell, detach=True, {arguments}); d.start(); d.report()
-""",
-        *UNMEASURED,
-    )
+    done = starter.run_under(UNMEASURED, starts.as_another_user, **options)
     assert done.returncode == 1
     assert "cannot become that: Operation not permitted" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -217,30 +154,7 @@ def test_a_drop_that_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_it_says_until_it_is_ready(starter: Starter) -> None:
     """More than a pipe holds, and also what its death says; after that nobody hears it."""
-    done = starter.run("""
-class Says(Daemon):
-    def set_umask(self):
-        super().set_umask()
-        print("x" * 200_000)
-        print("err", file=sys.stderr)
-        if len(sys.argv) > 2:
-            raise KeyError("why")
-d = Says(lambda: (print("unheard"), tell()), detach=True)
-d.start()
-print(len(d.output), repr(d.error), d.exitcode)
-sys.argv.append("fail")
-d = Says(detach=True)
-d.start()
-print(len(d.output), d.error.startswith("err\\nTraceback"), d.error.endswith("KeyError: 'why'\\n"), d.exitcode)
-sys.argv.pop()
-class Exits(Daemon):
-    def set_umask(self):
-        sys.exit(int(where_status))
-for where_status in ("3", "0"):
-    d = Exits(detach=True)
-    d.start()
-    print(d.exitcode, repr(d.error))
-""")
+    done = starter.run(starts.says_something)
     starter.told()
     assert done.stdout.splitlines() == [
         "200001 'err\\n' 0",
@@ -253,23 +167,7 @@ for where_status in ("3", "0"):
 
 def test_stages_by_hand(starter: Starter) -> None:
     """A program may stop between two, and go on; what it opens there stays open."""
-    done = starter.run("""
-d = Daemon(tell, detach=True, stderr=where + "/err")
-d.advance("set_umask")
-own = open(where + "/own", "w")
-for wrong in (d.set_umask, d.redirect_streams):
-    try:
-        wrong()
-    except RuntimeError as error:
-        print(error)
-try:
-    d.advance("nonsense")
-except ValueError as error:
-    print(str(error)[:24])
-d.change_directory()
-d.start()
-print("it never comes here")
-""")
+    done = starter.run(starts.stages_by_hand)
     assert done.stdout.splitlines() == [
         "set_umask() has run already",
         "redirect_streams() cannot run before change_directory()",
@@ -283,19 +181,7 @@ print("it never comes here")
 
 def test_what_it_runs(starter: Starter) -> None:
     """A target with its arguments, or a method of a subclass; here and now if it does not detach."""
-    done = starter.run("""
-options = dict(
-    detach=False, prevent_core=False, umask=None, working_directory=None, signal_map={"TERM": signal.SIG_DFL}
-)
-Daemon(print, ("a", "b"), {"sep": "-"}, **options).start()
-class Own(Daemon):
-    def run(self):
-        print("own")
-Own(**options).start()
-d = Daemon(**options)
-d.start()
-d.report()
-""")
+    done = starter.run(starts.runs)
     assert (done.returncode, done.stdout, done.stderr) == (0, "a-b\nown\n", "")
 
 
@@ -311,15 +197,7 @@ def test_misuse(starter: Starter) -> None:
         daemon.advance()
     with pytest.raises(RuntimeError, match=r"cannot run: detach\(\) has failed"):
         daemon.advance()
-    done = starter.run("""
-d = Daemon(print, ("x",), detach=False, prevent_core=False, umask=None, working_directory=None,
-           signal_map={"SIGTERM": signal.SIG_DFL})
-d.start()
-try:
-    d.start()
-except RuntimeError as error:
-    print(error)
-""")
+    done = starter.run(starts.starts_twice)
     assert (done.stdout, done.stderr) == ("x\ndaemons can only be started once\n", "")
 
 
@@ -356,54 +234,20 @@ def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], message: s
 
 def test_none_is_the_default_of_all_that_has_one(starter: Starter) -> None:
     """As it is with threads."""
-    done = starter.run("""
-Daemon(lambda: print("ran"), None, None, detach=False, prevent_core=False, umask=None, working_directory=None,
-       inherit_files=None, signal_map=None, stdin=None, stdout=None, stderr=None).start()
-""")
+    done = starter.run(starts.nothing_but_none)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
 
 
 def test_threads_do_not_survive(starter: Starter) -> None:
     """So nobody loses one unawares, and CPython has nothing to warn of."""
-    done = starter.run("""
-import threading
-event = threading.Event()
-thread = threading.Thread(target=event.wait)
-thread.start()
-try:
-    Daemon(detach=True).start()
-except Exception as error:
-    print(error)
-event.set()
-thread.join()
-""")
+    done = starter.run(starts.with_threads)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "detach: other threads run, which would not survive the fork\n"
 
 
 def test_signals(starter: Starter) -> None:
     """By number or by name, to a function or a method; None ignores it; TERM ends it and removes the pid file."""
-    done = starter.run("""
-class Asked(Daemon):
-    def hear(self, signum, frame):
-        os.write(fifo_number, b'{"pid": %d, "heard": %d}\\n' % (os.getpid(), signum))
-fifo_number = os.open(where + "/said", os.O_WRONLY)
-fifo = True
-def wait():
-    os.kill(os.getpid(), signal.SIGUSR2)
-    os.kill(os.getpid(), signal.SIGUSR1)
-    while True:
-        signal.pause()
-class Asked(Asked):
-    def change_root(self):
-        super().change_root()
-        os.kill(os.getpid(), signal.SIGUSR1)
-        os.write(fifo_number, b'{"pid": %d, "heard": 0}\\n' % os.getpid())
-d = Asked(wait, detach=True, signal_map={"usr1": "hear", signal.SIGUSR2: None}, inherit_files=[fifo_number],
-          pid_file=where + "/d.pid")
-d.start()
-d.report()
-""")
+    done = starter.run(starts.hears_signals)
     assert (done.returncode, done.stderr) == (0, "")
     assert starter.told()["heard"] == 0  # it waits for its handler
     assert starter.told()["heard"] == signal.SIGUSR1
@@ -418,33 +262,7 @@ d.report()
 
 def test_a_limit_of_a_billion_descriptors(starter: Starter) -> None:
     """Or as many as the system allows: makes nothing slower, since only what is open is closed."""
-    done = starter.run("""
-hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-with open("/proc/sys/fs/nr_open") as file:
-    most = int(file.read())
-for limit in (10**9, most):
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        break
-    except (OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-spare = [os.dup(0) for _ in range(10)]
-calls = 0
-class Counts(Daemon):
-    def close_descriptors(self):
-        def counted(function):
-            def call(*arguments):
-                global calls
-                calls += 1
-                return function(*arguments)
-            return call
-        kept = os.close, os.fstat
-        os.close, os.fstat, os.closerange = counted(os.close), counted(os.fstat), None
-        super().close_descriptors()
-        os.close, os.fstat = kept
-        print(calls, [n for n in spare if os.path.exists(f"/proc/self/fd/{n}")])
-d = Counts(tell, detach=True); d.start(); d.report()
-""")
+    done = starter.run(starts.with_a_high_limit)
     assert (done.returncode, done.stderr) == (0, "")
     calls, _, left = done.stdout.partition(" ")
     assert 10 <= int(calls) < 100
@@ -491,20 +309,7 @@ def test_a_manager_that_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_a_super_server(starter: Starter) -> None:
     """Hands over a connection, or a socket that listens, as standard input."""
-    done = starter.run("""
-import socket
-os.environ.pop("NOTIFY_SOCKET", None)
-os.getppid = lambda: 4711
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(where + "/socket")
-listener.listen()
-pair = socket.socketpair()
-for given in (listener, pair[0], socket.socket(socket.AF_INET)):
-    os.dup2(given.fileno(), 0)
-    print(Daemon().detached)
-    given.close()
-pair[1].close()
-""")
+    done = starter.run(starts.of_a_super_server)
     assert (done.stdout, done.stderr) == ("False\nTrue\nFalse\n", "")
 
 
@@ -512,32 +317,7 @@ pair[1].close()
 def test_last_words(starter: Starter, log: bool) -> None:  # noqa: FBT001
     """Go to the log, or else to a file that nobody else can have put there."""
     state = starter.directory / "state"
-    done = starter.run(f"""
-import logging
-from flagman.daemon import crash
-crash._SYSTEM = "/no/such"
-os.environ["XDG_STATE_HOME"] = where + "/state"
-kept = []
-if {log}:
-    logging.basicConfig(filename=where + "/log")
-    kept = [logging.getLogger().handlers[0].stream]
-class Named(Daemon):
-    def let_go(self):
-        os.write(fifo_number, b'{{"pid": %d}}\\n' % os.getpid())
-fifo_number = os.open(where + "/said", os.O_WRONLY)
-fifo = True
-def fails():
-    raise KeyError("last words")
-d = Named(fails, detach=True, inherit_files=[fifo_number, *kept])
-d.name = "named"
-d.start()
-while True:
-    try:
-        os.kill(d.pid, 0)
-    except ProcessLookupError:
-        break
-d.report()
-""")
+    done = starter.run(starts.dies_of_an_error, log=log)
     assert (done.returncode, done.stderr) == (0, "")
     starter.told()
     starter._pids.clear()
@@ -600,40 +380,13 @@ def test_the_name_of_a_program_that_has_none(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_whoever_gives_up_waiting(starter: Starter) -> None:
     """Takes the daemon with it: nothing starts behind the back of who has pressed Ctrl-C."""
-    done = starter.run("""
-fifo_number = os.open(where + "/said", os.O_WRONLY)
-fifo = True
-parent = os.getpid()
-class Slow(Daemon):
-    def set_umask(self):
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(parent, signal.SIGINT)
-        signal.pause()
-d = Slow(detach=True)
-try:
-    d.start()
-except KeyboardInterrupt:
-    print(d.exitcode, d.error.strip())
-""")
+    done = starter.run(starts.gives_up)
     assert done.stdout == "143 the daemon was killed by signal 15 before it was ready\n"
 
 
 def test_whoever_gives_up_too_late(starter: Starter) -> None:
     """Takes the daemon with it, too, also if it has become ready at the same moment."""
-    done = starter.run("""
-from flagman.daemon.detachment import Detachment
-gather = Detachment._gather
-def late(self):
-    gather(self)
-    Detachment._gather = gather
-    raise KeyboardInterrupt
-Detachment._gather = late
-d = Daemon(signal.pause, detach=True, pid_file=where + "/d.pid")
-try:
-    d.start()
-except KeyboardInterrupt:
-    print(d.exitcode, d.pid)
-""")
+    done = starter.run(starts.gives_up_too_late)
     assert (done.returncode, done.stderr) == (0, "")
     status, pid = map(int, done.stdout.split())
     assert status == 1

@@ -10,7 +10,6 @@ import pwd
 import signal
 import stat
 import subprocess
-import sys
 import threading
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ import pytest
 from flagman.daemon import AlreadyRunningError, PidLockFile, directory, holder, read_pid, signal_holder, start_lock
 from flagman.exceptions import FlagmanError
 from support.driven import Lines, run
+from support.programs import pid_files, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,31 +28,12 @@ if TYPE_CHECKING:
 
     from support.driven import Flagman
 
-# Takes the file, says so, and holds it until its input ends.
-HOLDER = """
-import sys
-from flagman.daemon import AlreadyRunningError, PidLockFile
-try:
-    lock = PidLockFile(sys.argv[1])
-    lock.__enter__()
-except AlreadyRunningError as error:
-    print("no", error.pid, flush=True)
-    sys.stdin.read()
-else:
-    print("yes", flush=True)
-    sys.stdin.read()
-    if len(sys.argv) < 3:
-        lock.release()
-"""
-
 
 class Holder:
     """A process that tries to hold the file."""
 
-    def __init__(self, path: Path, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, str(path), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+    def __init__(self, path: Path) -> None:
+        self.process = subprocess.Popen(words(pid_files.hold, path), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdout
         self.lines = Lines(self.process.stdout.fileno())
 
@@ -88,56 +69,13 @@ def test_a_life(path: Path) -> None:
     assert read_pid(path) is None
 
 
-# Many processes that try to hold the file at the same moment, again and again; the winner does not clean up.
-ROUNDS = """
-import os, sys
-from flagman.daemon import AlreadyRunningError, PidLockFile, read_pid
-path = sys.argv[1]
-for _ in range(25):
-    gate, answers, end = os.pipe(), os.pipe(), os.pipe()
-    children = []
-    for _ in range(50):
-        child = os.fork()
-        if child == 0:
-            os.close(gate[1])
-            os.close(end[1])
-            os.read(gate[0], 1)
-            lock = PidLockFile(path)
-            try:
-                lock.acquire()
-                lock.seal()
-                os.write(answers[1], b"yes %d;" % os.getpid())
-            except AlreadyRunningError:
-                os.write(answers[1], b"no;")
-            except BaseException as error:
-                os.write(answers[1], b"%r;" % str(error).encode())
-            os.read(end[0], 1)
-            os._exit(0)
-        children.append(child)
-    os.close(gate[1])
-    said = b""
-    while said.count(b";") < 50:
-        said += os.read(answers[0], 4096)
-    winners = [word for word in said.split(b";") if word.startswith(b"yes")]
-    assert len(winners) == 1, said
-    assert winners[0] == b"yes %d" % read_pid(path), (winners, read_pid(path))
-    assert said.count(b"no;") == 49, said
-    os.close(end[1])
-    for child in children:
-        os.waitpid(child, 0)
-    for descriptor in (gate[0], *answers, end[0]):
-        os.close(descriptor)
-print("good")
-"""
-
-
 @pytest.mark.parametrize("quarter", range(4))
 def test_fifty_starts_at_once(path: Path, quarter: int) -> None:
     """One wins in each of a hundred rounds, and the file holds its number; an old one may be there or not."""
     if quarter:
         path.write_text("1\n", encoding="ascii")
     # Not measured: what is done for that at each fork takes longer than all the rest.
-    done = run(command=["env", "-u", "COVERAGE_PROCESS_CONFIG", sys.executable, "-c", ROUNDS, str(path)])
+    done = run(command=["env", "-u", "COVERAGE_PROCESS_CONFIG", *words(pid_files.rounds, path)])
     assert (done.stdout, done.returncode) == ("good\n", 0), done.stderr[-2000:]
 
 
@@ -173,20 +111,7 @@ def test_killed_at_any_step(path: Path, call: str, stale: bool) -> None:  # noqa
     """The next start works, and leaves nothing of the killed one behind."""
     if stale:
         path.write_text("1\n", encoding="ascii")
-    module = "fcntl" if call == "flock" else "os"
-    program = f"""
-import fcntl, os, signal, sys
-from flagman.daemon import PidLockFile
-real = {module}.{call}
-def die(*arguments, **options):
-    result = real(*arguments, **options)
-    if "{call}" != "open" or ".daemon.pid." in str(arguments[0]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-{module}.{call} = die
-PidLockFile(sys.argv[1]).__enter__()
-"""
-    done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    done = subprocess.run(words(pid_files.dies_at, path, call), check=False)
     assert done.returncode == -signal.SIGKILL
     with PidLockFile(path):
         assert read_pid(path) == os.getpid()
@@ -213,16 +138,7 @@ def test_a_full_disk(path: Path, call: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_disk_that_takes_half_a_number(path: Path) -> None:
     """What is not written as a whole is not written at all."""
-    program = """
-import resource, sys
-from flagman.daemon import PidLockFile
-resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
-try:
-    PidLockFile(sys.argv[1]).acquire()
-except OSError as error:
-    print(error.strerror)
-"""
-    done = run(command=[sys.executable, "-c", program, str(path)], COVERAGE_PROCESS_START="")
+    done = run(command=words(pid_files.with_one_byte, path), COVERAGE_PROCESS_START="")
     assert done.stdout == "No space left on device\n", done.stderr
     assert os.listdir(path.parent) == []  # noqa: PTH208
     path.write_text("17", encoding="ascii")
@@ -258,9 +174,8 @@ def test_a_number_that_another_process_has_got(path: Path) -> None:
 
 def run_stranger(path: Path) -> subprocess.Popen[str]:
     """Start a process that locks the file as anybody could who may read it."""
-    program = "import fcntl, sys; f = open(sys.argv[1], 'rb'); fcntl.flock(f, 2); print('locked', flush=True); input()"
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        words(pid_files.locks_as_anybody, path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     )
     assert process.stdout
     assert process.stdout.readline() == "locked\n"
@@ -373,23 +288,9 @@ def test_a_file_that_is_gone_before_the_seal(path: Path) -> None:
 
 def test_children_do_not_inherit_it(path: Path) -> None:
     """Neither those that only fork, nor those that become another program: the lock ends with its owner."""
-    program = """
-import os, signal, subprocess, sys
-from flagman.daemon import PidLockFile
-PidLockFile(sys.argv[1]).__enter__()
-reader, writer = os.pipe()
-child = os.fork()
-if child == 0:
-    os.write(writer, b".")
-    signal.pause()
-os.read(reader, 1)  # what is to be done after a fork has been done
-other = subprocess.Popen(["sleep", "1000"], close_fds=False)
-print(child, other.pid, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
     said = path.with_name("said")
     with said.open("w", encoding="ascii") as file:  # no pipe, whose end the children would keep from being seen
-        done = subprocess.run([sys.executable, "-c", program, str(path)], stdout=file, check=False)
+        done = subprocess.run(words(pid_files.leaves_children, path), stdout=file, check=False)
     try:
         assert done.returncode == -signal.SIGKILL
         assert read_pid(path) is None
@@ -585,27 +486,7 @@ def test_directories_of_others(tmp_path: Path) -> None:
 
 def test_a_fork_before_the_seal(path: Path) -> None:
     """The child goes on with the lock, and the parent may end; a child after it has no part in it."""
-    program = """
-import os, pathlib, sys
-from flagman.daemon import PidLockFile, read_pid
-path = pathlib.Path(sys.argv[1])
-lock = PidLockFile(path)
-lock.acquire()
-child = os.fork()
-if child == 0:
-    lock.seal()
-    good = path.read_text(encoding="ascii") == f"{os.getpid()}\\n" and read_pid(path) == os.getpid()
-    grandchild = os.fork()
-    if grandchild == 0:
-        lock.release()
-        os._exit(lock._descriptor != -1)
-    good = good and os.waitpid(grandchild, 0)[1] == 0 and read_pid(path) == os.getpid()
-    lock.release()
-    os._exit(not good)
-lock._close()
-print(os.waitpid(child, 0)[1], path.exists())
-"""
-    assert run(str(path), command=[sys.executable, "-c", program]).stdout == "0 False\n"
+    assert run(command=words(pid_files.forks_before_the_seal, path)).stdout == "0 False\n"
 
 
 def test_whoever_waits_gets_it(path: Path) -> None:

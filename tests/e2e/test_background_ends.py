@@ -14,44 +14,16 @@ import pytest
 
 from flagman.daemon import Daemon
 from support.background import Background, status_of
-from support.driven import DEADLINE, LIB, SCRIPT
+from support.driven import DEADLINE, LIB, SCRIPT, script
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-# The command, killed as soon as one of its stages is done.
-DIES = """
-import os, signal, sys
-from flagman.service import own_process
-from flagman.__main__ import main
-Process = own_process._Process
-stage = sys.argv.pop(1)
-def die(self):
-    getattr(Process, stage)(self)
-    os.kill(os.getpid(), signal.SIGKILL)
-own_process._Process = type("Dies", (Process,), {stage: die})
-sys.exit(main())
-"""
-# The command, with a mistake that only shows when it is ready.
-MISTAKEN = """
-import sys
-from flagman.cli import command
-from flagman.daemon import crash
-from flagman.__main__ import main
-crash._SYSTEM = "/no/such"
-class Mistaken(command._Hooks):
-    def ready(self):
-        super().ready()
-        raise KeyError("a mistake")
-command._Hooks = Mistaken
-sys.exit(main())
-"""
 
 
 @pytest.mark.parametrize("stage", Daemon.STAGES)
 def test_killed_after_any_stage(background: Background, stage: str) -> None:
     """The parent tells, and returns no success; the next start works, and leaves nothing of the one before."""
     words = ["--pid-file", str(background.pid_file), "--usr1", "print", "x"]
-    done = background.run(sys.executable, "-c", DIES, stage, "--daemon", *words)
+    done = background.run(sys.executable, script("die_in_stage"), "SIGKILL", stage, "--daemon", *words)
     assert done.returncode == 128 + signal.SIGKILL
     assert done.stderr.endswith("the daemon was killed by signal 9 before it was ready\n")
     assert "Traceback" not in done.stderr
@@ -186,10 +158,9 @@ def test_stopped_before_it_was_ready(background: Background, fifo: Path) -> None
 @pytest.mark.parametrize("mistaken", [True, False], ids=["a mistake of ours", "tear_down"])
 def test_last_words(background: Background, log: tuple[str, ...], mistaken: bool) -> None:  # noqa: FBT001
     """Are in the log, or else in a file that only its owner reads."""
-    program = MISTAKEN if mistaken else MISTAKEN.replace("raise", "return")
     words = ["--daemon", "--pid-file", str(background.pid_file), "--usr1", "acts:FailTearDown", "-q", *log]
     state = background.directory / "state"
-    done = background.run(sys.executable, "-c", program, *words, XDG_STATE_HOME=str(state))
+    done = background.run(sys.executable, script("make_mistake"), str(mistaken), *words, XDG_STATE_HOME=str(state))
     assert (done.returncode, done.stderr) == (0, "")
     if not mistaken:
         os.kill(background.pid(), signal.SIGTERM)
@@ -362,9 +333,8 @@ def test_what_is_left_to_root(background: Background) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_before_the_engine_runs(background: Background, signum: signal.Signals) -> None:
     """Nothing is left of a start in the foreground either."""
-    program = DIES.replace("SIGKILL", signum.name)
     words = ["--pid-file", str(background.pid_file), "--usr1", "print", "x"]
-    done = background.run(sys.executable, "-c", program, "take_pid_file", *words)
+    done = background.run(sys.executable, script("die_in_stage"), signum.name, "take_pid_file", *words)
     assert done.returncode == 128 + signum
     assert "Traceback" not in done.stderr
     assert not list(background.pid_file.parent.iterdir())

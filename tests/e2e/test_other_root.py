@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.service.late_imports import NOT_FOR_DAEMONS
-from support.driven import run
+from support.driven import run, script
 from support.imports import imported, modules
 
 if TYPE_CHECKING:
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
 
 # Modules that only other kinds of processes import, or that another Python has and this one has not.
 ELSEWHERE = {"colorama", "annotationlib"} - sys.stdlib_module_names
-
-# The command, which says when it imports something after it has changed its root.
-SAYS = """
-import os, sys
-from flagman.__main__ import main
-from flagman.daemon import steps
-class Says:
-    def find_spec(self, name, path=None, target=None):
-        if not name.startswith(("coverage", "__main__")):
-            os.write(2, f"imported late: {name}\\n".encode())
-change_root = steps.change_root
-def change(path):
-    change_root(path)
-    sys.meta_path.insert(0, Says())
-steps.change_root = change
-sys.exit(main())
-"""
 
 
 def is_module(name: str) -> bool:
@@ -153,7 +136,7 @@ def test_nothing_is_imported_late(start: Callable[..., Flagman], tmp_path: Path,
     ]
     words = [word for action in actions for word in ("--usr1", *action)]
     options = ["-vv", "--chroot", "/", "-c", str(config), "--log-format", log_format, "--output", "log"]
-    daemon = start(*options, *words, command=[sys.executable, "-c", SAYS], merged=True)
+    daemon = start(*options, *words, command=[sys.executable, script("tell_late_imports")], merged=True)
     daemon.ready()
     seen: list[str] = []
 

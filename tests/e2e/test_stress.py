@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.driven import flooded, settle, wait_for
+from support.programs import signals as programs
+from support.programs import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,22 +22,12 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Flagman]
 
-# Sends one signal as often as it can, and says when it began to send the last one.
-SENDER = """
-import os, sys, time
-pid, signum, count = map(int, sys.argv[1:])
-for _ in range(count - 1):
-    os.kill(pid, signum)
-print(time.monotonic_ns(), flush=True)
-os.kill(pid, signum)
-"""
-
 
 def senders(daemon: Flagman, *jobs: tuple[signal.Signals, int]) -> list[tuple[str, int]]:
     """Let processes send concurrently; give each one's signal and the time just before its last one."""
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", SENDER, str(daemon.process.pid), str(int(signum)), str(count)],
+            words(programs.send, daemon.process.pid, signum, count),
             stdout=subprocess.PIPE,
             encoding="utf-8",
         )

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -22,6 +21,7 @@ from flagman.engine.turn import Outcome
 from flagman.exceptions import ActionInterrupted, SetUpError, TearDownError
 from support import recorder
 from support.driven import run
+from support.programs import engines, words
 from support.recorder import (
     JOURNAL,
     Failing,
@@ -575,20 +575,7 @@ def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture
 
 def test_a_fork_in_a_scheduled_call_makes_no_second_engine() -> None:
     """The child ends where it comes back."""
-    program = """
-import os
-from flagman import Engine
-from flagman.actions import PrintAction
-with Engine() as engine:
-    engine.set_up("usr1", PrintAction, "a")
-    children = []
-    engine.call_later(0, lambda: children.append(os.fork()))
-    engine.call_later(0.01, engine.stop)
-    engine.run()
-    (child,) = children
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    done = run(command=[sys.executable, "-c", program])
+    done = run(command=words(engines.forks))
     assert (done.returncode, done.stdout) == (0, "init\n1\ncleanup\n")
 
 

@@ -7,18 +7,7 @@ import sys
 
 import pytest
 
-from support.driven import clean_environment
-
-# Runs the command up to the moment at which its engine would begin to wait.
-PROGRAM = """
-import logging, sys  # what logging takes differs from one Python to the next
-before = set(sys.modules)
-import flagman.__main__
-from flagman.engine.loop import Loop
-Loop.run = lambda _: None
-flagman.__main__.main()
-print(*sorted(set(sys.modules) - before))
-"""
+from support.driven import clean_environment, script
 
 # Of flagman, by what is asked for.
 PLAIN = {
@@ -98,7 +87,7 @@ COMMANDS = {
 def test_a_start_imports_what_it_uses(arguments: tuple[str, ...], ours: set[str], others: set[str]) -> None:
     """Nothing of a part that it does not use: no HTTP, no TOML, no argparse, no manager that is not there."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "--usr1", *arguments],
+        [sys.executable, script("start"), "--usr1", *arguments],
         env=clean_environment(),
         check=True,
         capture_output=True,

@@ -15,7 +15,7 @@ import pytest
 
 from flagman.log import start
 from flagman.log.start import _Held
-from support.driven import DEADLINE, LIB, MODULE, run
+from support.driven import DEADLINE, LIB, MODULE, run, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,15 +212,14 @@ def test_every_mistake_goes_the_same_way(start: Callable[..., Flagman], tmp_path
 
 def test_a_program_that_has_a_log(tmp_path: Path) -> None:
     """It is left alone, and so is its level."""
-    program = """
-import logging, sys
-logging.basicConfig(format="mine: %(message)s", level="ERROR")
-from flagman import cli
-print(cli.main(["flagman", "-v", "--check", "--usr1", "talkative:Talk"]), logging.getLogger().level)
-"""
     environment = {**os.environ, "PYTHONPATH": str(LIB)}
     done = subprocess.run(
-        [MODULE[0], "-c", program], capture_output=True, encoding="utf-8", env=environment, cwd=tmp_path, check=True
+        [MODULE[0], script("log_first")],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
+        cwd=tmp_path,
+        check=True,
     )
     assert done.stdout == "good: usr1 runs 1 action\n0 40\n"
     assert done.stderr == "mine: imported, ['ERROR']\n"

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from flagman import testing
 from flagman.testing import DEADLINE, Lines
+from support.programs import signals, words
+from support.programs.reports import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,12 +39,15 @@ __all__ = [
     "inheriting",
     "marked",
     "run",
+    "script",
     "settle",
     "wait_for",
 ]
 
 #: Where the actions for tests are.
 LIB = Path(__file__).parent / "lib"
+#: Where the programs are that are files of their own.
+SCRIPTS = Path(__file__).parent / "scripts"
 
 SCRIPT = [str(Path(sysconfig.get_path("scripts")) / "flagman")]
 MODULE = [sys.executable, "-m", "flagman"]
@@ -73,46 +78,33 @@ class Flagman(testing.Daemon):
 
 
 def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> list[str]:
-    """Give a prefix that starts a command with some signals ignored, or blocked."""
-    program = (
-        "import os, signal, sys\n"
-        f"for signum in {list(map(int, ignored))}: signal.signal(signum, signal.SIG_IGN)\n"
-        f"signal.pthread_sigmask(signal.SIG_BLOCK, {list(map(int, blocked))})\n"
-        "os.execv(sys.argv[1], sys.argv[1:])"
-    )
-    return [sys.executable, "-ISc", program]
+    """Return a prefix that starts a command with some signals ignored, or blocked."""
+    numbers = [",".join(str(int(signum)) for signum in signums) for signums in (ignored, blocked)]
+    return [sys.executable, "-IS", script("inherit"), *numbers]
 
 
-# Makes the terminal that is its standard input that of its session, and becomes a command.
-SESSION = """
-import fcntl, os, sys, termios
-os.setsid()
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
+def script(name: str) -> str:
+    """Return the path of a program that is a file of its own, and begins as such."""
+    return str(SCRIPTS / f"{name}.py")
 
 
 def in_terminal(*words: str, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen[bytes], int]:
     """Start a command in a session with a terminal; give it, and the descriptor of who sits there."""
     master, terminal = pty.openpty()
-    command = [sys.executable, "-ISc", SESSION, *words]
+    command = [sys.executable, "-IS", script("lead_session"), *words]
     process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
     os.close(terminal)
     return process, master
 
 
-# In the environment of processes that must not outlive a test, and of all that they start.
-_MARK = "FLAGMAN_TESTED_IN"
-
-
 def marked(directory: Path) -> dict[str, str]:
     """Give what marks processes as those of a test, in their environment."""
-    return {_MARK: str(directory)}
+    return {MARK: str(directory)}
 
 
 def end_all(directory: Path) -> None:
     """Kill all processes that have been marked, also those of which nobody knows the number."""
-    mark = f"{_MARK}={directory}".encode()
+    mark = f"{MARK}={directory}".encode()
     for process in Path("/proc").iterdir():
         with suppress(OSError):
             if process.name.isdigit() and mark in (process / "environ").read_bytes().split(b"\0"):
@@ -127,26 +119,10 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
-# Sends one signal until its receiver has gone, perhaps with pauses that let it do other things, too.
-FLOOD = """
-import os, sys, time
-pid, signum, pause = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-try:
-    while True:
-        for _ in range(100):
-            os.kill(pid, signum)
-        if pause:
-            time.sleep(pause)
-except ProcessLookupError:
-    pass
-"""
-
-
 @contextmanager
 def flooded(daemon: testing.Daemon, signum: int, *, pause: float = 0.0) -> Iterator[None]:
     """Let a process send a signal to a daemon as often as it can, with so many seconds between each hundred."""
-    words = [str(daemon.process.pid), str(int(signum)), str(pause)]
-    sender = subprocess.Popen([sys.executable, "-c", FLOOD, *words])
+    sender = subprocess.Popen(words(signals.flood, daemon.process.pid, signum, pause))
     try:
         yield
     finally:

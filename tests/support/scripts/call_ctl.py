@@ -1,0 +1,16 @@
+"""The command flagmanctl, run by another user.
+
+It is called once before, for its imports: the other user may not read where this interpreter is.
+"""
+
+import contextlib
+import io
+import os
+import sys
+
+from flagman.cli import ctl
+
+with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    ctl.main([*sys.argv[:-1], "/no/such"])
+os.setuid(65534)
+sys.exit(ctl.main(sys.argv))

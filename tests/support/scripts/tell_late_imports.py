@@ -1,0 +1,30 @@
+"""The command, which says when it imports something after it has changed its root."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flagman.__main__ import main
+from flagman.daemon import steps
+
+change_root = steps.change_root
+
+
+class Says:
+    """Finds no module, but says which are looked for."""
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        """Say which."""
+        if not name.startswith(("coverage", "__main__")):
+            os.write(2, f"imported late: {name}\n".encode())
+
+
+def change(path: str | os.PathLike[str]) -> None:
+    """Change the root, and listen from then on."""
+    change_root(path)
+    sys.meta_path.insert(0, Says())
+
+
+steps.change_root = change
+sys.exit(main())
