@@ -61,17 +61,8 @@ class SlowStart:
 @pytest.mark.parametrize("way", ["--daemon", "-d"])
 def test_what_a_plugin_does_at_the_exit(background: Background, way: str) -> None:
     """The daemon does it, and not the process that waits for it, whichever of them has imported the plugin."""
-    (background.directory / "farewell.py").write_text(
-        "import atexit, os\n"
-        "from flagman.actions import PrintAction as Farewell\n"
-        "def note():\n"
-        "    with open('farewell', 'a', encoding='utf-8') as file:\n"
-        "        print(os.getpid(), file=file)\n"
-        "atexit.register(note)\n",
-        encoding="utf-8",
-    )
     words = [way, "-q", "--pid-file", str(background.pid_file), "--chdir", "."]
-    done = background.run(*SCRIPT, *words, "--usr1", "farewell:Farewell", "x", PYTHONPATH=str(background.directory))
+    done = background.run(*SCRIPT, *words, "--usr1", "farewell:Farewell", "x")
     assert (done.returncode, done.stderr) == (0, "")
     pid = background.pid()
     background.stop()
@@ -248,16 +239,9 @@ def test_an_answer_that_is_asked_for_too_late(background: Background, late: str)
 @pytest.mark.parametrize("words", [(), ("-v",), ("--log-format", "json")], ids=" ".join)
 def test_what_was_said_when_nobody_waits_any_longer(background: Background, words: tuple[str, ...]) -> None:
     """It may tell what the start hangs in."""
-    (background.directory / "hangs.py").write_text(
-        "import logging, os, signal, time\n"
-        "logging.getLogger('hangs').warning('it hangs')\n"
-        "os.kill(int(os.environ['WAITS']), signal.SIGTERM)\n"
-        "time.sleep(1000)\n",
-        encoding="utf-8",
-    )
     script = 'WAITS=$$ exec "$@"'
     line = ("sh", "-c", script, "sh", *SCRIPT, "-d", *words, "--usr1", "hangs:Action")
-    done = background.run(*line, PYTHONPATH=str(background.directory))
+    done = background.run(*line)
     assert done.returncode == 128 + signal.SIGTERM
     assert "it hangs" in done.stderr
     assert "Traceback" not in done.stderr

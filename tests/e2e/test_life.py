@@ -27,25 +27,6 @@ USR1, USR2, HUP, TERM, INT = signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, sign
 
 RERUN = ("--overlap", "rerun")
 
-# Waits when it is imported, or lets a thread hold up the end.
-SLOW_PLUGIN = """
-import threading
-from flagman import Action
-
-def wait():
-    print("waiting", flush=True)
-    open({fifo!r}).readline()
-
-if {when!r} == "import":
-    wait()
-
-class Slow(Action):
-    def tear_down(self):
-        threading.Thread(target=wait).start()
-    def run(self):
-        pass
-"""
-
 
 def release(fifo: Path) -> None:
     """Let an action that waits at the FIFO go on."""
@@ -389,15 +370,12 @@ def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> Non
 )
 @pytest.mark.parametrize("signum", [TERM, INT])
 @pytest.mark.parametrize("when", ["import", "end"])
-def test_process_1_can_be_stopped_at_any_moment(
-    start: Start, tmp_path: Path, fifo: Path, signum: signal.Signals, when: str
-) -> None:
+def test_process_1_can_be_stopped_at_any_moment(start: Start, fifo: Path, signum: signal.Signals, when: str) -> None:
     """While a plugin is imported, and while the end waits for a thread; the kernel takes no signal for its default."""
-    (tmp_path / "slow_plugin.py").write_text(SLOW_PLUGIN.format(when=when, fifo=str(fifo)), encoding="utf-8")
     daemon: Flagman = start(
-        *("--usr1", "slow_plugin:Slow", "--after", "1ms", "stop"),
+        *("--usr1", "slow:Slow", "--after", "1ms", "stop"),
         prefix=["unshare", "-fp", "--kill-child"],
-        environment={"PYTHONPATH": str(tmp_path)},
+        environment={"SLOW_WHEN": when, "SLOW_FIFO": str(fifo)},
     ).expect("waiting")
     children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text(encoding="ascii")
     with suppress(ProcessLookupError):

@@ -366,31 +366,10 @@ def test_a_table_that_names_no_handler_keeps_the_log_file(
 
 def test_a_table_leaves_open_what_plugins_have_opened(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Their handlers, and what these keep, and their filters; at the start and at a reload."""
-    (tmp_path / "plugin.py").write_text(
-        """
-import logging, logging.handlers
-from flagman import Action
-logger = logging.getLogger("mine")
-memory = logging.handlers.MemoryHandler(1000, target=logging.FileHandler("memory", "w"))
-for handler in (logging.FileHandler("file", "w"), memory):
-    logger.addHandler(handler)
-class Filter:
-    def filter(self, record):
-        return "secret" not in record.getMessage()
-logging.getLogger().addFilter(Filter())
-logger.warning("first")
-class Log(Action):
-    def run(self):
-        logger.warning("later")
-        logging.warning("secret")
-""",
-        encoding="utf-8",
-    )
     path = tmp_path / "c.toml"
-    binding = '[[on]]\nsignal = "USR1"\naction = "plugin:Log"\n[logging]\nversion = 1\n'
+    binding = '[[on]]\nsignal = "USR1"\naction = "own_files:Log"\n[logging]\nversion = 1\n'
     path.write_text(binding, encoding="utf-8")
-    environment = {"PYTHONPATH": str(tmp_path)}
-    daemon = start("-c", "c.toml", "--hup", "reload", "--usr1", "print", "done", environment=environment).ready()
+    daemon = start("-c", "c.toml", "--hup", "reload", "--usr1", "print", "done").ready()
     daemon.expect("init").signal(USR1).expect("done")
     path.write_text(f'{binding}loggers.other.level = "ERROR"\nroot.filters = []\n', encoding="utf-8")
     daemon.signal(signal.SIGHUP).ready().signal(USR1).expect("done").stop("cleanup")
@@ -427,38 +406,15 @@ root.handlers = ["memory"]
 
 def test_a_thread_that_logs_during_reloads(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """Of its records none is lost where the log file only changes its level, or where a reload fails."""
-    (tmp_path / "plugin.py").write_text(
-        """
-import logging, threading, time
-from flagman import Action
-class A(Action):
-    def set_up(self):
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self.log)
-        self.thread.start()
-    def log(self):
-        number = 0
-        while not self.done.is_set():
-            logging.getLogger("p").error("%d", number)
-            number += 1
-            time.sleep(0.0002)
-    def run(self):
-        pass
-    def tear_down(self):
-        self.done.set()
-        self.thread.join()
-""",
-        encoding="utf-8",
-    )
     path = tmp_path / "c.toml"
-    on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "plugin:A"\n'
+    on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "counting:Counts"\n'
     texts = [
         f'[flagman]\nlog-level = "info"\n{on}',
         f'[flagman]\nlog-level = "warning"\n{on}',
         f"{on}[logging]\n{FAILING['class']}\n",
     ]
     path.write_text(texts[0], encoding="utf-8")
-    daemon = start("-c", "c.toml", "--log-file", "log", environment={"PYTHONPATH": str(tmp_path)}).ready()
+    daemon = start("-c", "c.toml", "--log-file", "log").ready()
     for number in range(15):
         path.write_text(texts[(number + 1) % 3], encoding="utf-8")
         daemon.signal(signal.SIGHUP).ready()

@@ -1,0 +1,33 @@
+"""A plugin that sets the log up itself, when it is imported and again when it is set up."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import os
+
+from flagman import Action
+
+
+def silence() -> None:
+    """Set the log up in the way that the environment names."""
+    if os.environ["SILENCING"] == "basicConfig":
+        logging.basicConfig(force=True, filename="theirs", encoding="utf-8")
+    else:
+        logging.config.dictConfig({"version": 1})
+
+
+logging.getLogger("p").warning("before")
+silence()
+
+
+class Fails(Action):
+    """Fails."""
+
+    def set_up(self) -> None:
+        """Set the log up once more."""
+        silence()
+
+    def run(self) -> None:
+        """Fail."""
+        raise ValueError("boom")
