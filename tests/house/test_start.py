@@ -67,6 +67,7 @@ COMMANDS = {
     "flagman.children.pidfd",
     "flagman.children.process",
     "flagman.children.reaping",
+    "flagman.children.registry",
     "flagman.text",
     "flagman.text.shown",
 }

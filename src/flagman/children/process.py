@@ -13,6 +13,7 @@ from contextlib import suppress
 from flagman.children.output import Stream, new_tail
 from flagman.children.pidfd import open_pidfd
 from flagman.children.reaping import Child
+from flagman.children.registry import CHILDREN
 from flagman.engine.window import Window
 
 TYPE_CHECKING = False
@@ -80,10 +81,7 @@ class Process:
                 (os.POSIX_SPAWN_DUP2, pipes[-1], 2),
                 *_closing(),
             ]
-            try:
-                self.pid = _spawn(program, arguments, environment, actions, session=True)
-            except NotImplementedError:  # an old C library
-                self.pid = _spawn(program, arguments, environment, actions, session=False)
+            self.pid = CHILDREN.start(lambda: _spawn(program, arguments, environment, actions), self)
         except BaseException:
             for descriptor in pipes:
                 os.close(descriptor)
@@ -164,7 +162,8 @@ class Process:
         return ended
 
     def forget(self) -> None:
-        """Do no more than close the descriptors."""
+        """Only close the descriptors: something else has taken its exit status."""
+        CHILDREN.release(self.pid, self)
         self._close()
 
     def _wait_for_group(self, seconds: float) -> None:
@@ -195,9 +194,14 @@ class Process:
             if time.monotonic() >= limit:
                 return False
             time.sleep(_GLANCE)
-        with suppress(ChildProcessError):  # somebody else has taken it
-            self._child.reap()
+        self._reap_quietly()
         return True
+
+    def _reap_quietly(self) -> None:
+        """Take the exit status, unless something else has taken it."""
+        with suppress(ChildProcessError):
+            self._child.reap()
+        CHILDREN.release(self.pid, self)
 
     def _poll(self, patience: float | None) -> None:
         """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
@@ -217,8 +221,7 @@ class Process:
     def is_reaped(self) -> bool:
         """Take the exit status of a process that could not be killed, if it has ended by now."""
         if self.has_ended():
-            with suppress(ChildProcessError):
-                self._child.reap()
+            self._reap_quietly()
             return True
         return False
 
@@ -226,6 +229,7 @@ class Process:
         try:
             return self._child.reap()
         finally:
+            CHILDREN.release(self.pid, self)
             self._close()
 
     def _close(self) -> None:
@@ -237,29 +241,30 @@ class Process:
 
 
 def _spawn(
-    program: str,
-    arguments: tuple[str, ...],
-    environment: Mapping[bytes, bytes],
-    actions: list[tuple[int, ...]],
-    *,
-    session: bool,
+    program: str, arguments: tuple[str, ...], environment: Mapping[bytes, bytes], actions: list[tuple[int, ...]]
 ) -> int:
-    """Start a program.
+    """Start a program in a session of its own, or in a process group of its own where the C library is too old.
 
-    :param session: in a session of its own, and not only in a process group of its own
-    :returns: the number of the process, its group, and its session if it has one
+    :returns: the number of the process, of its group, and of its session if it has one
     """
-    # Not both: who leads a session cannot set a process group, see setpgid(2).
-    apart = {"setsid": True} if session else {"setpgroup": 0}
-    return os.posix_spawnp(
-        program,
-        arguments,
-        environment,
-        file_actions=actions,
-        setsigmask=(),
-        setsigdef=_CATCHABLE,
-        **apart,
-    )
+
+    def spawn(*, session: bool) -> int:
+        # Not both: the leader of a session cannot set a process group, see setpgid(2).
+        apart = {"setsid": True} if session else {"setpgroup": 0}
+        return os.posix_spawnp(
+            program,
+            arguments,
+            environment,
+            file_actions=actions,
+            setsigmask=(),
+            setsigdef=_CATCHABLE,
+            **apart,
+        )
+
+    try:
+        return spawn(session=True)
+    except NotImplementedError:
+        return spawn(session=False)
 
 
 def _closing(close_from: int | None = _CLOSE_FROM, listing: str = _DESCRIPTORS) -> list[tuple[int, int]]:
