@@ -133,7 +133,7 @@ def test_the_table_of_the_keys() -> None:
     head = ".. list-table::\n   :header-rows: 1\n\n"
     before, rest = text.split(head, 1)
     after = rest[rest.index("[[on]]\n------") :]
-    titles = ["Key", "Value", "Default", "Also in ``[[on]]``", "Obeyed at a reload"]
+    titles = ["Key", "Value", "Default", "Also in ``[[on]]``", "Applied at a reload"]
     rows = [titles, *(row(option) for option in OPTIONS if option.where >= FILE)]
     table = "".join(
         f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() + "\n"
