@@ -197,7 +197,7 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         daemon.expect("hi")
         daemon.process.kill()
         daemon.status()
-        assert flagmanctl("status") == (1, f"dead, and its pid file is there ({path})\n")
+        assert flagmanctl("status") == (1, f"dead, but its pid file exists ({path})\n")
         assert flagmanctl("signal", "USR1") == (3, f"flagmanctl: error: not running ({path})\n")
     path.unlink()
     assert flagmanctl("status") == (3, f"not running ({path})\n")
@@ -205,7 +205,7 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert flagmanctl("signal", "USR3")[0] == 2
     path.symlink_to("/etc/passwd")
     status, said = flagmanctl("status")
-    assert (status, said) == (4, f"flagmanctl: error: cannot tell: Too many levels of symbolic links ({path})\n")
+    assert (status, said) == (4, f"flagmanctl: error: status unknown: Too many levels of symbolic links ({path})\n")
     assert flagmanctl("signal", "USR1")[0] == 4
 
 

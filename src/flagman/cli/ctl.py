@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = Parser(
         prog="flagmanctl",
-        description="Make what flagman runs, and speak to a flagman that runs.",
+        description="Control a running flagman, and create plugin packages.",
         allow_abbrev=False,
         usage="flagmanctl [-h] VERB ...",
     )
@@ -64,23 +64,23 @@ def _parser() -> ArgumentParser:
         return parser
 
     new = add(_new, "new", "write a new plugin package: an action, its tests, its metadata, a unit and a README")
-    new.add_argument("name", metavar="NAME", help="of the package and of its action, such as acme-purge")
-    new.add_argument("--directory", type=Path, metavar="DIR", help="where to write it (default: NAME, here)")
+    new.add_argument("name", metavar="NAME", help="name of the package and of its action, such as acme-purge")
+    new.add_argument("--directory", type=Path, metavar="DIR", help="directory to write to (default: NAME)")
     send = add(
         _signal,
         "signal",
         "send a signal to a running daemon",
-        epilog="exit status: 0 it was sent, 3 no daemon runs, 4 it may not be sent",
+        epilog="exit status: 0 the signal was sent, 3 no daemon runs, 4 it could not be sent",
     )
-    send.add_argument("name", metavar="NAME", help="of the signal, with or without SIG, or its number")
+    send.add_argument("name", metavar="NAME", help="name of the signal, with or without SIG, or its number")
     status = add(
         _status,
         "status",
-        "tell whether a daemon runs",
-        epilog="exit status: 0 it runs, 1 it is dead and its pid file is there, 3 it does not run, 4 unknown",
+        "show whether a daemon runs",
+        epilog="exit status: 0 the daemon runs, 1 it is dead but its pid file exists, 3 it does not run, 4 unknown",
     )
     for verb in (send, status):
-        verb.add_argument("--pid-file", metavar="PATH", required=True, help="of the daemon")
+        verb.add_argument("--pid-file", metavar="PATH", required=True, help="pid file of the daemon")
     return parser
 
 
@@ -113,10 +113,10 @@ def _status(arguments: Namespace) -> int:
             return 0
         dead = path.exists()
     except OSError as error:
-        return _say(_UNKNOWN, f"cannot tell: {error.strerror} ({path})")
+        return _say(_UNKNOWN, f"status unknown: {error.strerror} ({path})")
     except FlagmanError as error:
-        return _say(_UNKNOWN, f"cannot tell: {error}")
-    print(f"dead, and its pid file is there ({path})" if dead else f"not running ({path})")
+        return _say(_UNKNOWN, f"status unknown: {error}")
+    print(f"dead, but its pid file exists ({path})" if dead else f"not running ({path})")
     return _DEAD if dead else _NOT_RUNNING
 
 

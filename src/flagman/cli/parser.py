@@ -19,9 +19,9 @@ _EPILOG = """\
 notes:
   All options that bind an action may be given several times.
   The actions of one signal run in the order of the command line.
-  Options come first: an action that takes any number of arguments, as exec
-  does, gets all words up to the next option that binds an action, or to a
-  lone ';'. After exec -- all words up to a lone ';' are its own.
+  Options of flagman come first. An action that takes any number of arguments,
+  such as exec, gets all words up to the next option that binds an action, or
+  up to a lone ';'. After exec -- all words up to a lone ';' belong to it.
   -d and --daemon stand before the first action, after a lone ';', or in the
   file.
   Starting with no actions is a critical error and exits at once with status 2.
@@ -86,7 +86,7 @@ def _parser() -> ArgumentParser:
         group = parser.add_argument_group(title)
         for option in options:
             group.add_argument(*option.names, dest=option.setting, help=option.explanation, **_choices(option.kind))
-        if title == "instead of a run":
+        if title == "print something and exit":
             group.add_argument("-h", "--help", action="help", help="show this help and exit")
             version = f"%(prog)s {__version__}"
             group.add_argument("--version", action="version", version=version, help="show the version and exit")

@@ -108,7 +108,7 @@ TRIGGERS = {
         TriggerOption(
             "--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", "by_clock:every"
         ),
-        TriggerOption("--after", "add an action that runs once, so long after the start", "SPAN", "by_clock:after"),
+        TriggerOption("--after", "add an action that runs once, SPAN after flagman is ready", "SPAN", "by_clock:after"),
     )
 }
 
@@ -117,31 +117,31 @@ OFF, ON = False, True
 
 #: All other options, grouped by subject, in the order in which the help shows them.
 GROUPS = {
-    "where to read more": (
+    "configuration file": (
         Option(
             "-c --config",
             Path("FILE", is_outside=True),
             "",
-            "read options and actions from a TOML file, too",
+            "also read options and actions from a TOML file",
             where=LINE,
         ),
     ),
-    "instead of a run": (
+    "print something and exit": (
         Option("-l --list", SWITCH, OFF, "list known actions and exit", where=LINE),
         Option(
             "--check",
             SWITCH,
             OFF,
-            "check the command line, set nothing up, and exit: 0 if it is good",
+            "check the command line and the file, and exit with status 0 or 2",
             where=LINE,
             is_in_unit=False,
         ),
-        Option("--print-config", SWITCH, OFF, "print all settings and actions as a TOML file, and exit", where=LINE),
+        Option("--print-config", SWITCH, OFF, "print all settings and actions as a TOML file and exit", where=LINE),
         Option(
             "--print-unit",
             SWITCH,
             OFF,
-            "print a systemd unit for this command line, and exit",
+            "print a systemd unit for this command line and exit",
             where=LINE,
             is_in_unit=False,
         ),
@@ -149,18 +149,18 @@ GROUPS = {
             "--timer",
             Kind("SPEC"),
             "",
-            "with --print-unit: also a timer that sends the first signal: 15m, daily, 'Mon *-*-* 06:00'",
+            "with --print-unit: also print a timer that sends the first signal: 15m, daily, 'Mon *-*-* 06:00'",
             where=LINE,
             is_in_unit=False,
         ),
     ),
     "how actions run": (
-        Option("--dry-run", SWITCH, OFF, "log what the actions would do instead of letting them", where=LINE),
+        Option("--dry-run", SWITCH, OFF, "log what would run instead of running it", where=LINE),
         Option(
             "--overlap",
             Choice("ignore", "rerun"),
             "ignore",
-            "a signal while its own actions run: ignore it (default), or run them once more afterwards",
+            "when a signal arrives while its own actions run: ignore it (default), or run them once more afterwards",
             where=BINDING,
         ),
         Option(
@@ -174,7 +174,7 @@ GROUPS = {
             "--timeout",
             Span(0.001),
             None,
-            "interrupt a run of an action that takes longer; it has failed",
+            "interrupt a run of an action that takes longer, and count it as failed",
             where=BINDING,
         ),
         Option(
@@ -188,12 +188,12 @@ GROUPS = {
             "--output",
             Choice("inherit", "log", "null"),
             "inherit",
-            "what commands print: pass it on (default), log it, or drop it",
+            "output of commands: pass it on (default), log it, or drop it",
         ),
         Option("--debounce", Span(), 0.0, "run a signal's actions only after SPAN without another one", where=BINDING),
         Option("--jitter", Span(), 0.0, "delay each tick of a timer by a random time up to SPAN", where=BINDING),
         Option("--run-at-start", SWITCH, OFF, "also run all actions once when ready", is_for_start=True),
-        Option("--once", SWITCH, OFF, "exit with status 0 after the first signal or timer has been answered"),
+        Option("--once", SWITCH, OFF, "exit with status 0 after the first signal or timer has been handled"),
         Option(
             "--stop-timeout", Span(), 30.0, "time that a running action has to finish after a stop signal (default 30s)"
         ),
@@ -204,7 +204,7 @@ GROUPS = {
             "--no-systemd",
             Switch(turns_off=True),
             ON,
-            "do not notify systemd about status",
+            "do not send status messages to systemd",
             is_for_start=True,
             setting="systemd",
         ),
@@ -212,14 +212,14 @@ GROUPS = {
             "--pid-file",
             Path("FILE", is_outside=True),
             "",
-            "write the process id there, and refuse to start where another process holds that file",
+            "write the process id to this file, and refuse to start if another process has locked it",
             is_for_start=True,
         ),
         Option(
             "-d --daemon",
             SWITCH,
             OFF,
-            "go into the background; exit when the daemon is ready",
+            "run in the background; the command exits when the daemon is ready",
             is_for_start=True,
             is_in_unit=False,
         ),
@@ -227,13 +227,13 @@ GROUPS = {
             "--user",
             Kind("NAME", is_optional=True),
             None,
-            "become this user; without NAME, with --print-unit: for your own systemd, not the system's",
+            "change to this user; without NAME, with --print-unit: print a unit for your own systemd",
             is_for_start=True,
         ),
-        Option("--group", Kind("NAME"), None, "become this group (default: that of the user)", is_for_start=True),
+        Option("--group", Kind("NAME"), None, "change to this group (default: the user's group)", is_for_start=True),
         Option("--umask", Mode("MODE"), None, "the file mode creation mask (default with -d: 077)", is_for_start=True),
         Option("--chdir", Path("DIR"), None, "the working directory (default with -d: /)", is_for_start=True),
-        Option("--chroot", Path("DIR", is_outside=True), None, "the root directory", is_for_start=True),
+        Option("--chroot", Path("DIR", is_outside=True), None, "the root directory to change to", is_for_start=True),
         Option("--stdout", Path("FILE"), None, "append standard output to a file when ready", is_for_start=True),
         Option("--stderr", Path("FILE"), None, "append standard error to a file when ready", is_for_start=True),
     ),
@@ -248,11 +248,11 @@ GROUPS = {
             "--log-format",
             Choice("auto", "plain", "journal", "json"),
             "auto",
-            "plain lines, with priorities for the journal, or JSON (default: as stderr needs it)",
+            "plain lines, lines with priorities for the journal, or JSON (default: journal if the log goes there)",
         ),
-        Option("--log-file", Path("FILE"), "", "log to a file; if it is rotated away, a new one is opened"),
-        Option("-q --quiet", SWITCH, OFF, "only critical messages; overrides --verbose"),
-        Option("-v --verbose", Repeated(""), 0, "more log messages; twice for even more"),
+        Option("--log-file", Path("FILE"), "", "log to a file, and open it again after a rotation"),
+        Option("-q --quiet", SWITCH, OFF, "log critical messages only; overrides --verbose"),
+        Option("-v --verbose", Repeated(""), 0, "log more; give it twice for even more"),
     ),
 }
 #: The options of all groups.
