@@ -228,7 +228,7 @@ def test_programs_that_systemd_would_not_find(tmp_path: Path) -> None:
     (found,) = [line for line in lines if line.startswith("ExecStart=")]
     rest = "--hup sh tool --usr1 exec ./x --usr1 exec no"
     assert found.endswith(f" --usr1 exec {tmp_path}/tool tool --usr1 exec {tmp_path}/ls --usr1 exec cat {rest}")
-    assert lines[lines.index(found) - 1] == f"# Write: {tmp_path}/tool"
+    assert lines[lines.index(found) - 1] == f"# In the file, write: {tmp_path}/tool"
     assert f"--usr1 exec {tmp_path}" not in "".join(unit(f"--chroot {tmp_path} {line}", PATH=path))
 
 

@@ -69,7 +69,7 @@ class _Writer:
         return f"# {folder}/{unit}"
 
     def _enable(self, unit: str) -> str:
-        return f"# When it is there: {self._systemctl} daemon-reload && {self._systemctl} enable --now {unit}"
+        return f"# Save it there, then run: {self._systemctl} daemon-reload && {self._systemctl} enable --now {unit}"
 
     def service(self) -> Iterator[str]:
         """Yield the lines of the daemon's unit."""
@@ -81,22 +81,22 @@ class _Writer:
         yield f"Description={unit_syntax.text(f'flagman ({settings.summary()})')}"
         yield ""
         yield "[Service]"
-        yield "# A start takes until all actions are set up. Their commands cannot speak for flagman."
+        yield "# A start returns when all actions are set up. Only flagman itself may notify systemd, not its commands."
         yield "Type=notify"
         yield "NotifyAccess=main"
-        yield "# Relative paths, in arguments and in files, mean what they mean here."
+        yield "# Relative paths, in arguments and in files, start at the same directory as when this unit was printed."
         yield f"WorkingDirectory={unit_syntax.path(unit_command.directory())}"
         for name, value in self._command.environment.items():
             yield f"Environment={unit_syntax.variable(name, value)}"
         for program in self._command.lacking:
-            yield "# systemd's PATH has no such program as the configuration file names, or another one."
-            yield f"# Write: {printable(program)}"
+            yield "# systemd's PATH lacks a program of the configuration file, or has another one of that name."
+            yield f"# In the file, write: {printable(program)}"
         yield f"ExecStart={unit_syntax.command(self._command.words())}"
         yield from self._reload()
-        yield "# TERM goes to flagman alone: the running action, and its commands, may finish within the stop timeout."
+        yield "# TERM goes only to flagman, so that the running action and its commands can finish in the stop timeout."
         yield "KillMode=mixed"
         yield f"TimeoutStopSec={math.ceil(self._longest_stop() + _MARGIN)}"
-        yield "# Status 2 is a mistake in the command line or in the file, which another start does not mend."
+        yield "# Status 2 is a mistake in the command line or in the file, which a restart cannot correct."
         yield "Restart=on-failure"
         yield "RestartSec=1"
         yield "RestartPreventExitStatus=2"
@@ -115,23 +115,24 @@ class _Writer:
         settings = self._settings
         reloads = [signum for binding in settings.reloads() for signum in binding.source.signals()]
         if reloads:
-            yield "# The second command makes a reload fail if the file is wrong; the daemon goes on as it was."
-            yield "# While an action runs, the reload waits for it, and systemctl does not; from systemd 259 on,"
-            yield "# systemctl never waits for more than these commands. From systemd 253 on, Type=notify-reload"
-            yield "# instead of these two lines makes it wait in any case, if HUP reloads."
+            yield "# The second command makes a reload fail if the file is wrong; the daemon keeps its configuration."
+            yield "# The reload waits for a running action, but systemctl does not; from systemd 259 on, systemctl"
+            yield "# waits only for these commands. To make it wait in any case, if HUP reloads and systemd is 253"
+            yield "# or newer, use Type=notify-reload instead of these two lines."
             yield f"ExecReload={_kill(reloads[0])}"
             yield f"ExecReload={unit_syntax.command(self._command.words('--check'))}"
         elif signal.SIGHUP in settings.by_signal():
-            yield "# It returns when the signal has been sent, not when the actions have run."
+            yield "# A reload returns when the signal has been sent, not when the actions have run."
             yield f"ExecReload={_kill(signal.SIGHUP)}"
 
     def _watchdog(self) -> Iterator[str]:
         longest = self._longest_turn()
         if longest is None:
-            yield "# Give every action a --timeout, and a daemon that hangs can be told from one that is busy:"
+            yield "# Without a --timeout for every action, systemd cannot tell a daemon that hangs from a busy one."
+            yield "# With it, add a line such as this, longer than any run can take:"
             yield "# WatchdogSec=1min"
             return
-        yield "# No action may take as long: whoever does hangs, and is killed and started again."
+        yield "# Longer than any run can take; after so much silence systemd restarts flagman."
         # The daemon reports at every third of this span, except while a bundle runs.
         yield f"WatchdogSec={max(math.ceil(1.5 * longest + _MARGIN), _SHORTEST_WATCHDOG)}"
 
@@ -147,7 +148,8 @@ class _Writer:
         return max(turns.values())
 
     def _hardening(self) -> Iterator[str]:
-        yield "# All that actions run lives under these, too: take away what is in their way; sudo needs the first."
+        yield "# These also restrict the commands of actions. Remove a line that they cannot work with; sudo needs the"
+        yield "# first one removed."
         yield "NoNewPrivileges=yes"
         yield "LockPersonality=yes"
         yield "RestrictRealtime=yes"
@@ -156,7 +158,7 @@ class _Writer:
         if not self._is_users:
             for name in ("Clock", "ControlGroups", "Hostname", "KernelLogs", "KernelModules", "KernelTunables"):
                 yield f"Protect{name}=yes"
-            yield "# Worth a try, if the actions write only to a few places:"
+            yield "# If the actions write only to a few places, try these, too:"
             yield "# ProtectSystem=strict"
             yield "# ReadWritePaths="
             yield "# ProtectHome=yes"
@@ -171,13 +173,14 @@ class _Writer:
         yield ""
         yield "[Unit]"
         yield f"Description=Send {name} to {self._name}.service"
-        yield "# It waits until the daemon is ready, and does nothing where there is none."
+        yield "# This service waits until the daemon is ready, and does nothing if the daemon does not run."
         yield f"Requisite={self._name}.service"
         yield f"After={self._name}.service"
         yield ""
         yield "[Service]"
         yield "Type=oneshot"
-        yield "# The main process alone: USR1 would end the commands that it runs. Before systemd 252: --kill-who=main."
+        yield "# The signal goes only to the main process, because it may end the commands that this process runs."
+        yield "# Before systemd 252 the option is --kill-who=main."
         systemctl = [unit_command.system_program("systemctl"), *(["--user"] if self._is_users else [])]
         kill = [*systemctl, "kill", "--kill-whom=main", f"--signal={name}", f"{self._name}.service"]
         yield f"ExecStart={unit_syntax.command(kill)}"
