@@ -176,7 +176,7 @@ def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplo
     group, last = capfd.readouterr().out.split()
     assert last == "bye"
     gone(int(group))
-    assert "it went on for longer than the timeout of 0.3 seconds" in caplog.text
+    assert "it took longer than the timeout of 0.3 seconds" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_reader_that_has_stopped_reading(start: Callable[..., Flagman], fifo: 
         line = "echo pid $$ >&2; while :; do echo a flood; done"
         daemon = start("--usr1", "sh", line, "--timeout", "1s", prefix=prefix).ready().signal(USR1)
         group = int(daemon.expect_error("pid ").split()[1])
-        daemon.expect_error("went on for longer than the timeout of 1 seconds")
+        daemon.expect_error("took longer than the timeout of 1 seconds")
         gone(group)
         daemon.signal(TERM)
         assert daemon.status() == 0
@@ -372,7 +372,7 @@ def test_a_command_that_may_not_be_killed(
         engine.follow(engine.choices, once=True)
         engine.raise_flag("usr1")
         engine.run()
-        assert "cannot be killed, and is left behind" in caplog.text
+        assert "cannot be killed, and goes on" in caplog.text
         pid = int((tmp_path / "pid").read_text(encoding="ascii"))
         assert [left.pid for left in action._left] == [pid]
         monkeypatch.setattr(os, "killpg", real)

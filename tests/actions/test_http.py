@@ -253,7 +253,7 @@ def test_a_slow_server_is_a_failure(server: Server, path: str, caplog: pytest.Lo
         engine.set_up("usr1", HttpAction, "GET", f"{server.url}/{path}")
         engine.raise_flag("usr1")
         assert engine.run() is Outcome.FAILED
-    assert "it went on for longer than the timeout of 0.2 seconds" in caplog.text
+    assert "it took longer than the timeout of 0.2 seconds" in caplog.text
     assert HttpAction.default_timeout == 30
 
 

@@ -437,5 +437,5 @@ def test_no_line_is_lost_at_a_timeout(tmp_path: Path) -> None:
 def test_an_alarm_that_an_action_has_taken_is_taken_back(start: Start) -> None:
     """Or no timeout would end anything any more."""
     daemon = start("--timeout", "100ms", "--usr1", "acts:TakesAlarm", "--usr1", "sh", "sleep 1000").ready().signal(USR1)
-    daemon.expect_error("went on for longer than the timeout")
+    daemon.expect_error("took longer than the timeout")
     daemon.stop()

@@ -174,7 +174,7 @@ def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> Non
     settle(daemon.process.pid)
     daemon.signal(TERM).expect("gate: cleanup", "")
     assert daemon.status() == 0
-    daemon.expect_error("it went on for longer than the stop timeout of 0.05 seconds")
+    daemon.expect_error("it took longer than the stop timeout of 0.05 seconds")
 
 
 def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> None:

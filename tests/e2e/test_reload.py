@@ -241,7 +241,7 @@ root = {handlers = ["own"], level = "%s"}"""
 
 TAKEN = {
     "reload": "The new configuration has no action `reload`: restart flagman to load later changes",
-    "print": "HUP has no actions any more: from now on it ends this daemon",
+    "print": "HUP has no actions any more: from now on it stops this daemon",
 }
 
 
@@ -271,7 +271,7 @@ def test_a_hang_up_that_means_nothing(start: Start, tmp_path: Path) -> None:
     path.write_text(on("USR2", "reload") + on("HUP", "print", "x"), encoding="utf-8")
     daemon: Flagman = start("-c", str(path), prefix=inheriting(ignored=[HUP])).ready()
     path.write_text(on("USR2", "reload"), encoding="utf-8")
-    daemon.signal(USR2).expect_error("HUP has no actions any more: from now on it means nothing")
+    daemon.signal(USR2).expect_error("HUP has no actions any more: from now on it has no effect")
     daemon.signal(HUP).stop("init", "cleanup")
 
 
@@ -535,7 +535,7 @@ def test_a_plugin_that_takes_the_signals(start: Start, tmp_path: Path, *, is_goo
     configured.reload(*bindings)
     daemon = configured.daemon.expect("init").signal(USR1).expect("before")
     if is_good:
-        daemon.expect_error("went on for longer than the timeout")
+        daemon.expect_error("took longer than the timeout")
     daemon.stop("cleanup")
 
 

@@ -246,7 +246,7 @@ class Late(Sound):
 def test_a_run_that_returns_a_coroutine() -> None:
     """It has failed, since nothing has run."""
     late = Late()
-    with pytest.raises(ActionFailed, match=r"run\(\) has returned something to be awaited"):
+    with pytest.raises(ActionFailed, match=r"run\(\) has returned an awaitable"):
         late._run()
     late._close()
 

@@ -472,7 +472,7 @@ def test_a_run_beyond_its_timeout_is_interrupted_and_has_failed(
         engine.set_up("usr1", Recorder, "a")
         during_run(lambda _: hang())
         assert play(engine, "usr1") is Outcome.FAILED
-    assert "Action `Recorder` failed: it went on for longer than the timeout of 0.05 seconds" in caplog.messages
+    assert "Action `Recorder` failed: it took longer than the timeout of 0.05 seconds" in caplog.messages
     assert JOURNAL == ["set up a", "run a", "tear down a"]
 
 
@@ -570,7 +570,7 @@ def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture
             play(engine, "usr1", "usr2")
     finally:
         signals.close()
-    assert "Action `Impatient` failed: it went on for longer than the timeout of 0.02 seconds" in caplog.messages
+    assert "Action `Impatient` failed: it took longer than the timeout of 0.02 seconds" in caplog.messages
 
 
 def test_a_fork_in_a_scheduled_call_makes_no_second_engine() -> None:
@@ -635,9 +635,9 @@ def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"overlap": "queue"}, "overlap: 'queue' is none of ignore, rerun"),
-        ({"on_error": None}, "on_error: None is none of continue, close, exit"),
-        ({"output": "file"}, "output: 'file' is none of inherit, log, null"),
+        ({"overlap": "queue"}, "overlap: 'queue' is not one of ignore, rerun"),
+        ({"on_error": None}, "on_error: None is not one of continue, close, exit"),
+        ({"output": "file"}, "output: 'file' is not one of inherit, log, null"),
         ({"timeout": 0}, "timeout: 0 is neither None nor a number of seconds from 0 to 100000000"),
         ({"timeout": 1e300}, "timeout: 1e.300 is neither"),
         ({"timeout": True}, "timeout: True is neither"),

@@ -304,8 +304,8 @@ def test_code_is_interrupted_once_for_each_reason(handlers: list[tuple[signal.Si
     interrupter.call_within(0.01, hang)
     interrupter.close()
     assert reasons == [
-        "it went on for longer than the timeout of 0.01 seconds",
-        "it went on for longer than the stop timeout of 0.01 seconds",
+        "it took longer than the timeout of 0.01 seconds",
+        "it took longer than the stop timeout of 0.01 seconds",
         "insisting",
     ]
 

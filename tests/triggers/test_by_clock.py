@@ -173,7 +173,7 @@ def test_no_burst_after_a_suspend(caplog: pytest.LogCaptureFixture) -> None:
 
     history.at(25, code=suspend)
     assert [moment for moment, _ in history.play(1055)] == [10, 20, 1029, 1030, 1040, 1050]
-    assert "`every-10s` comes late and stands for 100 ticks" in caplog.messages
+    assert "`every-10s` is late; its run covers 100 ticks" in caplog.messages
 
 
 @given(

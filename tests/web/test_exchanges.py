@@ -450,7 +450,7 @@ def test_a_chunk_of_no_length(start: Start, serve: Callable[..., Raw]) -> None:
     # What measures the coverage must not be interrupted in the middle of a flood.
     unmeasured = {name: None for name in os.environ if name.startswith("COVERAGE")}
     daemon = start("--timeout", "500ms", "--usr1", "http", "GET", server.url, environment=unmeasured).ready()
-    daemon.signal(signal.SIGUSR1).expect_error("went on for longer than the timeout")
+    daemon.signal(signal.SIGUSR1).expect_error("took longer than the timeout")
     assert int(status_of(daemon.process.pid)["VmHWM"].split()[0]) < 100_000
     daemon.stop()
 
@@ -734,7 +734,7 @@ def test_a_timeout_ends_every_step(  # noqa: PLR0917 - what servers need
         action._close()
     else:
         assert bounded(*words, timeout=0.2) is Outcome.FAILED
-        assert "it went on for longer than the timeout of 0.2 seconds" in caplog.text
+        assert "it took longer than the timeout of 0.2 seconds" in caplog.text
     full.close()
     first.close()
     server.close()

@@ -158,7 +158,7 @@ class Process:
             ended = self._kill_rest()
             self._close()
         if not ended:
-            logger.error("`%s` cannot be killed, and is left behind", self._shown)
+            logger.error("`%s` cannot be killed, and goes on", self._shown)
         return ended
 
     def forget(self) -> None:

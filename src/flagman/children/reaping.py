@@ -73,7 +73,7 @@ def wait_for(pid: int) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     result = os.waitid(os.P_PID, pid, os.WEXITED)
     if result is None:  # it never is without WNOHANG
-        raise ChildProcessError(f"nothing is known about the child {pid}")
+        raise ChildProcessError(f"the state of the child {pid} is unknown")
     return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
 
 

@@ -216,7 +216,7 @@ class Action(ABC):
             raise ActionClosed(f"{type(self).__name__} was closed before this run")
         result: object = self.run()
         if hasattr(result, "__await__"):
-            raise ActionFailed("run() has returned something to be awaited, which nobody does; it must not be async")
+            raise ActionFailed("run() has returned an awaitable, which flagman does not await; it must not be async")
 
     def __del__(self) -> None:
         if not self._closed:

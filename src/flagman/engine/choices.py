@@ -76,7 +76,7 @@ class Choices:
 
 def _check(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ValueError(f"{name}: {value!r} is none of {', '.join(known)}")
+        raise ValueError(f"{name}: {value!r} is not one of {', '.join(known)}")
 
 
 def _is_count(value: object) -> bool:

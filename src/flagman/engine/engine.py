@@ -210,7 +210,7 @@ class Engine(Doors):
             stack.callback(self._lowering.by_flag.clear)
             stack.callback(self._roster.close_all)
         if self._roster.torn_down_badly is not None:
-            raise TearDownError("a tear_down failed; the log tells which") from self._roster.torn_down_badly
+            raise TearDownError("a tear_down failed; the log shows which") from self._roster.torn_down_badly
 
     def __enter__(self) -> Self:
         return self

@@ -115,7 +115,7 @@ class Roster:
             logger.warning("Received `ActionClosed`; removing action `%s`", type(action).__name__, exc_info=True)
             return "gone"
         except SkipRest as reason:
-            logger.info("Action `%s` ends the turn of its bundle: %s", type(action).__name__, reason)
+            logger.info("Action `%s` skips the rest of its bundle: %s", type(action).__name__, reason)
             verdict = "skip"
         except (ActionFailed, ActionTimedOut) as failure:
             logger.error("Action `%s` failed: %s", type(action).__name__, failure)  # noqa: TRY400 - it says it all

@@ -83,7 +83,7 @@ class Reloader:
             logger.debug("The error that ended the reload:", exc_info=True)
         except BaseException as error:  # sys.exit() in a plugin, too: the daemon is stopped by signals
             problems = [f"{type(error).__name__}: {one_line(error)}"]
-            logger.exception("An error that nobody has foreseen")
+            logger.exception("An unexpected error ended the reload")
         for problem in problems:
             logger.error("Reload failed, the old configuration stays: %s", problem)
         if not self._engine.stopping:
@@ -112,7 +112,7 @@ class Reloader:
             for member in reversed(plan.old):
                 more_time.progress("Tearing down", member.name)
                 self._engine.discard([member])
-        logger.info("Reloaded: %d actions are new, %d have gone", len(plan.new), len(plan.old))
+        logger.info("Reloaded: %d actions are new, %d were removed", len(plan.new), len(plan.old))
         self._warn(before, plan.settings)
 
     def _warn(self, before: Settings, after: Settings) -> None:
@@ -120,7 +120,7 @@ class Reloader:
         if before.reloads() and not after.reloads():
             logger.warning("The new configuration has no action `reload`: restart flagman to load later changes")
         if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
-            meaning = "ends this daemon" if self._dispositions.hangup_stops else "means nothing"
+            meaning = "stops this daemon" if self._dispositions.hangup_stops else "has no effect"
             logger.warning("HUP has no actions any more: from now on it %s", meaning)
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:

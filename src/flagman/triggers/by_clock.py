@@ -138,7 +138,7 @@ class Every:
             return  # all of its actions have closed
         ticks = self._tick_now()
         if ticks > 1:
-            logger.info("`%s` comes late and stands for %d ticks", self._flag, ticks)
+            logger.info("`%s` is late; its run covers %d ticks", self._flag, ticks)
 
     def _tick_now(self) -> int:
         """Raise the flag for all ticks that are due; tell how many."""
