@@ -111,7 +111,7 @@ def test_a_child_starts_clean(start: Callable[..., Flagman]) -> None:
     [
         ("sh 'echo one; echo two >&2; exit 3'", r"`sh -c echo one; echo two >&2; exit 3` exited with status 3"),
         ("sh 'kill -9 $$'", r"was killed by KILL$"),
-        ("sh 'kill -USR1 $$'", r"was killed by USR1, the signal for which it was started: .*--kill-whom=main"),
+        ("sh 'kill -USR1 $$'", r"was killed by USR1, the signal for which it was started, .*--kill-whom=main"),
         ("exec /no/such/program", r"`/no/such/program` cannot be started: No such file or directory"),
         ("exec /etc", r"`/etc` cannot be started: (Permission denied|Is a directory)"),
     ],
@@ -437,7 +437,7 @@ def test_a_stolen_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
             return real(self)
 
         monkeypatch.setattr(reaping.Child, "has_ended", steal)
-        with pytest.raises(ActionFailed, match="something else has taken its exit status"):
+        with pytest.raises(ActionFailed, match="other code has collected its exit status"):
             driver.run()
         assert descriptors() == before
 
@@ -455,7 +455,7 @@ def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd:
 @pytest.mark.parametrize("words", [[""], ["a\0b"], ["echo", "a\0b"], ["--timeout", "5s", "true"]])
 def test_impossible_commands(words: list[str]) -> None:
     """They are the user's mistake."""
-    with pytest.raises(ValueError, match=r"is empty|NUL|'--timeout' is no program"):
+    with pytest.raises(ValueError, match=r"is empty|NUL|'--timeout' is not a program"):
         ExecAction.check_arguments(*words)
 
 

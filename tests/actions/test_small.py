@@ -71,7 +71,7 @@ def test_log(start: Callable[..., Flagman]) -> None:
 @pytest.mark.parametrize("level", ["", "loud", "warn", "notset", "10"])
 def test_log_knows_five_levels(level: str) -> None:
     """And no others."""
-    with pytest.raises(ValueError, match="is not a level; there are debug, info, warning, error, critical"):
+    with pytest.raises(ValueError, match="is not a log level; the levels are debug, info, warning, error, critical"):
         LogAction.check_arguments(level, "hi")
 
 

@@ -212,7 +212,7 @@ MISTAKES = {
     "[[on]] #1: key 'args': print: takes 1 argument (message: str), got none": (
         "[[on]]\nsignal = 'HUP'\naction = 'print'"
     ),
-    "[[on]] #1: key 'args': log: 'loud' is not a level": (
+    "[[on]] #1: key 'args': log: 'loud' is not a log level": (
         "[[on]]\nsignal = 'HUP'\naction = 'log'\nargs = ['loud', 'x']"
     ),
     "[[on]] #1: key 'overlap': 'x' is none of": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noverlap = 'x'",

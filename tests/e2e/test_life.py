@@ -467,7 +467,7 @@ def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[s
     [
         (
             ["--usr1", "bogus"],
-            ["STATUS=Failed: --usr1: unknown action 'bogus'; flagman --list names them all\nEXIT_STATUS=2"],
+            ["STATUS=Failed: --usr1: unknown action 'bogus'; flagman --list shows all actions\nEXIT_STATUS=2"],
         ),
         (
             ["--usr1", "signal", "HUP", "4999999"],

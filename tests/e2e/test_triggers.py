@@ -257,7 +257,7 @@ def test_check(tmp_path: Path) -> None:
         ("--signal", "--signal takes a NAME, an action and its arguments"),
         ("--signal USR3 print x", "--signal: 'USR3' is not a signal; did you mean"),
         ("--signal WINCH", "--signal WINCH takes an action and its arguments, but nothing follows"),
-        ("--usr1 log loud x", "--usr1 log: 'loud' is not a level"),
+        ("--usr1 log loud x", "--usr1 log: 'loud' is not a log level"),
         ("--usr1 touch ''", "--usr1 touch: '' is not a path"),
         ("--usr1 exec ''", "--usr1 exec: the name of the program is empty"),
         ("--usr1 stop now", "--usr1 stop: takes no arguments, got 1: 'now'"),

@@ -85,7 +85,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
     def _unknown(self, name: ActionName) -> UnknownActionError:
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 
-        hint = did_you_mean(name, self, otherwise="; flagman --list names them all")
+        hint = did_you_mean(name, self, otherwise="; flagman --list shows all actions")
         trouble = "".join(f"; the distribution {where!r} is broken: {what}" for where, what in self.broken.items())
         return UnknownActionError(f"unknown action {name!r}{hint}{trouble}")
 

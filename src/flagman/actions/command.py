@@ -37,7 +37,7 @@ class ExecAction(Action):
         if not words[0]:
             raise ValueError("the name of the program is empty")
         if words[0].startswith("-"):
-            raise ValueError(f"{words[0].partition('=')[0]!r} is no program; flagman's own options come first")
+            raise ValueError(f"{words[0].partition('=')[0]!r} is not a program; flagman's own options come first")
         _check_words(*words)
 
     def _prepare(self, program: str, words: tuple[str, ...], name: str) -> None:
@@ -103,7 +103,7 @@ class ExecAction(Action):
             return process.wait()
         except ChildProcessError:
             process.forget()  # its number may mean another process by now
-            raise ActionFailed(f"`{self._shown}` has ended, but something else has taken its exit status") from None
+            raise ActionFailed(f"`{self._shown}` has ended, but other code has collected its exit status") from None
         except BaseException as error:
             if not process.end(self.grace):
                 self._left.append(process)
@@ -120,8 +120,8 @@ class ExecAction(Action):
         said = f"was killed by {name}"
         if self.engine.turn.trigger == name.lower():
             said += (
-                ", the signal for which it was started: somebody sends that to the whole service."
-                " Send it to flagman's main process alone, as `systemctl kill --kill-whom=main` does"
+                ", the signal for which it was started, so that signal probably goes to the whole service."
+                " Send it only to flagman's main process, as `systemctl kill --kill-whom=main` does"
             )
         return said
 

@@ -119,7 +119,7 @@ class HttpAction(Action):
             raise ActionFailed(f"{self._shown}: {said}{f': {_clean(words)}' if words.strip() else ''}")
         answer.read_to_the_end()
         if not is_sent:
-            raise ActionFailed(f"{self._shown}: {said}, but it has not taken all of the body")
+            raise ActionFailed(f"{self._shown}: {said}, but the server has not read the whole body")
         logger.info("%s: %s", self._shown, said)
         return None
 
@@ -134,14 +134,14 @@ class HttpAction(Action):
         there = _USER.sub("//", shown(leads))
         scheme = leads.partition(":")[0].lower()
         if self._request.method not in ("GET", "HEAD"):
-            raise ValueError(f"since the method is {self._request.method}")
+            raise ValueError(f"because the method is {self._request.method}")
         if scheme not in PORTS or (url.scheme, scheme) == ("https", "http"):
-            raise ValueError(f"it leads from {url.scheme} to {there}")
+            raise ValueError(f"because it leads from {url.scheme} to {there}")
         if redirects == _MOST_REDIRECTS:
-            raise ValueError(f"it is one more than {_MOST_REDIRECTS} in a row")
+            raise ValueError(f"because {_MOST_REDIRECTS} in a row were followed already")
         new = url.joined(location)
         if url.path and (new.scheme, new.authority) != (url.scheme, url.authority):
-            raise ValueError(f"it leads from the socket to {there}")
+            raise ValueError(f"because it leads from the socket to {there}")
         return new
 
     def _ask(self, url: Url, limit: float, stack: ExitStack, *, has_body: bool) -> tuple[Answer, bool]:

@@ -26,7 +26,7 @@ class ReloadAction(Action):
         :raises UsageError: if there is none
         """
         if not self.engine.offers("reload"):
-            raise UsageError("there is no configuration file; name one with --config")
+            raise UsageError("there is no configuration file; give one with --config")
 
     def run(self) -> None:
         """Ask the engine for a reload."""

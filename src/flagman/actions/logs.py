@@ -29,7 +29,7 @@ class LogAction(Action):
     def check_arguments(cls, level: str, *_: str) -> None:
         """Refuse other levels."""
         if level.lower() not in _LEVELS:
-            raise ValueError(f"{level!r} is not a level; there are {', '.join(_LEVELS)}")
+            raise ValueError(f"{level!r} is not a log level; the levels are {', '.join(_LEVELS)}")
 
     def run(self) -> None:
         """Log the message."""

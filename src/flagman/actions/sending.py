@@ -75,7 +75,7 @@ class SignalAction(Action):
     def _send_to_file(self, path: str) -> None:
         pid = _read(path)
         if not send(pid, self._signum, lambda: _read(path) == pid):
-            raise ProcessLookupError(f"the file has changed since it named {pid}")
+            raise ProcessLookupError(f"the file has changed since it contained the pid {pid}")
 
     def tear_down(self) -> None:
         """Forget the target."""

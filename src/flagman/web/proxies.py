@@ -33,9 +33,9 @@ class Proxy:
             parts = urlsplit(value if "://" in value else f"http://{value}")
             port = _port(parts)
             if parts.scheme not in PORTS:
-                raise ValueError(f"it is one for {parts.scheme}, not for http or https")  # noqa: TRY301 - as others
+                raise ValueError(f"its scheme is {parts.scheme}, not http or https")  # noqa: TRY301 - as others
             if port == 0:
-                raise ValueError("no server can have its port")  # noqa: TRY301 - as above
+                raise ValueError("its port cannot be 0")  # noqa: TRY301 - as above
             self.host = host_of(parts, value.rpartition("@")[2])
         except ValueError as error:
             raise ValueError(f"the proxy that {name} names cannot be used: {error}") from None

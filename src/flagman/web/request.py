@@ -61,7 +61,7 @@ class Header:
             os.close(descriptor)
         value = data.strip(b" \t\r\n")
         if not value or len(data) > _LONGEST or _CONTROL.search(value):
-            raise ValueError(f"what {shown(self._file)} holds cannot be the header {self.name}")
+            raise ValueError(f"the content of {shown(self._file)} cannot be used as the header {self.name}")
         return value.decode("latin-1")
 
 
@@ -144,13 +144,13 @@ def _parse_header(word: str) -> Header:
     if not colon or not _TOKEN.fullmatch(name):
         raise ValueError(f"{word!r} is not of the form {_HEADER}Name: value, or {_HEADER}Name:@FILE")
     if name.lower() in _OURS:
-        raise ValueError(f"the header {name} follows from the body, and cannot be chosen")
+        raise ValueError(f"the header {name} follows from the body, and cannot be set")
     if value.startswith(_FILE):  # only right behind the colon, because a value may begin with @, too
         if value == _FILE or "\0" in value:
             raise ValueError(f"{word!r} names no file")
         return Header(name, "", file=value.removeprefix(_FILE))
     if not _is_value(value):
-        raise ValueError(f"{word!r} contains a character that no header can have")
+        raise ValueError(f"{word!r} contains a character that no header may contain")
     return Header(name, value.strip())
 
 

@@ -57,7 +57,7 @@ class Url:
         #: The host as it is looked up: in ASCII and without brackets; an IPv6 address may have a zone behind a %.
         self.host = host_of(parts, text)
         if port == 0:
-            raise ValueError(f"{text!r} has a port that no server can have")
+            raise ValueError(f"{text!r} has the port 0, which cannot be used")
         self.port = port or PORTS[self.scheme]
         #: The path and the query, which the host is asked for.
         self.target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -114,7 +114,7 @@ def host_of(parts: SplitResult, text: str) -> str:
     if place.startswith("["):
         match = _BRACKETS.fullmatch(place)
         if match is None:
-            raise ValueError(f"{text!r} has no host that is an address in brackets")
+            raise ValueError(f"{text!r} has brackets, but no address in them")
         from ipaddress import IPv6Address  # noqa: PLC0415 - only for addresses
 
         IPv6Address(match[1])
@@ -134,7 +134,7 @@ def ascii_host(name: str) -> str:
     :raises ValueError: if it is not the name of a host
     """
     if found := _DISPUTED.search(name):
-        raise ValueError(f"{name!r} contains {found[0]!r}: write the host as it is looked up, beginning with xn--")
+        raise ValueError(f"{name!r} contains {found[0]!r}: write the host in its ASCII form, which begins with xn--")
     try:
         return name.encode("idna").decode("ascii")
     except UnicodeError as error:
@@ -147,5 +147,5 @@ def _split_unix(url: str) -> tuple[str, str]:
     if not path.startswith("/") or not colon:
         raise ValueError(f"{url!r} is not of the form {_UNIX}/path.sock:/request/path")
     if "\0" in path or len(os.fsencode(path)) > _LONGEST_PATH:
-        raise ValueError(f"{url!r} has a path that no socket can have: at most {_LONGEST_PATH} bytes")
+        raise ValueError(f"{url!r} has a socket path that is too long: at most {_LONGEST_PATH} bytes")
     return path, f"/{request}"
