@@ -66,7 +66,7 @@ def create_action_bundles(bindings: Mapping[FlagName, object]) -> int:
         if flag in flags:
             wanted.extend((flag, KNOWN_ACTIONS[name], arguments) for name, *arguments in _words(flag, actions))
         elif isinstance(actions, list):
-            raise UsageError(f"unknown flag {flag!r}; there are {', '.join(flags)}")
+            raise UsageError(f"unknown flag {flag!r}; the flags are {', '.join(flags)}")
     for flag, action, arguments in wanted:
         _engine().set_up(flag, action, *arguments)
     return len(wanted)

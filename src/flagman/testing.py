@@ -228,7 +228,7 @@ class Daemon:
                 return self._socket.recv(65536).decode()
             if ended:
                 said = self.err.next()
-                raise AssertionError(f"it has ended with status {self.process.returncode}, and said: {said!r}")
+                raise AssertionError(f"it has ended with status {self.process.returncode}, and printed: {said!r}")
         raise AssertionError(f"no notification within {DEADLINE} s")
 
     def pending(self) -> list[str]:

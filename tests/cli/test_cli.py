@@ -182,8 +182,8 @@ def test_all_options() -> None:
         ("--verb", "unknown option '--verb'; did you mean '--verbose'?"),
         ("-x", "unknown option '-x'; see flagman --help"),
         ("--umask 8 --usr1 print x", "argument --umask: '8' is not an octal number, such as 027"),
-        ("--umask 0 --usr1 print x", "argument --umask: '0' would let everybody write; take 022, 027 or 077"),
-        ("--check --user nobodyx --usr1 print x", "user 'nobodyx': there is none of this name"),
+        ("--umask 0 --usr1 print x", "argument --umask: '0' would let all users write; use 022, 027 or 077"),
+        ("--check --user nobodyx --usr1 print x", "user: no such user 'nobodyx'"),
         ("print x", "'print' belongs to no option; an action follows the signal that runs it: --usr1 print hello"),
         ("--usr1 print", "--usr1 print: takes 1 argument (message: str), got none"),
         ("--usr1 prnt hi", "--usr1: unknown action 'prnt'; did you mean 'print'?"),
@@ -193,7 +193,7 @@ def test_all_options() -> None:
         ("--stop-timeout soon", "argument --stop-timeout: 'soon' is not a span of time such as 90, 250ms"),
         ("--stop-timeout -1", "argument --stop-timeout: "),
         ("--stop-timeout=nan", "'nan' is not a span of time"),
-        ("--stop-timeout=2000d", "'2000d' is longer than 100000000 seconds"),
+        ("--stop-timeout=2000d", "'2000d' is too long; the longest span is 100000000 seconds"),
         ("--list=x", "argument -l/--list: ignored explicit argument 'x'"),
     ],
 )
@@ -300,7 +300,7 @@ def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., 
         ("-c {file} --usr1 print hi -c /no/such", "/no/such: cannot be read"),
         ("--usr1 exec --timeout 5s true", "'--timeout' is not a program; flagman's own options come first"),
         ("--usr1 exec 'a b' --signal HUP x", "write exec -- 'a b' ... --signal ..."),
-        ("--usr1 http POST http://localhost/ -- -x", "which is written http -- POST"),
+        ("--usr1 http POST http://localhost/ -- -x", "write http -- POST"),
     ],
 )
 def test_what_stands_at_a_wrong_place(

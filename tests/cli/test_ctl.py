@@ -61,7 +61,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert files(tmp_path) == ["notes"]
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == f"flagmanctl: error: {tmp_path} is not empty; nothing is overwritten\n"
+    assert captured.err == f"flagmanctl: error: {tmp_path} is not empty, and nothing is overwritten\n"
 
 
 @pytest.mark.parametrize("exists", [True, False])

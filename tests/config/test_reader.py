@@ -170,14 +170,15 @@ MISTAKES = {
     "is not TOML: ": "[flagman",
     "is not TOML: Cannot overwrite a value": "a = 1\na = 2",
     "table 'onn': unknown; did you mean 'on'?": "[[onn]]",
+    "key 'signal': stands outside of a table; begin with [flagman] or [[on]]": "signal = 'USR1'",
     "flagman: is not a table; write [flagman]": "flagman = 1",
     "on: is not an array of tables; write [[on]]": "[on]\nsignal = 'USR1'",
     "logging: is not a table; write [logging]": "logging = 3",
     "[flagman]: key 'overlp': unknown; did you mean 'overlap'?": "[flagman]\noverlp = 'ignore'",
     "[flagman]: key 'list': unknown": "[flagman]\nlist = true",
     "[flagman]: key 'stop_timeout': unknown; did you mean 'stop-timeout'?": "[flagman]\nstop_timeout = 1",
-    "[flagman]: key 'overlap': 'never' is none of ignore, rerun": "[flagman]\noverlap = 'never'",
-    "[flagman]: key 'on-error': 'close!' is none of continue, close, exit; did you mean 'close'?": (
+    "[flagman]: key 'overlap': 'never' is not one of ignore, rerun": "[flagman]\noverlap = 'never'",
+    "[flagman]: key 'on-error': 'close!' is not one of continue, close, exit; did you mean 'close'?": (
         "[flagman]\non-error = 'close!'"
     ),
     "[flagman]: key 'overlap': is not a string": "[flagman]\noverlap = 1",
@@ -185,10 +186,10 @@ MISTAKES = {
     "[flagman]: key 'timeout': is not a string or a number": "[flagman]\ntimeout = true",
     "[flagman]: key 'timeout': '-1' is not a span": "[flagman]\ntimeout = -1",
     "[flagman]: key 'timeout': 'nan' is not a span": "[flagman]\ntimeout = nan",
-    "[flagman]: key 'max-failures': '1.5' is not a number of times": "[flagman]\nmax-failures = 1.5",
+    "[flagman]: key 'max-failures': '1.5' is not a whole number": "[flagman]\nmax-failures = 1.5",
     "[flagman]: key 'once': is neither true nor false": "[flagman]\nonce = 'yes'",
     "[flagman]: key 'verbose': is not a number, such as 1": "[flagman]\nverbose = true",
-    "[flagman]: key 'log-level': 'loud' is none of": "[flagman]\nlog-level = 'loud'",
+    "[flagman]: key 'log-level': 'loud' is not one of": "[flagman]\nlog-level = 'loud'",
     "[flagman]: key 'log-file': 'a\\x00b' is not a path": '[flagman]\nlog-file = "a\\u0000b"',
     "[flagman]: key 'verbose': is not a number": f"[flagman]\nverbose = 0x{'f' * 5000}",
     "[[on]] #1: key 'signal': is not a string": f"[[on]]\naction = 'stop'\nsignal = 0x{'f' * 5000}",
@@ -215,7 +216,7 @@ MISTAKES = {
     "[[on]] #1: key 'args': log: 'loud' is not a log level": (
         "[[on]]\nsignal = 'HUP'\naction = 'log'\nargs = ['loud', 'x']"
     ),
-    "[[on]] #1: key 'overlap': 'x' is none of": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noverlap = 'x'",
+    "[[on]] #1: key 'overlap': 'x' is not one of": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noverlap = 'x'",
     "[[on]] #1: key 'output': unknown": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noutput = 'log'",
     "[[on]] #1: key 'actoin': unknown; did you mean 'action'?": "[[on]]\nsignal = 'HUP'\nactoin = 'stop'",
 }
@@ -258,7 +259,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_file_without_actions(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
     """There is nothing to do, as without a file; actions of the command line will do."""
     assert cli.main(["flagman", "-c", write("")]) == 2
-    assert "no actions are configured" in capsys.readouterr().err
+    assert "binds no action" in capsys.readouterr().err
     assert cli.main(["flagman", "-c", write(""), "--usr1", "stop", "--check"]) == 0
 
 
@@ -397,7 +398,7 @@ def test_what_toml_cannot_say(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["flagman", "--print-config", "--usr1", "touch", "/tmp/\udcff"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "'\\udcff' is not a character, and cannot be written" in captured.err
+    assert "'\\udcff' is not a character that can be written" in captured.err
 
 
 def test_an_early_signal_reaches_all_bindings(

@@ -34,7 +34,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
         (ends.breaks_stdout, "flush\\'\\n'"),
         (ends.fails_detached, "ZeroDivisionError: division by zero\\n'"),
         (ends.detaches_twice, "RuntimeError: detach() has run already\\n'"),
-        (ends.loses_a_stage, "has been replaced by something that does not run it\\n'"),
+        (ends.loses_a_stage, "has been replaced by something that does not call it\\n'"),
         (ends.with_an_impossible_root, "cannot be entered: "),
         (ends.with_an_impossible_signal, "signal 9: cannot be handled: [Errno 22] Invalid argument\\n'"),
     ],
@@ -126,7 +126,7 @@ def test_a_child_that_outlives_its_start(starter: Starter) -> None:
 def test_a_watcher_that_is_killed(starter: Starter) -> None:
     """Then the start has failed, and there is no daemon behind the back of who has been told so."""
     done = starter.run(ends.loses_its_watcher)
-    assert done.stdout == "1 it is not known what has become of the daemon\n\n"
+    assert done.stdout == "1 the state of the daemon is unknown\n\n"
     starter.wait_for_the_end()
     assert not (starter.directory / "d.pid").exists()
 
@@ -204,7 +204,7 @@ def test_a_daemon_that_ignores_the_stop(starter: Starter) -> None:
     """It learns, when it is ready, that nobody waits any longer, and ends."""
     done = starter.run(ends.ignores_the_stop)
     assert done.stdout == "1\n"
-    assert "nobody waits for this daemon any more" in (starter.directory / "err").read_text(encoding="utf-8")
+    assert "no process waits for this daemon any more" in (starter.directory / "err").read_text(encoding="utf-8")
     assert not (starter.directory / "d.pid").exists()
 
 

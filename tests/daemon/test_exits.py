@@ -204,7 +204,7 @@ def test_a_block_around_a_daemon(starter: Starter) -> None:
     """In the foreground the pid file is still the block's; a lock that is sealed for its parent no daemon can have."""
     done = starter.run(exits.in_a_block)
     assert (done.returncode, done.stderr) == (0, "")
-    said = "the pid file belongs to this process; acquire() it without seal() for the daemon"
+    said = "this process has sealed the pid file; only acquire() it, and the daemon seals it"
     assert done.stdout == f"ran\nTrue\n{said}\nTrue\n"
     assert left(starter) == []
 

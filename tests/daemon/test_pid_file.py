@@ -102,7 +102,7 @@ def test_what_nobody_holds_is_taken_over(path: Path, text: str, caplog: pytest.L
     assert read_pid(path) is None
     with PidLockFile(path):
         assert read_pid(path) == os.getpid()
-    assert f"Took the pid file {path} over: " in caplog.text
+    assert f"Took over the pid file {path}: " in caplog.text
 
 
 @pytest.mark.parametrize("call", ["open", "flock", "fchmod", "write", "unlink", "rename"])
@@ -211,11 +211,11 @@ def test_a_holder_that_cannot_be_seen(path: Path, monkeypatch: pytest.MonkeyPatc
     try:
         assert read_pid(path) is None
         monkeypatch.setattr(os, "major", lambda _: 0xFFF)
-        with pytest.raises(FlagmanError, match="a process that cannot be seen from here holds"):
+        with pytest.raises(FlagmanError, match="a process that is not visible from here has locked"):
             read_pid(path)
         with pytest.raises(AlreadyRunningError, match="pid unknown"):
             PidLockFile(path).acquire()
-        with pytest.raises(FlagmanError, match="cannot be seen"):
+        with pytest.raises(FlagmanError, match="not visible from here"):
             signal_holder(path, signal.SIGTERM)
         monkeypatch.setattr(os, "readlink", lambda _: "1")
         monkeypatch.setattr(holder, "_numbers", lambda _: {1})
@@ -270,7 +270,7 @@ def test_a_start_that_does_not_go_on(path: Path) -> None:
     """Nobody waits for ever until it is his turn."""
     first = PidLockFile(path)
     first._open_directory()
-    with first._turn(), pytest.raises(FlagmanError, match="another start is under way, and does not go on"):
+    with first._turn(), pytest.raises(FlagmanError, match="another start is in progress and does not finish"):
         Impatient(path).acquire()
     first.release()
 
@@ -357,7 +357,7 @@ def test_directories_in_which_others_may_write(tmp_path: Path) -> None:
         os.chown(tmp_path, 0, 12345)
     for mode in (0o777, 0o1777, *([0o775] if os.geteuid() == 0 else [])):
         tmp_path.chmod(mode)
-        with pytest.raises(FlagmanError, match="others may write in the directory"):
+        with pytest.raises(FlagmanError, match="other users may write in the directory"):
             PidLockFile(tmp_path / "x").acquire()
         with PidLockFile(tmp_path / "x", shared=True):
             pass
@@ -382,10 +382,10 @@ def test_the_way_to_a_directory_of_roots(tmp_path: Path) -> None:
         directory._walk(f"{tmp_path}/loop")
     os.chown(tmp_path / "absolute", 12345, -1, follow_symlinks=False)
     for way in ("absolute", "relative"):
-        with pytest.raises(FlagmanError, match=f"since 'absolute' in {tmp_path} is their link$"):
+        with pytest.raises(FlagmanError, match=f"because 'absolute' in {tmp_path} is their link$"):
             directory._walk(f"{tmp_path}/{way}")
     os.chown(tmp_path / "a", 12345, -1)
-    with pytest.raises(FlagmanError, match=f"since they may write in {tmp_path}/a$"):
+    with pytest.raises(FlagmanError, match=f"because they may write in {tmp_path}/a$"):
         directory._walk(f"{tmp_path}/a/b")
 
 
@@ -465,7 +465,7 @@ def test_a_directory_of_a_private_group(tmp_path: Path, monkeypatch: pytest.Monk
     with PidLockFile(tmp_path / "x"):
         pass
     tmp_path.chmod(0o777)
-    with pytest.raises(FlagmanError, match="others may write in the directory"):
+    with pytest.raises(FlagmanError, match="other users may write in the directory"):
         PidLockFile(tmp_path / "x").acquire()
 
 
@@ -477,7 +477,9 @@ def test_directories_of_others(tmp_path: Path) -> None:
         PidLockFile(tmp_path / "x").acquire()
     inner = tmp_path / "inner"
     inner.mkdir(mode=0o755)
-    with pytest.raises(FlagmanError, match=f"others may replace the directory, since they may write in {tmp_path}$"):
+    with pytest.raises(
+        FlagmanError, match=f"other users may replace the directory, because they may write in {tmp_path}$"
+    ):
         PidLockFile(inner / "x").acquire()
     os.chown(tmp_path, 0, -1)
     with PidLockFile(inner / "x"):
@@ -589,6 +591,6 @@ def test_of_the_command(start: Callable[..., Flagman], path: Path) -> None:
     daemon.process.kill()
     daemon.status()
     third = start("--pid-file", str(path), "--usr1", "print", "x")
-    third.expect_error("Took the pid file")
+    third.expect_error("Took over the pid file")
     third.ready().expect("init").stop("cleanup")
     assert not path.exists()

@@ -66,7 +66,7 @@ def test_descriptors_of_others_are_closed(background: Background) -> None:
         (
             ("--user", "nobodyx", "--usr1", "print", "x"),
             1,
-            "flagman: error: user 'nobodyx': there is none of this name",
+            "flagman: error: user: no such user 'nobodyx'",
         ),
         (("--chdir", "/no/such", "--usr1", "print", "x"), 1, "flagman: error: working directory '/no/such': cannot be"),
         (
@@ -74,7 +74,7 @@ def test_descriptors_of_others_are_closed(background: Background) -> None:
             1,
             "flagman: error: stdout '/no/such/x': cannot be",
         ),
-        (("--log-file", "/no/such/x", "--usr1", "print", "x"), 1, "flagman: error: log-file '/no/such/x': cannot be"),
+        (("--log-file", "/no/such/x", "--usr1", "print", "x"), 1, "flagman: error: --log-file '/no/such/x': cannot be"),
     ],
 )
 def test_starts_that_fail(background: Background, arguments: tuple[str, ...], status: int, message: str) -> None:
@@ -261,7 +261,7 @@ def test_root_is_not_led_astray(background: Background, kind: str) -> None:
     PLANTED[kind](place / "log", victim)
     done = background.start("--user", "nobody", "--log-file", str(place / "log"), "--usr1", "print", "x")
     assert done.returncode == 1
-    assert f"flagman: error: log-file '{place}/log': cannot be opened: " in done.stderr
+    assert f"flagman: error: --log-file '{place}/log': cannot be opened: " in done.stderr
     victim = place / "log" if kind == "a file of root's" else victim
     assert victim.read_bytes() == b""
     assert victim.stat().st_uid == 0

@@ -159,7 +159,7 @@ def test_last_words(background: Background, log: tuple[str, ...], mistaken: bool
     path = background.directory / "log" if log else state / "d.errors"
     background.wait_for(path.exists)
     text = path.read_text(encoding="utf-8")
-    assert "an error that nobody has handled\nTraceback" in text
+    assert "because of an unhandled error\nTraceback" in text
     assert ("KeyError: 'a mistake'" if mistaken else "RuntimeError: no tear-down today") in text
     assert state.exists() is not bool(log)
     assert path.stat().st_mode & 0o077 == 0
@@ -280,7 +280,7 @@ def test_a_log_that_nobody_reads(background: Background) -> None:
     words = ["--usr1", "print", "x", "--log-file", str(path)]
     for done in (background.start(*words), background.run(*SCRIPT, *words)):
         assert done.returncode == 1
-        assert f"flagman: error: log-file {str(path)!r}: cannot be opened: No such device or address\n" in done.stderr
+        assert f"flagman: error: --log-file {str(path)!r}: cannot be opened: No such device or address\n" in done.stderr
     assert not list(background.pid_file.parent.iterdir())
 
 

@@ -481,7 +481,7 @@ def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[s
         ),
         (
             ["--usr1", "stop", "--log-file", "/no/such"],
-            ["STATUS=Failed: log-file '/no/such': cannot be opened: No such file or directory\nEXIT_STATUS=1\nERRNO=2"],
+            [f"STATUS=Failed: --log-file '/no/such': cannot be opened: {os.strerror(2)}\nEXIT_STATUS=1\nERRNO=2"],
         ),
     ],
     ids=["usage", "set_up", "log"],

@@ -88,9 +88,9 @@ BROKEN = {
     "is not TOML": "[[on]\n",
     "[[on]] #2: key 'action': unknown action 'prin'; did you mean 'print'?": on("USR2", "prin"),
     "[[on]] #2: key 'signal': 'USR' is not a signal": on("USR", "print", "x"),
-    "[flagman]: key 'overlap': 'yes' is none of": '[flagman]\noverlap = "yes"\n',
+    "[flagman]: key 'overlap': 'yes' is not one of": '[flagman]\noverlap = "yes"\n',
     "setting up the action FailSetUp failed: RuntimeError: no set-up today": on("USR2", "acts:FailSetUp"),
-    "log-file '/no/such/log': cannot be opened: No such file or directory": '[flagman]\nlog-file = "/no/such/log"\n',
+    "--log-file '/no/such/log': cannot be opened: No such file or directory": '[flagman]\nlog-file = "/no/such/log"\n',
     "[logging]: Unable to configure handler 'bad'": (
         '[logging]\nversion = 1\nhandlers.bad.class = "x.Y"\nroot.handlers = ["bad"]\n'
     ),
@@ -400,7 +400,7 @@ def test_there_must_be_a_file() -> None:
     """Else there is nothing to read again."""
     done = run("--hup", "reload")
     assert done.returncode == 2
-    assert done.stderr == "flagman: error: the action 'reload' reads the file of --config again, but there is none\n"
+    assert done.stderr == "flagman: error: the action 'reload' needs a configuration file; give one with --config\n"
 
 
 def test_a_file_without_bindings(start: Start, tmp_path: Path) -> None:
@@ -409,7 +409,7 @@ def test_a_file_without_bindings(start: Start, tmp_path: Path) -> None:
     path.write_text(on("HUP", "reload"), encoding="utf-8")
     daemon: Flagman = start("-c", str(path)).ready()
     path.write_text("", encoding="utf-8")
-    daemon.signal(HUP).expect_error("the old configuration stays: no actions are configured")
+    daemon.signal(HUP).expect_error(f"the old configuration stays: {path} binds no action")
     path.unlink()
     daemon.signal(HUP).expect_error(f"{path}: cannot be read: No such file or directory")
     daemon.stop()

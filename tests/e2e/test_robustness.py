@@ -190,7 +190,7 @@ def test_a_manager_that_does_not_read(start: Start, tmp_path: Path) -> None:
             while True:
                 other.send(b"STATUS=somebody else's")
         daemon: Flagman = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": place}).expect("init")
-        daemon.expect_error("The service manager does not take READY now, it is sent again later")
+        daemon.expect_error("The service manager does not accept READY now; it will be sent again")
         for _ in range(5):
             settle(daemon.process.pid)
             daemon.signal(USR1).expect("x")

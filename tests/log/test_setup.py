@@ -205,7 +205,7 @@ def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Flagman],
             daemon.signal(USR1).expect("done")
         text = old.read_text(encoding="utf-8")
         assert (
-            text.count(f"WARNING:flagman.rotation:log-file '{path}': cannot be opened again, the old file stays in")
+            text.count(f"WARNING:flagman.rotation:--log-file '{path}': cannot be opened again, the old file stays in")
             == 1
         )
         assert text.count("WARNING:flagman.log:one\n") == 2
@@ -249,7 +249,7 @@ def test_streams_that_are_rotated(start: Callable[..., Flagman], tmp_path: Path,
     path.mkdir()
     run_once()
     warning = (
-        f"WARNING:flagman.rotation:{name} '{path}': cannot be opened again, the old file stays in use: Is a directory"
+        f"WARNING:flagman.rotation:--{name} '{path}': cannot be opened again, the old file stays in use: Is a directory"
     )
     if name == "stderr":
         assert old.read_text(encoding="utf-8").splitlines()[2:] == [warning, *expected.splitlines()]

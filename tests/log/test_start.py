@@ -57,7 +57,7 @@ def test_all_records_are_objects(start: Callable[..., Flagman], tmp_path: Path) 
         assert daemon.err.rest() == []
         records = [json.loads(line) for line in (tmp_path / log).read_text(encoding="utf-8").splitlines()]
         assert [record["message"] for record in records[:2]] == ["imported, ['WARNING']", "imported, ['ERROR']"]
-        assert records[2]["message"].startswith(f"Took the pid file {tmp_path}/pid over: ")
+        assert records[2]["message"].startswith(f"Took over the pid file {tmp_path}/pid: ")
         assert records[3]["message"] == f"PID: {daemon.process.pid}"
 
 
@@ -161,7 +161,7 @@ def test_a_plugin_that_never_stops_logging(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err.splitlines() == [
         "WARNING:root:0",
         "WARNING:root:1",
-        "WARNING:flagman.cli:4 more of the first records are lost; 2 were held",
+        "WARNING:flagman.cli:Only the first 2 records of this start were kept; 4 more are lost",
     ]
 
 
@@ -175,10 +175,10 @@ MISTAKES = {
     "--every 0 print x": "--every: '0' is too short",
     "-c /no/such": "/no/such: cannot be read",
     "--pid-file /no/such/pid": "pid file '/no/such/pid': cannot be written",
-    "--log-file /no/such/log": "log-file '/no/such/log': cannot be opened",
+    "--log-file /no/such/log": "--log-file '/no/such/log': cannot be opened",
     "--chdir /no/such": "working directory '/no/such': cannot be entered",
-    "--user no-such-user": "user 'no-such-user': there is none of this name",
-    "--timer 1h": "--timer goes with --print-unit alone",
+    "--user no-such-user": "user: no such user 'no-such-user'",
+    "--timer 1h": "--timer can only be used with --print-unit",
     "--usr2 acts:FailSetUp": "setting up the action FailSetUp failed",
 }
 

@@ -320,7 +320,7 @@ def test_what_must_arrive_is_sent_again(place: str, caplog: pytest.LogCaptureFix
         assert pauses[:3] == [0.02, 0.04, 0.08]
         assert pauses[-1] == 5
         assert [record.getMessage() for record in caplog.records] == [
-            "The service manager does not take RELOADING now, it is sent again later: it does not read its messages"
+            "The service manager does not accept RELOADING now; it will be sent again: it does not read its messages"
         ]
         assert set(messages(manager)) == {"STATUS=more"}
         calls.next()
@@ -354,7 +354,7 @@ def test_where_nobody_tries_again_a_message_waits(place: str, caplog: pytest.Log
         notifier.close()
         assert 0 < asked.pop() <= 1
         assert caplog.records[-1].getMessage() == (
-            "The service manager has not taken READY: it does not read its messages"
+            "The service manager did not accept READY: it does not read its messages"
         )
         assert "READY=1" not in messages(manager)
 
@@ -408,7 +408,7 @@ def test_a_manager_that_has_gone_for_good(place: str, clock: list[float], caplog
     assert (
         caplog.records[-1]
         .getMessage()
-        .startswith("The service manager has not been there for a minute, and was not told READY: ")
+        .startswith("The service manager has been unreachable for a minute; READY was not sent: ")
     )
     notifier.close()
     assert len(caplog.records) == 2
@@ -500,7 +500,8 @@ def test_a_message_that_is_too_long(place: str, caplog: pytest.LogCaptureFixture
         with pytest.raises(NotifyError, match="more than 4096 bytes"):
             loud.notify(f"X_LONG={'x' * 5000}")
         assert messages(manager) == []
-        assert caplog.records[0].getMessage() == "The service manager has not taken X_LONG: it has more than 4096 bytes"
+        said = caplog.records[0].getMessage()
+        assert said == "The service manager did not accept X_LONG: it has more than 4096 bytes"
         quiet.close()
         loud.close()
 

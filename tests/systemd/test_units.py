@@ -114,17 +114,17 @@ def test_timers(spec: str) -> None:
 
 MISTAKES = {
     "--usr1 print a --print-unit --timer banana": "--timer: 'banana' is neither a span",
-    "--usr1 print a --print-unit --timer ''": "argument --timer: it is empty",
+    "--usr1 print a --print-unit --timer ''": "argument --timer: the value is empty",
     "--usr1 print a --print-unit --timer 0s": "--timer: '0s' is too short",
     "--usr1 print a --print-unit --timer '1h\nX=Y'": "--timer: '1h\\nX=Y' is neither",
     "--usr1 print a --print-unit --timer '1h \\'": "--timer: '1h \\\\' is neither",
-    "--every 1h print a --print-unit --timer 1h": "--timer needs an action of a signal that does not stop the daemon",
-    "--signal TERM print a --signal INT print a --print-unit --timer 1h": "--timer needs an action of a signal that",
-    "--usr1 stop --print-unit --timer 1h": "--timer needs an action of a signal that does not stop",
-    "--usr1 print a --timer 1h": "--timer goes with --print-unit alone",
-    "--usr1 print a --user": "--user takes a NAME, except with --print-unit",
-    "--usr1 print a --print-unit --no-systemd": "--print-unit is not for --no-systemd",
-    "--usr1 print a --print-unit --print-config": "--print-unit and --print-config do not go together",
+    "--every 1h print a --print-unit --timer 1h": "--timer needs an action bound to a signal",
+    "--signal TERM print a --signal INT print a --print-unit --timer 1h": "--timer needs an action bound to a signal",
+    "--usr1 stop --print-unit --timer 1h": "--timer needs an action bound to a signal that does not stop",
+    "--usr1 print a --timer 1h": "--timer can only be used with --print-unit",
+    "--usr1 print a --user": "--user takes a NAME; only with --print-unit it may be left out",
+    "--usr1 print a --print-unit --no-systemd": "--print-unit cannot be used with --no-systemd",
+    "--usr1 print a --print-unit --print-config": "--print-unit and --print-config cannot be used together",
     "--print-unit": "no actions are configured",
     "--usr1 prnt --print-unit": "unknown action 'prnt'",
 }
@@ -386,5 +386,5 @@ def test_a_program_that_systemd_does_not_take(place: str) -> None:
 @pytest.mark.parametrize("program", ["python", "", os.fsdecode(b"/opt/\xff")])
 def test_a_program_that_no_unit_can_name(program: str) -> None:
     """It is told."""
-    with pytest.raises(UsageError, match=r"a unit needs the whole path|no unit can say that"):
+    with pytest.raises(UsageError, match=r"a unit needs the full path|it cannot be written in a unit"):
         unit_syntax.command([program])

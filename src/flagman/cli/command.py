@@ -173,7 +173,7 @@ class _Command:
             settings = complete(given, find, file)
             self._log.known = vars(settings)
             if settings.daemon and not asks and not (settings.list or settings.print_config or settings.print_unit):
-                raise UsageError("--config: a file with daemon = true has to be named before the first action")
+                raise UsageError("--config: a file with daemon = true has to be given before the first action")
             if not settings.systemd:
                 self._manager.close()
             if settings.list or settings.check or settings.print_config or settings.print_unit:
@@ -183,7 +183,7 @@ class _Command:
                 return 0
             settings.check_together()
             if settings.daemon and self._is_managed:
-                logger.warning("--daemon: a service manager watches this process, which stays in the foreground")
+                logger.warning("--daemon: a service manager watches this process, so it stays in the foreground")
             if own_process is None and (settings.daemon or settings.shape_the_process()):
                 own_process = self._own_process(detach=False)
             if own_process is not None:
@@ -212,7 +212,7 @@ class _Command:
                 raise
             raise UsageError("with --daemon, --help and --version have to stand before the first action") from None
         if early is not None and early.config and given.config != early.config:
-            raise UsageError("--config: with --daemon, another file has to be named before the first action")
+            raise UsageError("--config: with --daemon, another file has to be given before the first action")
         if early is not None and (given.list or given.check or given.print_config or given.print_unit):
             raise UsageError("with --daemon, --check, --list and --print-... have to stand before the first action")
         return given

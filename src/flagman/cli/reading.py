@@ -75,7 +75,7 @@ class Line:
                 was_asked = self._options.pop("daemon", None) if is_late else None
                 _parse(words, self._options, after_end=number > 0 and not is_late)
                 if is_late and "daemon" in self._options:
-                    raise UsageError("-d, --daemon: it has to stand before the first action, or after a lone ';'")
+                    raise UsageError("-d, --daemon: this has to stand before the first action, or after a lone ';'")
                 if was_asked:
                     self._options["daemon"] = True
         for what, word in self._words.doubtful:
@@ -99,9 +99,7 @@ def _parse(words: Sequence[str], options: dict[str, object], *, after_end: bool)
     except UsageError as error:
         if not after_end:
             raise
-        hint = (
-            "; a lone ';' has ended the action before it, and gets to a program in one word: --usr1='exec find ... ;'"
-        )
+        hint = "; a lone ';' has ended the action before it; to pass ';' to a program, write --usr1='exec find ... ;'"
         raise UsageError(f"{error}{hint}") from None
 
 

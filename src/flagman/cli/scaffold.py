@@ -40,7 +40,7 @@ def create(name: str, directory: Path) -> list[Path]:
     words = _words(name)
     created = not directory.exists()
     if not created and any(directory.iterdir()):
-        raise UsageError(f"{directory} is not empty; nothing is overwritten")
+        raise UsageError(f"{directory} is not empty, and nothing is overwritten")
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     try:
@@ -67,7 +67,7 @@ def _words(name: str) -> dict[str, str]:
     """
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        raise UsageError(f"{name!r} is not a name such as acme-purge: small letters, digits, and single dashes between")
+        raise UsageError(f"{name!r} is not a name such as acme-purge: use lower-case letters, digits and single dashes")
     if name in BUILT_IN:
         raise UsageError(f"{name!r} is the name of a built-in action")
     taken = keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TOOLS

@@ -173,13 +173,13 @@ class CommandLine:
         if _DASHES in words:
             cure = _quoted(name, _DASHES, *words)
             raise UsageError(
-                f"{what} {name}: a lone -- may belong to the action, which is written {cure}, or end flagman's options,"
-                " which is written ';' -- COMMAND"
+                f"{what} {name}: a lone -- is ambiguous: write {cure} if it belongs to the action, or ';' -- COMMAND"
+                " if it ends flagman's options"
             )
         if not action.takes_dashes and (odd := next((word for word in words if word.startswith("-")), None)):
             raise UsageError(
-                f"{what} {name}: {odd.partition('=')[0]!r} looks like an option; those of flagman come first, and an"
-                f" argument that begins so is written {name} -- ..."
+                f"{what} {name}: {odd.partition('=')[0]!r} looks like an option; options of flagman come first, and for"
+                f" an argument that begins with a dash write {name} -- ..."
             )
         # Only the name of each option: what follows it may be a secret.
         if options := [word.partition("=")[0] for word in words if self._is_option(word)]:
@@ -209,8 +209,8 @@ def check_end(words: Sequence[str]) -> None:
     """
     if _DASHES in words:
         raise UsageError(
-            "-- ends flagman's options, and a command to wrap follows, which flagman cannot do; leave -- out, or write"
-            " it right after an action's name"
+            "a lone -- would begin a command to wrap, and flagman wraps none; leave -- out, or write it right after an"
+            " action's name"
         )
 
 

@@ -116,8 +116,12 @@ class _Reader:
         config = Config()
         for name in document.keys() - {"flagman", "on", "logging"}:
             if name not in self._tables:
-                known = ("flagman", "on", "logging", *self._tables)
-                self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, known)}")
+                value = document[name]
+                if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):
+                    known = ("flagman", "on", "logging", *self._tables)
+                    self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, known)}")
+                else:
+                    self._wrong(f"key {name!r}", "stands outside of a table; begin with [flagman] or [[on]]")
                 continue
             config.tables[name] = document[name]
             for mistake in self._tables[name](document[name]):

@@ -190,15 +190,17 @@ class Settings:
         :raises UsageError: also if no action is bound, or a reload is bound and there is no file
         """
         if not self.bindings:
+            if self.config:
+                raise UsageError(f"{self.config} binds no action; add a table [[on]] with the keys signal and action")
             raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
         if self.print_unit and self.print_config:
-            raise UsageError("--print-unit and --print-config do not go together")
+            raise UsageError("--print-unit and --print-config cannot be used together")
         if self.timer and not self.print_unit:
-            raise UsageError("--timer goes with --print-unit alone")
+            raise UsageError("--timer can only be used with --print-unit")
         if self.user == "" and not self.print_unit:
-            raise UsageError("--user takes a NAME, except with --print-unit")
+            raise UsageError("--user takes a NAME; only with --print-unit it may be left out")
         if self.reloads() and not self.config:
-            raise UsageError("the action 'reload' reads the file of --config again, but there is none")
+            raise UsageError("the action 'reload' needs a configuration file; give one with --config")
 
     def summary(self) -> str:
         """Return the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""

@@ -43,7 +43,7 @@ class Kind:
         :raises ValueError: if it cannot be the value
         """
         if not text.strip():
-            raise ValueError("it is empty")
+            raise ValueError("the value is empty")
         return text
 
     def write(self, value: object) -> str:
@@ -104,7 +104,7 @@ class Choice(Kind):
             from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
             hint = did_you_mean(text, self.choices)
-            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}{hint}")
+            raise ValueError(f"{text!r} is not one of {', '.join(self.choices)}{hint}")
         return text
 
 
@@ -159,8 +159,10 @@ class Number(Kind):
 
     def read(self, text: str) -> object:
         """Read a number."""
-        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and self.least <= int(text) <= self.most):
-            raise ValueError(f"{text!r} is not a number of times, such as 3")
+        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) <= self.most):
+            raise ValueError(f"{text!r} is not a whole number, such as 3")
+        if int(text) < self.least:
+            raise ValueError(f"must be at least {self.least}, not {int(text)}")
         return int(text)
 
     def dump(self, value: object) -> object:
@@ -181,7 +183,7 @@ class Mode(Kind):
             raise ValueError(f"{text!r} is not an octal number, such as 027")
         mode = int(text, 8)
         if mode > _ALL or not mode & _OTHERS_WRITE:
-            raise ValueError(f"{text!r} would let everybody write; take 022, 027 or 077")
+            raise ValueError(f"{text!r} would let all users write; use 022, 027 or 077")
         return mode
 
     def write(self, value: object) -> str:

@@ -24,7 +24,7 @@ def as_toml(settings: Settings) -> str:
         text = "".join(f"{line}\n" for line in _lines(settings))
         text.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"{error.object[error.start :][:1]!r} is not a character, and cannot be written") from None
+        raise UsageError(f"{error.object[error.start :][:1]!r} is not a character that can be written") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the settings cannot be written: {error}") from None
     return text

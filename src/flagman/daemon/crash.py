@@ -26,7 +26,7 @@ def record(name: str, error: BaseException) -> None:
         import logging  # noqa: PLC0415 - imported already: a program without it has no log
 
         logging.getLogger("flagman.daemon.crash").critical(
-            "The daemon ends: an error that nobody has handled", exc_info=error
+            "The daemon ends because of an unhandled error", exc_info=error
         )
         return
     write_down(name, error)
@@ -39,7 +39,7 @@ def write_down(name: str, error: BaseException, system: str = "") -> None:
     :param system: the directory of the system's logs, ``/var/log`` by default
     """
     when = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    entry = f"{when} {name}[{os.getpid()}] ends: an error that nobody has handled\n{format_error(error)}"
+    entry = f"{when} {name}[{os.getpid()}] ends because of an unhandled error\n{format_error(error)}"
     descriptor = _open(f"{name.replace('/', '-').lstrip('.-') or 'daemon'}.errors", system or _SYSTEM)
     if descriptor is None:  # no directory is usable, or no descriptor is free
         say(STDERR, entry)

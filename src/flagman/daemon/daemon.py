@@ -125,12 +125,12 @@ class Daemon(Stages):
 
     def _check_handler(self, name: int | str, signum: int, handler: SignalHandler) -> None:
         if signum not in signal.valid_signals() or signum in (signal.SIGKILL, signal.SIGSTOP):
-            raise ValueError(f"signal_map: {name}: there is no signal of this number that a process can handle")
+            raise ValueError(f"signal_map: {name}: a process cannot handle a signal of this number")
         # Not getattr(self, ...), which may run the code of a property.
         function = getattr(type(self), handler, vars(self).get(handler)) if isinstance(handler, str) else handler
         is_known = callable(function) or isinstance(function, property) or function in tuple(signal.Handlers)
         if not (handler is None or is_known):
-            what = f"{type(self).__name__} has no method" if isinstance(handler, str) else "this is no handler:"
+            what = f"{type(self).__name__} has no method" if isinstance(handler, str) else "this is not a handler:"
             raise ValueError(f"signal_map: {name}: {what} {handler!r}")
 
     def start(self) -> None:

@@ -159,7 +159,7 @@ class Detachment:
             try:
                 os.write(self._readiness, READY)
             except BrokenPipeError as error:
-                raise DaemonError("detach: nobody waits for this daemon any more") from error
+                raise DaemonError("detach: no process waits for this daemon any more") from error
             finally:
                 self._hush()
 
@@ -253,7 +253,7 @@ class Detachment:
             return
         status = int(verdict) if verdict else None
         if status is None:
-            self.exitcode, reason = 1, "it is not known what has become of the daemon"
+            self.exitcode, reason = 1, "the state of the daemon is unknown"
         elif status < 0:
             self.exitcode = _SIGNALLED - status
             reason = f"the daemon was killed by signal {-status} before it was ready"

@@ -95,7 +95,7 @@ def _walk(path: str) -> int:
 def _check_step(directory: int, place: str) -> None:
     status = os.fstat(directory)
     if status.st_uid != 0 or (_is_open(status) and not status.st_mode & stat.S_ISVTX):
-        raise FlagmanError(f"others may replace the directory, since they may write in {place}")
+        raise FlagmanError(f"other users may replace the directory, because they may write in {place}")
 
 
 def _link_of_root(directory: int, name: str, place: str) -> str:
@@ -104,7 +104,7 @@ def _link_of_root(directory: int, name: str, place: str) -> str:
     if not stat.S_ISLNK(entry.st_mode):
         return ""
     if entry.st_uid != 0:
-        raise FlagmanError(f"others may replace the directory, since {name!r} in {place} is their link")
+        raise FlagmanError(f"other users may replace the directory, because {name!r} in {place} is their link")
     return os.readlink(name, dir_fd=directory)
 
 
@@ -134,7 +134,7 @@ def _check(status: os.stat_result) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise FlagmanError(f"the directory belongs to another user (uid {status.st_uid})")
     if _is_open(status):
-        raise FlagmanError("others may write in the directory; take one such as /run")
+        raise FlagmanError("other users may write in the directory; use one such as /run")
 
 
 def _is_open(status: os.stat_result) -> bool:

@@ -45,7 +45,7 @@ def read_pid(path: str | os.PathLike[str]) -> int | None:
         finally:
             os.close(descriptor)
         if pid == UNKNOWN:
-            raise FlagmanError(f"a process that cannot be seen from here holds {os.fspath(path)!r}")
+            raise FlagmanError(f"a process that is not visible from here has locked {os.fspath(path)!r}")
         return pid
 
 

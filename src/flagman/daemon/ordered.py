@@ -39,13 +39,13 @@ class Ordered:
         :raises ValueError: if there is no such stage
         """
         if last and last not in self.STAGES:
-            raise ValueError(f"{last!r} is no stage; there are {', '.join(self.STAGES)}")
+            raise ValueError(f"{last!r} is not a stage; the stages are {', '.join(self.STAGES)}")
         end = self.STAGES.index(last) + 1 if last else len(self.STAGES)
         for position, name in enumerate(self.STAGES[:end]):
             if position >= self._done:
                 getattr(self, name)()
             if position >= self._done:
-                raise RuntimeError(f"{name}() has been replaced by something that does not run it")
+                raise RuntimeError(f"{name}() has been replaced by something that does not call it")
 
     def _run_stage(self, name: str, method: Callable[[Ordered], None]) -> None:
         if self._running == name:  # an override calls what it overrides

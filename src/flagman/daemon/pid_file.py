@@ -105,7 +105,7 @@ class PidLockFile:
         :raises OSError: if it cannot be written; the file then stays as it was
         """
         if self._descriptor < 0:
-            raise RuntimeError("seal() comes after acquire()")
+            raise RuntimeError("seal() has to be called after acquire()")
         if self._owner != os.getpid():
             with self._turn():
                 if self._is_lost():
@@ -204,7 +204,7 @@ class PidLockFile:
         import logging  # noqa: PLC0415 - 10 ms, only for this warning
 
         logging.getLogger("flagman.daemon.pid_file").warning(
-            "Took the pid file %s over: %s", self.path, _describe(before)
+            "Took over the pid file %s: %s", self.path, _describe(before)
         )
         return True
 
@@ -229,7 +229,7 @@ class PidLockFile:
         """Open the file that is there, if it is a regular one; return its descriptor."""
         try:
             if not stat.S_ISREG(os.stat(self._name, dir_fd=self._directory, follow_symlinks=False).st_mode):
-                raise FlagmanError(f"pid file {self.path!r}: there is something that is not a regular file")
+                raise FlagmanError(f"pid file {self.path!r}: this is not a regular file")
             return os.open(self._name, READ_ONLY, dir_fd=self._directory)
         except PermissionError as error:
             raise FlagmanError(f"pid file {self.path!r}: cannot be opened: {error.strerror}") from error
@@ -280,8 +280,8 @@ def _describe(text: bytes) -> str:
     """Describe the text of a file that no process holds."""
     number = number_in(text)
     if number is not None:
-        return f"the process {number}, which wrote it, does not hold it any more"
-    return f"it holds no pid but {text!r}" if text else "it is empty"
+        return f"the process {number}, which wrote it, does not lock it any more"
+    return f"it contains {text!r} instead of a pid" if text else "it is empty"
 
 
 # Strong references, because a program need not keep an object that only has to hold its lock.

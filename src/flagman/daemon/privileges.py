@@ -33,7 +33,7 @@ class Identity:
         elif entry is not None:
             self.gid = entry.pw_gid
         else:
-            raise DaemonError(f"user {user!r}: has no name, and so no group; give a group, too")
+            raise DaemonError(f"user: {user!r} is not in the user database, so the group is unknown; give a group, too")
         #: All supplementary groups, as initgroups(3) would set them.
         self.groups = {self.gid} if entry is None else {self.gid, *os.getgrouplist(entry.pw_name, self.gid)}
         #: Variables of the environment that programs look at; None removes one.
@@ -60,10 +60,10 @@ class Identity:
             _set_all(self.uid, getattr(os, "setresuid", None), os.setuid)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise DaemonError(f"{self._name}: cannot become that: {reason}") from error
+            raise DaemonError(f"cannot change to {self._name}: {reason}") from error
         # Linux may list the effective group among the supplementary ones, so it may be in either set.
         if not self._is_taken_on() or set(os.getgroups()) | {self.gid} != self.groups:
-            raise DaemonError(f"{self._name}: the system does not say that this process has become that")
+            raise DaemonError(f"cannot change to {self._name}: the system reports another identity")
         if self.uid != 0:
             self._try_to_go_back()
         for name, value in self.environment.items():
@@ -81,7 +81,7 @@ class Identity:
         for way in (os.setuid, os.seteuid):
             with suppress(OSError):
                 way(0)
-                raise DaemonError(f"{self._name}: this process could still become root again")
+                raise DaemonError(f"cannot change to {self._name} for good: this process could still become root again")
 
 
 def _set_all(
@@ -99,7 +99,7 @@ def _user(user: str | int) -> pwd.struct_passwd | None:
         return pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
     except (KeyError, ValueError, OverflowError):
         if isinstance(user, str) and not _is_number(user):
-            raise DaemonError(f"user {user!r}: there is none of this name") from None
+            raise DaemonError(f"user: no such user {user!r}") from None
     with suppress(KeyError):
         return pwd.getpwuid(int(user))
     return None
@@ -113,7 +113,7 @@ def _group(group: str | int) -> int:
     except (KeyError, ValueError):
         if _is_number(group):
             return int(group)
-        raise DaemonError(f"group {group!r}: there is none of this name") from None
+        raise DaemonError(f"group: no such group {group!r}") from None
 
 
 def _is_number(text: str) -> bool:

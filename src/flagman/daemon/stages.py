@@ -129,7 +129,7 @@ class Stages(Ordered):
         :raises RuntimeError: if it is to detach and has not been started
         """
         if self.detached and self.exitcode is None:
-            raise RuntimeError("report() comes after start()")
+            raise RuntimeError("report() has to be called after start()")
         descriptors.flush()
         # Not through sys.stdout: if the output cannot be written, this must not look like a failed start.
         for descriptor, stream, text in (
@@ -161,7 +161,7 @@ class Stages(Ordered):
         is_sealed = isinstance(self.pid_file, PidLockFile) and self.pid_file.is_sealed
         self._owns_lock = not is_sealed
         if self.detached and is_sealed:
-            raise RuntimeError("the pid file belongs to this process; acquire() it without seal() for the daemon")
+            raise RuntimeError("this process has sealed the pid file; only acquire() it, and the daemon seals it")
         self._inheritance = descriptors.inheritance()
         self._copies = {number: descriptors.copy(number) for number in self._given() if number <= descriptors.STDERR}
         if not self.detached or self._detachment.fork():

@@ -35,7 +35,7 @@ def taken(directory: int, name: str, limit: float = 0, patience: float = _PATIEN
     limit = max(limit, time.monotonic() + patience)
     while (descriptor := _lock(directory, name)) < 0:
         if time.monotonic() >= limit:
-            raise FlagmanError(f"another start is under way, and does not go on ({name})")
+            raise FlagmanError(f"another start is in progress and does not finish ({name})")
         time.sleep(_PAUSE)
     try:
         yield

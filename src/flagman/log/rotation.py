@@ -40,7 +40,8 @@ class Rotation:
             if warns and not self._has_failed:
                 self._has_failed = True
                 _warn(
-                    f"{self._name} {self._path!r}: cannot be opened again, the old file stays in use: {error.strerror}"
+                    f"--{self._name} {self._path!r}: cannot be opened again, the old file stays in use:"
+                    f" {error.strerror}"
                 )
             return
         try:

@@ -119,7 +119,7 @@ def _file(path: str, opened: int | None) -> logging.Handler:
     try:
         return FileHandler(standard_streams.open_log(path, opened))
     except OSError as error:
-        raise FlagmanError(f"log-file {path!r}: cannot be opened: {error.strerror}") from error
+        raise FlagmanError(f"--log-file {path!r}: cannot be opened: {error.strerror}") from error
 
 
 class FileHandler(logging.StreamHandler[TextIOWrapper]):

@@ -160,7 +160,7 @@ class _Held(logging.Handler):
             for record in records:
                 _pass_on(record, known)  # without the lock: other handlers have their own
         if self.lost:
-            logger.warning("%d more of the first records are lost; %d were held", self.lost, self._most)
+            logger.warning("Only the first %d records of this start were kept; %d more are lost", self._most, self.lost)
 
 
 def level_of(settings: Settings) -> int:

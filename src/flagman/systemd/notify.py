@@ -35,9 +35,9 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
 # Seconds that a manager which has gone may take to come back.
 _LONGEST_ABSENCE = 60.0
 
-_LATER = "The service manager does not take %s now, it is sent again later: %s"
-_GONE = "The service manager has not been there for a minute, and was not told %s: %s"
-_LOST = "The service manager has not taken %s: %s"
+_LATER = "The service manager does not accept %s now; it will be sent again: %s"
+_GONE = "The service manager has been unreachable for a minute; %s was not sent: %s"
+_LOST = "The service manager did not accept %s: %s"
 
 
 class SystemdNotifier(Manager):

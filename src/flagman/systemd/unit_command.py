@@ -170,7 +170,7 @@ def _flagman() -> list[str]:
     They never run a module in the working directory, because -P does not search it.
     """
     if not sys.executable:
-        raise UsageError("Python does not know where its own program is")
+        raise UsageError("Python does not know the path of its own program")
     python = _absolute(sys.executable)
     options = list(_interpreter_options())
     main = sys.modules["__main__"]

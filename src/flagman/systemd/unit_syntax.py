@@ -25,7 +25,7 @@ def command(words: Sequence[str]) -> str:
     :raises UsageError: if the program is not at an absolute path
     """
     if not words[0].startswith("/"):
-        raise UsageError(f"a unit needs the whole path of a program, which {words[0]!r} is not")
+        raise UsageError(f"a unit needs the full path of a program, and {words[0]!r} is not one")
     _check_utf8(words[0], "the path of a program")
     if _NOT_IN_PROGRAMS.search(words[0]):
         words = (*_SHELL, *words)
@@ -72,7 +72,7 @@ def _check_utf8(value: str, what: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{what} is {value!r}, which is not UTF-8, and no unit can say that") from None
+        raise UsageError(f"{what} is {value!r}, which is not UTF-8, so it cannot be written in a unit") from None
 
 
 def _escaped(character: str) -> str:

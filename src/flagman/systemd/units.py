@@ -40,7 +40,7 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
     :raises UsageError: if no unit can run these settings
     """
     if not settings.systemd:
-        raise UsageError("--print-unit is not for --no-systemd: systemd would wait for READY=1 for ever")
+        raise UsageError("--print-unit cannot be used with --no-systemd: systemd would wait for READY=1 for ever")
     writer = _Writer(settings, unit_command.Command(settings, given))
     yield from writer.service()
     if settings.timer:
@@ -210,7 +210,7 @@ class _Writer:
             if signum not in stopping
         ]
         if not bound:
-            raise UsageError("--timer needs an action of a signal that does not stop the daemon, such as USR1")
+            raise UsageError("--timer needs an action bound to a signal that does not stop the daemon, such as USR1")
         return min(bound)[2]
 
 
@@ -238,7 +238,7 @@ def _calendar(spec: str) -> str:
         good = subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - no shell
     if not good:
         raise UsageError(
-            f"--timer: {spec!r} is neither a span, such as 15m, nor a calendar's, such as 'Mon *-*-* 06:00'"
+            f"--timer: {spec!r} is neither a span, such as 15m, nor a calendar event, such as 'Mon *-*-* 06:00'"
         )
     return spec
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.types import SignalNumber
 
-_FAULT = "it reports a fault of the program itself, which would go on for ever if it were handled"
+_FAULT = "it reports a fault of the program itself, which would repeat for ever if it were handled"
 _UNCATCHABLE = "no process can catch it"
 
 # Signals that can be sent but not bound to actions, and why.
@@ -20,9 +20,9 @@ _RESERVED = {
     signal.SIGBUS: _FAULT,
     signal.SIGFPE: _FAULT,
     signal.SIGILL: _FAULT,
-    signal.SIGTTOU: "a write to a terminal from the background raises it, and again for ever if it were handled",
-    signal.SIGCHLD: "it tells a process about its own children, and commands that actions run would raise it",
-    signal.SIGPIPE: "Python ignores it, so that a closed pipe is an error of the action that writes to it",
+    signal.SIGTTOU: "a write to a terminal from the background raises it, and would repeat for ever if it were handled",
+    signal.SIGCHLD: "it informs a process about its own children, and commands that actions run would raise it",
+    signal.SIGPIPE: "Python ignores it, so that writing to a closed pipe is an error in the action that writes",
     signal.SIGALRM: "flagman uses it for timeouts",
 }
 
@@ -43,7 +43,7 @@ def number_of(text: str) -> SignalNumber:
         offset = int(match[2])
         number = _RTMIN + offset if match[1] == "MIN+" else _RTMAX - offset
         if not _RTMIN <= number <= _RTMAX:
-            raise ValueError(f"{text!r} is outside of RTMIN to RTMAX, which is RTMIN+{_RTMAX - _RTMIN}")
+            raise ValueError(f"{text!r} is not between RTMIN and RTMAX, which is RTMIN+{_RTMAX - _RTMIN}")
     else:
         number = int(getattr(signal, f"SIG{name}", 0)) if name.isalnum() else 0
     if number not in signal.valid_signals():

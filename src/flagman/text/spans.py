@@ -28,7 +28,7 @@ def parse_span(text: str) -> float:
     parts = {unit: number for unit, number in match.groupdict().items() if number is not None}
     seconds = sum(float(number) * _UNITS[unit] for unit, number in parts.items()) if parts else float(text)
     if seconds > LONGEST:
-        raise ValueError(f"{text!r} is longer than {LONGEST:.0f} seconds")
+        raise ValueError(f"{text!r} is too long; the longest span is {LONGEST:.0f} seconds")
     return seconds
 
 
