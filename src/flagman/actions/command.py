@@ -1,4 +1,4 @@
-"""Actions that run commands: a program without a shell, or a line of shell."""
+"""Actions that run commands: a program without a shell, or a shell command."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ _USER = re.compile("//[^/@]*@")
 
 
 class HttpAction(Action):
-    """Makes an HTTP request; a status of 400 or more is a failure, and so is no answer within 30 seconds.
+    """Makes an HTTP request; a status of 400 or more, or no answer within 30 seconds, is a failure.
 
-    The URL unix:/path.sock:/request/path means a local daemon at its socket.
+    The URL unix:/path.sock:/request/path reaches a local daemon through its socket.
     """
 
     # Seconds, for the whole request; --timeout takes precedence.

@@ -17,7 +17,7 @@ class StopAction(Action):
 class ReloadAction(Action):
     """Reads the configuration file again.
 
-    That happens when the other actions of the same signal have run, too.
+    It does so after the other actions of the same signal have run.
     """
 
     def set_up(self) -> None:
