@@ -69,7 +69,7 @@ def test_the_names_of_a_face(face: ModuleType) -> None:
 
 def test_the_built_in_actions_on_the_page_about_the_command_line() -> None:
     """All of them, in the order of the list."""
-    listed = section("cli.rst", "Actions").partition("Built-in are:")[2]
+    listed = section("cli.rst", "Actions").partition("These are built in:")[2]
     assert [re.split(r"[ `]+", term)[1] for term in terms(listed)] == list(BUILT_IN)
 
 
