@@ -75,7 +75,7 @@ class Host:
         :raises LookupError: if nothing answers such a request
         """
         if request not in self._answers:
-            raise LookupError(f"there is nothing here that can {request}")
+            raise LookupError(f"nothing here offers {request!r}")
         return self._answers[request](arguments)
 
     @property
