@@ -148,3 +148,15 @@ def test_loggers_are_documented() -> None:
     text = (ROOT / "docs" / "cli.rst").read_text(encoding="utf-8")
     table = text.partition(".. _loggers:")[2].partition("\n.. _")[0]
     assert set(re.findall(r"``(flagman\.[\w.]+)``", table)) == LOGGERS
+
+
+CLASSES = sorted(
+    set(re.findall(r"^\.\. autoclass:: (\S+)$", (ROOT / "docs" / "api.rst").read_text(encoding="utf-8"), re.M))
+)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_public_class_has_a_repr(name: str) -> None:
+    """An author who prints an object, or reads it in an error of a test, sees what it is."""
+    module, _, attribute = name.rpartition(".")
+    assert getattr(import_module(module), attribute).__repr__ is not object.__repr__

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,7 @@ FLOORS = [
     {"__main__"},
 ]
 GROUND = FLOORS[0]
+ROOT = Path(__file__).parents[2]
 # What programs use without the rest may import less than its floor allows.
 ONLY = {"daemon": {*GROUND, "text", "children.pidfd", "children.reaping"}}
 # The faces of the house for programs, and what they may import. Of ours only the command uses one, the core.
@@ -137,6 +139,15 @@ def test_every_room_tells_what_it_may_import(room: str) -> None:
     text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))) or ""
     told = text.partition("May import:")[2].strip().removesuffix(".").replace("\n", " ")
     assert set(told.split(", ")) == allowed(room)
+
+
+def test_the_page_about_the_house_shows_these_floors() -> None:
+    """From the ground up, with every room."""
+    text = (ROOT / "docs" / "contribute" / "house.rst").read_text(encoding="utf-8")
+    floors: dict[int, set[str]] = {}
+    for floor, rooms in re.findall(r"^   \* - (\d+)\n     - (.*)\n", text, re.MULTILINE):
+        floors.setdefault(int(floor), set()).update(re.findall(r"``(\w+)``", rooms))
+    assert [floors[number] for number in sorted(floors)] == FLOORS
 
 
 def test_a_daemon_of_another_program_needs_no_engine() -> None:

@@ -198,13 +198,7 @@ class Assembly:
 
 
 def _choices(settings: Settings) -> Choices:
-    return Choices(
-        overlap=settings.overlap,
-        on_error=settings.on_error,
-        timeout=settings.timeout,
-        max_failures=settings.max_failures,
-        output=settings.output,
-    )
+    return Choices(**{name: getattr(settings, name) for name in Choices.__slots__})
 
 
 def _identity(binding: Binding) -> Identity:
