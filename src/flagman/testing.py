@@ -22,13 +22,16 @@ from flagman.actions.arguments import arity
 from flagman.actions.catalog import Catalog
 from flagman.engine.action import Action
 from flagman.engine.engine import Engine
+from flagman.engine.fake_time import FakeTime
 from flagman.engine.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from flagman.types import FlagName
+
+__all__ = ["DEADLINE", "ActionDriver", "Daemon", "FakeTime", "Lines"]
 
 #: Seconds that a step may take: many, because a loaded machine may be very slow.
 DEADLINE = 60.0
@@ -37,31 +40,6 @@ DEADLINE = 60.0
 _GLANCE = 0.1
 
 A = TypeVar("A", bound=Action)
-
-
-class FakeTime:
-    """A clock, and a wait that moves it instead of waiting: for :class:`flagman.Engine`.
-
-    :param now: what the clock shows at first, in seconds
-    """
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-        #: The moment at which an engine that waits has to be stopped.
-        self.end = now
-        #: Called at that moment.
-        self.on_end: Callable[[], object] = lambda: None
-
-    def __call__(self) -> float:
-        """Return the time, in seconds."""
-        return self.now
-
-    def wait(self, patience: float | None) -> list[tuple[int, int]]:
-        """Move the clock by ``patience``, in milliseconds, but not beyond the end; if it is None, to the end."""
-        if self.now >= self.end and patience != 0:
-            self.on_end()
-        self.now = self.end if patience is None else min(self.now + patience / 1000, self.end)
-        return []
 
 
 class ActionDriver(Generic[A]):
@@ -93,6 +71,9 @@ class ActionDriver(Generic[A]):
         assert isinstance(instance, action)  # noqa: S101 - for the type checker
         #: The action, already set up.
         self.action: A = instance
+
+    def __repr__(self) -> str:
+        return f"<ActionDriver of {self.action!r}>"
 
     def run(self, *, flag: FlagName = "usr1", raises: int = 1) -> None:
         """Run the action once.
@@ -143,6 +124,9 @@ class Lines:
         self._buffer = b""
         #: Whether nothing more will come.
         self.ended = False
+
+    def __repr__(self) -> str:
+        return f"<Lines from descriptor {self._descriptor}{', ended' if self.ended else ''}>"
 
     def next(self, limit: float | None = None) -> str:
         """Wait for a line; an empty string is an empty line, or the end of the output.
@@ -214,6 +198,9 @@ class Daemon:
             #: Its standard error.
             self.err = Lines(err.fileno()) if err else self.out
             self._stack = stack.pop_all()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} with {self.process!r}>"
 
     def notified(self, limit: float | None = None) -> str:
         """Wait for a message to the service manager.

@@ -151,7 +151,7 @@ def test_loggers_are_documented() -> None:
 
 
 CLASSES = sorted(
-    set(re.findall(r"^\.\. autoclass:: (\S+)$", (ROOT / "docs" / "api.rst").read_text(encoding="utf-8"), re.M))
+    set(re.findall(r"^\.\. autoclass:: (\S+)$", (ROOT / "docs" / "api.rst").read_text(encoding="utf-8"), re.MULTILINE))
 )
 
 

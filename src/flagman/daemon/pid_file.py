@@ -74,6 +74,9 @@ class PidLockFile:
         # For each block under way, whether the lock had been acquired before.
         self._blocks: list[bool] = []
 
+    def __repr__(self) -> str:
+        return f"<PidLockFile {self.path!r}{' (acquired)' if self._descriptor >= 0 else ''}>"
+
     def acquire(self, timeout: float | None = None) -> None:
         """Take the lock; the file names this process until :meth:`seal`.
 

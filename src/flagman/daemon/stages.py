@@ -71,6 +71,9 @@ class Stages(Ordered):
     stdout: Stream | None
     stderr: Stream | None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} with the pid file {getattr(self, 'pid_file', None)!r}>"
+
     def __init__(self) -> None:
         super().__init__()
         # Whether start() runs the stages, and not the caller one by one.

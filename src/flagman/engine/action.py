@@ -170,6 +170,9 @@ class Action(ABC):
         self.set_up(*args)
         self._closed = False
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}{' (closed)' if self._closed else ''}>"
+
     # Any is what lets a subclass name its own arguments without contradicting this class.
     def set_up(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401
         """Prepare for runs; the parameters of a subclass are the arguments that its users type.

@@ -105,6 +105,9 @@ class SystemdNotifier(Manager):
         if self._waiting:
             self._plan()
 
+    def __repr__(self) -> str:
+        return f"<SystemdNotifier of {self._address!r}>" if self._address else "<SystemdNotifier without a manager>"
+
     def follow(
         self, wait: Callable[[int, float], bool], call_later: Callable[[float, Callable[[], None]], object] | None
     ) -> None:
