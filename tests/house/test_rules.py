@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.imports import PACKAGE, circles, graph, modules
+from support.imports import PACKAGE, circles, graph, imported, modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,6 +172,22 @@ def test_modules_are_imported_by_name_in_a_few_places_alone() -> None:
         if {"import_module", "importlib.import_module", "__import__"} & calls or "sys.modules['" in indexed:
             found.add(name)
     assert found == BY_NAME
+
+
+def test_nothing_forks_during_a_run() -> None:
+    """A fork copies locks that the second thread may hold: programs are started by posix_spawn.
+
+    A daemon forks before it runs, and the tools for tests are no part of one.
+    """
+    found = set()
+    for name, path in modules().items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        options = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+        forks = {"os.fork", "os.forkpty", "pty.fork", "subprocess.Popen", "os.system", "os.popen", "os.spawnv"}
+        if forks & used or "preexec_fn" in options or {"multiprocessing", "pty"} & set(imported(tree, types=False)):
+            found.add(name)
+    assert found == {"flagman.daemon.detachment", "flagman.testing"}
 
 
 def test_only_the_command_prints() -> None:
