@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")
-    #: Answers a request of an action, with the arguments that follow its name.
+    #: Answers an action's request; it is called with the arguments that follow the request's name.
     Answer = Callable[[tuple[str, ...]], object]
 
 
@@ -32,11 +32,11 @@ _ALONE = "this action has no engine"
 class Host:
     """What an action may ask of the engine that runs it, which is a :class:`flagman.Engine`.
 
-    By itself it stands for the engine of an action that has none: nothing raises a flag there, and nothing is ended
-    before its time.
+    A plain ``Host`` stands in for the engine of an action that has none: it cannot raise flags or run actions, and it
+    interrupts nothing.
     """
 
-    #: Returns seconds that never go back.
+    #: Returns the seconds of a clock that never goes back.
     clock: Callable[[], float] = time.monotonic
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Host:
         self._choices = Choices()
         # What answers the requests of actions, by name.
         self._answers: dict[str, Answer] = {}
-        #: Ends the code of an action that has to end, see ``flagman.engine.interrupt``.
+        #: Interrupts the code of an action when it has to end, see ``flagman.engine.interrupt``.
         self.interrupter = Interrupter()
 
     def __repr__(self) -> str:
@@ -52,20 +52,20 @@ class Host:
 
     @property
     def agent(self) -> str:
-        """How actions call this program towards others, such as ``flagman/1.0.0``."""
+        """The name of this program that actions give to others, such as web servers: ``flagman/1.0.0``."""
         from flagman.version import __version__  # noqa: PLC0415 - few actions ask
 
         return f"flagman/{__version__}"
 
     def offer(self, request: str, answer: Answer) -> None:
-        """Let actions :meth:`ask` for something by a name.
+        """Offer something that actions can :meth:`ask` for by name.
 
         :param answer: called in the loop's thread with all arguments
         """
         self._answers[request] = answer
 
     def offers(self, request: str) -> bool:
-        """Return whether :meth:`ask` knows a request; an action asks that in ``set_up``."""
+        """Return whether :meth:`ask` knows a request; an action checks this in ``set_up``."""
         return request in self._answers
 
     def ask(self, request: str, *arguments: str) -> object:
@@ -110,11 +110,11 @@ class Host:
         raise RuntimeError(_ALONE)
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
-        """Run the bundle of a flag once it has not been raised for ``span`` seconds."""
+        """Hold a flag until it has not been raised for ``span`` seconds; then run its bundle."""
         raise RuntimeError(_ALONE)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
-        """Handle those of these signals whose flags have actions, from now on."""
+        """Handle, from now on, those of these signals that have actions."""
         raise RuntimeError(_ALONE)
 
     def raise_flag(self, flag: FlagName, times: int = 1) -> None:
@@ -122,11 +122,11 @@ class Host:
         raise RuntimeError(_ALONE)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
-        """Let the loop call ``code`` in so many seconds, between two runs of bundles."""
+        """Call ``code`` in the loop after ``delay`` seconds, between two runs of bundles."""
         raise RuntimeError(_ALONE)
 
     def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
-        """Do as :meth:`call_later` does, at a moment on :attr:`clock`."""
+        """Call ``code`` as :meth:`call_later` does, at a moment on :attr:`clock`."""
         raise RuntimeError(_ALONE)
 
     def attach(
@@ -136,7 +136,7 @@ class Host:
         raise RuntimeError(_ALONE)
 
     def stop(self) -> None:
-        """Let the engine stop as soon as the running action has ended."""
+        """Stop the engine as soon as the running action has ended."""
         raise RuntimeError(_ALONE)
 
 
@@ -151,41 +151,41 @@ class Action(ABC):
     :param args: the arguments of the action, as strings, handed to :meth:`set_up`
     """
 
-    #: Seconds that one run may take if ``--timeout`` does not say so; None for no end.
+    #: The seconds that one run may take if there is no ``--timeout``; None for no limit.
     default_timeout: float | None = None
 
-    #: Whether words that begin with a dash may be arguments of an action which takes any number of them. If not, such a
-    #: word of the command line is refused, unless ``--`` follows the action's name, or all is quoted in one word.
+    #: Whether words that begin with a dash may be arguments of an action that takes any number of them. If not, such a
+    #: word on the command line is refused, unless ``--`` comes after the action's name, or the action and its arguments
+    #: are quoted as one word.
     takes_dashes: bool = True
 
-    #: What this action may ask of its engine, from before :meth:`set_up` on; also of an action without one.
+    #: The engine of this action, already in :meth:`set_up`; an action without an engine has a plain ``Host``.
     engine: Host
 
-    # True before set_up has succeeded and after tear_down has begun: what was never opened is never torn down.
+    # True before set_up has succeeded and after tear_down has begun: what was never set up is never torn down.
     _closed = True
 
     def __init__(self, *args: str) -> None:
         if "engine" not in vars(self):
-            vars(self)["engine"] = Host()  # also where a class has a property of this name
+            vars(self)["engine"] = Host()  # works even if the class has a property of this name
         self.set_up(*args)
         self._closed = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}{' (closed)' if self._closed else ''}>"
 
-    # Any is what lets a subclass name its own arguments without contradicting this class.
+    # Any allows a subclass to name its own arguments without contradicting this class.
     def set_up(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401
         """Prepare for runs; the parameters of a subclass are the arguments that its users type.
 
-        Raising anything means that the action cannot be used: flagman does not start, and :meth:`tear_down` is not
-        called.
+        An exception means that the action cannot be used: flagman does not start, and :meth:`tear_down` is not called.
         """
 
     @classmethod
     def check_arguments(cls, *args: Any, **kwargs: Any) -> None:  # type: ignore[explicit-any]  # noqa: ANN401 - as above
         """Look at the arguments as they were typed, before anything is set up; ``flagman --check`` does no more.
 
-        It must have no effect, and need not count them: what :meth:`set_up` cannot take does not come here.
+        It must have no effect. It need not count the arguments: it is not called if :meth:`set_up` does not take them.
 
         :raises ValueError: if they cannot be used; the message becomes the user's one line
         """
@@ -201,7 +201,7 @@ class Action(ABC):
         """
 
     def tear_down(self) -> None:
-        """Release what :meth:`set_up` took; runs exactly once for every action whose ``set_up`` succeeded."""
+        """Release what :meth:`set_up` took; runs exactly once for every action that was set up successfully."""
 
     def _close(self) -> None:
         """Tear the action down, unless that has been done; every later run raises :exc:`~flagman.ActionClosed`."""
@@ -213,7 +213,7 @@ class Action(ABC):
         """Run once, as the loop does.
 
         :raises ActionClosed: if the action was closed before
-        :raises ActionFailed: if its run() is async, which cannot always be told before
+        :raises ActionFailed: if its run() turns out to be async, which cannot always be seen before
         """
         if self._closed:
             raise ActionClosed(f"{type(self).__name__} was closed before this run")

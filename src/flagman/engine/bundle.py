@@ -1,4 +1,4 @@
-"""The bundle behind a flag: its actions, in order; and what it means that the flag is raised while they run."""
+"""The bundle behind a flag: its actions, in order; and what a raise of the flag means while they run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from flagman.engine.flags import Flags
     from flagman.types import ActionName, FlagName
 
-    #: What a run means for the bundle: nothing; the action has left; those after it are not run, this time.
+    #: What the run of an action means for its bundle: nothing; the action has left it; the actions after it are left
+    #: out this time.
     Verdict = Literal["stays", "gone", "skip"]
 
-# The engine speaks as flagman.core, its documented face.
+# The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
 
 
 class Member:
     """One action in its bundle.
 
-    :param action: set up, and not yet torn down
-    :param name: by which it was asked for
-    :param choices: its own
+    :param action: an action that is set up and not yet torn down
+    :param name: the name by which it was requested
+    :param choices: the choices for this action
     """
 
     __slots__ = ("action", "choices", "failures", "name", "timeout")
@@ -44,22 +45,22 @@ class Member:
     def follow(self, choices: Choices) -> None:
         """Obey these choices from the next run on."""
         self.choices = choices
-        #: Seconds that one run may take; None for no end.
+        #: The seconds that one run may take; None for no limit.
         self.timeout = self.action.default_timeout if choices.timeout is None else choices.timeout
 
 
 class Bundle:
     """An ordered list of actions that run together, one at a time.
 
-    :param members: the first ones
-    :param trigger: what raises its flag, if that is not called as the flag
+    :param members: its first actions
+    :param trigger: the name of what raises its flag, if it is not the flag's own name
     """
 
     __slots__ = ("_members", "trigger")
 
     def __init__(self, members: Iterable[Member] = (), trigger: FlagName = "") -> None:
         self._members: list[Member] = list(members)
-        #: What raises its flag; empty if that is called as the flag.
+        #: The name of what raises its flag; empty if it is the flag's own name.
         self.trigger = trigger
 
     def __iter__(self) -> Iterator[Member]:
@@ -75,14 +76,14 @@ class Bundle:
         return len(self._members)
 
     def add(self, member: Member) -> None:
-        """Add an action behind the others; during a run, for the next one."""
+        """Add an action after the others; if the bundle is running, the action joins the next run."""
         self._members.append(member)
 
     def run(self, run: Callable[[Member], Verdict], is_over: Callable[[], bool]) -> bool:
-        """Run every action in order; tell whether none has ended the turn.
+        """Run every action in order; return whether no action has ended the turn.
 
         :param run: runs one action
-        :param is_over: asked before each, tells whether it and those after it are not to run any more
+        :param is_over: called before each action, returns whether this one and those after it must not run any more
         """
         gone: set[Member] = set()
         whole = True
@@ -103,27 +104,27 @@ class Bundle:
 class Overlaps:
     """Judges the raises of a flag during a run of its bundle, by the policies of the actions in it.
 
-    A bundle of both policies needs runs of a part of it: where a counter has ``overlap = "rerun"``, so that it misses
-    no signal, beside a slow command that has ``ignore``, a signal during the run is for the counter alone.
+    A bundle with both policies sometimes runs only in part. Say that a counter has ``overlap = "rerun"``, so that it
+    misses no signal, and a slow command has ``ignore``: a signal during the run is for the counter alone.
 
-    :param flags: where they are found
+    :param flags: the raised flags
     """
 
     def __init__(self, flags: Flags) -> None:
         self._flags = flags
-        # Flags whose next run is only for actions with overlap=rerun, with the raises that it answers.
+        # Flags with a next run that is only for actions with overlap=rerun, and the raises that it answers.
         self._partly: dict[FlagName, int] = {}
 
     def is_partial(self, flag: FlagName, raises: int) -> bool:
-        """Tell whether a flag that has just been lowered is for a part of its bundle: nothing came since."""
+        """Return whether a flag, just lowered, is for a part of its bundle only: no raise came after it was judged."""
         return self._partly.pop(flag, 0) == raises
 
     def judge(self, flag: FlagName, bundle: Bundle, otherwise: Overlap, *, whole: bool) -> int:
-        """Look at a flag that is raised when its bundle has just run.
+        """Decide about a flag that was raised during the run of its bundle, which has just ended.
 
-        :param otherwise: the policy where no action is left
-        :param whole: every action ran; one that was skipped still owes an answer to the new raise
-        :returns: how many raises that run stands for, too
+        :param otherwise: the policy if no action is left
+        :param whole: whether every action ran; one that was skipped still owes an answer to the new raise
+        :returns: how many of the new raises that run stands for
         """
         policies = {member.choices.overlap for member in bundle} or {otherwise}
         if "rerun" not in policies:
@@ -135,5 +136,5 @@ class Overlaps:
         return 0
 
     def forget(self) -> None:
-        """Judge anew: the bundles are others now."""
+        """Forget the partial runs that were planned, because the bundles have been replaced."""
         self._partly.clear()

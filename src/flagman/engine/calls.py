@@ -1,4 +1,4 @@
-"""Calls that are due at a moment: the one trigger behind everything that has to do with time."""
+"""Calls that are due at a moment: everything in a loop that depends on time uses them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Cancelled calls that may wait in the heap for their moment, whatever the number of others.
+# This many cancelled calls may always stay in the heap until their moment, however few others there are.
 _FEW = 100
 
 
@@ -20,7 +20,7 @@ class Call:
     __slots__ = ("_on_cancel", "code")
 
     def __init__(self, code: Callable[[], object], on_cancel: Callable[[], None]) -> None:
-        #: What is called; None once it has been, or has been cancelled.
+        #: The function to call; None after the call has been made or cancelled.
         self.code: Callable[[], object] | None = code
         self._on_cancel = on_cancel
 
@@ -28,17 +28,17 @@ class Call:
         return f"<Call of {self.code!r}>" if self.code is not None else "<Call, made or cancelled>"
 
     def cancel(self) -> None:
-        """Do not make the call; without effect if it has been made. Safe in any thread."""
+        """Cancel the call; this has no effect if it has been made. Safe in any thread."""
         if self.code is not None:
-            self.code = None  # and let go of what belongs to it
+            self.code = None  # this also frees what the function refers to
             self._on_cancel()
 
 
 class Calls:
-    """All calls that are still to be made, the earliest first; those for one moment in the order of their coming.
+    """All calls that are still to be made, the earliest first; those for the same moment in the order of adding.
 
-    :param clock: seconds on a clock that never goes back
-    :param make: makes one call, and deals with whatever it raises
+    :param clock: returns the seconds of a clock that never goes back
+    :param make: makes one call, and handles what it raises
     """
 
     def __init__(self, clock: Callable[[], float], make: Callable[[Callable[[], object]], object]) -> None:
@@ -71,7 +71,7 @@ class Calls:
                 self._cancelled = 0
 
     def deadline(self) -> float | None:
-        """Give the moment of the earliest call."""
+        """Return the moment of the earliest call; None if there is no call."""
         with self._lock:
             while self._heap and self._heap[0][2].code is None:
                 heappop(self._heap)

@@ -1,4 +1,4 @@
-"""Choices: how actions are run, as far as that can be chosen for each of them or for all."""
+"""Choices: how actions are run; each can be made for one action or for all."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ if TYPE_CHECKING:
 
     #: What happens after a failed run, see :class:`flagman.Engine`.
     OnError = Literal["continue", "close", "exit"]
-    #: What a flag means that is raised while its own bundle runs, see :class:`flagman.Engine`.
+    #: What it means when a flag is raised while its own bundle runs, see :class:`flagman.Engine`.
     Overlap = Literal["ignore", "rerun"]
     #: What becomes of the output of commands, see :class:`flagman.Engine`.
     Output = Literal["inherit", "log", "null"]
 
 
 class Choices:
-    """How an action is run, or all actions of an engine; never changed.
+    """How one action, or all actions of an engine, are run; immutable.
 
-    :param overlap: what a raise during a run of its own bundle means, see :class:`flagman.Engine`
+    :param overlap: what it means when a flag is raised while its own bundle runs, see :class:`flagman.Engine`
     :param on_error: what a failed run means, see :class:`flagman.Engine`
     :param timeout: seconds that one run may take; None for the action's own default
-    :param max_failures: the number of failed runs in a row at which the engine stops; 0 for no such number
+    :param max_failures: the number of failed runs in a row at which the engine stops; 0 for no limit
     :param output: what becomes of the output of commands, see :class:`flagman.Engine`
     :raises ValueError: if a choice is unknown, or a number is out of its range
     """

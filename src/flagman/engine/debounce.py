@@ -19,17 +19,17 @@ _LONGEST_HOLD = 10
 class Debounce:
     """Holds a flag back until it has not been raised for a while, or has been held for ten times as long.
 
-    What counts is when the flag was raised, not when the loop came to look at it: other bundles may have run meanwhile.
+    The moment when the flag was raised counts, not when the loop looked at it: other bundles may have run meanwhile.
 
-    :param flags: where it is raised
+    :param flags: the raised flags
     :param flag: the flag
     :param span: seconds of quiet
     :param call_at: makes a call at a moment on the clock of the flags
-    :param is_bound: tells whether it still has actions: they may have closed meanwhile
+    :param is_bound: returns whether it still has actions: they may have closed meanwhile
     :param pass_first: do not hold it the first time
     """
 
-    def __init__(  # noqa: PLR0913 - what it joins
+    def __init__(  # noqa: PLR0913 - it joins all of these
         self,
         flags: Flags,
         flag: FlagName,
@@ -44,14 +44,14 @@ class Debounce:
         self._span = span
         self._call_at = call_at
         self._is_bound = is_bound
-        #: The raises that wait.
+        #: The raises that are held; None if there are none.
         self.held: Raises | None = None
         self._call: Call | None = None
-        #: It lets the flag through the next time.
+        #: Whether the flag is not held the next time.
         self.passes = pass_first
 
     def admit(self, raises: Raises) -> Raises | None:
-        """Take a lowered flag in; give the raises for which its bundle is to run now, or None while it is to wait."""
+        """Take a lowered flag; return the raises for which its bundle runs now, or None if it has to wait."""
         raises = joined(self.cancel(), raises)
         _, first, last = raises
         due = min(last + self._span, first + _LONGEST_HOLD * self._span)
@@ -63,7 +63,7 @@ class Debounce:
         return None
 
     def cancel(self) -> Raises | None:
-        """Hold the flag no longer; give the raises that waited."""
+        """Stop holding the flag; return the raises that were held."""
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -71,7 +71,7 @@ class Debounce:
         return held
 
     def let_go(self) -> None:
-        """Let the loop lower the flag in its turn: until then it may be raised again, and then has to wait again."""
+        """Raise the flag for the loop to lower in its turn; if it is raised again before that, it is held again."""
         held = self.cancel()
         if held is not None and self._is_bound():
             self._flags.join(self._flag, held)

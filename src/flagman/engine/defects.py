@@ -1,6 +1,6 @@
-"""What is wrong with a class of actions, as far as that can be told before there is an instance.
+"""Defects of a class of actions that can be found before there is an instance.
 
-A plugin that works must never be refused, so this looks for nothing but what cannot work.
+A plugin that works must never be refused, so this looks only for what cannot work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CALLED = ("run", "set_up", "tear_down", "check_arguments")
-# The flags of code that does nothing when it is called, see the module inspect.
+# The flags of code objects that do nothing when they are called, see the module inspect: what to call each, and what
+# to leave out.
 _KINDS = {
     0x80: ("async", "async"),
     0x100: ("a coroutine", "its decorator"),
@@ -25,7 +26,7 @@ _KINDS = {
 
 
 def defect_of(action: object) -> str:
-    """Say why something could not work as an action; empty if nothing is known to be wrong with it."""
+    """Return why something cannot work as an action; empty if no defect is known."""
     if not (isinstance(action, type) and issubclass(action, Action)):
         return f"{action!r} is not a subclass of flagman.Action"
     return next(_defects(action), "")
@@ -34,7 +35,7 @@ def defect_of(action: object) -> str:
 def _defects(action: type[Action]) -> Iterator[str]:
     for name in _CALLED:
         if name == "run" and _found(action, "_run") is not _found(Action, "_run"):
-            continue  # it may do something else with it
+            continue  # its own _run() may use run() in another way
         code = getattr(_plain(_found(action, name)), "__code__", None)
         for flag, (kind, cure) in _KINDS.items():
             if code is not None and code.co_flags & flag:
@@ -54,20 +55,20 @@ def _defects(action: type[Action]) -> Iterator[str]:
 
 
 def _found(action: type, name: str) -> object:
-    """Find what a class has under a name, without running the code of a descriptor."""
+    """Return what a class has under a name, or None, without running the code of a descriptor."""
     return next((vars(base)[name] for base in action.__mro__ if name in vars(base)), None)
 
 
 def _plain(found: object) -> object:
-    """Give the function of a class method or a static one."""
+    """Return the function of a class method or a static method, and anything else as it is."""
     return getattr(found, "__func__", found)
 
 
 def _misspelt(action: type[Action], name: str) -> Iterator[str]:
-    """Find methods that have almost this name, where nothing can be found that would call them."""
+    """Yield names of methods that are almost this name, if nothing can be found that calls them."""
     bases = [base for base in action.__mro__ if issubclass(base, Action) and base is not Action]
     if any(not issubclass(base, Action) and base.__module__ not in _HARMLESS for base in action.__mro__):
-        return  # somebody else's code may call anything
+        return  # code of a foreign base may call anything
     for base in bases:
         for own, found in vars(base).items():
             is_similar = own.replace("_", "").lower() == name.replace("_", "") and not own.startswith("_")
@@ -75,16 +76,16 @@ def _misspelt(action: type[Action], name: str) -> Iterator[str]:
                 yield own
 
 
-# Where the bases come from that every action has.
+# The modules of the bases that every action has.
 _HARMLESS = frozenset(("builtins", "abc", "typing"))
 
 
 def _is_mentioned(name: str, bases: list[type[Action]]) -> bool:
-    """Tell whether a name occurs anywhere in the modules of these classes but in the definition of such a method.
+    """Return whether a name occurs in the modules of these classes other than in the definition of such a method.
 
-    If it has decorators, or if there is no source to look at, it counts as mentioned.
+    A method with decorators counts as mentioned, and so does any name if there is no source to look at.
     """
-    import ast  # noqa: PLC0415 - for a suspicion alone, as all here
+    import ast  # noqa: PLC0415 - only for a name that looks misspelt
     import inspect  # noqa: PLC0415
 
     for module in {base.__module__ for base in bases}:

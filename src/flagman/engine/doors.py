@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Doors(Host):
-    """What may be told to an engine, and asked of it, during its whole life.
+    """What a program may tell an engine, and ask of it, during its whole life.
 
     :param signals: its signal handlers
     :param contained: the exceptions that count as an action's failure
-    :param clock: returns seconds that never go back
+    :param clock: returns the seconds of a clock that never goes back
     :param wait: waits for descriptors; poll(2) by default
     """
 
@@ -51,7 +51,7 @@ class Doors(Host):
         self.clock = clock
         self._poller = Poller(signals.wakeup, self._make, clock=clock, wait=wait)
         self._once = False
-        # What flags mean that have no actions.
+        # What is called for flags that have no actions, but a meaning of their own.
         self._meanings: dict[FlagName, Callable[[], object]] = {}
 
     @property
@@ -61,7 +61,7 @@ class Doors(Host):
 
     @property
     def turn(self) -> Turn:
-        """What the bundle that runs, or has run last, was lowered for."""
+        """The turn of the bundle that runs, or has run last."""
         return self._lowering.turn
 
     @property
@@ -70,41 +70,41 @@ class Doors(Host):
         return STOP in self.flags
 
     def follow(self, choices: Choices, *, once: bool = False) -> None:
-        """Obey other choices from now on; actions that are set up keep those that they have.
+        """Obey other choices from now on; actions that are set up keep their own.
 
-        :param once: stop after the first bundle that has run
+        :param once: stop after the first run of a bundle
         """
         self._choices = choices
         self._once = once
 
     def begin(self, turn: Turn) -> None:
-        """Show this turn to actions; for tests of actions, which run them without the loop."""
+        """Make this the current turn; for tests, which run actions without the loop."""
         self._lowering.turn = turn
 
     def observe(self, observer: Callable[[Turn], None]) -> None:
-        """Call ``observer`` after each run of a bundle; there may be several. It must not raise anything."""
+        """Call ``observer``, which must not raise anything, after each run of a bundle; there may be several."""
         self._lowering.observers.append(observer)
 
     def on_flag(self, flag: FlagName, code: Callable[[], object]) -> None:
-        """Give a flag a meaning of its own: ``code`` is called, in the loop, if it is lowered and has no actions."""
+        """Call ``code`` in the loop when a flag is lowered that has no actions: it has a meaning of its own then."""
         self._meanings[flag] = code
 
     def after_runs(self, flag: FlagName, code: Callable[[], object]) -> Callable[[], None]:
         """Call ``code`` when the bundle of a flag has run, and before raises during that run are judged.
 
-        A trigger needs it that may become due during the run: what it raises then is judged like a signal.
+        A trigger that may become due during the run needs this: what it raises then is judged like a signal.
 
-        :returns: what ends this when it is called
+        :returns: a function that ends this
         """
         codes = self._lowering.after_runs.setdefault(flag, [])
         codes.append(code)
         return lambda: codes.remove(code) if code in codes else None
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
-        """Run the bundle of a flag once it has not been raised for ``span`` seconds; after ten times that, run it.
+        """Hold a flag until it has not been raised for ``span`` seconds, or for ten times that; then run its bundle.
 
-        :param span: 0 to end this, and to run a bundle that waits at once
-        :param pass_first: run it at once when it is lowered the first time
+        :param span: 0 to end this; a bundle that waits runs at once then
+        :param pass_first: do not hold the flag the first time
         """
         self._lowering.debounce(flag, span, self.call_at, pass_first=pass_first)
 
@@ -119,13 +119,13 @@ class Doors(Host):
         self.flags.put_back(flag, (1, now, now))
 
     def pending(self, flag: FlagName) -> int:
-        """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
+        """Return for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
         return self._lowering.pending(flag)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
-        """Let the loop call ``code`` in so many seconds, between two runs of bundles.
+        """Call ``code`` in the loop after ``delay`` seconds, between two runs of bundles.
 
-        It is safe in any thread, and in an action: one that wants to run again in a minute says
+        It is safe in any thread, and in an action: one that wants to run again in a minute calls
         ``self.engine.call_later(60, self.engine.raise_flag, self.engine.turn.flag)``.
         What the call raises is logged. No call is made after :meth:`run` has returned.
 
@@ -134,15 +134,15 @@ class Doors(Host):
         return self.call_at(self.clock() + delay, code, *args, **kwargs)
 
     def call_at(self, moment: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
-        """Call ``code`` as :meth:`call_later` does, at a moment on the engine's clock: of time.monotonic by default."""
+        """Call ``code`` as :meth:`call_later` does, at a moment on the engine's clock, by default time.monotonic."""
         return self._poller.call_at(moment, lambda: code(*args, **kwargs))
 
     def attach(
         self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
     ) -> Attachment:
-        """Wait for a descriptor, too, and call ``code`` in the loop, between two runs of bundles, when it is ready.
+        """Call ``code`` in the loop, between two runs of bundles, when a descriptor is ready.
 
-        ``code`` gets the events of :meth:`select.poll.poll`. It is called again as long as the descriptor is ready, and
+        ``code`` gets the events of :meth:`select.poll.poll`. It is called again while the descriptor is ready, and
         also for a hang-up or an error. What it raises is logged, and then the descriptor is detached. Attach, change
         and detach descriptors in the loop's thread only; the loop may be running.
 
@@ -160,5 +160,5 @@ class Doors(Host):
         return is_good
 
     def stop(self) -> None:
-        """Let :meth:`run` return as soon as the running action has ended; safe in any thread, and in an action."""
+        """Make :meth:`run` return as soon as the running action has ended; safe in any thread, and in an action."""
         self.raise_flag(STOP)

@@ -32,27 +32,31 @@ if TYPE_CHECKING:
 class Engine(Doors):
     """Runs bundles of actions when their flags are raised.
 
-    Instances share nothing but the process's one alarm clock: where an action runs another engine, the timeouts of the
+    Instances share nothing but the process's one alarm clock: if an action runs another engine, the timeouts of the
     inner one replace those of the outer one. Close an engine, best as a context manager: that tears its actions down.
 
-    :param overlap: what a flag means that is raised while its own bundle runs: ``ignore`` forgets it, for the run under
-        way stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was raised
+    :meth:`set_up` adds one action. A program that replaces all bundles at once, as a reload does, uses ``create()`` for
+    each new action, then ``replace()`` for the bundles, and ``discard()`` for actions that are in no bundle any more.
+
+    :param overlap: what it means when a flag is raised while its own bundle runs: ``ignore`` forgets it, because the
+        run in progress stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was raised
     :param on_error: what a failed run means beyond its record in the log: ``continue``, nothing; ``close``, the action
         is torn down and leaves its bundle; ``exit``, :meth:`run` returns :attr:`Outcome.FAILED`
     :param timeout: seconds that one run of an action may take before it is interrupted and counts as failed; None, the
         default, for the action's own :attr:`flagman.Action.default_timeout`. It needs SIGALRM: only actions that are
         set up and run in the main thread can be interrupted
     :param max_failures: how many runs of one action in a row may fail before :meth:`run` returns
-        :attr:`Outcome.FAILED`; 0, the default, for any number
+        :attr:`Outcome.FAILED`; 0, the default, for no limit
     :param output: what becomes of the output of commands that actions run: ``inherit`` passes it on, line by line, to
         the streams of this process, ``log`` logs each line, ``null`` drops it
-    :param find: returns the class of an action that is named, and raises an exception if there is none; without it,
-        actions cannot be named. ``flagman.KNOWN_ACTIONS.__getitem__`` finds those of the command
-    :param last_flags: flags whose bundles, if they have been raised, run after the loop has stopped
+    :param find: returns the class of the action that has a name, and raises an exception if there is none; without it,
+        actions cannot be given by name. ``flagman.KNOWN_ACTIONS.__getitem__`` finds those of the command
+    :param last_flags: flags that are lowered after the loop has stopped, if they have been raised
     :param signals: handlers that have been armed already; the engine does not close them
-    :param unmapped: called with a flag that was raised and means nothing; by default, a warning is logged
+    :param unmapped: called with a raised flag that has neither actions nor a meaning of its own; by default, a warning
+        is logged
     :param contained: the exceptions that count as an action's failure; all others leave :meth:`run`
-    :param clock: returns seconds that never go back
+    :param clock: returns the seconds of a clock that never goes back
     :param wait: waits for descriptors as :meth:`select.poll.poll` does; for tests
     :raises ValueError: if a choice is unknown, or a number is out of its range
     """
@@ -99,11 +103,11 @@ class Engine(Doors):
     ) -> Action:
         """Set an action up and add it to the bundle of a flag.
 
-        :param action: its class, or its name if the engine was told how to find one
-        :param name: what to call the action towards the commands that it runs; by default its name, or that of its
-            class
-        :param choices: its own; those of the engine by default
-        :raises ValueError: if there cannot be such a flag, or actions cannot be named here
+        :param action: its class; or its name, if the engine has a ``find``
+        :param name: the action's name, which commands that it runs are told; by default the name by which it was given,
+            or that of its class
+        :param choices: the choices for this action; by default those of the engine
+        :raises ValueError: if no flag can have this name, or the action is given by name and the engine has no ``find``
         :raises SetUpError: if the action's ``set_up`` raised, or the class cannot work as an action
         :raises RuntimeError: if the engine has been closed
         """
@@ -119,7 +123,10 @@ class Engine(Doors):
         name: ActionName | None = None,
         choices: Choices | None = None,
     ) -> Member:
-        """Set an action up as :meth:`set_up` does, but add it to no bundle yet."""
+        """Set an action up as :meth:`set_up` does, but add it to no bundle yet.
+
+        :meth:`replace` puts it into one, together with all others of a reload; or else :meth:`discard` tears it down.
+        """
         self._check_that_it_is_open()
         if isinstance(action, str):
             if self._find is None:
@@ -127,7 +134,7 @@ class Engine(Doors):
             name = name or action
             action = self._find(action)
         own = choices or self._choices
-        before, self._choices = self._choices, own  # set_up() sees its own, and adds actions with the same
+        before, self._choices = self._choices, own  # set_up() sees the action's own, and adds actions with these
         try:
             member = self._roster.set_up(self, name, own, action, arguments)
         finally:
@@ -137,15 +144,21 @@ class Engine(Doors):
         return member
 
     def replace(self, bundles: Mapping[FlagName, Bundle]) -> None:
-        """Let flags have these bundles, and no others, from now on; not while one runs."""
+        """Replace all bundles by these at once, as a reload does; not while one runs.
+
+        Actions that are in no bundle any more go on existing until :meth:`discard` tears them down.
+        """
         self._lowering.replace(bundles)
 
     def discard(self, members: Iterable[Member]) -> None:
-        """Tear down actions that are in no bundle, the last first; those that have closed are passed over."""
+        """Tear down actions that are in no bundle, the last first; actions that have closed are skipped.
+
+        They have left with :meth:`replace`, or were made by :meth:`create` and are not used after all.
+        """
         self._roster.discard(members)
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
-        """Handle those of these signals whose flags have actions, until the engine is closed; call it before run().
+        """Handle those of these signals that have actions, until the engine is closed; call it before run().
 
         :raises RuntimeError: if it has been closed
         """
@@ -153,7 +166,7 @@ class Engine(Doors):
         self._signals.arm(signum for signum in signums if flag_of(signum) in self.bundles)
 
     def run(self) -> Outcome:
-        """Lower flags until there is a reason to stop.
+        """Lower flags until there is a reason to stop, and return that reason.
 
         :raises RuntimeError: if the engine has been closed, or runs already
         """
@@ -190,7 +203,7 @@ class Engine(Doors):
             raise RuntimeError("the engine is running")
 
     def _check(self) -> None:
-        """Notice that there is nothing left to run."""
+        """Stop the loop if there is nothing left to run."""
         if not self.bundles and STOP not in self.flags:
             self._outcome = Outcome.EMPTY
             self.flags.add(STOP)
@@ -219,6 +232,6 @@ class Engine(Doors):
         try:
             self.close()
         except TearDownError:
-            # It has been logged; the exception under way tells more about the cause.
+            # It has been logged; the exception in progress says more about the cause.
             if error is None:
                 raise

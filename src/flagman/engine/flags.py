@@ -1,9 +1,9 @@
 """The raised flags: an ordered set that signal handlers and threads may add to at any moment.
 
-Coalescing is the data structure: raising a flag twice before it is lowered leaves one flag, at the place of its first
-raise, with a count of its raises and the moments of the first and the last. Every touch of the shared mapping is a
-single call into C that a handler cannot split, and nothing ever iterates over it: a handler that adds a flag during an
-iteration would end the loop with "dictionary changed size during iteration".
+The data structure does the coalescing: raising a flag twice before it is lowered leaves one flag, at the place of its
+first raise, with a count of its raises and the moments of the first and the last. Every access to the shared mapping
+is a single call into C that a handler cannot split, and nothing ever iterates over it: a handler that adds a flag
+during an iteration would end the loop with "dictionary changed size during iteration".
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ STOP = "stop"
 
 
 def check_name(flag: object) -> None:
-    """Refuse what cannot be the name of a flag with a bundle; whether anything ever raises it nobody can know.
+    """Refuse a name that no flag with a bundle can have; whether anything will raise the flag cannot be known.
 
-    :raises ValueError: if it is no name, the one that ends the loop, or a signal but not the flag of that signal
+    :raises ValueError: if it is no name, the flag that ends the loop, or a signal's name but not that of its flag
     """
     if not isinstance(flag, str) or not flag:
         raise ValueError(f"{flag!r} is not the name of a flag, such as 'usr1'")
     if flag == STOP:
         raise ValueError(f"the flag {flag!r} ends the loop, and cannot have actions")
-    # Others may be words that somebody has chosen: QUIT, BUS.
+    # Other names of signals may be meant as plain words: QUIT, BUS.
     if flag.upper().startswith("SIG") or flag in ("HUP", "USR1", "USR2"):
-        from flagman.text.signames import name_of, number_of  # noqa: PLC0415 - for a mistake
+        from flagman.text.signames import name_of, number_of  # noqa: PLC0415 - only for a mistake
 
         try:
             name = name_of(number_of(flag)).lower()
@@ -45,21 +45,21 @@ def check_name(flag: object) -> None:
 
 
 def joined(earlier: Raises | None, later: Raises) -> Raises:
-    """Add the raises of one flag up."""
+    """Return the sum of two records of the raises of one flag."""
     return later if earlier is None else (earlier[0] + later[0], min(earlier[1], later[1]), max(earlier[2], later[2]))
 
 
 class Flags:
     """The set of raised flags, oldest first.
 
-    :param clock: tells the moments
+    :param clock: returns the moments of raises, in seconds
     """
 
     __slots__ = ("_raised", "clock")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._raised: OrderedDict[FlagName, Raises] = OrderedDict()
-        #: Seconds on a clock that never goes back.
+        #: Returns the seconds of a clock that never goes back.
         self.clock = clock
 
     def add(self, flag: FlagName, times: int = 1) -> None:
@@ -75,7 +75,7 @@ class Flags:
         self._raised[flag] = (times, now, now) if before is None else (before[0] + times, before[1], now)
 
     def join(self, flag: FlagName, raises: Raises) -> None:
-        """Raise a flag by what has been taken out before."""
+        """Raise a flag by raises that have been taken out before."""
         self._raised[flag] = joined(self._raised.get(flag), raises)
 
     def put_back(self, flag: FlagName, raises: Raises) -> None:
@@ -84,21 +84,21 @@ class Flags:
         self._raised.move_to_end(flag, last=False)
 
     def count(self, flag: FlagName) -> int:
-        """Tell how often a flag has been raised since it was lowered."""
+        """Return how often a flag has been raised since it was lowered."""
         raises = self._raised.get(flag)
         return raises[0] if raises else 0
 
     def discard(self, flag: FlagName) -> int:
-        """Forget a flag if it is raised, and tell how often it was raised."""
+        """Forget a flag if it is raised, and return how often it was raised."""
         raises = self.take(flag)
         return raises[0] if raises else 0
 
     def take(self, flag: FlagName) -> Raises | None:
-        """Take a flag out if it is raised."""
+        """Remove a flag if it is raised, and return its raises."""
         return self._raised.pop(flag, None)
 
     def pop(self) -> tuple[FlagName, Raises]:
-        """Take the flag whose first raise is the oldest.
+        """Remove and return the flag that has been raised for the longest time.
 
         :raises KeyError: if no flag is raised
         """

@@ -1,9 +1,9 @@
-"""Ending a piece of an action's code with an exception: for a timeout, and for the stop request in its three steps.
+"""Ending a piece of an action's code with an exception: for a timeout, and for the three steps of a stop request.
 
 A trigger's handler stores a flag and returns. An action that hangs in a system call, though, can only be ended by a
-handler that raises, since Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
-exception is raised only while :meth:`Interrupter.call` is under way, for each reason at most once in a call, and ends
-up in its caller.
+handler that raises, because Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
+exception is raised only during :meth:`Interrupter.call`, for each reason at most once in a call, and ends up in its
+caller.
 
 Code that must not be cut in two puts up a :class:`~flagman.engine.window.Shield` and is then interrupted only in
 :meth:`Interrupter.wait`. An interruption that comes at another moment is postponed until then; :meth:`wait` takes the
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 # Seconds; setitimer(2) takes 0 for "never".
 _AT_ONCE = 1e-6
-# Seconds that code which was interrupted has in all to say something: less than the grace of a command.
+# Seconds in all that interrupted code has for its last output: less than the grace of a command.
 _LAST_WORDS = 4.0
-# Seconds that a record gets although the time for that is over.
+# Seconds that a record gets even when that time is over.
 _A_MOMENT = 0.2
 # Seconds until an alarm that came at a bad moment comes again.
 _SOON = 1e-3
@@ -70,14 +70,14 @@ class Interrupter:
         #: The pipe that signals write to.
         self.wakeup = wakeup or Wakeup(is_open=False)
         self._window: Window | None = None
-        # Seconds that all code may take, once a stop has been asked for.
+        # Seconds that each call may take, once a stop has been asked for; None before.
         self._bound: float | None = None
-        # When such code is over that began before that.
+        # The moment by which code that began before the stop request has to end.
         self._stop_due = math.inf
         self._thread = get_ident()
-        #: Protects the code that is being called, where that asks for it.
+        #: Protects the code that is being called, if that code asks for it.
         self.shield = Shield()
-        #: A second stop signal has come: no code gets any more time.
+        #: Whether a second stop signal has come: no code gets any more time.
         self.insisted = False
 
     def call(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -88,7 +88,7 @@ class Interrupter:
         return self._call_in(Window(self._window, None), code, *args, **kwargs)
 
     def call_within(self, timeout: float, code: Callable[[], T]) -> T:
-        """Call ``code``, for so many seconds at the most.
+        """Call ``code``, for ``timeout`` seconds at most.
 
         :raises ActionTimedOut: if they were not enough
         :raises ActionInterrupted: as :meth:`call` does
@@ -96,12 +96,12 @@ class Interrupter:
         return self._call_in(Window(self._window, timeout), code)
 
     def call_patiently(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Call what writes a record of ours, and end it by force when :meth:`wait_to_write` would have given it up.
+        """Call code that writes a record of ours; end it by force at the moment when :meth:`wait_to_write` gives up.
 
         :returns: False if it was given up
         """
         if get_ident() != self._thread or (self._window is not None and not self.shield.is_up):
-            code(*args, **kwargs)  # nothing can end it, or what ends the code around it does
+            code(*args, **kwargs)  # nothing can end it, or what ends the code around it also ends this
             return True
         patience = self.patience()
         before = self.shield.is_up
@@ -110,7 +110,7 @@ class Interrupter:
             self._call_in(window, self._expose, code, *args, **kwargs)
         except ActionInterrupted as interruption:
             if before and not isinstance(interruption, ActionTimedOut):
-                self.shield.postponed = interruption  # it was not meant for the record
+                self.shield.postponed = interruption  # it was meant for the code, not for the record
             return False
         finally:
             self.shield.is_up = before
@@ -141,7 +141,7 @@ class Interrupter:
             self._raise(ActionInterrupted(reason))
 
     def bound(self, seconds: float) -> None:
-        """Give the code that is being called so much time, and all code that is called later; for signal handlers."""
+        """Limit the code that is being called, and each later call, to this many seconds; for signal handlers."""
         if self._bound is None:
             self._bound = seconds
             self._stop_due = time.monotonic() + seconds
@@ -150,12 +150,12 @@ class Interrupter:
             self._set_timer()
 
     def on_alarm(self, _signum: int, frame: FrameType | None) -> None:
-        """Handle ALRM: the time is over, if the clock says so too; anybody may send the signal."""
+        """Handle ALRM: end the code if the clock agrees that its time is over; any process may send the signal."""
         now = time.monotonic() + _TOLERANCE
         window = self._window
         if window is None or window.thread != get_ident():
             return
-        if self._is_in_handler(frame):  # or a flag that it was about to raise would be lost
+        if self._is_in_handler(frame):  # else a flag that the handler was about to raise would be lost
             signal.setitimer(signal.ITIMER_REAL, _SOON, SHORTEST_BOUND)
             return
         end = window.overrun(now, self._bound, self.shield.is_done)
@@ -179,7 +179,7 @@ class Interrupter:
     def wait(self, poll: select.poll, seconds: float | None) -> list[tuple[int, int]]:
         """Wait for descriptors as :meth:`flagman.engine.wakeup.Wakeup.wait` does, without the shield.
 
-        :raises ActionInterrupted: if an interruption comes meanwhile, or has been put off
+        :raises ActionInterrupted: if an interruption comes meanwhile, or has been postponed
         """
         return self.unshielded(self.wakeup.wait, poll, seconds)
 
@@ -187,15 +187,15 @@ class Interrupter:
         """Wait until a descriptor takes more, or a signal has been handled; see :func:`flagman.engine.writing.write`.
 
         It ends by itself when the stop timeout is over, when a second stop signal has come, or four seconds after the
-        code that is being called was interrupted: what is to be written is given up then.
+        code that is being called was interrupted: the rest of the data is given up then.
 
-        :param seconds: to wait at the most; None for no end but these
-        :returns: False to give it up
+        :param seconds: the most seconds to wait; None for no limit but these
+        :returns: False if the caller has to give up
         :raises ActionInterrupted: as :meth:`wait` does
         """
         window = self._window
         is_elsewhere = get_ident() != self._thread
-        poll = select.poll() if is_elsewhere else self.wakeup.poll()  # that pipe is for the loop's thread
+        poll = select.poll() if is_elsewhere else self.wakeup.poll()  # the wake-up pipe is for the loop's thread
         poll.register(descriptor, select.POLLOUT)
         patience = self.patience() if seconds is None else min(seconds, self.patience())
         if is_elsewhere:
@@ -208,20 +208,20 @@ class Interrupter:
 
     @property
     def gives_up(self) -> bool:
-        """Tell whether :meth:`wait_to_write` may end before all has been written."""
+        """Whether :meth:`wait_to_write` may end before all has been written."""
         return self._window is not None
 
     def patience(self) -> float:
-        """Tell how many seconds a wait that nothing ends by force may take."""
+        """Return how many seconds a wait that nothing ends by force may take."""
         if self.insisted:
             return 0
         cleaned_up = math.inf if self._window is None else self._window.interrupted_at + _LAST_WORDS
         return max(0, min(self._stop_due, cleaned_up) - time.monotonic())
 
     def unshielded(self, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a part of what is shielded that may be cut in two, or take its time.
+        """Call, without the shield, a part of the shielded code that may be cut in two or may take long.
 
-        :raises ActionInterrupted: if an interruption comes meanwhile, or has been put off
+        :raises ActionInterrupted: if an interruption comes meanwhile, or has been postponed
         """
         shield = self.shield
         before, shield.is_up = shield.is_up, False
@@ -234,7 +234,7 @@ class Interrupter:
             shield.is_up = shield.is_up or before
 
     def exit(self, status: int) -> None:
-        """End the process now, and with it the commands that are waited for; for signal handlers."""
+        """End the process now, and with it the commands that actions wait for; for signal handlers."""
         if self.shield.delay(lambda: self.exit(status)):
             return
         for group in tuple(self.shield.groups):
@@ -243,17 +243,17 @@ class Interrupter:
         os._exit(status)
 
     def close(self) -> None:
-        """Call off the alarm, and set no other."""
+        """Cancel the alarm, and set no other."""
         self._bound = None
         if self._has_alarm():
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _has_alarm(self) -> bool:
-        """Tell whether ALRM is ours: without that it would kill a program that runs an engine in another thread."""
+        """Return whether ALRM is ours: if not, it would kill a program that runs an engine in another thread."""
         return signal.getsignal(signal.SIGALRM) == self.on_alarm
 
     def _set_timer(self) -> None:
-        """Let the alarm come when the current code has used up what it has, if that has an end."""
+        """Set the alarm for the moment when the time of the current code is over, if that has a limit."""
         if not self._has_alarm():
             return
         window = self._window
@@ -265,6 +265,6 @@ class Interrupter:
         if self._bound is not None and window.due == math.inf:
             window.due = now + max(self._bound, SHORTEST_BOUND)
         due = window.next_due()
-        # It repeats, for code that another thread holds up when it comes, or that is just about to begin a wait.
+        # It repeats because another thread may hold the code up when it comes, or the code may just begin a wait.
         left = 0 if due == math.inf else max(due - now, _AT_ONCE)
         signal.setitimer(signal.ITIMER_REAL, left, SHORTEST_BOUND)

@@ -36,7 +36,7 @@ class Loop:
             if not flags:
                 continue
             flag, raises = flags.pop()
-            # Asked after the pop: a handler may raise the stop flag at any moment before.
+            # Checked after the pop: a handler may raise the stop flag at any moment before.
             if flag == STOP or STOP in flags:
                 flags.put_back(flag, raises)
                 return

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from flagman.engine.roster import Roster
     from flagman.types import FlagName
 
-# The engine speaks as flagman.core, its documented face.
+# The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
 
 
 class Lowering:
     """Lowers flags that have actions.
 
-    :param flags: the raised ones
+    :param flags: the raised flags
     :param roster: runs the actions
     :param keep_waking: called after each run, which may have taken the wake-up descriptor
     """
@@ -38,9 +38,9 @@ class Lowering:
         self._keep_waking = keep_waking
         self._overlaps = Overlaps(flags)
         self._debounced: dict[FlagName, Debounce] = {}
-        #: Those that have actions, by flag.
+        #: The bundles that have actions, by flag.
         self.by_flag: dict[FlagName, Bundle] = {}
-        #: What the bundle that runs, or has run last, was lowered for.
+        #: The turn of the bundle that runs, or has run last.
         self.turn = Turn("", 0)
         #: Called when a bundle has run.
         self.observers: list[Callable[[Turn], None]] = []
@@ -52,7 +52,7 @@ class Lowering:
         self.by_flag.setdefault(flag, Bundle()).add(member)
 
     def replace(self, bundles: Mapping[FlagName, Bundle]) -> None:
-        """Let flags have these bundles, and no others; not while one runs."""
+        """Replace all bundles by these; not while one runs."""
         self.by_flag = dict(bundles)
         self._overlaps.forget()
 
@@ -65,7 +65,7 @@ class Lowering:
         pass_first: bool,
     ) -> None:
         """Hold a flag until it is quiet, see :meth:`flagman.Engine.debounce`."""
-        from flagman.engine.debounce import Debounce  # noqa: PLC0415 - a start without any can do without
+        from flagman.engine.debounce import Debounce  # noqa: PLC0415 - only if a flag is debounced
 
         before = self._debounced.pop(flag, None)
         if before is not None and (held := before.cancel()):
@@ -77,15 +77,15 @@ class Lowering:
             )
 
     def pending(self, flag: FlagName) -> int:
-        """Tell for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
+        """Return for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
         held = self._debounced[flag].held if flag in self._debounced else None
         return self._flags.count(flag) + (held[0] if held else 0)
 
     def lower(self, flag: FlagName, raised: Raises, overlap: Overlap) -> bool:
-        """Run the bundle of a flag, unless it is held until it is quiet.
+        """Run the bundle of a flag, unless the flag is held until it is quiet.
 
-        :param overlap: the policy where no action is left
-        :returns: whether it has run
+        :param overlap: the policy if no action is left
+        :returns: whether the bundle has run
         """
         if flag in self._debounced:
             admitted = self._debounced[flag].admit(raised)
@@ -107,7 +107,7 @@ class Lowering:
         return True
 
     def _run(self, flag: FlagName, raises: int, is_over: Callable[[], bool], *, partly: bool = False) -> bool:
-        """Run a bundle; tell whether no action has ended its turn."""
+        """Run a bundle; return whether no action has ended its turn."""
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
@@ -120,7 +120,7 @@ class Lowering:
             turn.timeout = member.timeout
             before = member.failures
             verdict = self._roster.run(member)
-            self._keep_waking()  # for the wait of the next one, too
+            self._keep_waking()  # also for the waits of the next action
             turn.failures += member.failures > before
             return verdict
 
@@ -131,13 +131,13 @@ class Lowering:
         return whole
 
     def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool]) -> None:
-        """Run what may still run when the loop has stopped, and log what is not lowered any more.
+        """Run the last bundles after the loop has stopped, and log which flags are not lowered any more.
 
-        :param last_flags: those whose bundles may
-        :param is_over: tells whether nothing may any more
+        :param last_flags: the flags that may still be lowered
+        :param is_over: returns whether nothing may run any more
         """
         last: list[tuple[FlagName, int]] = []
-        for _ in range(len(self._flags)):  # no longer: a flood may go on
+        for _ in range(len(self._flags)):  # not until it is empty: a flood of signals may go on
             flag, (raises, _, _) = self._flags.pop()
             if flag in last_flags and flag in self.by_flag:
                 last.append((flag, raises))

@@ -1,4 +1,4 @@
-"""The old name of ``flagman.engine.turn``, kept for programs."""
+"""The old name of ``flagman.engine.turn``, kept for programs that import it."""
 
 from flagman.engine.turn import Outcome
 

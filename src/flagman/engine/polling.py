@@ -1,6 +1,6 @@
 """What a loop waits for: descriptors, and the deadline of the earliest call.
 
-It imports neither signals nor sockets and takes its clock and its wait as parameters, so tests replay histories.
+It imports neither signals nor sockets and takes its clock and its wait as parameters, so tests can replay histories.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from flagman.engine.calls import Call, Calls
     from flagman.engine.wakeup import Wakeup
 
-    #: Waits this many milliseconds at most, None for no end, and returns the descriptors that are ready, as poll(2)
+    #: Waits this many milliseconds at most, None for no limit, and returns the descriptors that are ready, as poll(2)
     #: does.
     Wait = Callable[[float | None], list[tuple[int, int]]]
-    #: Calls a function, deals with what it raises, and returns whether it raised nothing.
+    #: Calls a function, handles what it raises, and returns whether it raised nothing.
     Make = Callable[[Callable[[], object]], bool]
 
-# The engine speaks as flagman.core, its documented face.
+# The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
 
 # Milliseconds, almost 25 days: the most that poll(2) takes. Waking up once in this time does no harm.
@@ -42,7 +42,7 @@ class Attachment:
         self.descriptor = descriptor
         #: Called with the events of poll(2).
         self.code = code
-        #: The wait during which it was attached.
+        #: The number of the wait during which it was attached.
         self.since = since
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class Poller:
 
     :param wakeup: ends a wait from a signal handler or another thread
     :param make: makes one call
-    :param clock: returns seconds that never go back
+    :param clock: returns the seconds of a clock that never goes back
     :param wait: see :data:`Wait`; poll(2) by default
     """
 
@@ -92,7 +92,7 @@ class Poller:
     def attach(
         self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
     ) -> Attachment:
-        """Wait for a descriptor, too; see :meth:`flagman.Engine.attach`."""
+        """Call ``code`` when a descriptor is ready; see :meth:`flagman.Engine.attach`."""
         if descriptor in self._attached:
             raise ValueError(f"descriptor {descriptor} has been attached already")
         self.expect(descriptor, readable=readable, writable=writable)
@@ -130,7 +130,7 @@ class Poller:
         The pipe is drained before the caller reads the flags: CPython notes a signal before it writes the byte, so a
         loop that has read the byte finds the flag (python/cpython issue 74224).
 
-        :param at_once: only look
+        :param at_once: only look, without waiting
         """
         self._waits += 1
         for descriptor, events in self._wait(0 if at_once else self._patience()):
@@ -156,7 +156,7 @@ class Poller:
                 self._calls.drain()
 
     def _patience(self) -> float | None:
-        """Return the milliseconds until the first deadline, rounded up: a wait that ends too early would be a spin."""
+        """Return the milliseconds until the first deadline, rounded up: if waits ended early, the loop would spin."""
         deadline = None if self._calls is None else self._calls.deadline()
         if deadline is None:
             return None

@@ -1,6 +1,6 @@
 """The roster: every action that is set up, in order; here actions are set up, run and torn down.
 
-All code of actions is called from this module, through the interrupter, and whatever it raises is dealt with here.
+All code of actions is called from this module, through the interrupter, and what it raises is handled here.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from flagman.engine.interrupt import Interrupter
     from flagman.types import ActionName
 
-# The engine speaks as flagman.core, its documented face.
+# The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
 
 
 class Roster:
     """Sets actions up, runs them, and tears each of them down exactly once.
 
-    :param flags: where the stop flag is raised if a failure is to end the daemon
+    :param flags: the raised flags; a failure that has to end the daemon adds the stop flag
     :param interrupter: calls all code of actions
     :param contained: the exceptions that are an action's failure and not the end of the program
     """
@@ -51,11 +51,11 @@ class Roster:
         self._call_within = interrupter.call_within
         self._contained = contained
         self._pid = os.getpid()
-        # A dictionary, so that leaving costs the same for all.
+        # A dictionary, so that removing costs the same for each.
         self._open: dict[Member, None] = {}
-        #: An action has failed and that is to end the daemon.
+        #: Whether an action has failed in a way that ends the daemon.
         self.failed = False
-        #: Why the first tear_down that has failed did so.
+        #: The exception of the first tear_down that has failed.
         self.torn_down_badly: BaseException | None = None
 
     def set_up(
@@ -63,7 +63,7 @@ class Roster:
     ) -> Member:
         """Create an action, which sets it up.
 
-        :param name: that of its class by default
+        :param name: by default that of its class
         :raises SetUpError: if it raised or was interrupted, or could never run
         """
         if defect := defect_of(action):
@@ -72,7 +72,7 @@ class Roster:
             instance = self._call(_create, engine, action, arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
             raise SetUpError(f"setting up the action {action.__name__} failed: {_named(error)}") from error
-        if instance._closed:  # noqa: SLF001 - the loop's half of Action
+        if instance._closed:  # noqa: SLF001 - the engine's side of Action
             raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
         member = Member(instance, name or action.__name__, choices)
         self._open[member] = None
@@ -98,7 +98,7 @@ class Roster:
         return is_good
 
     def _check_process(self) -> None:
-        """End a child that a fork() in an action's code has let come back here: there must be no second daemon."""
+        """End a child process that an action has forked and that came back here: there must be no second daemon."""
         if os.getpid() != self._pid:
             os._exit(1)
 
@@ -107,7 +107,7 @@ class Roster:
         verdict: Verdict = "stays"
         try:
             if member.timeout is None:
-                self._call(action._run)  # noqa: SLF001 - the loop's half of Action
+                self._call(action._run)  # noqa: SLF001 - the engine's side of Action
             else:
                 self._call_within(member.timeout, action._run)  # noqa: SLF001
         except ActionClosed:
@@ -118,7 +118,7 @@ class Roster:
             logger.info("Action `%s` skips the rest of its bundle: %s", type(action).__name__, reason)
             verdict = "skip"
         except (ActionFailed, ActionTimedOut) as failure:
-            logger.error("Action `%s` failed: %s", type(action).__name__, failure)  # noqa: TRY400 - it says it all
+            logger.error("Action `%s` failed: %s", type(action).__name__, failure)  # noqa: TRY400 - the message is enough
             logger.debug("Where it failed:", exc_info=True)
             return self._after_failure(member)
         except ActionInterrupted as interruption:
@@ -135,7 +135,7 @@ class Roster:
         choices = member.choices
         member.failures += 1
         if STOP in self._flags:
-            return "stays"  # a stop was asked for, and failing is what a command does that was stopped, too
+            return "stays"  # a stop was asked for, and a command that was stopped fails, too
         if choices.max_failures and member.failures >= choices.max_failures:
             logger.error("Action `%s` has failed %d times in a row", name, member.failures)
         elif choices.on_error == "close":
@@ -149,12 +149,12 @@ class Roster:
         return "stays"
 
     def close(self, member: Member) -> None:
-        """Tear an action down, unless that has been done, and forget it; whatever it raises is logged."""
+        """Tear an action down, unless that has been done, and forget it; what it raises is logged."""
         self._open.pop(member, None)
         action = member.action
-        if action._closed:  # noqa: SLF001 - the loop's half of Action
+        if action._closed:  # noqa: SLF001 - the engine's side of Action
             return
-        # As Action._close() does, but noted where no interruption can come between.
+        # As Action._close() does, but the mark is set where no interruption can come in between.
         action._closed = True  # noqa: SLF001
         try:
             self._call(action.tear_down)
@@ -166,20 +166,20 @@ class Roster:
             self.torn_down_badly = self.torn_down_badly or error
 
     def close_all(self) -> None:
-        """Tear down what is still open, the youngest first."""
+        """Tear down all actions that are still open, the youngest first."""
         self.discard(self._open)
 
     def discard(self, members: Iterable[Member]) -> None:
-        """Tear these down, the last first; an exception that is not contained comes after the first."""
+        """Tear these down, the last first; an exception that is not contained is raised after all of them."""
         with ExitStack() as stack:
             for member in members:
                 stack.callback(self.close, member)
 
 
 def _create(engine: Host, action: type[Action], arguments: tuple[str, ...]) -> Action:
-    """Do what calling the class does, but let the action know its engine before it is set up."""
+    """Create an action as a call of its class does, but give it its engine before it is set up."""
     instance = action.__new__(action, *arguments)
-    vars(instance)["engine"] = engine  # also where a class has a property of this name
+    vars(instance)["engine"] = engine  # works even if the class has a property of this name
     instance.__init__(*arguments)  # type: ignore[misc]
     return instance
 

@@ -1,7 +1,7 @@
 """Unix signals as a trigger: handlers that raise a flag and return.
 
-The law of the handler: NO logging, no lock, no exception, nothing but one raised flag. Whatever Python code a handler
-ran would run between two arbitrary instructions of an action. The wake-up descriptor is set beside the handlers, see
+The rule for handlers: NO logging, no lock, no exception, nothing but raising a flag. Python code of a handler runs
+between two arbitrary instructions of an action. The wake-up descriptor is set together with the handlers, see
 :mod:`flagman.engine.wakeup`.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from flagman.types import FlagName, SignalNumber
 
-    #: What signal.signal() takes and gives; None stands for a handler that was not installed from Python.
+    #: What signal.signal() takes and returns; None stands for a handler that was not installed from Python.
     Handler = Callable[[int, FrameType | None], object] | int | None
 
 #: The signals that have an option of their own on the command line.
@@ -29,11 +29,11 @@ HANDLED_SIGNALS = sorted([signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
 
 
 def flag_of(signum: SignalNumber) -> FlagName:
-    """Give the name of the flag that a signal raises: ``usr1`` for SIGUSR1, ``rtmin+3``."""
+    """Return the name of the flag that a signal raises: ``usr1`` for SIGUSR1, ``rtmin+3``."""
     try:
         return signal.Signals(signum).name.removeprefix("SIG").lower()
     except ValueError:  # a real-time signal
-        from flagman.text.signames import name_of  # noqa: PLC0415 - for those who need it
+        from flagman.text.signames import name_of  # noqa: PLC0415 - only for a real-time signal
 
         return name_of(signum).lower()
 
@@ -41,7 +41,7 @@ def flag_of(signum: SignalNumber) -> FlagName:
 class Signals:
     """The signal handlers of one engine, from the first that is armed until :meth:`close`.
 
-    Creating an instance touches no handler. All but the creation belongs into the main thread.
+    Creating an instance touches no handler. Everything but the creation belongs in the main thread.
     """
 
     def __init__(self) -> None:
@@ -53,21 +53,21 @@ class Signals:
         self._previous: dict[int, Handler] = {}
         self._handlers: dict[int, Handler] = {}
         self._previous_mask: set[signal.Signals | int] = set()
-        # The wake-up descriptor of what ran before; there is one in a process.
+        # The wake-up descriptor that was set before; a process has only one.
         self._previous_writer = -1
 
     def arm(self, signums: Iterable[SignalNumber]) -> None:
-        """Let each of these signals raise its flag from now on, also if it was inherited as ignored or blocked."""
+        """Make each of these signals raise its flag from now on, even if it was inherited as ignored or blocked."""
         for signum in signums:
             self.arm_for(signum, (flag_of(signum),))
 
     def arm_for(self, signum: SignalNumber, flags: tuple[FlagName, ...]) -> None:
-        """Let a signal raise these flags from now on, in this order."""
+        """Make a signal raise these flags from now on, in this order."""
         self._names[signum] = flags
         self.handle(signum, self._raise_flags)
 
     def handle(self, signum: SignalNumber, handler: Handler) -> None:
-        """Give a signal any handler, and unblock it."""
+        """Install any handler for a signal, and unblock the signal."""
         if not self._previous:
             self._previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         code = getattr(handler, "__code__", None)
@@ -81,10 +81,10 @@ class Signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
 
     def disarm(self, signum: SignalNumber) -> None:
-        """Give a signal back to whoever had it before; nothing happens if it was never handled."""
+        """Restore the handler that a signal had before; nothing happens if it was never handled."""
         if signum not in self._previous:
             return
-        # Blocking it first lets the handler of one that has just come run to its end.
+        # Blocking the signal first lets the handler of one that has just come run to its end.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
         previous = self._previous.pop(signum)
         del self._handlers[signum]
@@ -95,7 +95,7 @@ class Signals:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
 
     def handle_alarm(self, handler: Handler) -> None:
-        """Give SIGALRM a handler, unless it has one of ours or this is not the main thread, which alone may do that."""
+        """Install a handler for SIGALRM, unless it has one of ours, or this is not the main thread, which alone may."""
         if signal.SIGALRM not in self._previous:
             with suppress(ValueError):
                 self.handle(signal.SIGALRM, handler)
@@ -108,37 +108,37 @@ class Signals:
         self.keep_waking()
 
     def keep_waking(self) -> None:
-        """Take the wake-up descriptor back from an action that has used it, as every event loop does, and the alarm."""
-        if self._previous:  # or this may be another thread, which may not touch it
+        """Take back the wake-up descriptor, which every event loop in an action takes for itself, and the alarm."""
+        if self._previous:  # else this may be another thread, which may not touch it
             self._set_writer()
             alarm = self._handlers.get(signal.SIGALRM)
             if alarm is not None and signal.getsignal(signal.SIGALRM) != alarm:  # without it no timeout ends anything
                 self.handle(signal.SIGALRM, alarm)
 
     def _set_writer(self) -> int:
-        # A full pipe is no news: the loop is awake.
+        # A full pipe needs no warning: the loop is awake.
         return signal.set_wakeup_fd(self.wakeup.writer, warn_on_full_buffer=False)
 
     def abandon(self) -> None:
-        """Behave in a child that was forked as any process does: it shares neither handlers nor the wake-up pipe."""
+        """Reset all signals in a forked child: it must share neither handlers nor the wake-up pipe."""
         if not self._previous:
-            return  # all has been put back
+            return  # all handlers have been put back
         signal.set_wakeup_fd(-1)
         self.wakeup.close()
         for signum in self._previous:
             signal.signal(signum, signal.SIG_DFL)
 
     def renew(self) -> None:
-        """Go on in a child that was forked, and has been abandoned, as the one daemon there is, without a terminal."""
+        """Take over in a forked child, after :meth:`abandon`, as the one daemon: new wake-up pipe, same flags."""
         self.wakeup.open()
         self._set_writer()
         for signum in self._names:
             signal.signal(signum, self._raise_flags)
-        # Nothing hangs up there: what comes is meant for actions, which may not be there yet, or any more.
+        # There is no terminal that hangs up: a HUP is meant for actions, which may not exist yet, or not any more.
         self._previous[signal.SIGHUP] = signal.SIG_IGN
 
     def was_ignored(self, signum: SignalNumber) -> bool:
-        """Tell whether a signal was inherited as ignored, as HUP is under nohup(1)."""
+        """Return whether a signal was inherited as ignored, as HUP is under nohup(1)."""
         return self._previous.get(signum, signal.getsignal(signum)) == signal.SIG_IGN
 
     def _raise_flags(self, signum: int, _frame: FrameType | None) -> None:
@@ -152,7 +152,7 @@ class Signals:
     def retire(self, other: Handler) -> None:
         """Make the end of the process safe: late signals are ignored.
 
-        :param other: the handler of those that do not raise a flag, TERM and INT among them
+        :param other: the handler for signals that raise no flag, such as TERM and INT
         """
         self._leave({s: signal.SIG_IGN if s in self._names else other for s in self._previous})
 

@@ -1,4 +1,4 @@
-"""A turn, which is one run of the bundle behind a flag; and what has come of all turns."""
+"""A turn, which is one run of the bundle behind a flag; and the outcome of all turns."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _DEFAULTS = Choices()
 
 
 class Turn:
-    """What a bundle runs for: a flag that was lowered."""
+    """One run of a bundle: the flag that was lowered for it, and how the run goes."""
 
     __slots__ = ("action", "choices", "failures", "flag", "ignored", "raises", "timeout", "trigger")
 
     def __init__(self, flag: FlagName, raises: int, trigger: FlagName = "") -> None:
         #: The flag.
         self.flag = flag
-        #: What has raised it: the name of the flag, unless one trigger has several.
+        #: The name of what has raised it: the flag's own name, unless one trigger has several flags.
         self.trigger = trigger or flag
-        #: How often it had been raised, until it was lowered.
+        #: How often it was raised before it was lowered.
         self.raises = raises
-        #: The name of the action that runs; empty when none does any more.
+        #: The name of the action that runs; empty after the last one.
         self.action: ActionName = ""
         #: The choices for that action.
         self.choices = _DEFAULTS
-        #: Seconds that it may take; None for no end.
+        #: The seconds that a run of that action may take; None for no limit.
         self.timeout: float | None = None
         #: How often the flag was raised during this turn, which stands for these raises, too.
         self.ignored = 0
@@ -49,5 +49,5 @@ class Outcome(Enum):
     STOPPED = "stopped"
     #: Every action has closed; there is nothing left to do.
     EMPTY = "empty"
-    #: A run failed, and ``on_error`` or ``max_failures`` does not let that pass.
+    #: A run failed, and ``on_error`` or ``max_failures`` makes the engine stop then.
     FAILED = "failed"

@@ -1,13 +1,13 @@
 """The pipe that ends every wait.
 
 A handler alone cannot wake a poll() that is about to begin: a signal that arrives after the last look at the flags and
-before the system call would sleep until the next one. So CPython's C handler, and whatever raises a flag from another
-thread, also writes a byte to a pipe that the loop waits for. The bytes mean nothing but "look at the flags", which is
+before the system call would not be noticed until the next one. So CPython's C handler, and any other thread that raises
+a flag, also write a byte to a pipe that the loop waits for. The bytes mean nothing but "look at the flags", which is
 why a full pipe loses nothing: it is already awake.
 
 Every other wait of ours in the loop's thread includes the pipe, too: else an alarm, or a second TERM, would go
-unnoticed until whatever is waited for happens. Any of these waits may empty the pipe. CPython calls the handlers of the
-signals that it stands for before the loop looks at the flags and the clock again, as it does before each of its waits.
+unnoticed until the awaited event happens. Any of these waits may empty the pipe: the loop looks at the flags and the
+clock before each of its own waits, and by then CPython has called the handlers of the signals that the bytes stood for.
 
 Rejected: blocking the signals and taking them with sigtimedwait(2). The mask is inherited by every child of every
 action, and macOS lacks the call.
@@ -21,7 +21,7 @@ from contextlib import suppress
 
 
 class Wakeup:
-    """A self-pipe, as a trigger of the loop.
+    """A self-pipe that ends the waits of a loop.
 
     :param is_open: make the pipe; without it nothing is woken, for code that runs without a loop
     """
@@ -47,7 +47,7 @@ class Wakeup:
                 os.write(self.writer, b"\0")
 
     def fileno(self) -> int:
-        """Give the descriptor that becomes readable."""
+        """Return the descriptor that becomes readable."""
         return self._reader
 
     def drain(self) -> None:
@@ -56,7 +56,7 @@ class Wakeup:
             os.read(self._reader, 4096)
 
     def poll(self) -> select.poll:
-        """Give what waits for this pipe, and for the descriptors that are registered with it; see :meth:`wait`."""
+        """Return a poll object for this pipe and for descriptors that are registered with it; see :meth:`wait`."""
         poll = select.poll()
         if self._reader >= 0:
             poll.register(self._reader, select.POLLIN)
@@ -66,8 +66,8 @@ class Wakeup:
         """Wait for descriptors until one is ready, a signal arrives, or the time is over; in the loop's thread only.
 
         :param poll: made by :meth:`poll`
-        :param seconds: None for no end
-        :returns: the descriptors that are ready, as poll(2) gives them, without this pipe
+        :param seconds: None for no limit
+        :returns: the descriptors that are ready, as poll(2) returns them, without this pipe
         """
         events = poll.poll(None if seconds is None else seconds * 1000)
         if any(descriptor == self._reader for descriptor, _ in events):
@@ -76,7 +76,7 @@ class Wakeup:
         return events
 
     def close(self) -> None:
-        """Close both ends; from then on waking does nothing, for the numbers may soon mean something else."""
+        """Close both ends; from then on waking does nothing, because the numbers may soon mean other files."""
         descriptors = (self.writer, self._reader)
         self.writer = self._reader = -1
         for descriptor in descriptors:

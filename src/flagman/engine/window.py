@@ -1,4 +1,4 @@
-"""What holds for a piece of an action's code that is being called: its window of time, and its shield."""
+"""What belongs to a piece of an action's code while it is called: its window of time, and its shield."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 #: Seconds that code called after the stop request may take even if the stop timeout is shorter: each tear_down.
 SHORTEST_BOUND = 1.0
-# Seconds by which an alarm comes too late if this process was stopped, or its machine, and not just busy.
+# An alarm that is late by more seconds shows that this process, or its machine, was stopped and not just busy.
 _LATE = 0.5
 
 
 class Window:
     """Keeps the moments at which the time of the code is over, on the monotonic clock.
 
-    :param outer: the window in which it was called, if an action makes the engine call another one
-    :param timeout: seconds that it may take; None for no end
+    :param outer: the window of the code that called this code, if an action makes the engine call another one
+    :param timeout: seconds that the code may take; None for no limit
     """
 
     __slots__ = (
@@ -44,27 +44,27 @@ class Window:
         self.outer = outer
         self.thread = get_ident()
         self.timeout = timeout
-        #: When the timeout and the stop timeout are over.
+        #: The moments at which the timeout and the stop timeout are over.
         self.timeout_due = math.inf if timeout is None else time.monotonic() + timeout
         self.due = math.inf
-        #: What it has been interrupted for: by each reason once, so that it can clean up after it.
+        #: The reasons for which it has been interrupted: each counts once, so that the code can clean up afterwards.
         self.timed_out = self.overdue = self.insisted = False
-        #: The moment at which it began to clean up.
+        #: The moment at which the code began to clean up.
         self.interrupted_at = math.inf
         self._finishing = self._excused = False
 
     def next_due(self) -> float:
-        """Give the moment at which the alarm has to come; infinity if it need not."""
+        """Return the moment at which the alarm has to come; infinity if it need not come."""
         timeout_due = math.inf if self.timed_out else self.timeout_due
         return min(timeout_due, math.inf if self.overdue else self.due)
 
     def overrun(self, now: float, bound: float | None, is_done: Callable[[], bool] | None) -> ActionInterrupted | None:
-        """Look whether the time of the code is over; each of the two reasons counts once.
+        """Return what has to end the code, if its time is over; each of the two reasons counts once.
 
         :param now: the moment
         :param bound: the stop timeout, once a stop has been asked for
-        :param is_done: tells whether what the code waits for has happened; None if nothing can tell
-        :returns: what is to end it; None if its time is not over, or it gets a little more
+        :param is_done: returns whether what the code waits for has happened; None if that cannot be found out
+        :returns: None if its time is not over, or it gets a little more
         """
         if self.timeout is not None and self.timeout_due <= now and not self.timed_out:
             grant = self.excuse(now - self.timeout_due, self.timeout, is_done)
@@ -81,14 +81,14 @@ class Window:
         return None
 
     def excuse(self, late: float, whole: float, is_done: Callable[[], bool] | None) -> float:
-        """Tell how many seconds the code gets although its time is over; each of the two reasons counts once.
+        """Return how many seconds the code still gets although its time is over; each of the two reasons counts once.
 
-        What has happened in time is still to be taken in. And if this process itself did not run, since it was stopped
-        or frozen, nothing is known about that time.
+        If what the code waits for has happened in time, the code can still take it in. And if this process itself did
+        not run, because it was stopped or frozen, nothing is known about that time.
 
         :param late: by how many seconds the alarm has missed its moment
         :param whole: how many seconds the code had
-        :param is_done: tells whether what the code waits for has happened; None if nothing can tell
+        :param is_done: returns whether what the code waits for has happened; None if that cannot be found out
         """
         if not self._finishing and is_done is not None and is_done():
             self._finishing = True
@@ -104,31 +104,31 @@ class Shield:
 
     Within it an interruption is postponed until the code waits for something, and the code waits only by
     :meth:`flagman.engine.interrupt.Interrupter.wait` and what is built on it. Once the code has been interrupted there,
-    it cleans up under the shield again. The command that it starts is told with :meth:`started`.
+    it cleans up under the shield again. The code reports a command that it starts with :meth:`started`.
     """
 
     __slots__ = ("_exit", "_group", "_guards", "groups", "is_done", "is_starting", "is_up", "postponed")
 
     def __init__(self) -> None:
-        #: Interruptions are postponed. Setting an attribute is a single step that no signal handler can split.
+        #: Whether interruptions are postponed. Setting an attribute is a single step that no signal handler can split.
         self.is_up = False
-        # The code has put the shield up itself.
+        # Whether the code has put the shield up itself.
         self._guards = False
-        #: Returns, also in a signal handler, whether what the code waits for has happened; None if nothing can tell.
+        #: Returns, also in a signal handler, whether what the code waits for has happened; None if it cannot be known.
         self.is_done: Callable[[], bool] | None = None
         #: The interruption that was postponed.
         self.postponed: ActionInterrupted | None = None
-        #: A command is being started, and its process group is not known yet.
+        #: Whether a command is being started: its process group is not known yet.
         self.is_starting = False
         #: The process groups of commands that an action waits for: they end with this process.
         self.groups: set[int] = set()
         self._group: int | None = None
-        # Ends the process: that was asked for while a command was being started.
+        # Ends the process, if that was asked for while a command was being started.
         self._exit: Callable[[], object] | None = None
 
     def __enter__(self) -> Self:
         self.postponed = None
-        # The shield first: what comes from here on is postponed.
+        # The shield first: an interruption from here on is postponed.
         self.is_up = self._guards = self.is_starting = True
         return self
 
@@ -144,20 +144,20 @@ class Shield:
         self.is_done = is_done
 
     def expect(self, is_done: Callable[[], bool] | None) -> None:
-        """Note what tells, also in a signal handler, whether that has happened which the code waits for.
+        """Set what returns, also in a signal handler, whether what the code waits for has happened.
 
-        :param is_done: returns whether it has; None if nothing can tell any more
+        :param is_done: returns whether it has happened; None if that cannot be found out any more
         """
         self.is_done = is_done
 
     def delay(self, end: Callable[[], object]) -> bool:
-        """Put off the end of the process while a command is being started; return whether it is put off."""
+        """Postpone the end of the process while a command is being started; return whether it is postponed."""
         if self.is_starting:
             self._exit = end
         return self.is_starting
 
     def raise_or_postpone(self, interruption: ActionInterrupted) -> None:
-        """Interrupt the code now if it is not protected, and protect what it does to clean up."""
+        """Interrupt the code now and protect its clean-up; if the code is protected, postpone the interruption."""
         if not self.is_up:
             self.is_up = self._guards
             raise interruption

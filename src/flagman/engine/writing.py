@@ -1,8 +1,8 @@
 """Writing to a descriptor without being stuck in it.
 
-Where nobody reads, write(2) waits, and neither looks at the wake-up pipe nor ends at a given time. Something else may
-have made the same pipe or terminal non-blocking, for all that share it; then write(2) fails instead. Neither will do
-for a daemon: here what can be written at once is written, whatever the descriptor is, and the caller does the waiting.
+If no process reads, write(2) waits, and neither looks at the wake-up pipe nor ends at a given time. If another process
+has made the same pipe or terminal non-blocking, for all that share it, write(2) fails instead. Neither will do for a
+daemon: here what can be written at once is written, for any kind of descriptor, and the caller does the waiting.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
-# What pwritev2(2) says of descriptors that do not know the flag, and where there is no such call, or a filter.
+# The errors of pwritev2(2) for descriptors that do not know the flag, or if the call is missing or filtered.
 _UNKNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE, errno.EPERM)
-# To open it would make a new terminal.
+# The device /dev/ptmx: opening it would make a new terminal.
 _MULTIPLEXER = os.makedev(5, 2)
 # Seconds between two attempts if poll(2) promises room, and there is too little.
 _PAUSE = 0.01
@@ -29,9 +29,9 @@ _PAUSE = 0.01
 def write(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> int:
     """Write data.
 
-    :param wait: waits until the descriptor takes more; False gives the rest of the data up
+    :param wait: waits until the descriptor takes more; returns False to give up the rest of the data
     :returns: how many bytes have been written
-    :raises OSError: if that is not possible
+    :raises OSError: if it cannot be written
     """
     written = 0
     for written in progress(descriptor, data, wait):  # noqa: B007 - the last one counts
@@ -40,7 +40,7 @@ def write(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> int:
 
 
 def progress(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> Iterator[int]:
-    """Write data as :func:`write` does, and tell again and again how many bytes have been written."""
+    """Write data as :func:`write` does, and yield after each step how many bytes have been written."""
     left = memoryview(data)
     has_waited = False
     while left:
@@ -58,9 +58,9 @@ def progress(descriptor: int, data: bytes, wait: Callable[[int], bool]) -> Itera
 
 
 def is_ready(descriptor: int, seconds: float | None = 0) -> bool:
-    """Tell whether at least PIPE_BUF bytes can be written at once, see :manpage:`pipe(7)`, or it is broken.
+    """Return whether at least PIPE_BUF bytes can be written at once, see :manpage:`pipe(7)`, or the pipe is broken.
 
-    :param seconds: how long to wait for that; None for no end
+    :param seconds: how long to wait for that; None for no limit
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
@@ -68,10 +68,10 @@ def is_ready(descriptor: int, seconds: float | None = 0) -> bool:
 
 
 def _attempt(descriptor: int, data: memoryview) -> int:
-    """Write what can be written at once; tell how many bytes that is."""
+    """Write what can be written at once; return how many bytes that was."""
     status = os.fstat(descriptor)
     try:
-        if stat.S_ISREG(status.st_mode):  # a disk is slow, but it does not wait for anybody
+        if stat.S_ISREG(status.st_mode):  # a disk is slow, but it does not wait for a reader
             return os.write(descriptor, data)
         if _NO_WAIT is not None:
             try:
@@ -87,10 +87,10 @@ def _attempt(descriptor: int, data: memoryview) -> int:
 
 
 def _write_to_twin(descriptor: int, data: memoryview) -> int:
-    """Write to the same terminal or pipe, opened once more: not to block is a property of what is opened."""
+    """Write to the same terminal or pipe, opened once more: each opening has its own non-blocking mode."""
     try:
         twin = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:  # no /proc, somebody else's terminal, a socket, or nobody reads any more
+    except OSError:  # no /proc, a terminal of another user, a socket, or no reader any more
         return os.write(descriptor, data[: select.PIPE_BUF]) if is_ready(descriptor) else 0
     try:
         return os.write(twin, data)
