@@ -1,4 +1,4 @@
-"""What settings come to in an engine: actions in bundles; and how one set of settings takes the place of another."""
+"""From settings to actions in the bundles of an engine; and how new settings take the place of old ones."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from flagman.service.timetable import Timetable
     from flagman.types import ActionArgument, ActionName, FlagName
 
-    #: What makes a binding of one configuration the same as one of another.
+    #: Bindings of two configurations are the same if these are equal.
     Identity = tuple[FlagName, ActionName, tuple[ActionArgument, ...]]
 
 logger = logging.getLogger("flagman.assembly")
 
 
 class Plan:
-    """The difference between the bindings that hold and other settings.
+    """The difference between the bindings that hold and new settings.
 
-    :param settings: the other ones
-    :param steps: every binding, with its action if there is one already
+    :meth:`Assembly.plan` makes it, :meth:`Assembly.set_up` sets its new actions up; then it is adopted or undone.
+
+    :param settings: the new settings
+    :param steps: every new binding, with the running action that it keeps; None if one has to be set up
     :param old: the actions that are not needed any more, in the order in which they were set up
-    :param before: all actions that are in bundles when it begins
+    :param before: all actions that are in bundles when the plan is made
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Plan:
         self.before = before
         #: Every binding with its action.
         self.members: list[tuple[Binding, Member]] = []
-        #: The actions that have been set up for it.
+        #: The actions that have been set up for this plan.
         self.new: list[Member] = []
 
 
@@ -54,14 +56,14 @@ class Assembly:
     """The actions of an engine that follows settings.
 
     :param engine: has no actions yet
-    :param settings: the first
+    :param settings: the first settings
     """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._members: list[tuple[Binding, Member]] = []
         self._timetable: Timetable | None = None
-        #: Those that hold.
+        #: The settings that hold.
         self.settings = settings
 
     def plan(self, settings: Settings) -> Plan:
@@ -83,11 +85,11 @@ class Assembly:
         return Plan(settings, steps, [member for _, member in self._members if member in unused], before)
 
     def set_up(self, plan: Plan, progress: Callable[[ActionName], object] = str) -> bool:
-        """Set up what is new in a plan, one action after the other; what is old goes on as it is.
+        """Set up what is new in a plan, one action after the other; running actions go on as they are.
 
-        What has been set up when it cannot go on is in ``plan.new``.
+        If that fails or is stopped, ``plan.new`` has the actions that have been set up so far.
 
-        :param progress: called before each with its name
+        :param progress: called with the name of each action before it is set up
         :returns: False if a stop was asked for meanwhile
         :raises SetUpError: if one could not be set up
         """
@@ -110,14 +112,14 @@ class Assembly:
 
     def _create(self, settings: Settings, binding: Binding) -> Member:
         if settings.dry_run:
-            from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - for those who need it
+            from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - only for a dry run
 
             return self._engine.create(RehearsedAction, binding.name, *binding.arguments)
         choices = _choices(settings.of(binding))
         return self._engine.create(binding.action, *binding.arguments, name=binding.name, choices=choices)
 
     def adopt(self, plan: Plan, *, pass_first: bool = False) -> None:
-        """Let a plan hold from now on; the actions in ``plan.old`` are still to be torn down.
+        """Make a plan hold from now on; the actions in ``plan.old`` are still to be torn down.
 
         :param pass_first: do not hold any flag the first time
         """
@@ -130,7 +132,7 @@ class Assembly:
                 bundles.setdefault(binding.flag, Bundle(trigger=binding.source.trigger)).add(member)
         before = self._engine.bundles
         known = {member for _, member in self._members}
-        for flag, bundle in before.items():  # what actions have added themselves
+        for flag, bundle in before.items():  # actions that other actions have added
             for stranger in (member for member in bundle if member not in known):
                 bundles.setdefault(flag, Bundle()).add(stranger)
         waiting = {flag: self._engine.pending(flag) for flag in before}
@@ -145,10 +147,10 @@ class Assembly:
         self._engine.follow(_choices(settings), once=settings.once)
 
     def _pass_on(self, waiting: Mapping[FlagName, int], old: list[tuple[Binding, Member]]) -> None:
-        """Let signals be answered that came before the swap, by those whose flags have other names since.
+        """Pass raises from before the swap on to bindings that have another flag since.
 
-        :param waiting: for how many raises the bundles of the flags were going to run
-        :param old: what the bindings were
+        :param waiting: the number of raises for which the bundle of each flag was going to run
+        :param old: the bindings before the swap, with their actions
         """
         flags, bundles = self._engine.flags, self._engine.bundles
         was = {member: binding.flag for binding, member in old}
@@ -170,10 +172,10 @@ class Assembly:
         for flag in waiting.keys() - bundles.keys():
             raises = flags.discard(flag)
             if raises and flag in signals and names[flag] not in answered:
-                flags.add(names[flag], raises)  # it will be found to have no actions
+                flags.add(names[flag], raises)  # the loop will log that it has no actions
 
     def undo(self, plan: Plan) -> None:
-        """Tear down what has been set up for a plan that is not adopted, and what that has added itself."""
+        """Tear down actions that were set up for a plan that is not adopted, and actions that these have added."""
         self._follow(self.settings)
         strangers = [
             member for bundle in self._engine.bundles.values() for member in bundle if member not in plan.before
@@ -187,12 +189,12 @@ class Assembly:
         self._engine.discard([*plan.new, *strangers])
 
     def _prepare(self, settings: Settings) -> None:
-        """Import now what bindings want beyond their signals: an import can fail, and :meth:`adopt` must not."""
+        """Import now what bindings need beyond their signals: an import can fail, and :meth:`adopt` must not."""
         for binding in settings.bindings:
             own = settings.of(binding)
             binding.source.prepare(own.jitter)
             if self._timetable is None and (binding.source.has_start or own.debounce):
-                from flagman.service.timetable import Timetable  # noqa: PLC0415 - as above
+                from flagman.service.timetable import Timetable  # noqa: PLC0415 - only if a binding needs it
 
                 self._timetable = Timetable(self._engine)
 

@@ -1,7 +1,7 @@
 """The control loop: a second loop, in a second thread, that goes on while the main loop runs an action.
 
-It answers requests and looks after processes. It never runs or touches an action: it raises flags, and reads what the
-main loop replaces whole. Neither loop waits for the other.
+It answers requests and looks after processes. It never runs or touches an action: it raises flags, and reads records
+that the main loop only replaces as a whole. Neither loop waits for the other.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ logger = logging.getLogger("flagman.service")
 class ControlLoop:
     """Waits for descriptors and calls, in a thread of its own.
 
-    Programs are started by posix_spawn only while it runs, since a fork copies locks that its thread may hold. In a
-    child that a plugin has forked all the same, its descriptors lead to the null device.
+    While it runs, programs are started only by posix_spawn, because a fork copies locks that its thread may hold. If a
+    plugin forks all the same, the loop's descriptors lead to the null device in the child.
 
-    :param on_wake: called in it after each wait
-    :param on_failure: called in it if it cannot go on
+    :param on_wake: called in its thread after each wait
+    :param on_failure: called in its thread if it cannot go on
     """
 
     def __init__(self, on_wake: Callable[[], object], on_failure: Callable[[], object]) -> None:
@@ -71,7 +71,7 @@ class ControlLoop:
     def stop(self, seconds: float) -> bool:
         """End the thread when the call that is being made has returned.
 
-        :param seconds: to wait for that at the most
+        :param seconds: the most seconds to wait for that
         :returns: whether it has ended
         """
         self._is_over = True
@@ -83,16 +83,16 @@ class ControlLoop:
         return True
 
     def call(self, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call ``code`` in the control loop, as soon as that can be; safe in any thread."""
+        """Call ``code`` in the control loop, as soon as possible; safe in any thread."""
         self._posted.append(lambda: code(*args, **kwargs))
         self._wakeup.wake()
 
     def settle(self, seconds: float) -> bool:
         """Wait until it has made all calls that were asked for so far.
 
-        For the end of a run: as long as there are actions, no loop waits for the other.
+        Only for the end of a run: while there are actions, neither loop waits for the other.
 
-        :param seconds: to wait at the most
+        :param seconds: the most seconds to wait
         :returns: whether it has made them
         """
         done = allocate_lock()
@@ -115,11 +115,11 @@ class ControlLoop:
     def attach(
         self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
     ) -> Attachment:
-        """Wait for a descriptor, as :meth:`flagman.Engine.attach` does; in its thread, or before that is started."""
+        """Wait for a descriptor, as :meth:`flagman.Engine.attach` does; in its own thread, or before that runs."""
         return self._poller.attach(descriptor, code, readable=readable, writable=writable)
 
     def keep(self, descriptor: int) -> None:
-        """Keep a descriptor that is not attached from forked children, too."""
+        """Also keep a descriptor that is not attached from forked children."""
         self._kept.add(descriptor)
 
     def let_go(self, descriptor: int) -> None:
@@ -139,7 +139,7 @@ class ControlLoop:
 
     def _run(self) -> None:
         self.thread = get_ident()
-        # Signals are the main thread's: a system call there ends when one arrives, and one here would not.
+        # Only the main thread gets signals: one that was delivered here would not end a system call there.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             while not self._is_over:
@@ -158,20 +158,20 @@ class ControlLoop:
     def _make(code: Callable[[], object]) -> bool:
         try:
             code()
-        except BaseException:  # sys.exit() of a plugin, too: it would end this thread without a word
+        except BaseException:  # also sys.exit() of a plugin, which would end this thread silently
             logger.exception("A call of the control loop failed")
             return False
         return True
 
 
 def _abandon(loop: ControlLoop | None) -> None:
-    """Let the descriptors of a loop lead nowhere in a forked child.
+    """Make the descriptors of a loop lead to the null device in a forked child.
 
-    They are not closed: objects of the child may still know their numbers, and would close what has them next.
+    They are not closed: objects of the child may still know their numbers, and would close the next files with them.
     """
     if loop is None:
         return
-    with suppress(OSError):  # no room for one more
+    with suppress(OSError):  # there is no free descriptor
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for descriptor in loop.descriptors:
             os.dup2(null, descriptor, inheritable=False)

@@ -35,7 +35,7 @@ _PATIENCE = 1.0
 _CUT_SHORT = b"<freed thread state>\n"
 # What it writes last if there are more than a hundred threads.
 _TOO_MANY = b"...\n"
-# Seconds between two attempts to get all stacks, and how many there are.
+# Seconds between two attempts to get all stacks, and the number of attempts.
 _PAUSE = 0.001
 _ATTEMPTS = 100
 
@@ -55,7 +55,7 @@ class StopRequest:
     def __init__(self, flags: Flags, interrupter: Interrupter, timeout: float) -> None:
         self._flags = flags
         self._interrupter = interrupter
-        #: The same, as it holds now.
+        #: The timeout that holds now.
         self.timeout = timeout
         self._requests = 0
         self._tell: Callable[[], object] = bool
@@ -71,7 +71,7 @@ class StopRequest:
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
         """Handle TERM or INT.
 
-        What the first one does comes first in each: the second may arrive inside this very handler.
+        Each call begins with what the first signal does: the second one may arrive inside this very handler.
         """
         self.on_hangup(signum, frame)
         self._requests += 1
@@ -86,7 +86,7 @@ class StopRequest:
     def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
         self._flags.add(STOP)
-        # Not left to the loop, which does not run while an action hangs.
+        # The loop could not do this, because it does not run while an action hangs.
         self._interrupter.bound(self.timeout)
         self._tell()
 
@@ -107,25 +107,28 @@ class Dispositions:
         engine.on_flag(_HANGUP, lambda: self.on_hangup(signal.SIGHUP, None))
 
     def install(self) -> None:
-        """Give those signals their handlers that have one of ours whatever is bound."""
+        """Install the handlers that do not depend on the bindings: those of ALRM, TERM, INT and HUP."""
         self._signals.handle(signal.SIGALRM, self._engine.interrupter.on_alarm)
         for signum in STOPPING:
             self._signals.handle(signum, self.on_stop)
         self._signals.handle(signal.SIGHUP, self.on_hangup)
 
     def rearm(self) -> None:
-        """Let signals mean again what they meant before a plugin was imported, or an action set up.
+        """Restore the meaning that signals had before a plugin was imported, or an action set up.
 
-        Those without actions that do not stop the daemon are left to the plugin.
+        Signals that have no actions and do not stop the daemon are left to the plugin.
         """
         self._signals.rearm({*self._sources, *STOPPING, signal.SIGALRM, signal.SIGHUP})
 
     def expect(self, flags: Iterable[FlagName]) -> None:
-        """Note the flags whose actions are being set up: a HUP that comes meanwhile is for them."""
+        """Note the flags that are about to have actions; call it again, with none, when they have them.
+
+        A HUP that comes meanwhile raises its flag for these actions, instead of stopping the daemon.
+        """
         self._expected = set(flags)
 
     def follow(self, sources: Sources) -> None:
-        """Let each signal raise its flags from now on, and let those that have lost their last action behave so."""
+        """Make each signal raise its flags from now on; one that has lost its last action is handled as one without."""
         before, self._sources = self._sources, sources
         for signum, flags in sources.items():
             if signum not in (signal.SIGHUP, *STOPPING) and flags != before.get(signum):
@@ -139,14 +142,14 @@ class Dispositions:
             self._signals.handle(signal.SIGQUIT, self.on_quit)
 
     def on_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Handle TERM or INT: ask for the stop, and for their own actions."""
+        """Handle TERM or INT: raise its flag if that has actions, and ask for the stop."""
         flag = STOPPING[signum]
         if flag in self._engine.bundles:
             self._engine.flags.add(flag)
         self.stop.on_signal(signum, frame)
 
     def on_hangup(self, signum: int, frame: FrameType | None) -> None:
-        """Handle HUP: a signal like others if it has actions, else the end of the terminal."""
+        """Handle HUP: it is a signal like others if it has actions, else it means the end of the terminal."""
         known = self._sources.get(signum, (_HANGUP,))
         flags = [flag for flag in known if flag in self._engine.bundles or flag in self._expected]
         for flag in flags:
@@ -156,13 +159,13 @@ class Dispositions:
 
     @property
     def hangup_stops(self) -> bool:
-        """Tell what HUP without actions means: the end of the terminal; or nothing, as under nohup(1)."""
+        """Whether HUP without actions means the end of the terminal, and not nothing, as under nohup(1)."""
         return not self._signals.was_ignored(signal.SIGHUP)
 
     def on_quit(self, _signum: int, _frame: FrameType | None) -> None:
-        """Handle QUIT: write the stacks of all threads to stderr, so that it can be seen what an action hangs in.
+        """Handle QUIT: write the stacks of all threads to stderr, to show where an action hangs.
 
-        :func:`faulthandler.register` would do that for one that hangs within C, too. But with it Python runs every
+        :func:`faulthandler.register` would show that for code that hangs within C, too. But with it Python runs every
         handler on a stack of some 11 KiB, and the frames of five signals that arrive at once overflow it: they kill
         the process, or spoil its memory first (python/cpython issue 124001).
         """
@@ -176,7 +179,7 @@ class Dispositions:
                 faulthandler.dump_traceback()
 
     def answer_early(self) -> None:
-        """Deal with signals that came when nobody knew which flags they raise."""
+        """Handle signals that came before it was known which flags they raise."""
         for signum in HANDLED_SIGNALS:
             flag = flag_of(signum)
             raises = self._engine.flags.take(flag)
@@ -191,14 +194,14 @@ class Dispositions:
 
 
 def _show_stacks(descriptor: int) -> None:
-    """Write the stacks to memory first: faulthandler itself would wait for a reader for ever, deaf to all signals."""
+    """Write the stacks, by way of memory: faulthandler itself would wait for a reader for ever, deaf to all signals."""
     stacks = _stacks()
     for _ in range(_ATTEMPTS):
         if not stacks.endswith(_CUT_SHORT):
             break
         time.sleep(_PAUSE)
         stacks = _stacks()
-    if stacks.endswith((_CUT_SHORT, _TOO_MANY)):  # without that of the main thread, which runs actions
+    if stacks.endswith((_CUT_SHORT, _TOO_MANY)):  # the stack of the main thread, which runs actions, is missing
         stacks += _stacks(all_threads=False)
     writing.write(descriptor, stacks, lambda number: writing.is_ready(number, _PATIENCE))
 

@@ -13,33 +13,33 @@ if TYPE_CHECKING:
     from flagman.types import ActionName
 
     class Hooks(Protocol):
-        """What the command does for a run."""
+        """The methods by which a run calls the command."""
 
         def watch(self, engine: Engine) -> None:
-            """Learn whose actions the log tells about."""
+            """Take the engine of the run, so that the log can name the action that runs."""
 
         def find(self, name: ActionName) -> type[Action]:
-            """Return the class of an action that an action names.
+            """Return the class of an action, for an action that adds it by name.
 
             :raises UsageError: if there is none, or it cannot be loaded
             """
 
         def ready(self) -> None:
-            """Learn that all is ready.
+            """Take note that all is ready.
 
-            :raises FlagmanError: if it is not, though
+            :raises FlagmanError: if the command has found that it is not
             """
 
         def read(self, more_time: MoreTime) -> Settings:
             """Read the settings again.
 
-            :param more_time: is told what takes its time
+            :param more_time: is told about each step that may take long
             :raises UsageError: if they are wrong
             """
 
         def change_log(self, before: Settings, after: Settings) -> None:
-            """Write the log as other settings say.
+            """Change the log from one set of settings to another.
 
-            :raises UsageError: if it cannot be written so; then nothing has changed
+            :raises UsageError: if it cannot be changed so; then nothing has changed
             :raises OSError: likewise
             """

@@ -1,8 +1,8 @@
 """Imports that are made before a daemon changes its root or its user: afterwards their files may be out of reach.
 
-A daemon with ``--chroot`` or ``--user`` needs it. Parts of flagman and of Python are imported when they are first used,
-which may be months after the start: at a reload, for the first request over TLS, for a traceback. A test follows all
-imports of the source and finds what is missing in the list below.
+A daemon with ``--chroot`` or ``--user`` needs them. Parts of flagman and of Python are imported when they are first
+used, which may be months after the start: at a reload, for the first request over TLS, for a traceback. A test follows
+all imports of the source and finds what is missing in the list below.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NOT_FOR_DAEMONS = (
 def import_all() -> None:
     """Import all that a daemon may need later."""
     for name in OF_PYTHON:
-        with suppress(ImportError):  # a part of Python that this one has not
+        with suppress(ImportError):  # this Python does not have it
             import_module(name)
     for module in pkgutil.walk_packages(sys.modules["flagman"].__path__, "flagman."):
         if not module.name.startswith(NOT_FOR_DAEMONS):

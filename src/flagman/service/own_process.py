@@ -30,7 +30,7 @@ _IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class _Process(Daemon):
-    """The stages, where they differ from those of other daemons."""
+    """A daemon, with the stages that flagman needs to be different."""
 
     _PREFIX = "flagman: error: "
     _INHERITS_EXITS = True  # a plugin may have been imported
@@ -39,9 +39,9 @@ class _Process(Daemon):
         super().__init__(detach=detach, umask=None, working_directory=None, prevent_core=detach)
         #: The signals that were ignored when this command was started.
         self.ignored: set[int] = set()
-        # Until the engine has its own: the pid file is to be removed.
+        # Until the engine has its own handlers: these exit, so that the pid file is removed.
         self.signal_map = dict.fromkeys((signal.SIGINT, signal.SIGTERM), _give_up)
-        #: The files of the log and the streams, and those of them that the user cannot open, but root could.
+        #: The files of the log and the streams; and descriptors of those that root could open, but the user cannot.
         self.files: list[str] = []
         self.opened: dict[str, int] = {}
 
@@ -55,34 +55,34 @@ class _Process(Daemon):
                 signal.signal(signum, _give_up)
         try:
             super().monitor()
-        except SystemExit:  # nobody waits any longer: what has been said so far may tell why
+        except SystemExit:  # the wait was ended: the output so far may tell why
             descriptors.say(descriptors.STDOUT, self.output)
             descriptors.say(descriptors.STDERR, self._detachment.error)
             raise
         for signum in _IMPATIENCE:
-            signal.signal(signum, signal.SIG_IGN)  # it is over, and only remains to be told
+            signal.signal(signum, signal.SIG_IGN)  # the wait is over, and only the result is left to report
 
     @property
     def error(self) -> str:
-        """What the daemon has said, with the priority of its mistakes if it is passed on to the journal."""
-        from flagman.log.setup import error_prefix  # noqa: PLC0415 - for the process that waits for the daemon
+        """The error output of the daemon; its mistakes have a priority if it is passed on to the journal."""
+        from flagman.log.setup import error_prefix  # noqa: PLC0415 - only to wait for the daemon
 
         begins = (self._PREFIX, f"{error_prefix()}{self._PREFIX}")
         lines = super().error.splitlines(keepends=True)
         return "".join(line.replace(*begins, 1) if line.startswith(self._PREFIX) else line for line in lines)
 
     def report(self) -> NoReturn:
-        """Print and exit; what plugins want to be done at an exit is the daemon's business."""
+        """Print and exit, without the exit handlers of plugins, which belong to the daemon."""
         try:
             super().report()
         except SystemExit as exit_:
             os._exit(int(exit_.code or 0))
 
     def drop_privileges(self) -> None:
-        """Open what only root may, before nobody here is root any more."""
+        """Open the files that only root may open, while this process still runs as root."""
         identity = self._identity
         if identity is not None and identity.uid != 0 and os.geteuid() == 0:
-            from flagman.daemon.directory import open_for  # noqa: PLC0415 - for those who become somebody else
+            from flagman.daemon.directory import open_for  # noqa: PLC0415 - only if the user changes
 
             mode = 0o666 & ~(_current_umask() if self.umask is None else self.umask)
             for path in self.files:
@@ -92,7 +92,7 @@ class _Process(Daemon):
         super().drop_privileges()
 
     def close_descriptors(self) -> None:
-        """Close what came from whoever has started this command; what a plugin has opened is its own."""
+        """Close descriptors that were open when this command was started, but none that a plugin has opened."""
         if self.detached:
             self.inherit_files = tuple(number for number in self._inheritance if _is_own(number))
             super().close_descriptors()
@@ -101,7 +101,7 @@ class _Process(Daemon):
 class OwnProcess:
     """What settings say about the process; a context manager, which cleans up at the end.
 
-    :param signals: armed in this process
+    :param signals: the signal handlers that are armed in this process
     :param detach: go into the background in :meth:`begin`
     """
 
@@ -110,22 +110,22 @@ class OwnProcess:
         self._signals = signals
         self._process.ignore(filter(signals.was_ignored, (signal.SIGHUP, signal.SIGQUIT)))
         self._opened: dict[str, int] = {}
-        # By the names of standard streams.
+        # The paths of the files that standard streams lead to, by the names of the streams.
         self._rotated: dict[str, str] = {}
         self._is_ready = False
-        #: Leads to the log file, if only root could open that.
+        #: A descriptor of the log file, if only root could open that.
         self.log: int | None = None
-        #: Where relative paths of options begin, once this has been entered.
+        #: The directory in which relative paths of options begin.
         self.directory = ""
         with suppress(OSError):  # it may have been deleted
             self.directory = working_directory()
-        #: Where the configuration file is then.
+        #: The path of the configuration file in this process, after :meth:`enter`.
         self.config = ""
 
     def begin(self) -> None:
         """Run the first stages. A process that detaches FORKS here: this returns in the daemon alone.
 
-        The process that has called it waits, and exits when the daemon is ready or has failed.
+        The calling process waits, and exits when the daemon is ready or has failed.
 
         :raises DaemonError: if it cannot detach
         """
@@ -137,7 +137,7 @@ class OwnProcess:
         """Run all stages but the last; the standard streams stay until all is ready.
 
         :returns: the settings with paths that mean the same from here on
-        :raises UsageError: if the file could not be read again
+        :raises UsageError: if the configuration file could not be read again
         :raises FlagmanError: if a stage fails
         :raises OSError: likewise
         """
@@ -148,13 +148,13 @@ class OwnProcess:
             names = self._move(settings, settings.chroot)
         settings = self.placed(settings)
         if settings.chroot is not None or settings.user is not None:
-            from flagman.service.late_imports import import_all  # noqa: PLC0415 - for these two alone
+            from flagman.service.late_imports import import_all  # noqa: PLC0415 - only for these two
 
             import_all()  # another user may not be able to read the interpreter's files either
             environment.remember()
         if settings.pid_file:
             process.pid_file = settings.pid_file
-            process.name = os.path.splitext(os.path.basename(settings.pid_file))[0]  # noqa: PTH119, PTH122 - as above
+            process.name = os.path.splitext(os.path.basename(settings.pid_file))[0]  # noqa: PTH119, PTH122 - pathlib costs 5 ms
         else:
             process.name = "flagman"
         process.user = settings.user
@@ -175,7 +175,7 @@ class OwnProcess:
         return settings
 
     def placed(self, settings: Settings) -> Settings:
-        """Give settings whose paths mean what they meant where the command was started, wherever this process is."""
+        """Return settings with absolute paths, which mean the same here as where the command was started."""
         options = [option for option in OPTIONS if isinstance(option.kind, Path) and not option.kind.is_outside]
         paths = {option.setting: getattr(settings, option.setting) for option in options}
         return settings.changed(
@@ -189,12 +189,12 @@ class OwnProcess:
         return os.path.join(self.directory, path) if path else ""  # noqa: PTH118 - as above
 
     def _move(self, settings: Settings, root: str) -> tuple[str, ...]:
-        """Get ready for another root; give the names that the configuration file may have there, the best first."""
+        """Get ready for another root; return the names that the configuration file may have there, the best first."""
         root = os.path.realpath(root).rstrip("/")
         self.directory = "/"
         if not settings.config:
             return ()
-        # As it is called: a link may lead to another file by the time it is read again.
+        # First the name as it was given: a link may lead to another file by the time it is read again.
         names = list(_below(self.config, root))
         path = os.path.realpath(self.config)
         if path.startswith(f"{root}/"):
@@ -215,12 +215,12 @@ class OwnProcess:
                     return
 
     def _stream(self, settings: Settings, number: int) -> int | None:
-        """Give the descriptor that a standard stream is to lead to; None if it is to lead where it leads anyway."""
+        """Return the descriptor that a standard stream has to lead to; None if it stays as it is."""
         paths = {descriptors.STDOUT: settings.stdout, descriptors.STDERR: settings.stderr}
         path = paths[number]
         named = standard_streams.standard(path)
         if named not in (None, number) and paths[named] is not None and standard_streams.standard(paths[named]) is None:
-            path, named = paths[named], None  # the other one leads to a file, and so does this
+            path, named = paths[named], None  # the other one leads to a file, so this one leads there, too
         if named is not None and named != number and not self._process.detached:
             self._opened[f"&{named}"] = descriptors.copy(named)
             return self._opened[f"&{named}"]
@@ -232,7 +232,7 @@ class OwnProcess:
         return self._opened[path]
 
     def ready(self) -> None:
-        """Redirect the standard streams, and let whoever waits know that all is well."""
+        """Redirect the standard streams, and report to the waiting process that all is well."""
         if self._is_ready:
             return
         self._process.advance()
@@ -248,19 +248,19 @@ class OwnProcess:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is not None and self._is_ready and self._process.detached:
-            from flagman.daemon import crash  # noqa: PLC0415 - for this end alone
+            from flagman.daemon import crash  # noqa: PLC0415 - only for a crash
 
             crash.record(self._process.name, error)
         self._process.let_go()
 
 
 def _give_up(signum: int, _frame: FrameType | None) -> None:
-    """Leave what this process is doing, so that all is cleaned up: the wait for the daemon, or its start."""
+    """Exit, with all clean-up, from the wait for the daemon or from its start."""
     raise SystemExit(128 + signum)
 
 
 def _below(path: str, root: str) -> Iterator[str]:
-    """Give what a path may be called in another root, if it leads into that by its name."""
+    """Yield the names that a path may have in another root, if one of its parent directories is that root."""
     parts = path.split("/")
     for end in range(1, len(parts)):
         with suppress(OSError):
@@ -275,7 +275,7 @@ def _current_umask() -> int:
 
 
 def _is_own(descriptor: int) -> bool:
-    """Tell a descriptor that was opened in this process: what an exec(2) has left open has not this flag."""
+    """Return whether a descriptor was opened in this process: one that an exec(2) has left open is inheritable."""
     with suppress(OSError):
         return not os.get_inheritable(descriptor)
     return False

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from flagman.engine.action import Answer
     from flagman.engine.engine import Engine
 
-    #: Answers a request: the status of HTTP, and what becomes its JSON.
+    #: Answers a request, with the status of HTTP and with what becomes its JSON.
     Reply = Callable[[int, object], None]
-    #: Serves a request, in the control loop: with the values of its path, query and body, and what answers it, which
-    #: may be called later.
+    #: Serves a request, in the control loop. It is called with the values of the path, query and body, and with the
+    #: function that answers the request, which it may call later.
     Route = Callable[[Mapping[str, str], Reply], None]
 
 logger = logging.getLogger("flagman.service")
 
-# Seconds that the thread of the control loop has to end, and the log to write the loop's last records.
+# Seconds that the thread of the control loop has to end, and that the log has to write the loop's last records.
 _LAST = 5.0
 _LAST_RECORDS = 1.0
 
@@ -35,15 +35,15 @@ _LAST_RECORDS = 1.0
 class Part:
     """Something that plugs into a run; a subclass defines what it needs.
 
-    Its constructor takes nothing: no descriptor, no process, no thread. All that is done by :meth:`open`.
+    Its constructor takes no descriptor, no process and no thread: only :meth:`open` does that.
     """
 
     def open(self, site: Site) -> None:
         """Take what the part needs; in the main thread, before the second thread and before any action is set up.
 
-        This is the moment for sockets, forks and for asking for ``site.loop``.
+        This is the moment to open sockets, to fork, and to ask for ``site.loop``.
 
-        :raises FlagmanError: if it cannot; it has released everything then, and the run does not start
+        :raises FlagmanError: if that fails; the part has released everything then, and the run does not start
         """
 
     @classmethod
@@ -54,7 +54,7 @@ class Part:
     def check(self, settings: Settings) -> None:
         """Refuse settings that the part could not follow; nothing has changed yet, and nothing must change here.
 
-        :raises UsageError: if it cannot
+        :raises UsageError: if the part could not follow them
         """
 
     def follow(self, settings: Settings) -> None:
@@ -63,7 +63,7 @@ class Part:
     def stop(self, *, insists: bool) -> None:
         """Begin to stop; in the control loop, while an action may still be running. It comes before :meth:`close`.
 
-        :param insists: a second stop signal has come: this is called twice then
+        :param insists: whether a second stop signal has come: this is called once more then
         """
 
     def close(self) -> None:
@@ -97,14 +97,14 @@ class Site:
     def __init__(self, engine: Engine, settings: Settings, parts: Iterable[Part]) -> None:
         #: Runs the actions; parts raise flags and offer answers.
         self.engine = engine
-        #: Those that hold; replaced whole.
+        #: The settings that hold; only replaced as a whole.
         self.settings = settings
         self._parts = tuple(parts)
         self._loop: ControlLoop | None = None
         self._relay: Relay | None = None
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
         self._on_change: Callable[[], object] = list
-        #: The control loop could not go on.
+        #: Whether the control loop could not go on.
         self.failed = False
         # How many stop signals the parts have been told about.
         self._told = 0
@@ -121,7 +121,7 @@ class Site:
         self.engine.stop()
 
     def open(self, stack: ExitStack) -> None:
-        """Open all parts, then start the control loop; in reverse order they are closed by the stack.
+        """Open all parts, then start the control loop; the stack closes them in reverse order.
 
         :raises FlagmanError: if a part cannot be opened
         """
@@ -138,7 +138,7 @@ class Site:
             stack.callback(self._tell_stop, self._loop)
 
     def _tell_stop(self, loop: ControlLoop) -> None:
-        """Let every part know of the stop before it is closed."""
+        """Report the stop to every part before the parts are closed."""
         loop.call(self._look_for_stop)
         loop.settle(_LAST)
 
@@ -168,14 +168,14 @@ class Site:
     def when_changed(self, code: Callable[[], object], pause: float | None) -> None:
         """Call ``code`` once in the main loop when a part says that it has changed.
 
-        :param pause: seconds after which to call it anyway; None for no such time
+        :param pause: seconds after which to call it anyway; None for never
         """
         self._on_change = code
         if pause is not None:
             self.engine.call_later(pause, self._look)
 
     def changed(self) -> None:
-        """Tell that :meth:`Part.unready` may return something else by now; safe in any thread."""
+        """Take note that :meth:`Part.unready` may return something else by now; safe in any thread."""
         self.engine.call_later(0, self._look)
 
     def _look(self) -> None:
@@ -187,7 +187,7 @@ class Site:
         return [reason for part in self._parts for reason in part.unready()]
 
     def wake(self) -> None:
-        """Let the control loop look whether there is a stop request; safe in a signal handler."""
+        """Make the control loop look for a stop request; safe in a signal handler."""
         if self._loop is not None:
             self._loop.wake()
 
@@ -209,7 +209,7 @@ class Site:
         self._listeners = (*self._listeners, listener)
 
     def publish(self, event: Mapping[str, object]) -> None:
-        """Tell all listeners what has happened, as JSON that is complete in itself; safe in any thread."""
+        """Pass an event, as JSON that is complete in itself, to all listeners; safe in any thread."""
         for listener in self._listeners:
             self.loop.call(listener, event)
 

@@ -1,4 +1,4 @@
-"""The reload: reads the configuration again and lets it take the place of the old one, whole or not at all."""
+"""The reload: reads the configuration again and applies it completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ logger = logging.getLogger("flagman.reload")
 class Reloader:
     """Reads the settings again when it is asked to, between two runs of bundles.
 
-    :param engine: whose bundles are replaced
-    :param assembly: its actions
-    :param dispositions: of the signals
+    :param engine: the engine that runs the actions
+    :param assembly: exchanges the actions
+    :param dispositions: exchanges the handlers of signals
     :param hooks: reads the settings, and sets up the log
-    :param manager: tells the manager
-    :param announce: tells what holds now: a text for people, and what has gone wrong
+    :param manager: the service manager, to which the reload is reported
+    :param announce: reports what holds after a reload; called with what has gone wrong, or an empty text
     :param site: the parts that plug into the run, if there are any
     """
 
@@ -46,7 +46,7 @@ class Reloader:
         announce: Callable[[str], None],
         site: Site | None,
     ) -> None:
-        #: What asks for it; no signal and no timer has this name.
+        #: The flag that asks for a reload; no signal and no timer has this name.
         self.flag = "reload"
         self._engine = engine
         self._assembly = assembly
@@ -59,20 +59,20 @@ class Reloader:
     def ask(self) -> None:
         """Ask for a reload as soon as the bundle that runs has ended, before any other."""
         known = self._engine.flags.count(self.flag)
-        # First, so that the reload comes although something may end this here.
+        # First, so that the reload comes even if this method is interrupted here.
         self._engine.raise_first(self.flag)
         if not known:
             self._say_so()
 
     def _say_so(self) -> None:
-        """Tell the manager that a reload begins, see :manpage:`sd_notify(3)`."""
+        """Report to the manager that a reload begins, see :manpage:`sd_notify(3)`."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._manager.notify(f"RELOADING=1\nMONOTONIC_USEC={now}")
 
     def reload(self) -> None:
         """Reload; on any error nothing changes, and the log and the manager are told."""
         if self._engine.turn.ignored:
-            self._say_so()  # once more: a manager that has asked in the meantime does not believe what is older
+            self._say_so()  # once more: a manager that has asked in the meantime does not accept an older report
         problems: list[str] = []
         try:
             self._change()
@@ -116,7 +116,7 @@ class Reloader:
         self._warn(before, plan.settings)
 
     def _warn(self, before: Settings, after: Settings) -> None:
-        """Say what a configuration takes away that its author may not have meant to take away."""
+        """Warn of what a configuration takes away, because its author may not have meant that."""
         if before.reloads() and not after.reloads():
             logger.warning("The new configuration has no action `reload`: restart flagman to load later changes")
         if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
@@ -124,7 +124,7 @@ class Reloader:
             logger.warning("HUP has no actions any more: from now on it %s", meaning)
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
-        """Do all that can fail; tell whether it is to go on."""
+        """Take all steps that can fail; return whether to go on."""
         try:
             complete = self._assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
         finally:
@@ -134,7 +134,7 @@ class Reloader:
         return complete
 
     def _swap(self, plan: Plan) -> None:
-        """Let a plan hold from now on. Nothing in here can fail."""
+        """Make a plan hold from now on. Nothing in here can fail."""
         self._dispositions.expect(binding.flag for binding, _ in plan.members)
         self._dispositions.follow(plan.settings.by_signal())
         self._assembly.adopt(plan)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.service")
 
-# Seconds that the manager is asked for while parts are not ready, and how often.
+# Seconds of more time that the manager is asked for while parts are not ready, and seconds between two requests.
 _EXTENSION = 15.0
 _PAUSE = 5.0
 
@@ -33,8 +33,8 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
     """Set all actions up, run them as their flags are raised, and tear them down.
 
     :param signals: the handled signals, armed at the very start of the process: what has arrived since is not lost
-    :param hooks: what the command does for it
-    :param parts: what plugs into it beside actions
+    :param hooks: by which the run calls the command
+    :param parts: what plugs into the run beside actions
     :returns: the exit status of the process
     :raises SetUpError: if an action could not be set up; the others have been torn down
     :raises TearDownError: if an action could not be torn down; the others have been
@@ -43,7 +43,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
         find=hooks.find,
         last_flags=STOPPING.values(),
         signals=signals,
-        # Whatever an action raises is that action's failure, sys.exit() too: the daemon is stopped by signals.
+        # Anything that an action raises is its own failure, also sys.exit(): only signals stop the daemon.
         contained=(BaseException,),
     )
     hooks.watch(engine)
@@ -73,14 +73,14 @@ class _Service:
         self._manager = manager
         self._status_line: StatusLine | None = None
         self._site: Site | None = None
-        # Why it could not become ready after the loop had begun.
+        # Why the run could not become ready after the loop had begun.
         self._trouble: BaseException | None = None
         self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
         self.assembly = Assembly(engine, settings)
 
     def let_reload(self, hooks: Hooks) -> None:
-        """Let actions ask for a reload."""
-        from flagman.service.reload import Reloader  # noqa: PLC0415 - for those who have a file
+        """Offer a reload to actions."""
+        from flagman.service.reload import Reloader  # noqa: PLC0415 - only with a configuration file
 
         reloader = Reloader(
             self._engine, self.assembly, self.dispositions, hooks, self._manager, self._announce, self._site
@@ -89,9 +89,9 @@ class _Service:
         self._engine.offer("reload", lambda _: reloader.ask())
 
     def open(self, parts: Sequence[Part], stack: ExitStack) -> None:
-        """Open what plugs into this run.
+        """Open the parts that plug into this run.
 
-        :param stack: closes it
+        :param stack: closes them
         :raises FlagmanError: if a part cannot be opened
         """
         from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
@@ -101,21 +101,21 @@ class _Service:
         self._site.open(stack)
 
     def wake_parts(self) -> None:
-        """Let parts know of a stop that no signal has asked for."""
+        """Report to the parts a stop that no signal has asked for."""
         if self._site is not None:
             self._engine.stop()
             self._site.wake()
 
     def start(self, say: Callable[[], None]) -> None:
-        """Set everything up, let time begin, and become ready, unless a stop was asked for meanwhile.
+        """Set everything up, start timers, and become ready, unless a stop was asked for meanwhile.
 
-        :param say: says so to the command; it may raise an exception
+        :param say: reports to the command that all is ready; it may raise an exception
         """
         settings = self.assembly.settings
         sources = settings.by_signal()
         self.dispositions.expect(flag for flags in sources.values() for flag in flags)
         self.dispositions.follow(sources)
-        self.dispositions.install()  # only now that HUP can be told from a hang-up
+        self.dispositions.install()  # only now can HUP as a signal be told from a hang-up
         self.dispositions.answer_early()
         plan = self.assembly.plan(settings)
         is_complete = self._set_up(plan)
@@ -146,7 +146,7 @@ class _Service:
             self._engine.stop()
 
     def _become_ready(self, say: Callable[[], None]) -> None:
-        """Say that all is ready.
+        """Report that all is ready.
 
         :param say: as above
         """
@@ -163,15 +163,15 @@ class _Service:
     def _set_up(self, plan: Plan) -> bool:
         if not self._manager.is_open:
             return self.assembly.set_up(plan)
-        from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - for those whom a manager watches
+        from flagman.systemd.more_time import MoreTime  # noqa: PLC0415 - only under a service manager
 
         with MoreTime(self._manager) as more_time:
             return self.assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
 
     def _announce(self, trouble: str = "") -> None:
-        """Tell the log and the manager that all is ready.
+        """Report to the log and the manager that all is ready.
 
-        :param trouble: what is not as it was meant to be
+        :param trouble: what has gone wrong; empty if nothing has
         """
         text = f"Ready: {self.assembly.settings.summary()}"
         logger.info("%s", text)
@@ -180,21 +180,21 @@ class _Service:
         if self._status_line is not None:
             self._status_line.follow(text)
         elif self._manager.is_open:
-            from flagman.systemd.status import StatusLine  # noqa: PLC0415 - for those whom a manager watches
+            from flagman.systemd.status import StatusLine  # noqa: PLC0415 - only under a service manager
 
             self._status_line = StatusLine(self._engine, self._manager, text)
             self._engine.observe(self._status_line.on_turn)
 
     def _feed_watchdog(self, pause: float) -> None:
-        """Tell the manager from the loop, and from nowhere else, that the loop goes round.
+        """Report to the manager, only ever from the loop, that the loop is alive.
 
-        So it hears nothing while an action runs: one that takes longer than the interval is taken for one that hangs.
+        So the manager hears nothing while an action runs, and takes one that needs more than the interval for a hang.
         """
         self._manager.notify("WATCHDOG=1")
         self._engine.call_later(pause, self._feed_watchdog, pause)
 
     def conclude(self, outcome: Outcome) -> int:
-        """Say why the run has ended, and return the exit status."""
+        """Log why the run has ended, and return the exit status."""
         if self._trouble is not None:
             raise self._trouble
         if self._site is not None and self._site.failed:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Timetable:
-    """Follows settings: what they do not change keeps its moments.
+    """Starts triggers and holds flags as settings say; a timer that new settings do not change keeps its moments.
 
-    :param engine: whose flags are raised and held
+    :param engine: the engine of the flags
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # Each with its jitter.
+        # The triggers that have been started, each with its jitter in seconds.
         self._started: dict[FlagName, tuple[float, Started]] = {}
         # The flags that are held, and for how many seconds.
         self._held: dict[FlagName, float] = {}
@@ -28,17 +28,21 @@ class Timetable:
         self._generation = 0
 
     def begin(self) -> None:
-        """Begin to place the bindings of other settings."""
+        """Begin to place the bindings of other settings; call it before the first :meth:`place`.
+
+        It counts generations of settings. An ``after`` that a reload adds has the number in its flag: the flag of an
+        equal timer from an earlier generation may have been raised already.
+        """
         self._generation += 1
 
     def place(self, binding: Binding, was: Binding | None) -> Binding:
-        """Give the binding with the flag that it is to have.
+        """Return the binding with the flag that it is going to have.
 
-        What happens once has happened, or will, for the bindings that were there when it was started: a binding that
+        A trigger that happens once raises its flag for the bindings that were there when it was started: a binding that
         is added later needs a flag of its own.
 
-        :param binding: of the settings to come
-        :param was: what it has been so far; None if it is new
+        :param binding: a binding of the new settings
+        :param was: the same binding in the settings that hold; None if it is new
         """
         if not binding.source.happens_once:
             return binding
@@ -49,7 +53,7 @@ class Timetable:
         return binding.as_variant("~".join(filter(None, (binding.variant, str(self._generation)))))
 
     def follow(self, settings: Settings, running: Container[FlagName], *, pass_first: bool) -> None:
-        """Start, keep and stop triggers, and hold flags, as the bindings say; the first of each flag decides.
+        """Start, keep and stop triggers, and hold flags, as the bindings say; the first binding of each flag decides.
 
         :param running: the flags that had actions so far
         :param pass_first: do not hold any flag the first time
@@ -73,7 +77,7 @@ class Timetable:
         self._held = held
 
     def _start(self, binding: Binding, jitter: float, *, had_actions: bool) -> None:
-        """Start what raises a flag, unless it goes on as it is."""
+        """Start the trigger of a binding, unless the one that was started before goes on as it is."""
         old_jitter, old = self._started.get(binding.flag, (jitter, None))
         if old is not None:
             if binding.source.survives(is_same=jitter == old_jitter, had_actions=had_actions):
