@@ -1,7 +1,7 @@
-"""The environment of commands: that of this process, but for what was put into it for this process alone.
+"""The environment of commands: that of this process, without what was put into it for this process alone.
 
-That is what the service manager has told it, and a locale. Where none is set, as under cron or in a container, Python
-sets LC_CTYPE in its own environment before anything of a program runs, see :pep:`538`.
+These are the variables of the service manager, and a locale. If none is set, as under cron or in a container, Python
+sets LC_CTYPE in its own environment before any code of a program runs, see :pep:`538`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PRIVATE = frozenset(
 )
 _PRIVATE = frozenset(map(os.fsencode, PRIVATE))
 _LC_CTYPE = b"LC_CTYPE"
-# What Python sets it to.
+# The values that Python sets it to.
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
-# What it was when this process was started; None if it was not set. Empty until somebody has looked.
+# Its value when this process was started; None if it was not set. Empty until remember() has found out.
 _before: list[bytes | None] = []
 
 
 def for_commands() -> dict[bytes, bytes]:
-    """Give the environment as it is now, with LC_CTYPE as it was when this process was started."""
+    """Return the environment as it is now, with LC_CTYPE as it was when this process was started."""
     environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE}
     remember()
     if environment.get(_LC_CTYPE) in _COERCED and _before:
@@ -41,8 +41,8 @@ def for_commands() -> dict[bytes, bytes]:
 
 
 def encoded(name: str) -> bytes:
-    """Give a name as the value of a variable, in UTF-8 if the locale has no characters for it."""
-    name = name.replace("\0", r"\x00")  # no variable can hold that, nor UTF-8 half a surrogate pair
+    """Return a name as the value of a variable, in UTF-8 if the locale has no characters for it."""
+    name = name.replace("\0", r"\x00")  # no variable can hold it, and UTF-8 cannot hold half a surrogate pair
     try:
         return os.fsencode(name)
     except UnicodeEncodeError:
@@ -50,13 +50,13 @@ def encoded(name: str) -> bytes:
 
 
 def remember() -> None:
-    """Look what LC_CTYPE was: in another root, or as another user, that cannot be seen any more."""
+    """Find out what LC_CTYPE was: in another root, or as another user, this process cannot see that any more."""
     if _before or os.environb.get(_LC_CTYPE) not in _COERCED:
         return
     try:
         with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - pathlib costs 5 ms
             entries = file.read().split(b"\0")
-    except OSError:  # nobody knows: then it is left as it is
+    except OSError:  # it cannot be known: then LC_CTYPE is left as it is
         return
     values = [value for name, _, value in (entry.partition(b"=") for entry in entries) if name == _LC_CTYPE]
     _before.append(values[0] if values else None)

@@ -32,7 +32,7 @@ _TAIL_WIDTH = 500
 _LONGEST_LINE = 65_536
 # Bytes that are read at once.
 _CHUNK = 65_536
-# With its end, where it has one; bytes.splitlines() would split at carriage returns, too.
+# A line, with its end if it has one; bytes.splitlines() would split at carriage returns, too.
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
@@ -42,7 +42,7 @@ class Sink:
     :param stream: where they go in the end
     """
 
-    #: Only an interruption can end its ``write``, at any point; otherwise it is interrupted where it waits.
+    #: Whether ``write`` may be interrupted at any point, because nothing else can end it, and not only where it waits.
     may_be_cut = False
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -52,7 +52,7 @@ class Sink:
         """Take a line, or a piece of a long one; its end is part of it."""
 
     def is_ready(self) -> bool:
-        """Tell whether the beginning of a line can be taken without waiting for a reader."""
+        """Return whether the beginning of a line can be taken without waiting for a reader."""
         return self._stream is not None and writing.is_ready(self._stream.fileno())
 
 
@@ -76,7 +76,7 @@ class PassOn(Sink):
         except UnsupportedOperation:  # a program has put something there that is no file
             stream.write(line.decode(errors="backslashreplace"))
             return
-        # Past its buffer: what an interruption left there would hold up whatever is written next.
+        # Past its buffer: what an interruption left there would hold up all later output.
         self._flush(stream)
         buffer = getattr(stream, "buffer", None)
         if getattr(buffer, "is_patient", False):
@@ -99,7 +99,7 @@ class Log(Sink):
     """Logs lines.
 
     :param command: what to call the command
-    :param level: of the records
+    :param level: the level of the records
     """
 
     may_be_cut = True  # there may be handlers that we do not know
@@ -110,7 +110,7 @@ class Log(Sink):
         self._level = level
 
     def is_ready(self) -> bool:
-        """Say so: handlers of the log give up by themselves."""
+        """Return True: handlers of the log give up by themselves."""
         return True
 
     def write(self, line: bytes) -> None:
@@ -134,19 +134,19 @@ class Stream:
         self._sink = sink
         self._tail = tail
         self._buffer = b""
-        # The last piece that was passed on was not the end of its line.
+        # Whether the last piece that was passed on was not the end of its line.
         self._is_cut = False
         #: Why a line could not be passed on.
         self.failure: Exception | None = None
-        #: Do not wait for a reader of our own output: the command is to end.
+        #: Whether not to wait for a reader of our own output, because the command has to end.
         self.hurries = False
 
     def fileno(self) -> int:
-        """Give the descriptor to wait for."""
+        """Return the descriptor to wait for."""
         return self._reader
 
     def read(self) -> bool:
-        """Pass on what is there, or wait for it; tell whether there may be more."""
+        """Pass on what is there, or wait for it; return whether there may be more."""
         return self._read(_CHUNK)
 
     def _read(self, most: int) -> bool:
@@ -182,11 +182,11 @@ class Stream:
         return line
 
     def _write_next(self) -> None:
-        # Taken only now: what has been put off was raised before, and the line is there for the next time.
+        # Taken only now: a postponed interruption was raised before, and the line is kept for the next time.
         self._sink.write(self._take_next())
 
     def finish(self) -> None:
-        """Pass on what the pipe holds now, whoever else may still write to it, and the rest of a line."""
+        """Pass on what the pipe holds now, even if other processes may still write to it, and the rest of a line."""
         self._pass_all_on()
         (left,) = struct.unpack("i", fcntl.ioctl(self._reader, termios.FIONREAD, b"\0" * 4))
         while left > 0:
@@ -207,21 +207,21 @@ class Stream:
 
 
 def new_tail() -> deque[bytes]:
-    """Give what keeps the last lines."""
+    """Return a deque that keeps only the last lines."""
     return deque(maxlen=_TAIL_LINES)
 
 
 def show(tail: deque[bytes]) -> str:
-    """Give the last lines for a log record; empty if there are none."""
+    """Return the last lines for a log record; empty if there are none."""
     if not tail:
         return ""
     return "; its last output:" + "".join(f"\n  {printable(line.rstrip())}" for line in tail)
 
 
 def sinks(output: Output, command: str, interrupter: Interrupter) -> tuple[Sink, ...]:
-    """Give what takes the lines of the standard output and of the standard error; a single one takes those of both.
+    """Return the sinks of the standard output and of the standard error; a single one takes the lines of both.
 
-    Only what comes through one pipe is in the order in which the command has written it.
+    Only lines that come through one pipe keep the order in which the command has written them.
 
     :param command: what to call the command in the log
     :param interrupter: may end the writing of a line
@@ -235,7 +235,7 @@ def sinks(output: Output, command: str, interrupter: Interrupter) -> tuple[Sink,
 
 
 def _lead_to_one(out: TextIO | None, err: TextIO | None) -> bool:
-    """Tell whether two streams lead to the same file, pipe or terminal."""
+    """Return whether two streams lead to the same file, pipe or terminal."""
     try:
         return out is not None and err is not None and os.path.sameopenfile(out.fileno(), err.fileno())
     except (OSError, ValueError):  # one is closed, or no file at all

@@ -18,7 +18,7 @@ LARGEST_PID = 2**31 - 1
 def open_pidfd(pid: int) -> int:
     """Open a descriptor of a process; it becomes readable when the process ends.
 
-    :returns: the descriptor; -1 where there are none: another system, an old kernel, a filter of system calls, no room
+    :returns: the descriptor; -1 if there is none: another system, an old kernel, a filter of system calls, no room
     :raises ProcessLookupError: if there is no such process
     """
     try:
@@ -30,10 +30,10 @@ def open_pidfd(pid: int) -> int:
 
 
 def send(pid: int, signum: SignalNumber, is_still_meant: Callable[[], bool]) -> bool:
-    """Send a signal to a process that something has named, and to no other that has got its number since.
+    """Send a signal to a process that something has named, and to no other process that has got its number since.
 
-    :param is_still_meant: tells whether the number is still named: if it is, then what was opened in the meantime is
-        the descriptor of that process
+    :param is_still_meant: returns whether the number is still named: if it is, the descriptor that was opened in the
+        meantime is that of the process
     :returns: False if it is not
     :raises ProcessLookupError: if there is no such process
     :raises OSError: if the signal cannot be sent

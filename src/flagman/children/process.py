@@ -30,10 +30,10 @@ GRACE = 5.0
 
 _CATCHABLE = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
 _CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
-# The former is where the latter leads on Linux.
+# On Linux, /dev/fd leads to /proc/self/fd.
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 _STANDARD = ("0", "1", "2")
-# Below this number descriptors are closed also where none are listed.
+# Descriptors below this number are closed even if none are listed.
 _MOST_STRAYS = 4096
 # Seconds between two looks where nothing tells of a change: at a dying group, and at a child without a pidfd.
 _PAUSE = 0.05
@@ -45,18 +45,18 @@ _GLANCE = 0.001
 class Process:
     """A running command.
 
-    Its mask of blocked signals is empty and every signal does what it does by default, whatever flagman itself has
-    inherited or handles. Its standard input is at its end, and it has no descriptor beyond the standard ones.
+    Its mask of blocked signals is empty and every signal does what it does by default, no matter what flagman itself
+    has inherited or handles. Its standard input is at its end, and it has no descriptor beyond the standard ones.
 
-    It leads a session of its own, and with it a process group of the same number: so it has no terminal, which would
-    stop it in the background when it asks a question there or changes a mode, with nobody to let it go on.
+    It leads a session of its own, and with it a process group of the same number. So it has no terminal: that would
+    stop it in the background when it asks a question there or changes a mode, and nothing would let it go on.
 
     :param program: a path, or a name to look for in PATH
     :param arguments: the program's name and its arguments, as the program sees them
     :param environment: all of it
     :param null: a descriptor of /dev/null
-    :param sinks: take the lines of its standard output and of its standard error, or one those of both
-    :param interrupter: may end what is waited for
+    :param sinks: take the lines of its standard output and of its standard error; a single one takes those of both
+    :param interrupter: may end the waits
     :param shown: what to call it in the log
     :raises OSError: if it cannot be started
     """
@@ -86,7 +86,7 @@ class Process:
             for descriptor in pipes:
                 os.close(descriptor)
             raise
-        # All that is not needed for the start comes after it.
+        # What the start does not need comes after it.
         for writer in pipes[1::2]:
             os.close(writer)
         #: The last lines of its output.
@@ -103,9 +103,9 @@ class Process:
         self._waiting = interrupter.wakeup.poll()
         for reader in self._readable:
             self._waiting.register(reader, select.POLLIN)
-        with suppress(ProcessLookupError):  # somebody ignores SIGCHLD, and it has ended
+        with suppress(ProcessLookupError):  # SIGCHLD is ignored, and the process has ended
             self._pidfd = open_pidfd(self.pid)
-        # Something tells of its end.
+        # Whether a descriptor reports its end.
         self._is_watched = self._pidfd >= 0
         if self._is_watched:
             self._waiting.register(self._pidfd, select.POLLIN)
@@ -116,7 +116,7 @@ class Process:
         return next((stream.failure for stream in self._streams if stream.failure), None)
 
     def has_ended(self) -> bool:
-        """Tell whether it has ended, or nobody can tell any more; also in a signal handler."""
+        """Return whether it has ended, or that cannot be known any more; also in a signal handler."""
         try:
             return self._child.has_ended()
         except ChildProcessError:
@@ -125,10 +125,10 @@ class Process:
     def wait(self) -> int:
         """Pass its output on until it ends.
 
-        What it leaves behind in the background goes on, and what that writes from then on goes nowhere.
+        Processes that it leaves in the background go on, and what they write from then on goes nowhere.
 
         :returns: its exit status, or the number of the signal that killed it, negative
-        :raises ChildProcessError: if somebody else has taken the exit status
+        :raises ChildProcessError: if something else has taken the exit status
         """
         while not self._child.has_ended():
             self._poll(None)
@@ -145,9 +145,9 @@ class Process:
         if self._child.is_reaped:
             return True
         self._is_ending = True
-        # Before any log record: whatever reads those may have stopped reading.
+        # Before any log record: the reader of the log may have stopped reading.
         self._kill(signal.SIGTERM)
-        self._kill(signal.SIGCONT)  # what is stopped would not see TERM
+        self._kill(signal.SIGCONT)  # a stopped process would not see TERM
         for stream in self._streams:
             stream.hurries = True
         try:
@@ -183,9 +183,9 @@ class Process:
             self._poll(_PAUSE)
 
     def _kill_rest(self) -> bool:
-        """Kill what is left of it, and reap it last; tell whether it has ended.
+        """Kill what is left of it, and reap it last; return whether it has ended.
 
-        As long as it is a zombie, or others of its group are there, no other group can have its number.
+        While it is a zombie, or others of its group are there, no other group can have its number.
         """
         if not self._child.is_reaped or self._child.group_is_alive():
             self._kill(signal.SIGKILL)
@@ -204,18 +204,18 @@ class Process:
         CHILDREN.release(self.pid, self)
 
     def _poll(self, patience: float | None) -> None:
-        """Pass on output; return when there was some, when the process has ended, or after so many seconds."""
+        """Pass on output; return when there was some, when the process has ended, or after ``patience`` seconds."""
         if not self._is_watched and patience is None:
             patience = _PAUSE
         wait = self._interrupter.wakeup.wait if self._is_ending else self._interrupter.wait
         for descriptor, _ in wait(self._waiting, patience):
             if descriptor not in self._readable or not self._readable[descriptor].read():
-                self._waiting.unregister(descriptor)  # it has nothing more to tell
-            if descriptor == self._pidfd:  # a debugger may hold the exit status back after that
+                self._waiting.unregister(descriptor)  # nothing more will come
+            if descriptor == self._pidfd:  # a debugger may still hold the exit status back
                 self._is_watched = False
 
     def _kill(self, signum: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # the latter: another user's; macOS, for a zombie
+        with suppress(ProcessLookupError, PermissionError):  # gone; or another user's, or on macOS a zombie
             os.killpg(self.pid, signum)
 
     def is_reaped(self) -> bool:
@@ -268,11 +268,11 @@ def _spawn(
 
 
 def _closing(close_from: int | None = _CLOSE_FROM, listing: str = _DESCRIPTORS) -> list[tuple[int, int]]:
-    """Give the file actions that close what a child would inherit by accident.
+    """Return the file actions that close what a child would inherit by accident.
 
     Python's own descriptors are never inherited (:pep:`446`); these come from what started flagman, or from a library.
 
-    :param close_from: the action that closes all from one number on; None where there is none
+    :param close_from: the action that closes all descriptors from a number on; None if there is none
     :param listing: the directory in which a process finds its descriptors
     """
     if close_from is not None:  # Python 3.13, with a recent C library

@@ -1,7 +1,7 @@
 """The end of a child: whether it has come, how, and whether the rest of its process group is still there.
 
-It is asked for with :manpage:`waitid(2)`, which can leave the child a zombie: only then its number, and with it that
-of its group, cannot mean another process. ``os.waitpid`` would do for the rest, but gevent replaces it by one that
+This module uses :manpage:`waitid(2)`, which can leave the child a zombie: only then its number, and with it that of
+its group, cannot mean another process. ``os.waitpid`` would do for the rest, but gevent replaces it by one that
 competes with a handler of SIGCHLD for the exit status.
 """
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 
 class Child:
-    """A child process; nothing has asked for its end yet.
+    """A child process that nothing has waited for yet.
 
     :param pid: its number
     """
@@ -22,13 +22,13 @@ class Child:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._status: int | None = None
-        #: Its number may mean another process by now.
+        #: Whether it has been reaped: its number may mean another process by now.
         self.is_reaped = False
 
     def has_ended(self) -> bool:
-        """Tell whether it has ended, and leave it a zombie if the system can.
+        """Return whether it has ended, and leave it a zombie if the system can.
 
-        :raises ChildProcessError: if somebody else has taken its exit status
+        :raises ChildProcessError: if something else has taken its exit status
         """
         if self._status is not None:
             return True
@@ -52,13 +52,13 @@ class Child:
         return self._status
 
     def group_is_alive(self) -> bool:
-        """Tell whether the process group that it leads has a member that is not a zombie."""
+        """Return whether the process group that it leads has a member that is not a zombie."""
         if _proc_is_ours():
             return has_members(self.pid)
         with suppress(ChildProcessError):
             if not self.has_ended():
                 return True
-            # As a zombie it would answer for its group. While others are in that, nobody else can get its number.
+            # A zombie would answer for its group. While that has other members, no new process can get its number.
             self.reap()
         try:
             os.killpg(self.pid, 0)
@@ -68,7 +68,7 @@ class Child:
 
 
 def wait_for(pid: int) -> int:
-    """Wait for the end of a child, and reap it; give its exit status as :meth:`Child.reap` does."""
+    """Wait for the end of a child, and reap it; return its exit status as :meth:`Child.reap` does."""
     if not hasattr(os, "waitid"):
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     result = os.waitid(os.P_PID, pid, os.WEXITED)
@@ -78,7 +78,7 @@ def wait_for(pid: int) -> int:
 
 
 def _proc_is_ours() -> bool:
-    """Tell whether /proc shows the processes of the namespace that this one is in, see :manpage:`pid_namespaces(7)`."""
+    """Return whether /proc shows the processes of this one's own namespace, see :manpage:`pid_namespaces(7)`."""
     try:
         return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115 - pathlib costs 5 ms
     except OSError:
@@ -86,7 +86,7 @@ def _proc_is_ours() -> bool:
 
 
 def has_members(group: int) -> bool:
-    """Look in /proc for a member of a process group that is not a zombie."""
+    """Return whether /proc shows a member of a process group that is not a zombie."""
     return any(_is_member(name, group) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
 
 

@@ -49,7 +49,7 @@ class Registry:
             return pid
 
     def release(self, pid: int, owner: object) -> None:
-        """Forget a process whose exit status has been taken; its number may mean a newer one by now, which stays."""
+        """Forget a process after its exit status was taken; a newer one that has got its number stays."""
         self._check()
         with self._lock:
             if self._owners.get(pid) is owner:
@@ -67,5 +67,5 @@ class Registry:
             return {pid for pid in pids if pid not in self._owners}
 
 
-#: That of this process.
+#: The registry of this process.
 CHILDREN = Registry()
