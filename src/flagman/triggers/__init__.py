@@ -1,6 +1,6 @@
 """What raises flags, one kind of trigger in a module.
 
-What all kinds have in common is here, and not in a module of its own, which every start would have to read.
+What all kinds have in common is here and not in a module of its own, because every start would have to read that.
 
 May import: engine, text, exceptions, types, version.
 """
@@ -19,57 +19,59 @@ if TYPE_CHECKING:
         """A trigger that raises its flag by itself."""
 
         def cancel(self) -> object:
-            """Raise it no more."""
+            """Stop raising the flag."""
 
 
 class Source:
-    """What raises a flag, as it is written on the command line and in the file; each kind is a subclass.
+    """What raises the flag of a binding, as the command line or the file says it; each kind is a subclass.
 
-    :param trigger: what messages and commands call it; two sources with the same name are one
+    It is only the description, which settings hold; :meth:`start` makes the trigger that runs.
+
+    :param trigger: its name in messages and for commands; two sources with the same name are one
     """
 
     __slots__ = ("trigger",)
 
-    #: The key of the file that tells what follows; after two dashes, the option that does.
+    #: The key in the file for what :meth:`text` returns; with two dashes before it, the option.
     key: ClassVar[str]
-    #: It raises its flag only once, so bindings that are added later need a flag of their own.
+    #: Whether it raises its flag only once: bindings that are added later need a flag of their own then.
     happens_once: ClassVar[bool] = False
-    #: It has to be started, and does not come from outside.
+    #: Whether it has to be started, because it does not come from outside.
     has_start: ClassVar[bool] = False
 
     def __init__(self, trigger: FlagName) -> None:
         self.trigger = trigger
 
     def text(self) -> str:
-        """Write what follows the key, so that it can be read again."""
+        """Return what follows the key, in a form that can be read again."""
         return self.trigger
 
     def words(self) -> list[str]:
-        """Write the beginning of a binding on the command line."""
+        """Return the words that begin a binding on the command line."""
         return [f"--{self.key}", self.text()]
 
     def signals(self) -> tuple[SignalNumber, ...]:
-        """Tell which signals raise its flag."""
+        """Return the signals that raise its flag."""
         return ()
 
     def spread(self) -> str:
-        """Name the setting that moves its runs, ``jitter`` or ``debounce``; empty if nothing does."""
+        """Return the name of the setting that moves its runs, ``jitter`` or ``debounce``; empty if nothing does."""
         return "jitter"
 
     def placed(self, absolute: Callable[[str], str]) -> Source:  # noqa: ARG002 - for kinds that have a path
-        """Give the same source, which keeps its name, for a process that works elsewhere.
+        """Return the same source, with the same name, for a process that works in another directory.
 
         :param absolute: makes a path absolute
         """
         return self
 
     def prepare(self, jitter: float) -> None:
-        """Import what :meth:`start` needs: during a reload that must not fail."""
+        """Import what :meth:`start` needs: an import can fail, and :meth:`start` must not, during a reload."""
 
     def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:  # noqa: ARG002 - for kinds that have one
-        """Begin to raise a flag, as long as ``engine.bundles`` has it.
+        """Begin to raise a flag, while ``engine.bundles`` has it.
 
-        A trigger that may become due while the bundle of its own flag runs has itself called by ``engine.after_runs``:
+        A trigger that may become due while the bundle of its own flag runs registers with ``engine.after_runs``:
         what it raises there is judged like a signal.
 
         :param jitter: seconds by which it may be late, at random; 0 for a kind that a jitter does not move
@@ -77,7 +79,7 @@ class Source:
         raise RuntimeError(f"{flag} is raised from outside")
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:
-        """Tell whether one that has been started goes on through a reload, and is not started anew.
+        """Return whether a trigger that has been started goes on through a reload, and is not started anew.
 
         :param is_same: its jitter has not changed
         :param had_actions: its flag had actions until now

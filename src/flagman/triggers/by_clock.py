@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from flagman.triggers import Started
     from flagman.types import FlagName
 
-# The engine speaks as flagman.core, its documented face.
+# The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
 
 
-# Seconds: what the loop can tell from nothing.
+# Seconds: the loop cannot tell a shorter span from none.
 _SHORTEST = 0.001
 
 
 class _Timer(Source):
-    """What is started, and has a span.
+    """A source that has to be started, and has a span.
 
     :param span: seconds
     """
@@ -39,11 +39,11 @@ class _Timer(Source):
         super().__init__(f"{self.key}-{self.text()}")
 
     def text(self) -> str:
-        """Write the span."""
+        """Return the span, as it is written."""
         return format_span(self._span)
 
     def prepare(self, jitter: float) -> None:
-        """Import what is random about a jitter."""
+        """Import what a jitter needs."""
         spread(jitter)
 
 
@@ -71,8 +71,8 @@ class AfterSource(_Timer):
         """Plan the tick."""
         return engine.call_later(self._span + spread(jitter)(), engine.raise_flag, flag)
 
-    def survives(self, *, is_same: bool, had_actions: bool) -> bool:  # noqa: ARG002 - whatever changes
-        """Keep the moment that was planned, or that is over."""
+    def survives(self, *, is_same: bool, had_actions: bool) -> bool:  # noqa: ARG002 - neither matters
+        """Return True: the moment stays as it was planned, even if it is over."""
         return True
 
 
@@ -100,7 +100,7 @@ class Every:
 
     A tick that comes late, after a long run or a suspend, stands for all that were missed, and does not move the grid.
 
-    :param engine: whose flag it raises
+    :param engine: the engine of the flag
     :param flag: the flag
     :param period: seconds from one tick to the next, more than 0
     :param jitter: seconds by which each tick may come later, at random; no more than a period counts
@@ -117,18 +117,18 @@ class Every:
 
     def _wait_for(self, tick: int) -> None:
         self._tick = tick
-        # How much later than its place on the grid this one is meant to be.
+        # Seconds by which this tick is meant to come later than its place on the grid.
         self._late = self._delay()
         self._moment = self._origin + tick * self._period + self._late
         self._call = self._engine.call_at(self._moment, self._on_tick)
 
     def cancel(self) -> None:
-        """Do not raise the flag any more."""
+        """Stop raising the flag."""
         self._call.cancel()
         self._end()
 
     def catch_up(self) -> None:
-        """Raise the flag now if that is due: what came while its own bundle ran is to be judged like a signal."""
+        """Raise the flag now if it is due: a tick during the run of its own bundle is judged like a signal."""
         if self._moment <= self._engine.clock():
             self._call.cancel()
             self._tick_now()
@@ -141,7 +141,7 @@ class Every:
             logger.info("`%s` is late; its run covers %d ticks", self._flag, ticks)
 
     def _tick_now(self) -> int:
-        """Raise the flag for all ticks that are due; tell how many."""
+        """Raise the flag for all ticks that are due; return how many those are."""
         now = self._engine.clock() - self._late
         last = max(self._tick, int((now - self._origin) / self._period))
         ticks = last - self._tick + 1
@@ -151,9 +151,9 @@ class Every:
 
 
 def spread(jitter: float) -> Callable[[], float]:
-    """Give something that gives a number of seconds between 0 and ``jitter``, a new one at every call."""
+    """Return a function that returns random seconds between 0 and ``jitter``, others at every call."""
     if not jitter:
         return float
-    from random import uniform  # noqa: PLC0415 - 5 ms, for a jitter alone
+    from random import uniform  # noqa: PLC0415 - costs 5 ms, only for a jitter
 
-    return lambda: uniform(0, jitter)  # noqa: S311 - nobody is kept out by it
+    return lambda: uniform(0, jitter)  # noqa: S311 - it protects nothing

@@ -31,19 +31,19 @@ class SignalSource(Source):
         self._signum = signum
 
     def text(self) -> str:
-        """Write its name."""
+        """Return the name of the signal."""
         return self.trigger.upper()
 
     def words(self) -> list[str]:
-        """Write its own option, if it has one."""
+        """Return its own option, if it has one."""
         return [f"--{self.trigger}"] if self._signum in HANDLED_SIGNALS else super().words()
 
     def signals(self) -> tuple[SignalNumber, ...]:
-        """Give the signal."""
+        """Return the signal."""
         return (self._signum,)
 
     def spread(self) -> str:
-        """Nothing moves the last runs of all."""
+        """Return ``debounce``; nothing for TERM and INT, because nothing moves the last runs of all."""
         return "" if self._signum in _STOPPING else "debounce"
 
 
@@ -55,6 +55,6 @@ def read(text: str) -> SignalSource:
     """
     if text in _OWN_OPTIONS:
         return SignalSource(_OWN_OPTIONS[text])
-    from flagman.text.signames import bindable  # noqa: PLC0415 - for --signal alone
+    from flagman.text.signames import bindable  # noqa: PLC0415 - only for --signal
 
     return SignalSource(bindable(text))
