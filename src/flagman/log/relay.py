@@ -1,4 +1,4 @@
-"""A relay: writes the records of one thread in another one, so that a log that nobody reads does not stop the first."""
+"""A relay: writes the records of one thread in another one, so that a log that is not read does not stop the first."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flagman.log import all_handlers, standard_streams
 
 logger = logging.getLogger("flagman.log")
 
-# Records that wait: more than that of a log that is not read are lost, and counted.
+# The most records that wait: if the log is not read, further ones are lost, and counted.
 _MOST = 1000
 
 
 class Relay:
-    """Takes the records of a thread from the handlers, and gives them back in a thread that does nothing else.
+    """Takes the records of a thread from the handlers, and hands them back in a thread that does nothing else.
 
     :param thread: its identifier, see :func:`threading.get_ident`
     """
@@ -29,12 +29,12 @@ class Relay:
         self._waiting: deque[tuple[logging.Handler, logging.LogRecord]] = deque()
         self._changed = threading.Condition()
         self._lost = 0
-        # The number of records that are not written yet, that which is being written included.
+        # The number of records that are not written yet, including the one that is being written.
         self._pending = 0
         self._is_started = self._is_over = False
 
     def cover(self) -> None:
-        """Stand before all handlers that there are by now."""
+        """Put a filter before each handler that exists by now."""
         for handler in all_handlers():
             if not any(isinstance(each, _Gate) and each.relay is self for each in handler.filters):
                 handler.addFilter(_Gate(self, handler))
@@ -61,7 +61,7 @@ class Relay:
         return True
 
     def finish(self, seconds: float) -> None:
-        """Write what waits, for this number of seconds at the most, and step aside."""
+        """Write what waits, for this number of seconds at the most, and remove the filters."""
         with self._changed:
             self._changed.wait_for(lambda: not self._pending, seconds)
             self._is_over = True
@@ -88,7 +88,7 @@ class Relay:
 
 
 class _Gate(logging.Filter):
-    """Lets a handler pass the records of one thread on to a relay."""
+    """Passes the records of one thread, before a handler gets them, to a relay."""
 
     def __init__(self, relay: Relay, handler: logging.Handler) -> None:
         super().__init__()
@@ -100,6 +100,6 @@ class _Gate(logging.Filter):
 
 
 def _wait_for_room(handler: logging.Handler) -> None:
-    """Wait until a handler can write, without its lock: other threads need that, and may give up."""
+    """Wait until a handler can write, without its lock: other threads need the lock, and can give up a write."""
     if standard_streams.is_ours(handler) and isinstance(handler, logging.StreamHandler):
         writing.is_ready(handler.stream.fileno(), None)
