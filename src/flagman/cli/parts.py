@@ -1,4 +1,4 @@
-"""The parts that may plug into a run: here the command knows them by name, and nothing else does."""
+"""The parts that may plug into a run: only the command knows them by name, and only here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.service.parts import Part
 
-#: The place of the class of each part, such as ``flagman.control.part:ControlPart``, by the table of the configuration
-#: file that belongs to it and asks for it. A class is imported when a file has its table.
+#: The class of each part, such as ``flagman.control.part:ControlPart``, by the table of the configuration file that
+#: belongs to the part and asks for it. A class is imported only if a file has its table.
 PARTS: dict[str, str] = {}
 
 
