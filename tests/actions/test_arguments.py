@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 class Base(Action):
-    """An action whose set_up does not matter."""
+    """An action with a set_up that does not matter."""
 
     def run(self) -> None:
         """Do nothing."""
 
 
 class NoSetUp(Base):
-    """Takes nothing."""
+    """Takes no argument."""
 
 
 class Optional(Base):
-    """Takes one or two."""
+    """Takes one argument or two."""
 
     def set_up(self, first: str, second: str = "x") -> None:
         """Do nothing."""
 
 
 class Many(Base):
-    """Takes one or more."""
+    """Takes one argument or more."""
 
     def set_up(self, program: str, *arguments: str, check: bool = True) -> None:
         """Do nothing."""
 
 
 class Untyped(Base):
-    """Has no annotations."""
+    """An action with a set_up that has no annotations."""
 
     def set_up(self, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         """Do nothing."""
@@ -58,7 +58,7 @@ def decorate(function: Callable[..., None]) -> Callable[..., None]:
 
 
 class Decorated(Base):
-    """Hides its arguments behind a decorator."""
+    """An action that hides its arguments behind a decorator."""
 
     @decorate
     def set_up(self, first: str, second: int = 2) -> None:
@@ -66,7 +66,7 @@ class Decorated(Base):
 
 
 class DecoratedMany(Base):
-    """Hides that it takes any number."""
+    """Hides behind a decorator that it takes any number of arguments."""
 
     @decorate
     def set_up(self, *words: str) -> None:
@@ -86,7 +86,7 @@ class DecoratedMany(Base):
     ],
 )
 def test_arguments(action: type[Action], counts: tuple[int, int | None], text: str) -> None:
-    """What is counted is what is shown."""
+    """The number of arguments that an action takes agrees with the text that shows them."""
     assert arity(action) == counts
     assert describe(action) == text
 
@@ -94,7 +94,7 @@ def test_arguments(action: type[Action], counts: tuple[int, int | None], text: s
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations were evaluated when a function was made")
 @pytest.mark.parametrize("decorator", ["", "@decorate"])
 def test_annotations_for_type_checkers_alone(decorator: str) -> None:
-    """They are shown as they are written, and never evaluated."""
+    """Annotations that only type checkers can resolve are shown as they are written, and never evaluated."""
     program = f"""
 class Deferred(Base):
     {decorator}

@@ -24,7 +24,7 @@ GOOD = "from flagman import Action\nclass Good(Action):\n    '''Good.'''\n    de
 
 @pytest.fixture(name="path")
 def _path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a folder on the module search path; what is imported from it is forgotten afterwards."""
+    """Yield a folder on the module search path, and forget afterwards what was imported from it."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.syspath_prepend(str(LIB))
@@ -44,7 +44,7 @@ def distribution(path: Path, name: str, *points: str, **modules: str) -> None:
 
 
 def test_built_in_actions() -> None:
-    """They come first, in a fixed order, and are the classes that flagman.actions has."""
+    """The built-in actions come first, in a fixed order, and are the classes of flagman.actions."""
     catalog = Catalog()
     assert list(catalog)[:3] == ["print", "delay_print", "print_once"]
     assert [catalog[name] for name in list(catalog)[:3]] == [PrintAction, DelayedPrintAction, PrintOnceAction]
@@ -55,9 +55,9 @@ def test_built_in_actions() -> None:
 
 
 def test_built_in_actions_cost_no_metadata() -> None:
-    """Neither the metadata machinery nor another action's module is imported for them."""
+    """Finding a built-in action imports neither the metadata machinery nor the module of another action."""
     program = (
-        # Python 3.14 logs with inspect.
+        # Python 3.14's logging imports inspect.
         "import logging, sys; logs = set(sys.modules); from flagman.actions.catalog import Catalog; Catalog()['print'];"
         "assert not {'importlib.metadata', 'inspect', 'difflib'} & set(sys.modules) - logs"
     )
@@ -65,7 +65,7 @@ def test_built_in_actions_cost_no_metadata() -> None:
 
 
 def test_only_the_named_plugin_is_imported(path: Path) -> None:
-    """A broken one that is not used has no effect, and the names can be listed without importing any."""
+    """A broken plugin that is not used has no effect, and names can be listed without importing any plugin."""
     distribution(path, "acme-good", "good = acme_good:Good", acme_good=GOOD)
     distribution(path, "acme-bad", "bad = broken_plugin:Bad")
     catalog = Catalog()
@@ -75,7 +75,7 @@ def test_only_the_named_plugin_is_imported(path: Path) -> None:
 
 
 def test_a_broken_plugin_that_is_used_names_its_distribution(path: Path) -> None:
-    """The cause is kept for whoever wants the traceback."""
+    """The error of a broken plugin names its distribution, and keeps the cause for a traceback."""
     distribution(path, "acme-bad", "bad = broken_plugin:Bad", "missing = acme_nowhere:X", "odd = acts:NotAnAction")
     with pytest.raises(PluginError, match=r"'bad' of the distribution 'acme-bad' is broken: RuntimeError: this") as bad:
         Catalog()["bad"]
@@ -87,7 +87,7 @@ def test_a_broken_plugin_that_is_used_names_its_distribution(path: Path) -> None
 
 
 def test_two_distributions_with_one_name(path: Path) -> None:
-    """Neither is guessed; the distribution's name chooses."""
+    """If two distributions offer one name, neither is guessed: the distribution's name chooses."""
     distribution(path, "acme-one", "good = acme_one:Good", acme_one=GOOD)
     distribution(path, "acme-two", "good = acme_two:Good", acme_two=GOOD)
     catalog = Catalog()
@@ -98,7 +98,7 @@ def test_two_distributions_with_one_name(path: Path) -> None:
     assert "good" not in catalog
 
 
-# What somebody else's entry_points.txt may contain, and what may be there instead of it.
+# What the entry_points.txt of another distribution may contain, and what may be there instead of it.
 STRANGE = {
     "without =": b"[console_scripts]\nacme\n",
     "not UTF-8": b"[console_scripts]\nacme = acme:\xff\n",
@@ -110,8 +110,8 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_somebody_elses_broken_metadata(path: Path, kind: str) -> None:
-    """It has no effect, wherever it comes in the order of things."""
+def test_broken_metadata_of_another_distribution(path: Path, kind: str) -> None:
+    """Broken metadata of another distribution has no effect, wherever it comes in the search order."""
     for name in ("aaa", "zzz"):
         distribution(path, name)
         points = path / f"{name}-1.0.dist-info" / "entry_points.txt"
@@ -132,7 +132,7 @@ def test_somebody_elses_broken_metadata(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("content", [b"[flagman.action]\npurge\n", b"[flagman.action]\npurge = \xff\n"])
 def test_a_plugin_with_broken_metadata(path: Path, content: bytes) -> None:
-    """Who looks for its action learns why it is not there."""
+    """If the metadata of a plugin cannot be read, the error about its action says so."""
     distribution(path, "acme_tools")
     (path / "acme_tools-1.0.dist-info" / "entry_points.txt").write_bytes(content)
     catalog = Catalog()
@@ -146,7 +146,7 @@ def test_a_plugin_with_broken_metadata(path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("value", ["acme_good", "acme_good:", ":Good", "what is this?", "acme good:Good", "é:", "..:x"])
 def test_an_odd_reference(path: Path, value: str) -> None:
-    """The action is broken, and nothing else."""
+    """An entry point with an odd reference breaks its own action and nothing else."""
     distribution(path, "acme", f"odd = {value}", "good = acme_good : Good [extra]", acme_good=GOOD)
     catalog = Catalog()
     assert catalog["good"].__name__ == "Good"
@@ -155,7 +155,7 @@ def test_an_odd_reference(path: Path, value: str) -> None:
 
 
 def test_an_odd_reference_of_another_group(path: Path) -> None:
-    """It is none of our business, and neither are lines of no group, comments, and what has no name."""
+    """The catalog ignores other groups, lines of no group, comments, and entry points without a name."""
     distribution(path, "acme", acme_good=GOOD)
     (path / "acme-1.0.dist-info" / "entry_points.txt").write_text(
         "odd\n[console_scripts]\nodd = what is this?\neven odder\n"
@@ -169,14 +169,14 @@ def test_an_odd_reference_of_another_group(path: Path) -> None:
 
 
 def test_metadata_without_a_name(path: Path) -> None:
-    """The directory has one."""
+    """If the metadata has no name, the name of the directory counts."""
     distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
     (path / "acme-1.0.dist-info" / "METADATA").unlink()
     assert Catalog()["acme:good"].__name__ == "Good"
 
 
 def test_what_an_upgrade_has_left_behind(path: Path) -> None:
-    """The same offer is one offer; what pip has moved out of its way is none."""
+    """The same offer in two folders is one offer, and a folder that pip has moved out of its way offers nothing."""
     distribution(path, "acme", "good = acme_good:Good", acme_good=GOOD)
     shutil.copytree(path / "acme-1.0.dist-info", path / "acme-1.1.dist-info")
     shutil.copytree(path / "acme-1.0.dist-info", path / "~cme-0.9.dist-info")
@@ -189,7 +189,7 @@ def test_what_an_upgrade_has_left_behind(path: Path) -> None:
 
 
 def test_two_versions_of_one_distribution(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """That which is imported counts; if both are in one directory, neither is guessed."""
+    """Of two versions of a distribution the imported one counts; if both are in one directory, neither is guessed."""
     other = tmp_path_factory.mktemp("other")
     sys.path.append(str(other))
     try:
@@ -212,7 +212,7 @@ def test_two_versions_of_one_distribution(path: Path, tmp_path_factory: pytest.T
 
 
 def test_a_way_to_find_distributions_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is somebody else's, too."""
+    """A finder of distributions that fails, which is not flagman's, has no effect."""
 
     class Finder:
         @staticmethod
@@ -226,7 +226,7 @@ def test_a_way_to_find_distributions_that_fails(path: Path, monkeypatch: pytest.
 
 
 def test_names_do_nothing_to_a_terminal(path: Path) -> None:
-    """Nor do messages."""
+    """Neither the names of actions nor the messages about them send control characters to a terminal."""
     for name in ("one", "two"):
         distribution(path, name, "good = acme_good:Good", "\x1b[31mred = acme_good:Good", acme_good=GOOD)
         metadata = path / f"{name}-1.0.dist-info" / "METADATA"
@@ -238,7 +238,7 @@ def test_names_do_nothing_to_a_terminal(path: Path) -> None:
 
 
 def test_a_plugin_cannot_replace_a_built_in_action(path: Path) -> None:
-    """It is found under its full name only."""
+    """A plugin's action with the name of a built-in one is found under its full name only."""
     distribution(path, "acme", "print = acme:Good", acme=GOOD)
     catalog = Catalog()
     assert catalog["print"] is PrintAction
@@ -247,7 +247,7 @@ def test_a_plugin_cannot_replace_a_built_in_action(path: Path) -> None:
 
 
 def test_a_class_can_be_named_directly(path: Path) -> None:
-    """For development, without an entry point."""
+    """During development a class can be named directly, without an entry point."""
     (path / "mine.py").write_text(GOOD + "class Outer:\n    Inner = Good\n", encoding="utf-8")
     catalog = Catalog()
     assert catalog["mine:Good"].__name__ == "Good"
@@ -269,7 +269,7 @@ def test_what_does_not_exist_is_unknown(name: str) -> None:
 
 
 def test_a_typing_mistake_gets_a_suggestion() -> None:
-    """The nearest name, or a hint where to look."""
+    """A mistyped name is answered with the nearest name, or with a hint where to look."""
     with pytest.raises(UnknownActionError, match="did you mean 'print_once'"):
         Catalog()["prnt_once"]
     with pytest.raises(UnknownActionError, match="flagman --list"):

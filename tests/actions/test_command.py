@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 USR1, TERM = signal.SIGUSR1, signal.SIGTERM
 
-# Says who it is, ignores TERM, and never ends.
+# Prints its pid, ignores TERM, and never ends.
 STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.01; done'
 
 
 def gone(group: int) -> None:
-    """Wait until nobody of a process group is left."""
+    """Wait until a process group has no member left."""
     limit = time.monotonic() + DEADLINE
     while reaping.has_members(group):
         assert time.monotonic() < limit, f"the group {group} is still alive"
@@ -43,27 +43,27 @@ def gone(group: int) -> None:
 
 
 def test_exec_needs_no_shell(start: Callable[..., Flagman]) -> None:
-    """Words arrive as they are, and the output passes through."""
+    """The action exec hands on its words as they are, and passes the output through."""
     daemon = start("--usr1", "exec", "printf", "%s\n", "two words", "$HOME", "--all").ready()
     daemon.signal(USR1).expect("two words", "$HOME", "--all").stop()
 
 
 def test_sh_is_a_shell(start: Callable[..., Flagman]) -> None:
-    """One word, with all that a shell understands."""
+    """The action sh takes one word, with all that a shell understands."""
     start("--usr1", "sh", "echo $((6 * 7)) | tr 2 0; echo err >&2").ready().signal(USR1).expect("40").expect_error(
         "err"
     )
 
 
 def test_the_command_knows_why_it_runs(start: Callable[..., Flagman]) -> None:
-    """And nothing that the service manager told flagman alone."""
+    """A command's environment tells why it runs, but hides what the service manager told flagman alone."""
     line = "echo $FLAGMAN_TRIGGER $FLAGMAN_ACTION $FLAGMAN_PID $FLAGMAN_COALESCED ${NOTIFY_SOCKET-none} $OTHER"
     daemon = start("--usr1", "sh", line, environment={"OTHER": "kept"}).ready()
     daemon.signal(USR1).expect(f"usr1 sh {daemon.process.pid} 1 none kept").stop()
 
 
 def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.CaptureFixture[str]) -> None:
-    """And the name of its trigger, whatever that is."""
+    """A command's environment tells how many arrivals the run covers, and the name of its trigger."""
     with ActionDriver(ShellAction, "echo $FLAGMAN_TRIGGER $FLAGMAN_COALESCED $FLAGMAN_ACTION") as driver:
         driver.run(flag="every-5m", raises=7)
     assert capfd.readouterr().out == "every-5m 7 ShellAction\n"
@@ -72,7 +72,7 @@ def test_the_command_knows_how_many_arrivals_it_stands_for(capfd: pytest.Capture
 @pytest.mark.parametrize("flag", [r"bar\udce9", r"bar\ud800", r"bar\u20ac", r"a\0b"])
 @pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
 def test_a_trigger_of_any_name(start: Callable[..., Flagman], flag: str, locale: str) -> None:
-    """A name that the locale has no characters for is no reason for a command not to run."""
+    """A command runs even if the locale has no characters for the name of its trigger."""
     environment = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     words = ["acts:Another", f"'{flag}'", "sh", 'printf %s "$FLAGMAN_TRIGGER" | od -An -tx1 -v; echo ran']
     daemon = start("--usr1", *words, environment=environment).ready()
@@ -84,7 +84,7 @@ def test_a_trigger_of_any_name(start: Callable[..., Flagman], flag: str, locale:
 
 
 def test_a_child_starts_clean(start: Callable[..., Flagman]) -> None:
-    """Whatever flagman itself was started with: blocked and ignored signals, a descriptor too many."""
+    """A command inherits no blocked or ignored signal and no extra descriptor that flagman itself was started with."""
     everything = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     spoilt = inheriting(ignored=everything, blocked=everything)
     look = (
@@ -119,7 +119,7 @@ def test_a_child_starts_clean(start: Callable[..., Flagman]) -> None:
 def test_a_failure_is_logged_and_the_next_signal_works(
     start: Callable[..., Flagman], command: str, message: str
 ) -> None:
-    """In one record, without a traceback."""
+    """A command that fails gives one record without a traceback, and the next signal is served."""
     daemon = start("--usr1", *shlex.split(command), "--usr2", "sh", "echo alive").ready().signal(USR1)
     record = daemon.expect_error("failed")
     message = message.removeprefix("`sh -c ")
@@ -133,7 +133,7 @@ def test_a_failure_is_logged_and_the_next_signal_works(
 
 
 def test_a_fork_that_fails_is_a_failed_run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """EAGAIN passes."""
+    """A fork that fails, with EAGAIN for example, fails this run only, because the reason may pass."""
     real = os.posix_spawnp
 
     def fail(*_: object, **__: object) -> int:
@@ -151,17 +151,17 @@ def test_a_fork_that_fails_is_a_failed_run(monkeypatch: pytest.MonkeyPatch, capf
 
 
 def children() -> str:
-    """List the children of this process: those of other tests, too."""
+    """List the children of this process, including those of other tests."""
     return Path("/proc/thread-self/children").read_text(encoding="ascii")
 
 
 def descriptors() -> list[str]:
-    """List what is open."""
+    """List the open descriptors."""
     return sorted(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
 
 
 def bounded(command: str, timeout: float = 0.3, kind: type[ShellAction] = ShellAction) -> Outcome:
-    """Run a shell command for so many seconds at the most."""
+    """Run a shell command for this many seconds at most."""
     with Engine(timeout=timeout, max_failures=1) as engine:
         engine.set_up("usr1", kind, command)
         engine.follow(engine.choices, once=True)
@@ -170,7 +170,7 @@ def bounded(command: str, timeout: float = 0.3, kind: type[ShellAction] = ShellA
 
 
 def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    """Politely, and the last words are heard."""
+    """A timeout sends TERM to the whole group, and the last output of the group is still passed on."""
     line = 'trap "echo bye; exit" TERM; echo $$; sleep 1000 & while :; do sleep 0.01; done'
     assert bounded(line) is Outcome.FAILED
     group, last = capfd.readouterr().out.split()
@@ -189,18 +189,20 @@ def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplo
     ],
     ids=["the command itself", "a grandchild that holds the pipe", "a grandchild that does not"],
 )
-def test_whoever_ignores_term_is_killed(
+def test_a_command_that_ignores_term_is_killed(
     line: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a time of grace; nobody of the group is left."""
+    """A command that ignores TERM is killed after a time of grace, with its whole group."""
     assert bounded(line, kind=with_grace(0.2)) is Outcome.FAILED
     for word in capfd.readouterr().out.split():
         gone(int(word))  # KILL takes a moment
     assert "has not ended 0.2 s after TERM: sent KILL" in caplog.text
 
 
-def test_a_stop_kills_whoever_ignores_term(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    """As a timeout does, once the stop timeout is over."""
+def test_a_stop_kills_one_that_ignores_term(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once the stop timeout is over, a stop kills a command that ignores TERM, as a timeout does."""
     with Engine(timeout=1000) as engine:
         engine.set_up("usr1", with_grace(0.2), STUBBORN)
         engine.follow(engine.choices, once=True)
@@ -215,7 +217,7 @@ def test_a_stop_kills_whoever_ignores_term(caplog: pytest.LogCaptureFixture, cap
 
 
 def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Flagman]) -> None:
-    """The command has gone, the daemon has not."""
+    """A timeout ends the command, and the daemon goes on and serves the next signal."""
     daemon = start("--usr1", "sh", "echo $$; exec sleep 1000", "--usr2", "sh", "echo alive", "--timeout", "200ms")
     pid = int(daemon.ready().signal(USR1).out.next())
     daemon.expect_error("longer than the timeout of 0.2 seconds")
@@ -224,7 +226,7 @@ def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Flagman]
 
 
 def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Flagman]) -> None:
-    """The run ends with the command, though a child of it holds the pipe."""
+    """A run ends when its command ends, even if a child of the command holds the pipe; that child lives on."""
     daemon = (
         start("--usr1", "sh", "sleep 1000 & echo $!", "--usr1", "print", "next").ready().expect("init").signal(USR1)
     )
@@ -236,7 +238,7 @@ def test_what_a_command_leaves_behind_on_purpose_lives(start: Callable[..., Flag
 
 
 def test_a_stop_lets_the_command_finish(start: Callable[..., Flagman], fifo: Path) -> None:
-    """Within the stop timeout."""
+    """A stop lets the running command finish within the stop timeout."""
     daemon = start("--usr1", "sh", f"echo begin; cat {fifo}; echo end").ready().signal(USR1).expect("begin")
     daemon.signal(TERM)
     fifo.write_text("data\n", encoding="utf-8")
@@ -246,7 +248,7 @@ def test_a_stop_lets_the_command_finish(start: Callable[..., Flagman], fifo: Pat
 
 @pytest.mark.parametrize("how", ["a second TERM", "the stop timeout"])
 def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Flagman], how: str) -> None:
-    """With TERM to its group."""
+    """A command that outlives the stop timeout, or meets a second stop signal, is ended with TERM to its group."""
     line = 'trap "echo bye; exit" TERM; echo $$; while :; do sleep 0.01; done'
     timeout = "1000s" if how == "a second TERM" else "50ms"
     daemon = start("--usr1", "sh", line, "--stop-timeout", timeout, "-vv").ready().signal(USR1)
@@ -262,7 +264,7 @@ def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Flagman], how: 
 
 
 def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Flagman]) -> None:
-    """There is no time for grace."""
+    """The third stop signal ends the daemon at once, without a time of grace, and kills the command's group."""
     daemon = start("--usr1", "sh", STUBBORN, "-v").ready().signal(USR1)
     group = int(daemon.out.next())
     daemon.signal(TERM)
@@ -274,7 +276,7 @@ def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Flagman]) -
 
 
 def test_output_to_the_log(start: Callable[..., Flagman]) -> None:
-    """Each line with the command in front of it."""
+    """With --output log each line of output becomes a record that begins with the command."""
     daemon = start("--usr1", "sh", "echo out; echo err >&2", "--output", "log", "-v").ready().signal(USR1)
     lines = sorted([daemon.expect_error("flagman.actions.output"), daemon.expect_error("flagman.actions.output")])
     assert lines == [
@@ -285,7 +287,7 @@ def test_output_to_the_log(start: Callable[..., Flagman]) -> None:
 
 
 def test_output_to_nowhere(start: Callable[..., Flagman]) -> None:
-    """A failure shows it all the same."""
+    """With --output null the record of a failure still shows the last output."""
     daemon = start("--usr1", "sh", "echo hidden; false", "--usr1", "print", "next", "--output", "null").ready()
     daemon.expect("init").signal(USR1).expect("next").expect_error("its last output:")
     assert daemon.err.next() == "  hidden"
@@ -293,7 +295,7 @@ def test_output_to_nowhere(start: Callable[..., Flagman]) -> None:
 
 
 def test_output_that_cannot_be_passed_on(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """The command goes on to its end; then it has failed."""
+    """If its output cannot be passed on, a command still runs to its end, and then counts as failed."""
     prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
     line = f"echo one; echo two; touch {tmp_path}/end"
     daemon = start("--usr1", "sh", line, prefix=prefix).ready().signal(USR1)
@@ -303,14 +305,14 @@ def test_output_that_cannot_be_passed_on(start: Callable[..., Flagman], tmp_path
 
 
 def test_odd_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Bytes that are no text, lines without an end, lines without end: all pass as they are."""
+    """Bytes that are no text, a last line without a newline, and very long lines pass as they are."""
     with ActionDriver(ShellAction, r"printf 'a\377b\n\nend'; head -c 200000 /dev/zero | tr '\0' x") as driver:
         driver.run()
     assert capfdbinary.readouterr().out == b"a\xffb\n\nend" + b"x" * 200_000 + b"\n"
 
 
 def test_a_cut_line_gets_its_end(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Also if nothing is left of it when the command ends."""
+    """A line that was passed on in parts gets its newline, even if nothing of it is left when the command ends."""
     reader, writer = os.pipe()
     stream = output.Stream(reader, output.PassOn(sys.stdout, bool), output.new_tail(), Interrupter())
     for _ in range(2):  # together they are as long as a line may be
@@ -324,7 +326,7 @@ def test_a_cut_line_gets_its_end(capfdbinary: pytest.CaptureFixture[bytes]) -> N
 
 
 def test_all_of_a_large_pipe(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A program may enlarge its pipe, and leave a lot in it when it ends."""
+    """All output is passed on even if a program enlarges its pipe and leaves much in it when it ends."""
     program = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); os.write(1, b'x\\n' * 400000)"
     with ActionDriver(ExecAction, sys.executable, "-c", program) as driver:
         driver.run()
@@ -332,7 +334,7 @@ def test_all_of_a_large_pipe(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
 
 
 def test_the_log_stays_a_log(start: Callable[..., Flagman]) -> None:
-    """Control characters do nothing to a terminal, and no line pretends to be a record."""
+    """In the log, output sends no control characters to a terminal, and no line of it looks like a record."""
     daemon = start("--usr1", "sh", r"printf 'a\r\033[2J\tb\n' >&2; false", "--output", "log").ready().signal(USR1)
     daemon.expect_error(r"a\r\x1b[2J" + "\tb")
     daemon.expect_error("its last output:")
@@ -340,8 +342,8 @@ def test_the_log_stays_a_log(start: Callable[..., Flagman]) -> None:
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_stopped_reading(start: Callable[..., Flagman], fifo: Path) -> None:
-    """A full pipe behind stdout holds a run up, but neither its timeout nor the KILL."""
+def test_stdout_that_is_not_read(start: Callable[..., Flagman], fifo: Path) -> None:
+    """A full pipe behind stdout delays a run, but neither its timeout nor the KILL."""
     holder = os.open(fifo, os.O_RDWR)
     try:
         prefix = ["sh", "-c", f'exec "$@" >{fifo}', "sh"]
@@ -359,7 +361,7 @@ def test_a_reader_that_has_stopped_reading(start: Callable[..., Flagman], fifo: 
 def test_a_command_that_may_not_be_killed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Another user's: it is given up, and its status is taken when it has ended."""
+    """A command of another user, which cannot be killed, is left behind, and its status is taken when it ends."""
     real = os.killpg
 
     def refuse(_group: int, _signum: int) -> None:
@@ -384,7 +386,7 @@ def test_a_command_that_may_not_be_killed(
 
 
 def test_a_grace_without_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for a grandchild that ignores TERM takes no CPU worth mentioning."""
+    """Waiting for a grandchild that ignores TERM takes almost no CPU time."""
     looks: list[float | None] = []
     real = process.Process._poll
 
@@ -398,7 +400,7 @@ def test_a_grace_without_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_tail_is_short() -> None:
-    """However much there was."""
+    """The record of a failure shows only a short tail of the output, however long the output was."""
     line = "seq 100000; head -c 9999 /dev/zero | tr '\\0' x; exit 1"
     with ActionDriver(ShellAction, line) as driver, pytest.raises(ActionFailed) as caught:
         driver.run()
@@ -409,14 +411,14 @@ def test_the_tail_is_short() -> None:
 
 
 def test_a_flood_ends_with_its_command(capfd: pytest.CaptureFixture[str]) -> None:
-    """A child in the background that writes for ever does not hold the run up."""
+    """A background child that writes for ever does not delay the end of a run."""
     with ActionDriver(ShellAction, "yes & echo $!") as driver:
         driver.run()
     assert capfd.readouterr().out
 
 
 def test_nothing_is_left_after_many_runs() -> None:
-    """No descriptor, no child."""
+    """Many runs leave no descriptor and no child behind."""
     with ActionDriver(ExecAction, "true") as driver:
         driver.run()
         before, others = descriptors(), children()
@@ -427,7 +429,7 @@ def test_nothing_is_left_after_many_runs() -> None:
 
 
 def test_a_stolen_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else waits for all children: that is said, and nobody is killed."""
+    """If other code takes a command's exit status, the failure says so, and no process is killed."""
     with ActionDriver(ExecAction, "true") as driver:
         before = descriptors()
         real = reaping.Child.has_ended
@@ -443,7 +445,7 @@ def test_a_stolen_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """As on macOS: children are looked after now and then."""
+    """Without pidfds and without /proc, as on macOS, commands are waited for by polling."""
     monkeypatch.delattr(os, "pidfd_open")
     hide_proc(monkeypatch)
     with ActionDriver(ShellAction, "echo hi; exit 7") as driver, pytest.raises(ActionFailed, match="status 7"):
@@ -454,7 +456,7 @@ def test_without_pidfds_and_without_proc(monkeypatch: pytest.MonkeyPatch, capfd:
 
 @pytest.mark.parametrize("words", [[""], ["a\0b"], ["echo", "a\0b"], ["--timeout", "5s", "true"]])
 def test_impossible_commands(words: list[str]) -> None:
-    """They are the user's mistake."""
+    """An impossible command is a mistake in the arguments."""
     with pytest.raises(ValueError, match=r"is empty|NUL|'--timeout' is not a program"):
         ExecAction.check_arguments(*words)
 
@@ -463,13 +465,13 @@ class Warm(ExecAction):
     """Runs its command once before any flag is raised."""
 
     def set_up(self, program: str, *arguments: str) -> None:
-        """Run it."""
+        """Run the command."""
         super().set_up(program, *arguments)
         self.run()
 
 
 def test_a_command_outside_of_all_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not get what another flagman has set for its own commands, of which this may be one."""
+    """A command outside of all turns does not get FLAGMAN_TRIGGER from an outer flagman that has started this one."""
     monkeypatch.setenv("FLAGMAN_TRIGGER", "outer")
     with Engine() as engine:
         engine.set_up("usr1", Warm, "sh", "-c", f'echo "<$FLAGMAN_TRIGGER>" >{tmp_path}/said')

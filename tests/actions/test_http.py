@@ -1,4 +1,4 @@
-"""HTTP requests, against local servers of every temper."""
+"""HTTP requests to local servers that behave well or badly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from support.driven import Flagman
 
 
-# Whole answers.
+# Complete answers.
 RAW = {
     "close": b"",
     "garbage": b"no HTTP at all\r\n\r\n",
@@ -39,13 +39,13 @@ RAW = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as the path says, and keeps what it was asked."""
+    """Answers as the path tells it to, and keeps each request."""
 
     seen: list[tuple[str, str, dict[str, str], bytes]]
     release: threading.Event
 
     def answer(self) -> None:
-        """Do what the path says."""
+        """Answer as the path tells."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.seen.append((self.command, self.path, headers, body))
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"the answer\n  of the server" + b"x" * 1000)
 
     def begin(self, status: int, location: str) -> None:
-        """Begin an answer."""
+        """Send the status and the headers."""
         self.send_response(status)
         if location:
             self.send_header("Location", f"/{location}" if "://" not in location else location)
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_HEAD = answer  # noqa: N815 - the names that http.server wants
 
     def address_string(self) -> str:
-        """A Unix socket has no address."""
+        """Return a fixed name, because a Unix socket has no address."""
         return "local"
 
     def log_message(self, *_: object) -> None:
@@ -94,11 +94,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.server.socket.getsockname()[1]}"
 
     def close(self) -> None:
-        """Let all requests end."""
+        """End all requests and the server."""
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
@@ -120,7 +120,7 @@ def request(*arguments: str) -> None:
 
 
 def test_a_request_of_the_daemon(start: Callable[..., Flagman], server: Server) -> None:
-    """With a method, a body and headers."""
+    """A daemon sends a request with the given method, body and headers."""
     arguments = ("POST", f"{server.url}/hook?a=b", '{"up": true}', "header=Content-Type: application/json")
     daemon = start("-v", "--usr1", "http", *arguments, "header=X-Token: s:token").ready()
     daemon.signal(signal.SIGUSR1).expect_error(f"POST {server.url}/hook?a=b: 200 OK")
@@ -132,7 +132,7 @@ def test_a_request_of_the_daemon(start: Callable[..., Flagman], server: Server) 
 
 
 def test_a_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a local daemon; no proxy comes between, and no redirect leads away."""
+    """A request to a Unix socket goes through no proxy, and no redirect leads away from the socket."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     path = tmp_path / "daemon.sock"
     server = Server(lambda handler: ThreadingUnixStreamServer(str(path), handler))
@@ -151,14 +151,14 @@ def test_a_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("status", ["400", "404", "500", "503"])
 def test_bad_statuses_are_failures(server: Server, status: str) -> None:
-    """With the beginning of what the server says."""
+    """A bad status is a failure that shows the beginning of the server's answer."""
     with pytest.raises(ActionFailed, match=f"GET http://.*: {status} .*: the answer of the server"):
         request("GET", f"{server.url}/{status}")
 
 
 @pytest.mark.parametrize("status", ["200", "201", "204", "304"])
-def test_good_statuses_are_none(server: Server, status: str) -> None:
-    """Nor is there a traceback for "not modified"."""
+def test_good_statuses_are_no_failures(server: Server, status: str) -> None:
+    """A good status is no failure, and neither is "not modified"."""
     request("GET", f"{server.url}/{status}")
 
 
@@ -166,13 +166,13 @@ def test_good_statuses_are_none(server: Server, status: str) -> None:
     ("path", "message"), [("close", "closed connection without response"), ("garbage", "no HTTP at all|BadStatusLine")]
 )
 def test_servers_that_misbehave(server: Server, path: str, message: str) -> None:
-    """That is one line, too."""
+    """A server that breaks the protocol is a failure of one line."""
     with pytest.raises(ActionFailed, match=message):
         request("GET", f"{server.url}/{path}")
 
 
 def test_redirects(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    """Followed within the protocol, a few times."""
+    """A few redirects are followed, if they stay within the protocol and the method allows it."""
     caplog.set_level(logging.INFO)
     request("GET", f"{server.url}/302/307/good")
     assert [entry[:2] for entry in server.seen] == [
@@ -194,7 +194,7 @@ def test_redirects(server: Server, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_headers_do_not_follow_to_another_host(server: Server) -> None:
-    """They were meant for the first one, and any of them may be a secret."""
+    """Headers do not follow a redirect to another host: they were meant for the first, and may be secrets."""
     other = Server(lambda handler: ThreadingHTTPServer(("127.0.0.1", 0), handler))
     try:
         request(
@@ -207,26 +207,26 @@ def test_headers_do_not_follow_to_another_host(server: Server) -> None:
 
 
 def test_the_body_of_a_redirect_is_not_read(server: Server) -> None:
-    """It may have no end."""
+    """The body of a redirect is not read, because it may have no end."""
     request("GET", f"{server.url}/endless/good")
     assert [entry[1] for entry in server.seen] == ["/endless/good", "/good"]
 
 
 def test_an_answer_that_ends_early(server: Server) -> None:
-    """Half an answer is none."""
+    """An answer that ends too early is a failure."""
     with pytest.raises(ActionFailed, match="the answer ends 995 bytes too early"):
         request("GET", f"{server.url}/half")
 
 
 def test_a_server_has_no_hold_on_the_terminal(server: Server) -> None:
-    """Whatever it says is one line of plain text."""
+    """Text from a server is shown as one line without control characters."""
     with pytest.raises(ActionFailed) as caught:
         request("GET", f"{server.url}/escape")
     assert str(caught.value).endswith(r": 500 bad \x1b[2J: \x1b]0;evil\x07")
 
 
-def test_a_longer_timeout_is_one(server: Server) -> None:
-    """The option takes precedence over the action's own, also for the time that the server is silent."""
+def test_a_longer_timeout_overrides_the_own_one(server: Server) -> None:
+    """The option --timeout overrides the action's own timeout, also while the server is silent."""
     patience: list[float | None] = []
 
     class Hasty(HttpAction):
@@ -248,7 +248,7 @@ def test_a_longer_timeout_is_one(server: Server) -> None:
 
 @pytest.mark.parametrize("path", ["slow", "drip"])
 def test_a_slow_server_is_a_failure(server: Server, path: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Also one that sends a byte now and then; the time is for the whole request."""
+    """The timeout holds for the whole request, even if the server sends a byte now and then."""
     with Engine(timeout=0.2, max_failures=1) as engine:
         engine.set_up("usr1", HttpAction, "GET", f"{server.url}/{path}")
         engine.raise_flag("usr1")
@@ -257,8 +257,8 @@ def test_a_slow_server_is_a_failure(server: Server, path: str, caplog: pytest.Lo
     assert HttpAction.default_timeout == 30
 
 
-def test_nobody_listens() -> None:
-    """Refused at once."""
+def test_a_refused_connection() -> None:
+    """A refused connection is a failure at once."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -267,7 +267,7 @@ def test_nobody_listens() -> None:
 
 
 def test_an_unknown_host() -> None:
-    """No name server knows it."""
+    """A host that no name server knows is a failure."""
     with pytest.raises(ActionFailed, match=r"GET http://no-such-host.invalid/: \[Errno"):
         request("GET", "http://no-such-host.invalid/")
 
@@ -289,15 +289,15 @@ def _tls() -> Iterator[Server]:
     server.close()
 
 
-def test_a_certificate_that_nobody_trusts(tls: Server) -> None:
-    """Is a failure; so is a server that speaks no TLS."""
+def test_a_certificate_that_is_not_trusted(tls: Server) -> None:
+    """A certificate that is not trusted is a failure, and so is a server that does not speak TLS."""
     with pytest.raises(ActionFailed, match="CERTIFICATE_VERIFY_FAILED"):
         request("GET", tls.url.replace("http:", "https:"))
     assert not tls.seen
 
 
 def test_no_way_down_from_tls(tls: Server, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was asked for in secret is not asked for in the open, wherever the server sends us."""
+    """A redirect from HTTPS to HTTP is not followed, because the request was meant to be secret."""
     monkeypatch.setenv("SSL_CERT_FILE", str(LIB / "localhost.pem"))
     url = tls.url.replace("http:", "https:")
     request("GET", f"{url}/good")
@@ -308,7 +308,7 @@ def test_no_way_down_from_tls(tls: Server, server: Server, monkeypatch: pytest.M
 
 
 def test_a_server_without_tls(server: Server) -> None:
-    """There is no way back to plain HTTP."""
+    """A request over HTTPS to a server without TLS fails, and is not repeated over plain HTTP."""
     with pytest.raises(ActionFailed, match="SSL"):
         request("GET", server.url.replace("http:", "https:"))
 
@@ -336,7 +336,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("message", MISTAKES)
 def test_mistakes(message: str) -> None:
-    """One line, and status 2."""
+    """A mistake in the arguments is reported in one line, with status 2."""
     done = run("--usr1", "http", *MISTAKES[message])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("flagman: error: --usr1 http: ")
@@ -345,7 +345,7 @@ def test_mistakes(message: str) -> None:
 
 
 def test_connections_are_closed(server: Server) -> None:
-    """Whatever came of them."""
+    """Connections are closed after success and after failure."""
     before = len(list(Path("/dev/fd").iterdir()))
     with ActionDriver(HttpAction, "GET", f"{server.url}/") as driver:
         for _ in range(20):

@@ -12,7 +12,7 @@ from support.driven import run
 
 
 def test_print(capsys: pytest.CaptureFixture[str]) -> None:
-    """It prints at every stage."""
+    """The action print prints at every stage."""
     action = PrintAction("hello")
     action._run()
     action._run()
@@ -21,7 +21,7 @@ def test_print(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_print_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first run is the last."""
+    """The action print_once closes itself after its first run."""
     action = PrintOnceAction("hello")
     with pytest.raises(ActionClosed, match=r"^Only print once$"):
         action._run()
@@ -29,7 +29,7 @@ def test_print_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_delay_print(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It sleeps for the delay, in seconds, between two lines."""
+    """The action delay_print sleeps for the delay, in seconds, between two lines."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -46,7 +46,7 @@ def test_delay_print(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("delay", ["soon", "", "-1", "nan", "inf", "1e300", "1e10"])
 def test_delay_print_checks_its_delay(delay: str) -> None:
-    """A delay that cannot be slept is refused before anything waits for it."""
+    """A delay that cannot be slept is refused at the start."""
     with pytest.raises(ValueError, match="delay"):
         DelayedPrintAction("hello", delay)
     done = run("--check", "--usr1", "delay_print", "hello", delay)
@@ -55,7 +55,7 @@ def test_delay_print_checks_its_delay(delay: str) -> None:
 
 
 def test_the_documented_names() -> None:
-    """The module is named after the action, and one class derives from the other."""
+    """The module is named after the action, and the other two classes derive from its class."""
     assert importlib.import_module("flagman.actions.print").PrintAction is PrintAction
     assert issubclass(DelayedPrintAction, PrintAction)
     assert issubclass(PrintOnceAction, PrintAction)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from support.driven import Flagman
 
-# For a signal that is sent again as soon as the effect of the first one shows.
+# For signals that are sent again as soon as the effect of the first one shows.
 RERUN = ("--overlap", "rerun")
 
 
 class Target:
-    """A process that tells what it gets."""
+    """A process that prints the signals it gets."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(words(signals.receive), stdout=subprocess.PIPE)
@@ -37,14 +37,14 @@ class Target:
         assert self.out.next() == "ready"
 
     def end(self) -> None:
-        """End it, and forget its number."""
+        """Kill the process and reap it."""
         self.process.kill()
         self.process.wait()
 
 
 @pytest.fixture(name="target")
 def _target() -> Iterator[Target]:
-    """Start one, and end it."""
+    """Start a target, and end it after the test."""
     target = Target()
     yield target
     target.end()
@@ -53,7 +53,7 @@ def _target() -> Iterator[Target]:
 
 
 def test_to_a_pid(start: Callable[..., Flagman], target: Target) -> None:
-    """And when that has gone, the run fails and the daemon lives."""
+    """A signal is sent to a pid; once that process is gone, the run fails and the daemon lives."""
     daemon = start("--usr1", "signal", "USR2", str(target.process.pid), "--usr2", "print", "alive", *RERUN)
     daemon.ready().expect("init").signal(signal.SIGUSR1)
     assert target.out.next() == "SIGUSR2"
@@ -64,7 +64,7 @@ def test_to_a_pid(start: Callable[..., Flagman], target: Target) -> None:
 
 
 def test_to_the_very_process_that_had_the_pid(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through its descriptor: whoever gets the number later is not hit."""
+    """A signal goes through a pidfd to the process found at set_up, not to a later one with the same pid."""
     pid = target.process.pid
 
     def kill(*_: object) -> None:
@@ -77,7 +77,7 @@ def test_to_the_very_process_that_had_the_pid(target: Target, monkeypatch: pytes
 
 
 def test_to_the_process_of_a_pid_file(start: Callable[..., Flagman], target: Target, tmp_path: Path) -> None:
-    """Whichever that is when the action runs."""
+    """A signal goes to the process that the pid file names when the action runs."""
     path = tmp_path / "pid"
     daemon = start("--usr1", "signal", "sighup", f"pidfile:{path}", *RERUN).ready().signal(signal.SIGUSR1)
     daemon.expect_error("No such file or directory")
@@ -96,8 +96,8 @@ def test_to_the_process_of_a_pid_file(start: Callable[..., Flagman], target: Tar
     daemon.stop()
 
 
-def test_a_pid_file_that_is_none(tmp_path: Path) -> None:
-    """A FIFO is not waited for."""
+def test_a_pid_file_that_is_no_regular_file(tmp_path: Path) -> None:
+    """A pid file that is not a regular file is a failure, and a FIFO is not waited for."""
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path, tmp_path / "fifo"):
         driver = ActionDriver(SignalAction, "TERM", f"pidfile:{path}")
@@ -106,7 +106,7 @@ def test_a_pid_file_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_kernel_without_pidfds(monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
-    """The function is there, and says that it is not implemented."""
+    """If the kernel answers that pidfd_open is not implemented, kill(2) is used."""
 
     def refuse(_: int) -> int:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -121,7 +121,7 @@ def test_a_kernel_without_pidfds(monkeypatch: pytest.MonkeyPatch, target: Target
     "content", ["0" * 20 + "1", "\n", "0\n", "-1\n", "-5", "12x\n", "9" * 30, "1e3", "\xff\n", "x" * 10_000]
 )
 def test_odd_pid_files(content: str, tmp_path: Path) -> None:
-    """What is not one pid is nobody's; least of all a process group's."""
+    """A pid file that does not hold exactly one pid is refused, above all one that names a process group."""
     path = tmp_path / "pid"
     path.write_bytes(content.encode("latin-1"))
     driver = ActionDriver(SignalAction, "TERM", f"pidfile:{path}")
@@ -130,7 +130,7 @@ def test_odd_pid_files(content: str, tmp_path: Path) -> None:
 
 
 def test_a_pid_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
-    """The signal is not sent to a process that the file does not name any more."""
+    """If the pid file changes while it is used, its former process gets no signal."""
     path = tmp_path / "pid"
     path.write_text(f"{target.process.pid}\n", encoding="ascii")
     real = os.pidfd_open
@@ -149,7 +149,7 @@ def test_a_pid_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_without_pidfds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
-    """As on macOS: kill(2) does."""
+    """Where Python has no pidfd_open, as on macOS, kill(2) is used."""
     monkeypatch.delattr(os, "pidfd_open")
     path = tmp_path / "pid"
     path.write_text(f"{target.process.pid}\n", encoding="ascii")
@@ -159,8 +159,8 @@ def test_without_pidfds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target:
         assert target.out.next() == "SIGHUP"
 
 
-def test_a_pid_that_nobody_has(target: Target) -> None:
-    """Then there is nothing to wait for."""
+def test_a_pid_that_no_process_has(target: Target) -> None:
+    """A pid that no process has makes set_up fail."""
     target.end()
     with Engine() as engine, pytest.raises(SetUpError, match=r"No such process: the process \d+ cannot be found"):
         engine.set_up("usr1", SignalAction, "HUP", str(target.process.pid))
@@ -179,7 +179,7 @@ def test_a_pid_that_nobody_has(target: Target) -> None:
     ],
 )
 def test_mistakes(arguments: tuple[str, ...], message: str) -> None:
-    """One line, and nothing has been sent to anybody."""
+    """A mistake in the arguments is reported in one line, and no signal is sent."""
     done = run("--usr1", "signal", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"flagman: error: --usr1 signal: {message}{done.stderr.partition(message)[2]}"

@@ -25,7 +25,7 @@ USR1 = signal.SIGUSR1
 
 
 def test_touch_creates_a_file_and_sets_its_times(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """Its content stays."""
+    """The action touch creates a file, or sets the times of an existing one and keeps its content."""
     path = tmp_path / "stamp"
     daemon = start("--usr1", "touch", str(path), "--usr1", "print", "done", "--overlap", "rerun").ready()
     daemon.expect("init").signal(USR1).expect("done")
@@ -39,7 +39,7 @@ def test_touch_creates_a_file_and_sets_its_times(start: Callable[..., Flagman], 
 
 
 def test_touch_takes_directories_and_fifos(tmp_path: Path) -> None:
-    """It opens neither."""
+    """The action touch sets the times of directories and FIFOs without opening them."""
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path, tmp_path / "fifo"):
         os.utime(path, (0, 0))
@@ -49,7 +49,7 @@ def test_touch_takes_directories_and_fifos(tmp_path: Path) -> None:
 
 
 def test_touch_fails_where_it_cannot(tmp_path: Path) -> None:
-    """And says where."""
+    """If touch cannot set the times of a file, the failure names the path."""
     with ActionDriver(TouchAction, f"{tmp_path}/no/file") as driver:
         with pytest.raises(ActionFailed, match=r"cannot touch .*/no/file: No such file or directory"):
             driver.run()
@@ -61,7 +61,7 @@ def test_touch_fails_where_it_cannot(tmp_path: Path) -> None:
 
 
 def test_log(start: Callable[..., Flagman]) -> None:
-    """At its level, percent signs and all."""
+    """The action log writes its text at its level, and leaves percent signs as they are."""
     daemon = start("--usr1", "log", "warning", "100 %d full", "--usr1", "log", "INFO", "hidden").ready().signal(USR1)
     assert daemon.expect_error("full") == "WARNING:flagman.log:100 %d full"
     daemon.stop()
@@ -70,13 +70,13 @@ def test_log(start: Callable[..., Flagman]) -> None:
 
 @pytest.mark.parametrize("level", ["", "loud", "warn", "notset", "10"])
 def test_log_knows_five_levels(level: str) -> None:
-    """And no others."""
+    """The action log refuses a level that is not one of the five."""
     with pytest.raises(ValueError, match="is not a log level; the levels are debug, info, warning, error, critical"):
         LogAction.check_arguments(level, "hi")
 
 
 def test_stop_is_graceful(start: Callable[..., Flagman]) -> None:
-    """What comes after it in the bundle does not run, everything is torn down, the status is 0."""
+    """After stop the rest of the bundle does not run, all actions are torn down, and the status is 0."""
     daemon = start("--usr1", "print", "a", "--usr1", "stop", "--usr1", "print", "b").ready().expect("init", "init")
     daemon.signal(USR1).expect("a", "cleanup", "cleanup", "")
     assert daemon.status() == 0
@@ -84,7 +84,7 @@ def test_stop_is_graceful(start: Callable[..., Flagman]) -> None:
 
 
 def test_a_tear_down_after_stop_is_bounded(start: Callable[..., Flagman], fifo: Path) -> None:
-    """As after TERM."""
+    """After the action stop a tear_down has as much time as after TERM."""
     daemon = start("--usr1", "acts:SlowTearDown", "a", str(fifo), "--usr1", "stop", "--stop-timeout", "0")
     daemon.ready().expect("a: init").signal(USR1).expect("a: run", "a: begin", "")
     daemon.expect_error("Interrupted tear_down of action `SlowTearDown`")
@@ -92,7 +92,7 @@ def test_a_tear_down_after_stop_is_bounded(start: Callable[..., Flagman], fifo: 
 
 
 def test_stop_in_an_engine() -> None:
-    """It is an action like any other."""
+    """The action stop also works in an engine without a daemon."""
     with Engine() as engine:
         engine.set_up("usr1", StopAction)
         engine.raise_flag("usr1")
@@ -100,7 +100,7 @@ def test_stop_in_an_engine() -> None:
 
 
 def test_a_rehearsal(caplog: pytest.LogCaptureFixture) -> None:
-    """It says what would run, in words that a shell would take."""
+    """A rehearsal logs what would run, quoted for a shell."""
     caplog.set_level(logging.INFO)
     with ActionDriver(RehearsedAction, "exec", "rm", "-rf", "two words") as driver:
         driver.run(flag="hup", raises=2)
