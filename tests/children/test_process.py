@@ -38,7 +38,7 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     limit = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < limit
@@ -46,7 +46,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def test_a_stopped_command_sees_term(start: Start) -> None:
-    """It is let go on, or it could not clean up."""
+    """A stopped command gets CONT with its TERM, because it could not clean up otherwise."""
     line = 'trap "echo cleaned; exit" TERM; echo $$; kill -STOP $$; sleep 1000 & wait'
     daemon = start("--stop-timeout", "50ms", "--usr1", "sh", line).ready().signal(USR1)
     pid = int(daemon.out.next())
@@ -59,7 +59,7 @@ def test_a_stopped_command_sees_term(start: Start) -> None:
 
 
 def test_a_command_leads_a_session_of_its_own(start: Start) -> None:
-    """Session, group and pid are one number, and there is no terminal."""
+    """A command leads its own session and group, so all three numbers are one, and it has no terminal."""
     line = "echo $$ $(cut -d' ' -f5-7 /proc/$$/stat)"
     daemon = start("--usr1", "sh", line).ready().signal(USR1)
     pid, group, session, terminal = daemon.out.next().split()
@@ -71,7 +71,7 @@ def test_a_command_leads_a_session_of_its_own(start: Start) -> None:
 def test_where_the_c_library_knows_no_sessions(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """There a process group has to do."""
+    """Where the C library's posix_spawn cannot start a session, a command gets a process group only."""
     real = os.posix_spawnp
 
     def old(*arguments: object, **options: object) -> int:
@@ -97,13 +97,13 @@ class Terminal:
         self.expect("Ready")
 
     def expect(self, part: str) -> str:
-        """Wait for a line with a part."""
+        """Read until a line contains this part, and return it."""
         while part not in (line := self.lines.next()):
             pass
         return line
 
     def close(self) -> None:
-        """Kill it."""
+        """Kill flagman and its shell."""
         for pid in (self.pid, self.shell.pid):
             os.kill(pid, signal.SIGKILL)
         self.shell.wait()
@@ -112,7 +112,7 @@ class Terminal:
 
 @pytest.fixture(name="terminal")
 def _terminal() -> Iterator[Callable[..., Terminal]]:
-    """Start daemons in terminals, which do not outlive the test."""
+    """Yield a function that starts daemons in terminals; they end with the test."""
     terminals: list[Terminal] = []
 
     def start_one(*arguments: str) -> Terminal:
@@ -125,7 +125,7 @@ def _terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 def test_a_command_that_wants_the_terminal(terminal: Callable[..., Terminal]) -> None:
-    """It has none, which it can say; in the background of ours it would be stopped, and the daemon with it."""
+    """A command has no terminal, and can report it; if it had flagman's, the terminal would stop both processes."""
     line = "stty sane </dev/tty; echo status $?; head -n1 </dev/tty; echo status $?"
     window = terminal("--usr1", "sh", line, "--usr2", "print", "alive")
     os.kill(window.pid, USR1)
@@ -136,7 +136,7 @@ def test_a_command_that_wants_the_terminal(terminal: Callable[..., Terminal]) ->
 
 
 def test_a_daemon_that_is_stopped_while_it_starts_commands(terminal: Callable[..., Terminal]) -> None:
-    """Ctrl-Z hits its process group, which a command that is just being started is still in."""
+    """Ctrl-Z during the start of a command, which is still in the daemon's process group, leaves the daemon usable."""
     window = terminal("--overlap", "rerun", "--usr1", "exec", "true", "--usr2", "print", "alive")
     for _ in range(100):
         os.kill(window.pid, USR1)
@@ -148,7 +148,7 @@ def test_a_daemon_that_is_stopped_while_it_starts_commands(terminal: Callable[..
 
 
 def test_what_ended_in_time_has_not_taken_too_long(start: Start) -> None:
-    """The daemon alone was stopped; its alarm comes late, and finds the work done."""
+    """If the daemon alone was stopped, its alarm comes late and does not fail a command that has ended in time."""
     daemon = start("--timeout", "2s", "--usr1", "sh", "echo $$; sleep 0.1; echo done").ready().signal(USR1)
     pid = int(daemon.out.next())
     daemon.signal(signal.SIGSTOP)
@@ -160,7 +160,7 @@ def test_what_ended_in_time_has_not_taken_too_long(start: Start) -> None:
 
 
 def environment_of(line: list[str], variables: dict[str, str]) -> dict[str, str]:
-    """Give what ``env`` prints as an action of a flagman that is started with these variables alone."""
+    """Return what ``env`` prints as an action of a flagman that is started with these variables alone."""
     done = subprocess.run(
         [*line, "--once", "--run-at-start", "--usr1", "exec", "env"],
         env={"PATH": "/usr/bin:/bin", **variables},
@@ -185,8 +185,8 @@ def environment_of(line: list[str], variables: dict[str, str]) -> dict[str, str]
         {"LC_CTYPE": ""},
     ],
 )
-def test_commands_get_no_locale_that_nobody_has_set(variables: dict[str, str]) -> None:
-    """Python sets one in its own environment, PEP 538."""
+def test_commands_get_no_locale_that_was_not_set(variables: dict[str, str]) -> None:
+    """Commands do not inherit the locale that Python has set in its own environment (PEP 538)."""
     assert environment_of(MODULE, variables) == variables
     if os.geteuid() == 0:
         options = [["--user", "daemon", "--chdir", "/"]]
@@ -199,7 +199,7 @@ def test_commands_get_no_locale_that_nobody_has_set(variables: dict[str, str]) -
 
 
 def test_commands_get_what_a_plugin_has_set(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment is that of the moment of set_up, also where a plugin has chosen a locale."""
+    """A command's environment is that of the moment of set_up, even if a plugin has set a locale in it."""
     monkeypatch.setenv("LC_CTYPE", "fr_FR.UTF-8")
     monkeypatch.setenv("OTHER", "x")
     with ActionDriver(ShellAction, "echo $LC_CTYPE $OTHER") as driver:
@@ -212,7 +212,7 @@ def test_commands_get_what_a_plugin_has_set(capfd: pytest.CaptureFixture[str], m
 def test_a_line_of_shell_that_begins_like_an_option(
     tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is a line all the same."""
+    """A command line for sh that begins with a dash or a plus is not taken for an option of the shell."""
     tool = tmp_path / name
     tool.write_text("#!/bin/sh\necho ran $0\n", encoding="utf-8")
     tool.chmod(0o755)
@@ -223,7 +223,7 @@ def test_a_line_of_shell_that_begins_like_an_option(
 
 
 def test_records_show_no_more_of_a_command_than_can_be_read(start: Start) -> None:
-    """Nor anything that does something to a terminal, wherever they name it."""
+    """Records show only a readable part of a command, and no control characters, wherever they name it."""
     long = "x" * 100_000
     odd = "false; \x1b[2J\nfalse"
     words = ["--usr1", "exec", "false", long, "--usr1", "sh", f"{odd}; : {long}", "--usr1", "touch", f"/{long}\x1b\n"]
@@ -248,7 +248,7 @@ def test_records_show_no_more_of_a_command_than_can_be_read(start: Start) -> Non
 
 @pytest.mark.parametrize("where", ["file", "pipe"])
 def test_both_streams_into_one_file_keep_their_order(tmp_path: Path, where: str) -> None:
-    """Only what comes through one pipe does."""
+    """Both streams of a command share a pipe if they go to one file, so their lines keep their order."""
     path = tmp_path / "out"
     line = "for i in 1 2 3 4 5 6 7 8 9; do echo out $i; echo err $i >&2; done"
     redirection = f">{path} 2>&1" if where == "file" else f"2>&1 | cat >{path}"
@@ -260,7 +260,7 @@ def test_both_streams_into_one_file_keep_their_order(tmp_path: Path, where: str)
 
 
 def test_streams_into_two_files_stay_apart(tmp_path: Path) -> None:
-    """Though they are of one kind."""
+    """The two streams stay apart if they go to two files, though both are of the same kind."""
     arguments = [*SCRIPT, "-q", "--once", "--run-at-start", "--usr1", "sh", "echo out; echo err >&2"]
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         subprocess.run(arguments, check=True, timeout=DEADLINE, stdout=out, stderr=err)
@@ -275,7 +275,7 @@ def test_streams_into_two_files_stay_apart(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("proc", [["--mount-proc"], []], ids=["with its own /proc", "with a foreign /proc"])
 def test_the_grace_in_a_pid_namespace(proc: list[str], tmp_path: Path) -> None:
-    """Processes are looked for where /proc shows them, and only there."""
+    """In a pid namespace the members of a group are looked for in /proc only if that is the namespace's own."""
     line = f"trap 'sleep 0.5; echo tidy >{tmp_path}/mark; exit' TERM; sleep 1000 >/dev/null 2>&1 & wait"
     words = ["-v", "--timeout", "1s", "--once", "--run-at-start", "--usr1", "sh", line]
     done = subprocess.run(
@@ -296,7 +296,7 @@ def test_the_grace_without_proc(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """It ends with the group, which a zombie is not, and which a grandchild is."""
+    """Without /proc the grace ends with the group: a zombie does not count as a member, a grandchild does."""
     hide_proc(monkeypatch)
     with Engine(timeout=1, max_failures=1) as engine:
         engine.set_up(
@@ -313,7 +313,7 @@ def test_the_grace_without_proc(
 def test_a_group_that_is_stopped_in_its_grace(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If flagman itself did not run for a while, it grants that while once more."""
+    """If flagman itself was stopped during the grace, it grants the lost time once more."""
     real = process.Process._poll
     left = [1.5]
 
@@ -332,7 +332,7 @@ def test_a_group_that_is_stopped_in_its_grace(
 
 
 def test_a_descriptor_above_the_limit(start: Start) -> None:
-    """A script may have its lock file there, and lower the limit later."""
+    """A descriptor above the limit is closed for commands: a script may open it and lower the limit afterwards."""
     launcher = ["bash", "-c", 'exec 200</dev/null; ulimit -n 100; exec "$@"', "bash"]
     daemon = start("--usr1", "sh", "echo $(ls /proc/self/fd)", prefix=launcher).ready().signal(USR1)
     daemon.expect("0 1 2 3").stop()
@@ -342,7 +342,7 @@ def test_a_descriptor_above_the_limit(start: Start) -> None:
 def test_descriptors_without_a_limit(
     listing: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """As the C library says where there is none; with a list of those that are open, and without one."""
+    """Without a limit of descriptors, commands start with a list of the open descriptors and without one."""
     monkeypatch.setattr(os, "sysconf", lambda _: -1)
     actions = process._closing(close_from=None, listing=listing)
     assert reaping.wait_for(os.posix_spawnp("echo", ["echo", "hi"], os.environ, file_actions=actions)) == 0
@@ -351,7 +351,7 @@ def test_descriptors_without_a_limit(
 
 
 def test_the_exit_status_is_not_asked_for_with_waitpid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which gevent replaces."""
+    """Exit statuses are not read with waitpid, because gevent replaces it."""
 
     def replaced(*_: object) -> tuple[int, int]:
         raise AssertionError("not this one")
@@ -365,7 +365,7 @@ def test_the_exit_status_is_not_asked_for_with_waitpid(monkeypatch: pytest.Monke
 
 
 def test_where_there_is_no_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on macOS with an older Python."""
+    """Where Python has no waitid, as on macOS with an older Python, exit statuses are still read."""
     monkeypatch.delattr(os, "waitid")
     child = reaping.Child(os.posix_spawn(sys.executable, [sys.executable, "-c", "exit(3)"], os.environ))
     wait_until(child.has_ended)
@@ -377,7 +377,7 @@ def test_where_there_is_no_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_exit_status_that_a_debugger_holds_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pidfd has told of the end by then, and nothing else does."""
+    """If a debugger holds the exit status back, flagman polls for it, because the pidfd reports the end only once."""
     real = reaping.Child.has_ended
     until: list[float] = []
 
@@ -393,7 +393,7 @@ def test_an_exit_status_that_a_debugger_holds_back(monkeypatch: pytest.MonkeyPat
 
 
 def test_output_goes_where_a_program_has_led_it() -> None:
-    """Also if that is no file."""
+    """A command's output goes where the program has redirected sys.stdout, even if that is no file."""
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream), ActionDriver(ShellAction, "echo hi; echo err >&2") as driver:
         driver.run()
@@ -402,7 +402,7 @@ def test_output_goes_where_a_program_has_led_it() -> None:
 
 @pytest.mark.parametrize("where", ["inherit", "log"])
 def test_the_last_words_are_heard(start: Start, tmp_path: Path, where: str) -> None:
-    """Long lines, too; and in a log file whether or not somebody reads stderr."""
+    """Output after TERM is passed on, long lines too; with a log file it does not matter whether stderr is read."""
     script = tmp_path / "script"
     script.write_text(f"trap 'echo {'y' * 20_000}; echo last; exit' TERM; echo $$; sleep 1000 & wait", encoding="ascii")
     log = tmp_path / "log"
@@ -419,12 +419,12 @@ def test_the_last_words_are_heard(start: Start, tmp_path: Path, where: str) -> N
 
 
 def test_an_engine_with_a_timeout_in_another_thread() -> None:
-    """Signals are for the main thread alone: there is no timeout, and no alarm that would end the program."""
+    """An engine in another thread sets no timeout and no alarm, because signals are for the main thread alone."""
     assert subprocess.run(words(engines.in_a_thread), check=False, timeout=DEADLINE).returncode == 0
 
 
 def test_no_line_is_lost_at_a_timeout(tmp_path: Path) -> None:
-    """Nor doubled, where all that a command has written can be written on."""
+    """A timeout neither loses nor doubles a line if the output can be written."""
     path = tmp_path / "out"
     line = "i=0; trap exit TERM; while :; do i=$((i + 1)); echo $i; done"
     with path.open("wb") as out:
@@ -435,7 +435,7 @@ def test_no_line_is_lost_at_a_timeout(tmp_path: Path) -> None:
 
 
 def test_an_alarm_that_an_action_has_taken_is_taken_back(start: Start) -> None:
-    """Or no timeout would end anything any more."""
+    """Flagman sets its handler of ALRM again if an action has replaced it, because timeouts need it."""
     daemon = start("--timeout", "100ms", "--usr1", "acts:TakesAlarm", "--usr1", "sh", "sleep 1000").ready().signal(USR1)
     daemon.expect_error("took longer than the timeout")
     daemon.stop()

@@ -1,4 +1,4 @@
-"""The registry of children: which processes are ours."""
+"""The registry of children: which processes are flagman's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_process_is_ours_until_it_is_released() -> None:
-    """By its owner: a newer one with its number stays."""
+    """A pid is registered until its owner releases it, and the release by an older owner has no effect."""
     registry = Registry()
     first, second = object(), object()
     assert registry.start(lambda: 7, first) == 7
@@ -34,7 +34,7 @@ def test_a_process_is_ours_until_it_is_released() -> None:
 
 
 def test_a_start_that_fails_leaves_nothing() -> None:
-    """Neither an owner nor the lock."""
+    """A start that fails leaves neither an owner nor a held lock behind."""
     registry = Registry()
 
     def fail() -> int:
@@ -46,7 +46,7 @@ def test_a_start_that_fails_leaves_nothing() -> None:
 
 
 def test_a_start_that_is_under_way_is_waited_for() -> None:
-    """Its child may be dead and seen before its number is known here."""
+    """A look-up waits for a start in progress, because its child may end before its pid is registered."""
     registry = Registry()
     begun, goes_on = threading.Event(), threading.Event()
 
@@ -68,7 +68,7 @@ def test_a_start_that_is_under_way_is_waited_for() -> None:
 
 
 def test_a_forked_child_begins_anew() -> None:
-    """The children of its parent are not its own."""
+    """A forked child has an empty registry, because the children of its parent are not its own."""
     registry = Registry()
     registry.start(lambda: 7, object())
     registry._lock.acquire()  # as another thread may hold it
@@ -82,7 +82,7 @@ def test_a_forked_child_begins_anew() -> None:
 
 @pytest.mark.parametrize("command", ["exit 0", "exit 3", "kill -9 $$", "sleep 1000"])
 def test_every_command_is_registered_while_it_runs(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However it ends."""
+    """Every command is registered while it runs, and released however it ends."""
     seen: list[set[int]] = []
     real = os.posix_spawnp
 
