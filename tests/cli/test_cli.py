@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parent / "help.txt"
     sys.version_info >= (3, 13), reason="argparse shows short and long options differently from 3.13 on"
 )
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """The help is what the golden file says; a changed help rewrites the file and fails, for review."""
+    """The help is the text of the golden file; if it differs, this test rewrites the file and fails, for review."""
     assert cli.main(["flagman", "--help"]) == 0
     shown = capsys.readouterr().out
     golden = GOLDEN.read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is the package's."""
+    """The option --version prints the version of the package."""
     assert cli.main(["flagman", "--version"]) == 0
     assert capsys.readouterr().out == f"flagman {flagman.__version__}\n"
 
@@ -90,7 +90,7 @@ DEFAULTS: dict[str, object] = {
 
 
 def test_every_option_is_documented() -> None:
-    """In the reference, not only in the help."""
+    """Every option has an entry in the reference, not only in the help."""
     text = (Path(__file__).parents[2] / "docs" / "cli.rst").read_text(encoding="utf-8")
     reference = text.partition("\nOptions\n")[2].partition("\nActions\n")[0]
     entries = "".join(line for line in reference.splitlines(keepends=True) if line.startswith("``-"))
@@ -99,7 +99,7 @@ def test_every_option_is_documented() -> None:
 
 
 def test_defaults() -> None:
-    """Nothing given means the documented defaults, under positive names."""
+    """Without options the settings are the documented defaults, and the negative options have positive names."""
     settings = cli.parse_args(["flagman"])
     assert (settings.overlap, settings.on_error, settings.stop_timeout) == ("ignore", "continue", 30)
     assert (settings.systemd, settings.successful_empty, settings.list, settings.quiet) == (True, False, False, False)
@@ -108,7 +108,7 @@ def test_defaults() -> None:
 
 
 def test_all_options() -> None:
-    """Each option arrives where it belongs."""
+    """Each option sets its own setting."""
     line = (
         "flagman -d --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
@@ -198,7 +198,7 @@ def test_all_options() -> None:
     ],
 )
 def test_mistakes_are_one_line_and_status_2(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each says what was wrong; nothing is set up."""
+    """Each mistake is reported in one line with status 2, and nothing is set up."""
     assert cli.main(["flagman", *arguments.split()]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -208,14 +208,14 @@ def test_mistakes_are_one_line_and_status_2(arguments: str, message: str, capsys
 
 
 def test_parse_args_exits_as_argparse_does() -> None:
-    """The library function speaks argparse's language."""
+    """The function parse_args raises SystemExit for a mistake, as argparse does."""
     with pytest.raises(SystemExit) as caught:
         cli.parse_args(["flagman", "--bogus"])
     assert caught.value.code == 2
 
 
 def test_list_actions(capsys: pytest.CaptureFixture[str]) -> None:
-    """The documented lines are there."""
+    """The function list_actions prints the documented lines."""
     cli.list_actions()
     assert (
         "print       - A simple Action that prints messages at the various stages of\n"
@@ -227,7 +227,7 @@ def test_list_actions(capsys: pytest.CaptureFixture[str]) -> None:
 def test_main_uses_the_arguments_of_the_process(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So does main_wrapper."""
+    """The functions main and main_wrapper take the arguments of the process."""
     monkeypatch.setattr(sys, "argv", ["flagman", "--version"])
     assert cli.main() == cli.main_wrapper() == 0
     assert capsys.readouterr().out == f"flagman {flagman.__version__}\n" * 2
@@ -236,14 +236,14 @@ def test_main_uses_the_arguments_of_the_process(
 def test_the_catalog_is_looked_up_when_it_is_used(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program may put its own in place."""
+    """The catalog is looked up when it is used, so that a program may replace it."""
     monkeypatch.setattr(core, "KNOWN_ACTIONS", {"shout": flagman.actions.PrintAction})
     assert cli.main(["flagman", "--list"]) == 0
     assert capsys.readouterr().out.splitlines()[2].startswith("shout - ")
 
 
-def test_a_list_whose_reader_leaves_is_no_traceback() -> None:
-    """As in `flagman --list | head -1`."""
+def test_a_closed_pipe_behind_a_list_is_no_traceback() -> None:
+    """If the reader of a list closes the pipe, as in `flagman --list | head -1`, there is no traceback."""
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "flagman", "--list"]
@@ -253,7 +253,7 @@ def test_a_list_whose_reader_leaves_is_no_traceback() -> None:
 
 
 def test_a_body_that_looks_like_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    """Is one, which has come too late."""
+    """A body of a request that looks like an option is refused, because options have to come first."""
     assert cli.main(["flagman", "--check", "--usr1", "http", "GET", "http://localhost/", "--timeout", "5s"]) == 2
     assert "--usr1 http: '--timeout' looks like an option" in capsys.readouterr().err
 
@@ -261,7 +261,7 @@ def test_a_body_that_looks_like_an_option(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("arguments", ["--list", "--bogus", ""])
 @pytest.mark.parametrize("streams", [">&- 2>&-", "2>/dev/full"])
 def test_streams_that_cannot_be_written_change_no_status(arguments: str, streams: str) -> None:
-    """Nor is there anything to see."""
+    """Standard streams that cannot be written change no status and produce no message."""
     command = f"{sys.executable} -m flagman {arguments} {streams}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, encoding="utf-8", check=False, timeout=60)
     assert done.returncode == (0 if arguments == "--list" else 2)
@@ -270,7 +270,7 @@ def test_streams_that_cannot_be_written_change_no_status(arguments: str, streams
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_list_that_cannot_be_written_is_one_line() -> None:
-    """A full disk is said, not dumped."""
+    """If a list cannot be written because the disk is full, one line reports it."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-m", "flagman", "--list"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False, timeout=60)
@@ -279,7 +279,7 @@ def test_a_list_that_cannot_be_written_is_one_line() -> None:
 
 
 def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., Flagman]) -> None:
-    """At every start, until two dashes say that this is meant."""
+    """A warning names flagman's options among the words of a program, unless two dashes precede these words."""
     words = ("sh", "-c", 'echo "$@"', "x", "renew", "--quiet")
     daemon = start("--usr1", "exec", *words).ready()
     daemon.expect_error("WARNING:flagman.cli:--usr1 exec: --quiet goes to sh; flagman's own options come first")
@@ -306,19 +306,19 @@ def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., 
 def test_what_stands_at_a_wrong_place(
     line: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Is a mistake that says what would be right."""
+    """A word at a wrong place is a mistake, and the message says what would be right."""
     (tmp_path / "c.toml").write_text("[flagman]\n", encoding="utf-8")
     assert cli.main(["flagman", *shlex.split(line.replace("{file}", f"{tmp_path}/c.toml"))]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_a_body_after_two_dashes() -> None:
-    """May be anything."""
+    """The body of a request may look like an option after two dashes."""
     assert cli.main(["flagman", "--check", "--usr1", "http", "--", "POST", "http://localhost/", "-1"]) == 0
 
 
 def test_a_warning_about_a_word_quotes_no_more_of_it_than_the_option(caplog: pytest.LogCaptureFixture) -> None:
-    """What follows may be a secret, or pretend to be another record."""
+    """The warning about an option quotes only its name: its value may be a secret, or look like another record."""
     words = ["exec", "curl\x1b[2J", "--user=admin:secret", "--log-file=a\nCRITICAL:root:x", "https://localhost/"]
     assert cli.main(["flagman", "--check", "--usr1", *words]) == 0
     assert caplog.messages == [
@@ -328,7 +328,7 @@ def test_a_warning_about_a_word_quotes_no_more_of_it_than_the_option(caplog: pyt
 
 
 def test_the_last_of_two_equal_options_counts() -> None:
-    """Wherever they stand; and -v counts everywhere."""
+    """Of two equal options the last counts, and each -v counts, wherever they stand."""
     line = "flagman -v --overlap ignore --usr1 print x --overlap rerun -v ; --overlap ignore -v"
     settings = cli.parse_args(line.split())
     assert (settings.overlap, settings.verbose) == ("ignore", 3)

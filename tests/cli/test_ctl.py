@@ -30,12 +30,12 @@ FILES = [
 
 
 def files(directory: Path) -> list[str]:
-    """List all files below a directory."""
+    """Return the paths of all files below a directory."""
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
 
 def test_the_script(tmp_path: Path) -> None:
-    """It is installed, writes the package, and says what comes next."""
+    """The installed script writes the package and prints the next step."""
     script = Path(sysconfig.get_path("scripts")) / "flagmanctl"
     done = subprocess.run(
         [script, "new", "acme-purge"], cwd=tmp_path, check=True, capture_output=True, encoding="utf-8"
@@ -48,14 +48,14 @@ def test_the_script(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also the current one."""
+    """An existing empty directory is good enough for a new package, also the current one."""
     assert ctl.main(["flagmanctl", "new", "acme-purge", "--directory", str(tmp_path)]) == 0
     assert files(tmp_path) == FILES
     assert f"{tmp_path}/README.rst\n" in capsys.readouterr().out
 
 
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One file is enough to refuse."""
+    """A directory with one file is refused, and nothing in it is overwritten."""
     (tmp_path / "notes").write_text("mine", encoding="utf-8")
     assert ctl.main(["flagmanctl", "new", "acme-purge", "--directory", str(tmp_path)]) == 2
     assert files(tmp_path) == ["notes"]
@@ -66,7 +66,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exists: bool) -> None:
-    """A disk that fills up leaves nothing half done."""
+    """If the disk becomes full, a new package leaves nothing half done."""
     target = tmp_path / "package"
     if exists:
         target.mkdir()
@@ -107,7 +107,7 @@ def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exis
     ],
 )
 def test_mistakes(arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line each."""
+    """Each mistake is reported in one line."""
     assert ctl.main(["flagmanctl", *arguments]) == status
     captured = capsys.readouterr()
     assert captured.err.startswith("flagmanctl: error: ")
@@ -116,14 +116,14 @@ def test_mistakes(arguments: list[str], status: int, message: str, capsys: pytes
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """That of the package."""
+    """The option --version prints the version of the package."""
     assert ctl.main(["flagmanctl", "--version"]) == 0
     assert capsys.readouterr().out == f"flagmanctl {flagman.__version__}\n"
     assert ctl.main(["flagmanctl", "new", "--help"]) == 0
 
 
 def test_names_become_modules_and_classes(tmp_path: Path) -> None:
-    """Dashes have no place there."""
+    """Dashes in the name of a package do not appear in its module and class."""
     scaffold.create("a1-b2-c", tmp_path)
     assert "class A1B2CAction(Action):" in (tmp_path / "src/a1_b2_c/__init__.py").read_text(encoding="utf-8")
     assert 'a1-b2-c = "a1_b2_c:A1B2CAction"' in (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
@@ -133,13 +133,13 @@ def test_names_become_modules_and_classes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
-    """Built, installed in a fresh environment, tested by its own tests, checked for types, and sent a signal."""
+    """A new package can be built, installed, tested, checked for types, and run."""
     package = tmp_path / "acme-purge"
     scaffold.create("acme-purge", package)
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
-    # What is installed here is there, too, and first: flagman itself, pytest, setuptools, mypy. No network is needed.
+    # Packages that are installed here come first there: flagman itself, pytest, setuptools, mypy. No network is needed.
     places = [sysconfig.get_path("purelib"), str(Path(flagman.__file__).parent.parent)]
     folder = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
     (folder / "host.pth").write_text(f"import sys; sys.path[:0] = {places}\n", encoding="utf-8")
@@ -183,7 +183,7 @@ def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a daemon that runs, has been killed, and is not there."""
+    """The verbs signal and status work on a daemon that runs, that was killed, and that is not there."""
     path = tmp_path / "daemon.pid"
 
     def flagmanctl(*words: str) -> tuple[int, str]:
@@ -211,7 +211,7 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_daemon_of_another_user(open_path: Path) -> None:
-    """Its status can be told; it cannot be sent a signal."""
+    """The status of another user's daemon can be read, but signals cannot be sent to it."""
     path = open_path / "daemon.pid"
     with Flagman(open_path, "--pid-file", str(path), "--usr1", "print", "hi") as daemon:
         daemon.ready()
@@ -227,7 +227,7 @@ def test_a_daemon_of_another_user(open_path: Path) -> None:
 
 
 def test_an_odd_place_of_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The unit of a new package writes it as systemd reads it; its own specifier stays one."""
+    """The unit of a new package quotes the path of the interpreter for systemd, and keeps its own specifier."""
     monkeypatch.setattr(sys, "executable", "/opt/a%b c/python")
     scaffold.create("acme-odd", tmp_path / "odd")
     unit = (tmp_path / "odd" / "acme-odd.service").read_text(encoding="utf-8")

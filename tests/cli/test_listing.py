@@ -39,17 +39,17 @@ class Undescribed(Action):  # noqa: D101 - that is the case under test
 
 
 class Known(dict[str, type[Action]]):
-    """Actions of which one is broken."""
+    """A catalog with one broken action."""
 
     def __getitem__(self, name: str) -> type[Action]:
-        """Load, or fail to."""
+        """Return an action, or raise the error of the broken one."""
         if name == "bad":
             raise PluginError("the action 'bad' of the distribution 'acme' is broken: ImportError: no")
         return super().__getitem__(name)
 
 
 def test_the_list() -> None:
-    """Names in one column, texts wrapped at 80 columns with a hanging indent, arguments on their own line."""
+    """The list has a column of names, texts wrapped at 80 columns, and the arguments on their own line."""
     known = Known(print=PrintAction, beep=Beep, bad=Beep, undescribed=Undescribed)
     assert list(listing.lines(known, {})) == [
         "name        - description [(argument: type, ...)]",
@@ -80,7 +80,7 @@ def test_the_list() -> None:
     ],
 )
 def test_arguments_are_listed_once(description: str, is_named: bool) -> None:  # noqa: FBT001
-    """A description that names them itself is enough."""
+    """The arguments are not listed again if the description names them."""
 
     class Prints(PrintAction):
         __doc__ = description
@@ -94,7 +94,7 @@ def test_arguments_are_listed_once(description: str, is_named: bool) -> None:  #
 
 
 def test_a_word_in_parentheses_is_no_list_of_arguments() -> None:
-    """The type and the default are still of interest."""
+    """A word in parentheses in a description does not replace the list of arguments, which has type and default."""
 
     class Waits(Beep):
         """Waits for some time (seconds)."""
@@ -106,7 +106,7 @@ def test_a_word_in_parentheses_is_no_list_of_arguments() -> None:
 
 
 def test_odd_plugins_do_not_break_the_list() -> None:
-    """A blank description, and a name that is wider than the page."""
+    """A blank description and a name that is wider than the page do not break the list."""
     name = "x" * 90
     shown = list(listing.lines({name: Blank, "print": PrintAction}, {}))
     assert shown[2] == f"{name} - (no description)"
@@ -114,7 +114,7 @@ def test_odd_plugins_do_not_break_the_list() -> None:
 
 
 def test_names_can_be_bold() -> None:
-    """The padding is inside."""
+    """If names are bold, the escape sequences surround the padding too."""
     assert next(iter(listing.lines({"print": PrintAction}, {}, bold=("<", ">")))).startswith("<name  ->")
 
 
@@ -123,10 +123,10 @@ PLAIN = ("", "")
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Tell a lie."""
+        """Return true, though it is no terminal."""
         return True
 
 
@@ -143,7 +143,7 @@ class Terminal(io.StringIO):
 def test_when_names_are_bold(
     stream: io.StringIO, environment: dict[str, str], escapes: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a terminal that can show it, for a user who does not mind."""
+    """Names are bold only on a terminal that can show it, and only if the user has not opted out."""
     pytest.importorskip("colorama", reason="the extra 'color' is not installed")
     for name in ("NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
@@ -153,7 +153,7 @@ def test_when_names_are_bold(
 
 
 def test_without_colorama_nothing_is_bold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is optional."""
+    """Without the optional package colorama, names are not bold."""
     missing: dict[str, ModuleType | None] = {"colorama": None}
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setitem(sys.modules, "colorama", missing["colorama"])

@@ -1,4 +1,4 @@
-"""The split of the command line, as a table."""
+"""Splitting the command line, as a table."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Known(dict[str, type[Action]]):
     """A small catalog with a broken plugin."""
 
     def __missing__(self, name: str) -> type[Action]:
-        """Say what is wrong, as the catalog does."""
+        """Raise the errors that the catalog raises."""
         if name == "broken":
             raise PluginError("the action 'broken' is broken")
         raise UnknownActionError(f"unknown action {name!r}")
@@ -58,7 +58,7 @@ SOME = {name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every", "--signa
 
 
 def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
-    """Split a line that is written as in a shell."""
+    """Split a line with the quoting of a shell, and return the bindings and flagman's own words."""
     command_line = CommandLine(shlex.split(line), SOME, OPTIONS)
     bindings = command_line.bind(KNOWN.__getitem__)
     own = [word for _, words in command_line.own for word in words]
@@ -74,7 +74,7 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--usr1 print hi --hup print ho", [("usr1", "print", "hi"), ("hup", "print", "ho")], []),
         ("--usr1 print hi -v", [("usr1", "print", "hi")], ["-v"]),
         ("-q --usr1 print hi", [("usr1", "print", "hi")], ["-q"]),
-        # A limited number of arguments is taken, whatever they look like, except for a long option of flagman.
+        # With a limited number of arguments any word is taken except for a long option of flagman.
         ("--usr1 print -l", [("usr1", "print", "-l")], []),
         ("--usr1 print --foo", [("usr1", "print", "--foo")], []),
         ("--usr1 print -", [("usr1", "print", "-")], []),
@@ -85,7 +85,7 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--usr1 greet bob -v", [("usr1", "greet", "bob", "-v")], []),
         ("--usr1 greet bob ; -v", [("usr1", "greet", "bob")], ["-v"]),
         ("--usr1 greet bob hey -v", [("usr1", "greet", "bob", "hey")], ["-v"]),
-        # Without a limit everything is taken, up to the next option that binds an action, or a lone semicolon.
+        # Without a limit all words are taken, up to the next option that binds an action, or a lone semicolon.
         ("--usr1 exec ls -l -v", [("usr1", "exec", "ls", "-l", "-v")], []),
         ("--usr1 exec ls -l ; -v", [("usr1", "exec", "ls", "-l")], ["-v"]),
         ("--usr1 exec ls --color --list", [("usr1", "exec", "ls", "--color", "--list")], []),
@@ -100,7 +100,7 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ),
         ("-v --usr1 exec a ; --list ; -q", [("usr1", "exec", "a")], ["-v", "--list", ";", "-q"]),
         ("--usr1 print hi ; ", [("usr1", "print", "hi")], []),
-        # Two dashes after the name: all words are the action's, whatever they look like.
+        # After two dashes behind the name, any word belongs to the action.
         ("--usr1 exec -- ssh host -- reboot", [("usr1", "exec", "ssh", "host", "--", "reboot")], []),
         ("--usr1 exec -- a --usr1 --hup=x --list", [("usr1", "exec", "a", "--usr1", "--hup=x", "--list")], []),
         ("--usr1 exec -- a ; --list", [("usr1", "exec", "a")], ["--list"]),
@@ -109,20 +109,20 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--every 5m exec -- a --every 1m", [("every-5m", "exec", "a", "--every", "1m")], []),
         ("--usr1 exec -- -- -x", [("usr1", "exec", "--", "-x")], []),
         ("--usr1 beep --", [("usr1", "beep")], []),
-        # One word, split as a shell would: all of it belongs to the action.
+        # One word is split as a shell would split it, and all of it belongs to the action.
         ("""--usr1='print "two words"'""", [("usr1", "print", "two words")], []),
         ("--usr1='print --list' -v", [("usr1", "print", "--list")], ["-v"]),
         ("--usr1='exec sh -c \"a; b\" ; --'", [("usr1", "exec", "sh", "-c", "a; b", ";", "--")], []),
         ("--usr1=beep", [("usr1", "beep")], []),
         ("--usr1='exec -- a -- b'", [("usr1", "exec", "a", "--", "b")], []),
-        # Abbreviations are nothing special.
+        # Abbreviated options are not known.
         ("--usr print hi", [], ["--usr", "print", "hi"]),
         ("--", [], ["--"]),
         ("-- nginx", [], ["--", "nginx"]),
     ],
 )
 def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> None:
-    """What belongs to an action, and what is left."""
+    """A command line is split into the words of actions and flagman's own words."""
     assert split(line) == (bindings, rest)
 
 
@@ -170,7 +170,7 @@ def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> N
     ],
 )
 def test_mistakes(line: str, message: str) -> None:
-    """Each names the option, the action and what would be right."""
+    """The message about a mistake names the option, the action, and what would be right."""
     with pytest.raises(UsageError) as caught:
         split(line)
     assert message in str(caught.value)
@@ -186,7 +186,7 @@ WORDS = st.one_of(
 
 @given(st.lists(WORDS, max_size=10))
 def test_every_command_line_is_split_or_refused(words: list[str]) -> None:
-    """No word is lost or made up, and nothing but a usage error is raised."""
+    """Splitting any command line loses no word, makes none up, and raises only usage errors."""
     command_line = CommandLine(words, SOME, OPTIONS)
     try:
         bindings = command_line.bind(KNOWN.__getitem__)
@@ -202,7 +202,7 @@ def test_every_command_line_is_split_or_refused(words: list[str]) -> None:
 
 @given(st.lists(st.text().filter(lambda word: word != ";")))
 def test_after_two_dashes_any_word_is_the_actions(words: list[str]) -> None:
-    """But for the lone semicolon, which ends them."""
+    """After two dashes any word is the action's, except for the lone semicolon that ends them."""
     command_line = CommandLine(["--usr1", "exec", "--", "x", *words, ";", "-v"], SOME, OPTIONS)
     assert [binding.arguments for binding in command_line.bind(KNOWN.__getitem__)] == [("x", *words)]
     assert (command_line.own[-1], command_line.doubtful) == ((False, ["-v"]), [])
@@ -210,7 +210,7 @@ def test_after_two_dashes_any_word_is_the_actions(words: list[str]) -> None:
 
 @given(st.lists(st.text(), min_size=1))
 def test_the_one_word_form_carries_any_words(words: list[str]) -> None:
-    """Whatever the words are, quoting them for a shell brings them to the action unchanged."""
+    """Words that are quoted for a shell reach the action unchanged in the one-word form."""
     command_line = CommandLine([f"--usr1=exec -- {shlex.join(words)}"], SOME, OPTIONS)
     assert [binding.arguments for binding in command_line.bind(KNOWN.__getitem__)] == [tuple(words)]
     assert command_line.own == [(False, []), (True, [])]
@@ -234,14 +234,14 @@ def test_the_one_word_form_carries_any_words(words: list[str]) -> None:
     ],
 )
 def test_words_that_look_like_options_of_flagman(line: str, doubtful: list[tuple[str, str]]) -> None:
-    """Are told, since they were flagman's once; not where two dashes or quotes say whose they are."""
+    """Words of an action that look like flagman's options are reported, unless two dashes or quotes mark them."""
     command_line = CommandLine(shlex.split(line), SOME, OPTIONS)
     command_line.bind(KNOWN.__getitem__)
     assert command_line.doubtful == doubtful
 
 
 def test_flagmans_own_words_can_be_told_without_the_actions() -> None:
-    """Those before the first action, and after a lone semicolon."""
+    """Flagman's own words before the first action and after a lone semicolon are found without loading the actions."""
     assert CommandLine(
         ["-d", "--usr1", "bogus", "-x", ";", "-q", "--hup", "exec", "--", ";", "-v"], SOME, OPTIONS
     ).free == [["-d"], ["-q"], ["-v"]]

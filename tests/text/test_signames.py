@@ -14,7 +14,7 @@ from flagman.text.signames import bindable, name_of, number_of
 
 @given(st.sampled_from(sorted(signal.valid_signals())), st.sampled_from(["{}", "SIG{}", " sig{} "]))
 def test_every_signal_has_a_name_that_reads_back(number: int, form: str) -> None:
-    """In any case, with and without SIG; and so does its number."""
+    """Every name of a signal reads back in any case, with and without SIG, and so does its number."""
     assert number_of(form.format(name_of(number))) == number
     assert number_of(form.format(name_of(number)).lower()) == number
     assert number_of(str(int(number))) == number
@@ -22,7 +22,7 @@ def test_every_signal_has_a_name_that_reads_back(number: int, form: str) -> None
 
 
 def test_real_time_signals() -> None:
-    """They are counted from either end."""
+    """Real-time signals are counted from either end."""
     assert number_of("RTMIN") == number_of("RTMIN+0") == signal.SIGRTMIN
     assert number_of("rtmin+3") == signal.SIGRTMIN + 3
     assert number_of("SIGRTMAX-1") == signal.SIGRTMAX - 1
@@ -31,7 +31,7 @@ def test_real_time_signals() -> None:
 
 
 def test_aliases_mean_the_same() -> None:
-    """As kill(1) takes them."""
+    """An alias means the same signal as for kill(1)."""
     assert number_of("CLD") == signal.SIGCHLD
     assert number_of("POLL") == number_of("IO")
 
@@ -57,8 +57,8 @@ def test_aliases_mean_the_same() -> None:
         ("²", "is not a signal"),
     ],
 )
-def test_what_is_none(text: str, message: str) -> None:
-    """It is said, with the nearest if there is one."""
+def test_what_is_no_signal(text: str, message: str) -> None:
+    """A word that is no signal is refused, with the nearest name if there is one."""
     with pytest.raises(ValueError, match=message):
         number_of(text)
 
@@ -67,13 +67,13 @@ def test_what_is_none(text: str, message: str) -> None:
     "name", ["KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TTOU", "CHLD", "PIPE", "ALRM", "9", "SIGCLD"]
 )
 def test_what_cannot_be_bound(name: str) -> None:
-    """With the reason."""
+    """A signal that cannot be bound is refused with the reason."""
     with pytest.raises(ValueError, match=f"'{name}' cannot be bound: .{{20}}"):
         bindable(name)
 
 
-def test_all_others_can() -> None:
-    """Every signal that a process may catch."""
+def test_all_other_signals_can_be_bound() -> None:
+    """Every signal that a process may usefully catch can be bound."""
     refused = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TTOU", "CHLD", "PIPE", "ALRM"}
     for number in signal.valid_signals():
         if name_of(number) not in refused:

@@ -26,7 +26,7 @@ from flagman.text.spans import LONGEST, format_span, parse_span
     ],
 )
 def test_spans(text: str, seconds: float) -> None:
-    """A bare number is seconds; units add up."""
+    """A bare number is a span in seconds, and units add up."""
     assert parse_span(text) == pytest.approx(seconds)
 
 
@@ -56,28 +56,28 @@ def test_spans(text: str, seconds: float) -> None:
     ],
 )
 def test_what_is_no_span(text: str) -> None:
-    """The message says what would be one."""
+    """The message about a wrong span shows what a right one looks like."""
     with pytest.raises(ValueError, match=r"is not a span of time such as 90, 250ms, 5m, 1h30m or 1d"):
         parse_span(text)
 
 
 @pytest.mark.parametrize("text", ["100000001", "1158d", "9" * 400])
 def test_what_is_too_long(text: str) -> None:
-    """No timer is asked to hold it."""
+    """A span that is too long for a timer is refused."""
     with pytest.raises(ValueError, match="the longest span is 100000000 seconds"):
         parse_span(text)
 
 
 @given(st.integers(0, 999), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 def test_units_add_up(days: int, hours: int, minutes: int, seconds: int, milliseconds: int) -> None:
-    """In the order in which people write them."""
+    """Units in the usual order add up."""
     expected = ((days * 24 + hours) * 60 + minutes) * 60 + seconds + milliseconds / 1000
     assert parse_span(f"{days}d{hours}h{minutes}m{seconds}s{milliseconds}ms") == pytest.approx(expected)
 
 
 @given(st.text())
 def test_nothing_but_a_value_error(text: str) -> None:
-    """Whatever is given."""
+    """Parsing any text gives a valid span or raises ValueError."""
     try:
         seconds = parse_span(text)
     except ValueError:
@@ -90,11 +90,11 @@ def test_nothing_but_a_value_error(text: str) -> None:
     [(0, "0s"), (90, "1m30s"), (0.25, "250ms"), (300, "5m"), (5400, "1h30m"), (86_400, "1d"), (0.0015, "1.5ms")],
 )
 def test_written_in_the_largest_units(seconds: float, text: str) -> None:
-    """As a person would."""
+    """A span is written in the largest units that fit, as people write it."""
     assert format_span(seconds) == text
 
 
 @given(st.integers(0, int(LONGEST) * 1000))
 def test_what_is_written_reads_back(milliseconds: int) -> None:
-    """To the millisecond."""
+    """A written span reads back to the same millisecond."""
     assert parse_span(format_span(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
