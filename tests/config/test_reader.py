@@ -1,4 +1,4 @@
-"""The configuration file: what it means, and everything that can be wrong with it."""
+"""The configuration file: its meaning, and everything that can be wrong with it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _write(tmp_path: Path) -> Callable[[str], str]:
 
 
 def test_everything(write: Callable[[str], str]) -> None:
-    """Each key arrives where its option would."""
+    """Each key sets what its option would set."""
     config = File(write(COMPLETE)).complete(core.KNOWN_ACTIONS.__getitem__)
     assert config.options == {
         "overlap": "rerun",
@@ -126,18 +126,18 @@ def test_everything(write: Callable[[str], str]) -> None:
 
 
 def test_the_command_line_beats_the_file(write: Callable[[str], str]) -> None:
-    """Options replace, actions are added, the file's first."""
+    """Options of the command line replace those of the file, and its actions follow those of the file."""
     path = write(COMPLETE)
     line = ["flagman", "--usr1", "print", "last", "--config", path, "--overlap", "ignore", "--stop-timeout", "1m"]
     parsed = cli.parse_args(line)
     assert (parsed.overlap, parsed.stop_timeout, parsed.on_error, parsed.verbose) == ("ignore", 60, "close", 2)
     assert [binding.name for binding in parsed.bindings] == ["exec", "stop", "log", "stop", "print", "print"]
-    # Those with a moment of their own are bundles of their own.
+    # Bindings with a trigger or debounce of their own form separate bundles.
     assert [b.flag for b in parsed.bindings[2:]] == ["every-1h30m~5m", "after-1m30s", "rtmin+3~2s", "usr1"]
 
 
 def test_what_is_printed_reads_back(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    """And says the same, defaults included."""
+    """The printed configuration reads back to the same settings, defaults included."""
     first = write(COMPLETE)
     assert cli.main(["flagman", "-c", first, "--print-config", "--once", "--hup", "print", "more"]) == 0
     printed = capsys.readouterr().out
@@ -150,7 +150,7 @@ def test_what_is_printed_reads_back(write: Callable[[str], str], capsys: pytest.
 
 
 def test_the_defaults_read_back(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that says nothing new."""
+    """The printed configuration of one action reads back to the defaults."""
     assert cli.main(["flagman", "--usr1", "stop", "--print-config"]) == 0
     printed = capsys.readouterr().out
     assert describe(cli.parse_args(["flagman", "-c", write(printed)])) == {
@@ -160,7 +160,7 @@ def test_the_defaults_read_back(write: Callable[[str], str], capsys: pytest.Capt
 
 
 def describe(parsed: object) -> dict[str, object]:
-    """Give what can be compared."""
+    """Return the settings in a form that can be compared."""
     options = dict(vars(parsed))
     options["bindings"] = [(b.flag, b.name, b.arguments, b.options) for b in options["bindings"]]
     return {name: value for name, value in options.items() if name != "config"}
@@ -225,7 +225,7 @@ MISTAKES = {
 @pytest.mark.parametrize("message", MISTAKES)
 @pytest.mark.parametrize("mode", ["--check", "--print-config", "-q"])
 def test_mistakes(message: str, mode: str, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    """One line that names the file, the place, and what is wrong."""
+    """Each mistake is reported in one line that names the file, the place, and the error."""
     path = write(MISTAKES[message])
     assert cli.main(["flagman", mode, "-c", path]) == 2
     captured = capsys.readouterr()
@@ -236,14 +236,14 @@ def test_mistakes(message: str, mode: str, write: Callable[[str], str], capsys: 
 
 
 def test_all_mistakes_at_once(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Who mends a file wants to know them all."""
+    """All mistakes of a file are reported at once, so that its author can correct them together."""
     text = "[flagman]\na = 1\ntimeout = 'x'\n[[on]]\nb = 1\nsignal = 'X'\naction = 'nope'\n[[on]]\n"
     assert cli.main(["flagman", "--check", "-c", write(text)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 7
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the reason."""
+    """If a file cannot be read, the message gives the reason."""
     (tmp_path / "latin").write_bytes(b"a = '\xe9'")
     for name, message in (
         ("none", "cannot be read: No such file"),
@@ -257,21 +257,21 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_file_without_actions(write: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
-    """There is nothing to do, as without a file; actions of the command line will do."""
+    """A file without actions is refused unless the command line binds one."""
     assert cli.main(["flagman", "-c", write("")]) == 2
     assert "binds no action" in capsys.readouterr().err
     assert cli.main(["flagman", "-c", write(""), "--usr1", "stop", "--check"]) == 0
 
 
 def test_a_daemon_with_a_file(start: Callable[..., Flagman], write: Callable[[str], str]) -> None:
-    """In the order of the file, then that of the command line."""
+    """Actions of a file run in its order, and those of the command line follow."""
     text = "".join(f"[[on]]\nsignal = 'USR1'\naction = 'print'\nargs = ['{word}']\n" for word in "ab")
     daemon = start("-c", write(text), "--usr1", "print", "c").ready().expect("init", "init", "init")
     daemon.signal(USR1).expect("a", "b", "c").stop("cleanup", "cleanup", "cleanup")
 
 
 def test_overlap_of_one_binding(start: Callable[..., Flagman], write: Callable[[str], str], fifo: Path) -> None:
-    """Only those run again that want to; all do when the signal comes after the run."""
+    """With overlap = "rerun" for one binding, only its action runs again for a signal during the run."""
     text = f"""
         [[on]]
         signal = "USR1"
@@ -294,7 +294,7 @@ def test_overlap_of_one_binding(start: Callable[..., Flagman], write: Callable[[
 
 
 def test_debounce_of_one_binding(start: Callable[..., Flagman], write: Callable[[str], str]) -> None:
-    """It waits for quiet, the others do not; the trigger's name is that of the signal."""
+    """Only the debounced binding waits for quiet, and its trigger has the name of the signal."""
     text = """
         [[on]]
         signal = "HUP"
@@ -311,7 +311,7 @@ def test_debounce_of_one_binding(start: Callable[..., Flagman], write: Callable[
 
 
 def test_limits_of_one_binding(start: Callable[..., Flagman], write: Callable[[str], str], fifo: Path) -> None:
-    """Its own timeout, and its own idea of failures."""
+    """A binding may have its own timeout, on-error and max-failures."""
     text = f"""
         [flagman]
         max-failures = 1
@@ -361,7 +361,7 @@ TABLES = st.dictionaries(KEYS, TOML, max_size=6)
 def test_any_file_is_checked_without_a_traceback(
     flagman: object, on: object, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is good, or each line says what is wrong."""
+    """Checking any file accepts it or reports each mistake in one line, without a traceback."""
     from flagman.config.writer import _value  # noqa: PLC0415 - it writes TOML
 
     text = f"flagman = {_value(flagman)}\non = {_value(on)}\n".replace("\\u0000", "")
@@ -379,7 +379,7 @@ def test_any_file_is_checked_without_a_traceback(
 
 
 def test_a_broken_plugin_in_a_file(write: Callable[[str], str]) -> None:
-    """It is named, with the place where it is used."""
+    """A broken plugin is reported with the table that uses it."""
     done = run("--check", "-c", write("[[on]]\nsignal = 'HUP'\naction = 'broken_plugin:X'\n"), PYTHONPATH=str(LIB))
     assert done.returncode == 2
     assert "[[on]] #1: key 'action': the action 'broken_plugin:X' is broken: RuntimeError" in done.stderr
@@ -387,14 +387,14 @@ def test_a_broken_plugin_in_a_file(write: Callable[[str], str]) -> None:
 
 
 def test_the_error_knows_all_mistakes(write: Callable[[str], str]) -> None:
-    """For programs that show them in another way."""
+    """The exception holds all mistakes, for programs that show them in their own way."""
     with pytest.raises(ConfigError) as caught:
         File(write("a = 1\nb = 2\n")).complete(core.KNOWN_ACTIONS.__getitem__)
     assert len(caught.value.mistakes) == 2
 
 
 def test_what_toml_cannot_say(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that is no text."""
+    """A name that is no valid text cannot be printed as TOML, and the error shows the character."""
     assert cli.main(["flagman", "--print-config", "--usr1", "touch", "/tmp/\udcff"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -404,7 +404,7 @@ def test_what_toml_cannot_say(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_early_signal_reaches_all_bindings(
     start: Callable[..., Flagman], write: Callable[[str], str], fifo: Path
 ) -> None:
-    """Those that are debounced, too."""
+    """A signal during the start reaches all bindings, including the debounced ones."""
     tables = "".join(
         f"[[on]]\nsignal = 'USR1'\naction = 'print'\nargs = ['{word}']\n{more}\n"
         for word, more in (("now", ""), ("later", "debounce = '20ms'"))
@@ -414,7 +414,7 @@ def test_an_early_signal_reaches_all_bindings(
     Path(path).unlink()
     os.mkfifo(path)
     daemon = start("-c", path)
-    with Path(path).open("w", encoding="utf-8") as file:  # it waits here for its configuration
+    with Path(path).open("w", encoding="utf-8") as file:  # flagman waits here for its configuration
         daemon.signal(USR1)
         settle(daemon.process.pid)
         file.write(slow + tables)
@@ -427,6 +427,6 @@ def test_an_early_signal_reaches_all_bindings(
 def test_an_empty_trigger(
     write: Callable[[str], str], key: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is not taken for one that needs no value."""
+    """A trigger with an empty value is refused like any other wrong value, not taken for one that needs none."""
     assert cli.main(["flagman", "--check", "-c", write(f'[[on]]\n{key} = ""\naction = "stop"\n')]) == 2
     assert message in capsys.readouterr().err

@@ -32,7 +32,7 @@ VALUES = st.fixed_dictionaries(
 
 
 def test_settings_are_never_changed() -> None:
-    """Who tries learns how to get others."""
+    """Assigning to a setting raises an error that names the method for changed copies."""
     settings = Settings(jitter=1.0)
     with pytest.raises(AttributeError, match="settings are never changed"):
         settings.jitter = 2.0
@@ -42,7 +42,7 @@ def test_settings_are_never_changed() -> None:
 
 @given(VALUES, VALUES, VALUES)
 def test_the_nearest_layer_counts(file: dict[str, object], line: dict[str, object], own: dict[str, object]) -> None:
-    """The binding's own, the command line, the file, the defaults."""
+    """A setting comes from the binding, else from the command line, the file, or the defaults."""
     config = Config()
     config.options = file
     config.bindings = [Binding(SignalSource(signal.SIGUSR1), "print", PrintAction, ("x",), own)]
@@ -61,7 +61,7 @@ NAMES = st.text(st.characters(exclude_characters="\0"), min_size=1)
 
 @given(NAMES, NAMES, st.sampled_from(["", "2s", "1"]), st.sampled_from(["", "2s", "1"]))
 def test_two_bindings_have_one_flag_only_if_they_have_one_trigger(a: str, b: str, first: str, second: str) -> None:
-    """Whatever a trigger is called: the path of a file may hold anything."""
+    """Two bindings share a flag only if trigger and variant are equal, even with any text in the names of triggers."""
     one, other = (
         Binding(Source(name), "print", PrintAction, ("x",), variant=variant)
         for name, variant in ((a, first), (b, second))
@@ -72,15 +72,15 @@ def test_two_bindings_have_one_flag_only_if_they_have_one_trigger(a: str, b: str
 
 
 class FileSource(Source):
-    """A kind with a path."""
+    """A source that is a path."""
 
     def placed(self, absolute: Callable[[str], str]) -> Source:
-        """Give another one."""
+        """Return a source with the absolute path."""
         return FileSource(absolute(self.trigger))
 
 
 def test_a_source_with_a_path_is_told_where_it_begins() -> None:
-    """Another kind stays as it is."""
+    """A source with a path is made absolute from the start's directory, and other sources stay as they are."""
     binding = Binding(FileSource("x"), "print", PrintAction, ("x",), {"timeout": 1.0}, "v")
     placed = binding.placed(lambda path: os.path.join("/there", path))  # noqa: PTH118 - as the command does
     assert (placed.source.trigger, placed.options, placed.variant, placed.flag) == (
@@ -95,11 +95,11 @@ def test_a_source_with_a_path_is_told_where_it_begins() -> None:
 
 @pytest.mark.parametrize("mode", ["--print-unit", "--print-config", "--check"])
 def test_the_command_line_is_read_once(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked for."""
+    """The command line is read once in every mode."""
     lines: list[object] = []
 
     class Counted(reading.Line):
-        """Tells how many there are."""
+        """Counts its instances."""
 
         def __init__(self, argv: Sequence[str], known: dict[str, object] | None = None) -> None:
             lines.append(argv)
@@ -112,7 +112,7 @@ def test_the_command_line_is_read_once(mode: str, tmp_path: Path, monkeypatch: p
 
 
 def test_a_reload_keeps_what_is_for_the_start(tmp_path: Path) -> None:
-    """As its row says; all else is what the file says now."""
+    """A reload takes each option from the file unless the option's row says that it is for the start only."""
     path = tmp_path / "c.toml"
     binding = '[[on]]\nsignal = "USR1"\naction = "stop"\n'
     path.write_text(f'[flagman]\numask = "027"\noutput = "log"\n{binding}', encoding="utf-8")
