@@ -1,4 +1,4 @@
-"""The daemon of the library: its stages, what the parent learns, and what is left of who has started it."""
+"""The daemon of the library: its stages, what its parent learns, and what is left of the program that started it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def test_what_is_read_back(starter: Starter) -> None:
-    """A session without a terminal, nothing open, no core dumps, a mask, the root directory."""
+    """A daemon has a session without a terminal, closed descriptors, no core dumps, a umask, and / as its directory."""
     done = starter.run(starts.with_files)
     assert (done.returncode, done.stderr) == (0, "")
     facts = starter.told()
     assert done.stdout == f"0 {facts['pid']}\n"
-    assert facts["session"] != facts["pid"]  # it cannot get a terminal
+    assert facts["session"] != facts["pid"]  # so it cannot get a terminal
     assert facts["session"] != os.getsid(0)
     assert facts["group"] == facts["session"]
     assert (facts["tty"], facts["umask"], facts["cwd"], facts["core"]) == (0, 0o077, "/", [0, 0])
@@ -48,7 +48,7 @@ def test_what_is_read_back(starter: Starter) -> None:
 
 @needs_root
 def test_the_privileges_are_gone(starter: Starter) -> None:
-    """The ids, the supplementary groups, the way back; the pid file is root's, and tells when it has ended."""
+    """A daemon that changes its user drops all ids and groups for good; the pid file is root's and readable."""
     done = starter.run(starts.without_privileges)
     assert (done.returncode, done.stderr) == (0, "")
     facts = starter.told()
@@ -63,7 +63,7 @@ def test_the_privileges_are_gone(starter: Starter) -> None:
     found = facts["found"]
     assert isinstance(found, dict)
     left = {number for number, target in found.items() if target != "/dev/null" and not target.endswith("/said")}
-    assert len(left) == 1  # no descriptor that leads anywhere but to the pid file, and that cannot be written
+    assert len(left) == 1  # only the pid file is open otherwise, and that for reading only
     number = left.pop()
     assert found[number] == str(path)
     assert isinstance(facts["access"], dict)
@@ -78,7 +78,7 @@ def test_the_privileges_are_gone(starter: Starter) -> None:
 
 @needs_root
 def test_another_root(starter: Starter) -> None:
-    """Nothing open leads out of it, also not the directory of the pid file."""
+    """A daemon in another root has no open descriptor outside of it, not even the directory of the pid file."""
     done = starter.run(starts.in_another_root)
     assert (done.returncode, done.stderr) == (0, "")
     facts = starter.told()
@@ -90,7 +90,7 @@ def test_another_root(starter: Starter) -> None:
 
 @pytest.mark.parametrize("stage", Daemon.STAGES)
 def test_killed_at_any_stage(starter: Starter, stage: str) -> None:
-    """The parent says so; then the next start works."""
+    """If a daemon is killed at any stage, its parent reports that, and the next start works."""
     done = starter.run(starts.killed_after, stage)
     assert done.returncode == 128 + signal.SIGKILL
     assert done.stderr == "the daemon was killed by signal 9 before it was ready\n"
@@ -118,7 +118,7 @@ def test_killed_at_any_stage(starter: Starter, stage: str) -> None:
     ],
 )
 def test_stages_that_fail(starter: Starter, options: dict[str, Any], message: str) -> None:
-    """The parent gets one line and a status; nothing is left."""
+    """If a stage fails, the parent gets one line and a status, and no file is left behind."""
     os.mkfifo(starter.directory / "fifo")
     where = starter.directory
     given = {name: str(where / "fifo") if value == "{where}/fifo" else value for name, value in options.items()}
@@ -131,7 +131,7 @@ def test_stages_that_fail(starter: Starter, options: dict[str, Any], message: st
 @needs_root
 @pytest.mark.parametrize("options", [{"user": "root"}, {"group": "root"}, {"group": 54321}])
 def test_without_permission(starter: Starter, options: dict[str, Any]) -> None:
-    """Only root becomes somebody else."""
+    """Only root can change its user."""
     done = starter.run_under(UNMEASURED, starts.as_another_user, **options)
     assert done.returncode == 1
     assert done.stderr.startswith("cannot change to ")
@@ -140,8 +140,8 @@ def test_without_permission(starter: Starter, options: dict[str, Any]) -> None:
 
 
 @needs_root
-def test_a_drop_that_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is noticed, whatever the system calls have said."""
+def test_a_change_of_user_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of user that had no effect is noticed, even if the system calls report success."""
     for name in ("setgroups", "setresgid", "setresuid"):
         monkeypatch.setattr(os, name, lambda *_: None)
     with pytest.raises(DaemonError, match="the system reports another identity"):
@@ -154,7 +154,7 @@ def test_a_drop_that_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_says_until_it_is_ready(starter: Starter) -> None:
-    """More than a pipe holds, and also what its death says; after that nobody hears it."""
+    """Output until a daemon is ready reaches its parent, even more than a pipe holds, and later output does not."""
     done = starter.run(starts.says_something)
     starter.told()
     assert done.stdout.splitlines() == [
@@ -167,7 +167,7 @@ def test_what_it_says_until_it_is_ready(starter: Starter) -> None:
 
 
 def test_stages_by_hand(starter: Starter) -> None:
-    """A program may stop between two, and go on; what it opens there stays open."""
+    """A program may run code between two stages, and what it opens there stays open."""
     done = starter.run(starts.stages_by_hand)
     assert done.stdout.splitlines() == [
         "set_umask() has run already",
@@ -181,13 +181,13 @@ def test_stages_by_hand(starter: Starter) -> None:
 
 
 def test_what_it_runs(starter: Starter) -> None:
-    """A target with its arguments, or a method of a subclass; here and now if it does not detach."""
+    """A daemon runs a target with its arguments, or a method of a subclass, in this process if it does not detach."""
     done = starter.run(starts.runs)
     assert (done.returncode, done.stdout, done.stderr) == (0, "a-b\nown\n", "")
 
 
 def test_misuse(starter: Starter) -> None:
-    """A daemon starts once; a stage that has failed is the last; one does not call another."""
+    """A daemon starts once, no stage runs after a failed one, and a stage cannot call another."""
 
     class Wrong(Daemon):
         def detach(self) -> None:
@@ -203,7 +203,7 @@ def test_misuse(starter: Starter) -> None:
 
 
 class HasMethods(Daemon):
-    """Has one method that handles signals, and another attribute."""
+    """Has one method that handles signals, and another attribute that cannot."""
 
     number = 5
 
@@ -228,29 +228,29 @@ class HasMethods(Daemon):
     ],
 )
 def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], message: str) -> None:
-    """The constructor says it, where the mistake is."""
+    """The constructor refuses what cannot work, because the mistake is in its call."""
     with pytest.raises(ValueError, match=message):
         HasMethods(**options)
 
 
 def test_none_is_the_default_of_all_that_has_one(starter: Starter) -> None:
-    """As it is with threads."""
+    """None is the default of each parameter that has one, as for threads."""
     done = starter.run(starts.nothing_but_none)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
 
 
 def test_threads_do_not_survive(starter: Starter) -> None:
-    """So nobody loses one unawares, and CPython has nothing to warn of."""
+    """A daemon refuses to fork while other threads run, because they would be lost and CPython would warn."""
     done = starter.run(starts.with_threads)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "detach: other threads run, which would not survive the fork\n"
 
 
 def test_signals(starter: Starter) -> None:
-    """By number or by name, to a function or a method; None ignores it; TERM ends it and removes the pid file."""
+    """A handler is a function, a method or None, by number or name of its signal; TERM ends it and its pid file."""
     done = starter.run(starts.hears_signals)
     assert (done.returncode, done.stderr) == (0, "")
-    assert starter.told()["heard"] == 0  # it waits for its handler
+    assert starter.told()["heard"] == 0  # the daemon waits for its handler
     assert starter.told()["heard"] == signal.SIGUSR1
     facts = starter.told()
     assert facts["heard"] == signal.SIGUSR1
@@ -262,7 +262,7 @@ def test_signals(starter: Starter) -> None:
 
 
 def test_a_limit_of_a_billion_descriptors(starter: Starter) -> None:
-    """Or as many as the system allows: makes nothing slower, since only what is open is closed."""
+    """The highest possible limit of descriptors makes nothing slower, because only open ones are closed."""
     done = starter.run(starts.with_a_high_limit)
     assert (done.returncode, done.stderr) == (0, "")
     calls, _, left = done.stdout.partition(" ")
@@ -273,7 +273,7 @@ def test_a_limit_of_a_billion_descriptors(starter: Starter) -> None:
 
 @pytest.mark.parametrize("listings", [("/proc/self/fd",), ("/no/such", "/etc"), ()])
 def test_descriptors_without_a_list(listings: tuple[str, ...]) -> None:
-    """They are found all the same."""
+    """Open descriptors are found even if the system has no list of them."""
     own = os.dup(0)
     found = descriptors.inheritance(listings)
     assert found[own] == (os.fstat(own).st_dev, os.fstat(own).st_ino)
@@ -285,8 +285,8 @@ def test_descriptors_without_a_list(listings: tuple[str, ...]) -> None:
     ("environment", "detaches"),
     [({}, True), ({"NOTIFY_SOCKET": "/x"}, True), ({"LISTEN_FDS": "1", "LISTEN_PID": "ours"}, False)],
 )
-def test_who_has_started_it(environment: dict[str, str], detaches: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
-    """Whoever watches the process wants it to stay."""
+def test_whether_it_detaches(environment: dict[str, str], detaches: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    """A daemon does not detach if a supervisor has started it, which would lose sight of it."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setattr(os, "getppid", lambda: 4711)
     for name, value in environment.items():
@@ -298,7 +298,7 @@ def test_who_has_started_it(environment: dict[str, str], detaches: bool, monkeyp
 
 
 def test_a_manager_that_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It watches; that one which does not any more has left the variable behind."""
+    """A service manager counts only if it listens on its socket, because the variable may be a leftover."""
     place = str(tmp_path / "notify")
     monkeypatch.setattr(os, "getppid", lambda: 4711)
     monkeypatch.setenv("NOTIFY_SOCKET", place)
@@ -309,14 +309,14 @@ def test_a_manager_that_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_a_super_server(starter: Starter) -> None:
-    """Hands over a connection, or a socket that listens, as standard input."""
+    """A super-server hands over a connection or a listening socket as standard input."""
     done = starter.run(starts.of_a_super_server)
     assert (done.stdout, done.stderr) == ("False\nTrue\nFalse\n", "")
 
 
 @pytest.mark.parametrize("log", [False, True])
 def test_last_words(starter: Starter, log: bool) -> None:  # noqa: FBT001
-    """Go to the log, or else to a file that nobody else can have put there."""
+    """The traceback of an error goes to the log, or else to a file in a private directory."""
     state = starter.directory / "state"
     done = starter.run(starts.dies_of_an_error, log=log)
     assert (done.returncode, done.stderr) == (0, "")
@@ -332,8 +332,8 @@ def test_last_words(starter: Starter, log: bool) -> None:  # noqa: FBT001
 
 
 def test_no_last_words_where_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in a world-writable directory, nor through a link, nor to a second name of another file."""
-    from flagman.daemon import crash  # noqa: PLC0415 - a part that nobody else imports here
+    """A last traceback is not written to a world-writable directory, through a link, or to a file with two names."""
+    from flagman.daemon import crash  # noqa: PLC0415 - only for this test
 
     system = str(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", "/no/such" if os.geteuid() else "/dev/null/x")
@@ -359,7 +359,7 @@ def test_no_last_words_where_others_write(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_last_words_of_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They make no directory that is called ~."""
+    """For a user without a home directory no directory named ~ is made."""
     from flagman.daemon import crash  # noqa: PLC0415 - as above
 
     monkeypatch.chdir(tmp_path)
@@ -373,20 +373,20 @@ def test_last_words_of_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_name_of_a_program_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as that of ``python -c``."""
+    """A daemon has a default name if the program has none, such as that of ``python -c``."""
     for argument, name in (("-c", "daemon"), ("-m", "daemon"), ("", "daemon"), ("/x/backup.py", "backup")):
         monkeypatch.setattr(sys, "argv", [argument])
         assert Daemon().name == name
 
 
-def test_whoever_gives_up_waiting(starter: Starter) -> None:
-    """Takes the daemon with it: nothing starts behind the back of who has pressed Ctrl-C."""
+def test_a_parent_that_gives_up_waiting(starter: Starter) -> None:
+    """If Ctrl-C interrupts the parent, it stops the daemon, so that none starts unnoticed."""
     done = starter.run(starts.gives_up)
     assert done.stdout == "143 the daemon was killed by signal 15 before it was ready\n"
 
 
-def test_whoever_gives_up_too_late(starter: Starter) -> None:
-    """Takes the daemon with it, too, also if it has become ready at the same moment."""
+def test_a_parent_that_gives_up_too_late(starter: Starter) -> None:
+    """An interrupted parent stops the daemon even if this has become ready at the same moment."""
     done = starter.run(starts.gives_up_too_late)
     assert (done.returncode, done.stderr) == (0, "")
     status, pid = map(int, done.stdout.split())
@@ -396,8 +396,8 @@ def test_whoever_gives_up_too_late(starter: Starter) -> None:
         assert time.monotonic() < limit
 
 
-def test_the_package_offers_it() -> None:
-    """Under its own name, and nothing else."""
+def test_the_package_offers_the_daemon() -> None:
+    """The package offers Daemon under its own name, and no unknown names."""
     from flagman import daemon  # noqa: PLC0415 - as a name
 
     assert daemon.Daemon is Daemon

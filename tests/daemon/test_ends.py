@@ -1,4 +1,4 @@
-"""How a daemon of the library ends, and what its parent learns: never in the caller's code, and never unheard."""
+"""How a daemon of the library ends, and what its parent learns: never in the caller's code, and never unnoticed."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
         (ends.with_an_impossible_signal, "signal 9: cannot be handled: [Errno 22] Invalid argument\\n'"),
     ],
 )
-def test_it_never_comes_back(starter: Starter, program: Callable[[], None], said: str) -> None:
-    """Whatever it dies of, the daemon does not go on in the program that has started it."""
+def test_a_daemon_never_returns_to_its_caller(starter: Starter, program: Callable[[], None], said: str) -> None:
+    """Whatever ends a daemon, it does not go on in the program that has started it."""
     done = starter.run(program)
     lines = done.stdout.splitlines()
     assert len(lines) == 1
@@ -49,7 +49,7 @@ def test_it_never_comes_back(starter: Starter, program: Callable[[], None], said
 
 
 def test_what_goes_wrong_with_a_report() -> None:
-    """Nobody who cannot hear what a daemon has said takes its start for a failure."""
+    """A report that cannot be printed does not turn a good start into a failed one."""
     command = words(ends.reports_too_early)
     done = run(command=command, PYTHONIOENCODING="utf-8")
     assert (done.returncode, done.stdout, done.stderr) == (0, "ü" * 100 + "\n", "")
@@ -57,7 +57,7 @@ def test_what_goes_wrong_with_a_report() -> None:
 
 
 def test_streams_that_lead_to_those_of_the_caller(starter: Starter) -> None:
-    """By number, and exchanged: as they are before they lead to the parent."""
+    """Streams that lead to the caller's descriptors, even exchanged, lead to those of the time before the start."""
     done = starter.run(ends.exchanges_streams)
     assert done.returncode == 0
     starter.wait_for_the_end()
@@ -66,7 +66,7 @@ def test_streams_that_lead_to_those_of_the_caller(starter: Starter) -> None:
 
 
 def test_standard_streams_that_are_closed(starter: Starter) -> None:
-    """What it opens does not get their numbers: the lock stays, and so does the null device."""
+    """If standard streams are closed, what the daemon opens does not get their numbers, and its lock holds."""
     done = starter.run_under(CLOSED, ends.without_streams)
     assert done.returncode == 0
     pid = read_pid(starter.directory / "d.pid")
@@ -77,7 +77,7 @@ def test_standard_streams_that_are_closed(starter: Starter) -> None:
 
 
 def test_a_failed_start_leaves_the_caller_as_it_was(tmp_path: Path) -> None:
-    """Without detaching: no signal stays blocked, and the pid file is not there."""
+    """A failed start without detaching leaves no signal blocked and no pid file."""
     daemon = Daemon(
         detach=False, user="no such user", pid_file=tmp_path / "d.pid", prevent_core=False, working_directory=None
     )
@@ -94,7 +94,7 @@ def test_a_failed_start_leaves_the_caller_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_lock_of_the_caller(starter: Starter) -> None:
-    """It goes to the daemon if that starts, and else nothing is left of it."""
+    """A lock that the caller holds passes to the daemon if the start succeeds, and is removed otherwise."""
     done = starter.run(ends.with_a_lock, "no such user")
     assert done.returncode == 1
     assert [path.name for path in starter.directory.iterdir()] == ["said"]
@@ -104,27 +104,27 @@ def test_a_lock_of_the_caller(starter: Starter) -> None:
 
 @needs_root
 def test_what_a_failed_start_has_left_to_root(starter: Starter) -> None:
-    """The watcher, who is still root, removes the pid file that the daemon may not remove any more."""
+    """The watcher, which is still root, removes a pid file that the failed daemon may not remove any more."""
     done = starter.run(ends.nobody_fails)
     assert done.returncode == 1
     assert [path.name for path in starter.directory.iterdir()] == ["said"]
 
 
 def test_signals_of_children_that_are_ignored(starter: Starter) -> None:
-    """Nobody would learn how the daemon has ended."""
+    """If signals of children are ignored, the parent still learns the daemon's exit status."""
     done = starter.run(ends.ignores_children)
     assert done.stdout == "3 ''\n"
 
 
 def test_a_child_that_outlives_its_start(starter: Starter) -> None:
-    """It does not keep the parent from seeing that the daemon has died."""
+    """A child of the daemon that lives on does not hide from the parent that the daemon has died."""
     done = starter.run(ends.leaves_a_child)
     assert done.stdout == "3\n"
     starter.told()
 
 
 def test_a_watcher_that_is_killed(starter: Starter) -> None:
-    """Then the start has failed, and there is no daemon behind the back of who has been told so."""
+    """If the watcher is killed, the start has failed and the daemon is stopped."""
     done = starter.run(ends.loses_its_watcher)
     assert done.stdout == "1 the state of the daemon is unknown\n\n"
     starter.wait_for_the_end()
@@ -132,7 +132,7 @@ def test_a_watcher_that_is_killed(starter: Starter) -> None:
 
 
 def test_a_parent_that_is_killed(starter: Starter) -> None:
-    """It does not wait any longer, so the daemon is stopped."""
+    """If the waiting parent is killed, the daemon is stopped."""
     done = starter.run(ends.is_killed)
     assert done.returncode == -signal.SIGKILL
     assert starter.told()["got"] == signal.SIGTERM
@@ -140,7 +140,7 @@ def test_a_parent_that_is_killed(starter: Starter) -> None:
 
 
 def test_threads_are_waited_for(starter: Starter) -> None:
-    """As at the end of any program, but for those that are to end with it."""
+    """At its end a daemon waits for its threads like any program, except for daemon threads."""
     done = starter.run(ends.with_threads)
     assert done.returncode == 0
     starter.wait_for_the_end()
@@ -149,7 +149,7 @@ def test_threads_are_waited_for(starter: Starter) -> None:
 
 @needs_root
 def test_last_words_in_another_root(starter: Starter) -> None:
-    """What is needed for them has been imported before."""
+    """The last traceback in another root needs no import, because its modules were imported before."""
     done = starter.run(ends.dies_in_another_root)
     assert (done.returncode, done.stderr) == (0, "")
     starter.wait_for_the_end()
@@ -158,7 +158,7 @@ def test_last_words_in_another_root(starter: Starter) -> None:
 
 
 def test_a_terminal(starter: Starter) -> None:
-    """Whoever starts it from one leaves it behind."""
+    """A daemon that is started from a terminal has no terminal."""
     command = words(ends.leaves_its_terminal)
     process, terminal = in_terminal(*command, environment={**os.environ, **marked(starter.directory)})
     facts = starter.told()
@@ -168,7 +168,7 @@ def test_a_terminal(starter: Starter) -> None:
 
 
 def test_no_daemon_outlives_its_test(open_path: Path) -> None:
-    """Also one that has told nobody its number, as when the test has failed before that."""
+    """The harness ends a daemon even if the test has failed before it learnt the daemon's pid."""
     starter = Starter(open_path)
     starter.run(ends.unheard)
     pid = read_pid(open_path / "d.pid")
@@ -179,7 +179,7 @@ def test_no_daemon_outlives_its_test(open_path: Path) -> None:
 
 
 def test_a_class_that_forgets_its_base() -> None:
-    """Is told so."""
+    """A subclass that does not call the base's constructor gets an error that says so."""
 
     class Forgets(Daemon):
         def __init__(self) -> None:
@@ -191,7 +191,7 @@ def test_a_class_that_forgets_its_base() -> None:
 
 @pytest.mark.parametrize("way", ["exits", "fails", "returns"])
 def test_children_of_the_target(starter: Starter, way: str) -> None:
-    """They do not come back either; what they die of is theirs, and the pid file is not."""
+    """A child of the target does not return to the caller; its failure is its own, and it leaves the pid file alone."""
     done = starter.run(ends.with_a_child, way)
     assert done.stdout == "here\n"
     starter.wait_for_the_end()
@@ -201,7 +201,7 @@ def test_children_of_the_target(starter: Starter, way: str) -> None:
 
 
 def test_a_daemon_that_ignores_the_stop(starter: Starter) -> None:
-    """It learns, when it is ready, that nobody waits any longer, and ends."""
+    """A daemon that ignores the stop during its start ends when it is ready and finds that its parent is gone."""
     done = starter.run(ends.ignores_the_stop)
     assert done.stdout == "1\n"
     assert "no process waits for this daemon any more" in (starter.directory / "err").read_text(encoding="utf-8")
@@ -210,7 +210,7 @@ def test_a_daemon_that_ignores_the_stop(starter: Starter) -> None:
 
 @needs_root
 def test_a_daemon_that_has_been_taken_over(starter: Starter) -> None:
-    """The watcher, who is still root, does not take its word for what is to be removed."""
+    """The watcher, which is still root, does not remove a file that a hijacked daemon names."""
     done = starter.run(ends.is_taken_over)
     assert done.returncode == 5
     assert (starter.directory / "secret" / "victim").exists()

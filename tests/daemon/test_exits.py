@@ -1,4 +1,4 @@
-"""The exit of a daemon of the library is that of a Python program, and its parent's things are left to its parent."""
+"""A daemon of the library exits like a Python program, and leaves its parent's exit functions to its parent."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ both_ways = pytest.mark.parametrize("way", ["start", "activate"])
 def run(
     starter: Starter, program: Callable[P, object], *args: P.args, **kwargs: P.kwargs
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, and that of its daemon."""
+    """Run a program and its daemon to their ends."""
     done = starter.run(program, *args, **kwargs)
     wait(starter)
     return done
 
 
 def wait(starter: Starter) -> None:
-    """Wait until the daemon has removed its pid file, which is the last thing that it does but for flushing."""
+    """Wait until the daemon has removed its pid file, its last step before flushing."""
     starter.wait_for_the_end()
     assert not (starter.directory / "d.pid").exists()
 
 
 def end(starter: Starter) -> None:
-    """Send TERM to the daemon, which has told its number, and again, until it ends."""
+    """Send TERM to the daemon, which has reported its pid, until it ends."""
     pid = starter.told()["pid"]
     assert isinstance(pid, int)
 
@@ -54,18 +54,18 @@ def end(starter: Starter) -> None:
 
 
 def notes(starter: Starter) -> list[str]:
-    """Give all that has been noted, in order of the alphabet."""
+    """Return all notes in alphabetical order."""
     return sorted((starter.directory / "notes").read_text(encoding="utf-8").splitlines())
 
 
 def left(starter: Starter) -> list[str]:
-    """Give the names of all files that do not belong to the harness."""
+    """Return the names of all files that do not belong to the harness."""
     return sorted({path.name for path in starter.directory.iterdir()} - {"said", "err", "notes"})
 
 
 @both_ways
 def test_each_does_what_it_has_registered_itself(starter: Starter, way: str) -> None:
-    """What was there before the fork is the parent's, and what came after it is the daemon's."""
+    """What was registered before the fork runs in the parent, and what was registered after it in the daemon."""
     done = run(starter, exits.registers, way)
     assert (done.returncode, done.stderr) == (0, "")
     assert left(starter) == []
@@ -80,19 +80,19 @@ def test_each_does_what_it_has_registered_itself(starter: Starter, way: str) -> 
 
 
 def test_what_is_registered_by_the_fork_itself(starter: Starter) -> None:
-    """It is registered in the daemon, and so it is the daemon's."""
+    """What a fork hook registers in the daemon runs in the daemon."""
     assert run(starter, exits.registers_by_the_fork).returncode == 0
     assert notes(starter) == ["forked daemon"]
 
 
 def test_log_records_that_are_held(starter: Starter) -> None:
-    """Logging is shut down, also if it had been imported before."""
+    """Logging is shut down at the exit of a daemon, even if it was imported before the fork."""
     assert run(starter, exits.holds_records).returncode == 0
     assert (starter.directory / "log").read_text(encoding="utf-8") == "held\n"
 
 
 def test_children_of_multiprocessing(starter: Starter) -> None:
-    """Those of the daemon end with it, or are waited for; those of its parent are none of its business."""
+    """A daemon ends or waits for its own multiprocessing children, and leaves those of its parent alone."""
     assert run(starter, exits.has_children).returncode == 0
     starter._pids.clear()
     starter._lines.next()
@@ -104,7 +104,7 @@ def test_children_of_multiprocessing(starter: Starter) -> None:
 
 @both_ways
 def test_workers_that_python_stops(starter: Starter, way: str) -> None:
-    """The threads of an executor that nobody has shut down."""
+    """At its end a daemon stops the threads of an executor that was not shut down, as Python does."""
     assert run(starter, exits.has_workers, way).returncode == 0
     assert notes(starter) == ["worked daemon"]
 
@@ -112,7 +112,7 @@ def test_workers_that_python_stops(starter: Starter, way: str) -> None:
 @both_ways
 @pytest.mark.parametrize("is_second", [False, True], ids=["the first", "the second"])
 def test_term_ends_the_wait_for_threads(starter: Starter, way: str, is_second: bool) -> None:  # noqa: FBT001
-    """Whether it has ended run() before or not; what is done at the exit is done all the same."""
+    """TERM ends the wait for threads, whether or not a TERM has ended run(), and exit functions still run."""
     done = starter.run(exits.waits_for_a_thread, way, is_second=is_second)
     assert done.returncode == 0
     end(starter)
@@ -122,7 +122,7 @@ def test_term_ends_the_wait_for_threads(starter: Starter, way: str, is_second: b
 
 @both_ways
 def test_term_ends_an_exit_function_that_hangs(starter: Starter, way: str) -> None:
-    """And no other."""
+    """TERM ends one exit function that hangs, and the others run."""
     assert starter.run(exits.hangs_at_the_exit, way).returncode == 0
     end(starter)
     assert notes(starter) == ["the first daemon", "the last daemon"]
@@ -132,7 +132,7 @@ def test_term_ends_an_exit_function_that_hangs(starter: Starter, way: str) -> No
 @both_ways
 @pytest.mark.parametrize("where", exits.HANGS)
 def test_term_ends_a_clean_up_that_hangs(starter: Starter, way: str, where: str) -> None:
-    """One that comes more than a second after the first."""
+    """A clean-up that hangs is ended by a TERM that comes more than a second after the first."""
     done = starter.run(exits.hangs_in_a_clean_up, way, where)
     assert done.returncode == 0
     end(starter)
@@ -142,8 +142,8 @@ def test_term_ends_a_clean_up_that_hangs(starter: Starter, way: str, where: str)
 
 @pytest.mark.parametrize("names", [["TERM"], ["TERM", "INT"]], ids=", ".join)
 def test_a_storm_of_term_at_the_end(starter: Starter, names: list[str]) -> None:
-    """With a thread that could get the signals, too: the pid file goes, and nothing looks like a crash."""
-    # What measures coverage has exit functions, too, which do not expect that.
+    """Many TERMs at the end, with a thread that could get them, remove the pid file and look like no crash."""
+    # Not measured, because the exit functions of coverage are not made for that.
     assert starter.run_under(UNMEASURED, exits.ends_in_a_storm, names).returncode == 0
     wait(starter)
     assert left(starter) == []
@@ -151,7 +151,7 @@ def test_a_storm_of_term_at_the_end(starter: Starter, names: list[str]) -> None:
 
 
 def test_another_term_does_not_disturb_the_clean_up_of_run(starter: Starter) -> None:
-    """However many come within a second."""
+    """Any number of TERMs within a second does not disturb the clean-up of run()."""
     assert run(starter, exits.cleans_up).returncode == 0
     assert notes(starter) == ["cleaned up daemon"]
     assert left(starter) == []
@@ -160,7 +160,7 @@ def test_another_term_does_not_disturb_the_clean_up_of_run(starter: Starter) -> 
 @pytest.mark.parametrize("detach", [True, False])
 @pytest.mark.parametrize("late", [False, True], ids=["run has returned", "the pid file is removed"])
 def test_term_at_the_last_moment(starter: Starter, detach: bool, late: bool) -> None:  # noqa: FBT001
-    """It is no crash, and the pid file does not stay."""
+    """A TERM at the last moment is no crash, and the pid file is removed."""
     done = starter.run(exits.gets_term_at_the_last_moment, detach=detach, late=late)
     wait(starter)
     assert (done.returncode, done.stderr) == (0, "")
@@ -168,7 +168,7 @@ def test_term_at_the_last_moment(starter: Starter, detach: bool, late: bool) -> 
 
 
 def test_an_activated_program_in_the_foreground(starter: Starter) -> None:
-    """Is the same program; it removes its pid file, too."""
+    """An activated program in the foreground stays the same process, and removes its pid file too."""
     done = starter.run(exits.in_the_foreground)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "daemons can only be started once\n" * 2 + "True\n"
@@ -177,7 +177,7 @@ def test_an_activated_program_in_the_foreground(starter: Starter) -> None:
 
 @pytest.mark.parametrize("detach", [True, False])
 def test_an_activation_that_fails(starter: Starter, detach: bool) -> None:  # noqa: FBT001
-    """It is one line in the process that has asked for it, and no second process goes on with the program."""
+    """A failed activation is one line in the process that asked for it, and no second process runs the program on."""
     done = starter.run(exits.fails_to_activate, detach=detach)
     message = "working directory '/no/such': cannot be entered: No such file or directory\n"
     assert (done.returncode, done.stdout) == (0, message)
@@ -186,13 +186,13 @@ def test_an_activation_that_fails(starter: Starter, detach: bool) -> None:  # no
 
 
 def test_stages_by_hand_clean_up_as_well(starter: Starter) -> None:
-    """That the daemon has said that it is ready by itself makes no difference."""
+    """A daemon that runs its stages by hand and reports ready itself cleans up as well."""
     assert run(starter, exits.stages_by_hand).returncode == 0
 
 
 @pytest.mark.parametrize("way", exits.MONITORS)
 def test_a_monitor_that_does_not_monitor(starter: Starter, way: str) -> None:
-    """Its parent is told, and no daemon is left behind."""
+    """If monitor() of a subclass does not monitor, the parent is told so, and no daemon is left behind."""
     done = starter.run(exits.does_not_monitor, way)
     assert (done.returncode, done.stderr) == (0, "")
     told = "why" if way == "fails" else "Wrong.monitor() does not call that of Daemon; the daemon is stopped"
@@ -201,7 +201,7 @@ def test_a_monitor_that_does_not_monitor(starter: Starter, way: str) -> None:
 
 
 def test_a_block_around_a_daemon(starter: Starter) -> None:
-    """In the foreground the pid file is still the block's; a lock that is sealed for its parent no daemon can have."""
+    """In the foreground a block keeps the pid file; a detached daemon cannot have a lock that the parent has sealed."""
     done = starter.run(exits.in_a_block)
     assert (done.returncode, done.stderr) == (0, "")
     said = "this process has sealed the pid file; only acquire() it, and the daemon seals it"
@@ -212,7 +212,7 @@ def test_a_block_around_a_daemon(starter: Starter) -> None:
 @both_ways
 @pytest.mark.parametrize("how", exits.LEAVES)
 def test_a_start_that_ends_of_something_else(starter: Starter, way: str, how: str) -> None:
-    """It is one line for the parent, and cleans up as at any other end."""
+    """A start that ends by an exit or an error is one line for the parent, and cleans up as any other end."""
     done = run(starter, exits.leaves_too_early, way, how)
     said = "no directory\n" if how == "exits" else "the daemon ended before it was ready\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
@@ -220,7 +220,7 @@ def test_a_start_that_ends_of_something_else(starter: Starter, way: str, how: st
 
 
 def test_an_error_after_the_activation(starter: Starter) -> None:
-    """It has last words, as that of a target has."""
+    """An error after the activation is written down like that of a target."""
     done = starter.run(exits.fails_when_it_is_active)
     assert done.returncode == 0
     wait(starter)
@@ -230,12 +230,12 @@ def test_an_error_after_the_activation(starter: Starter) -> None:
 
 
 def test_int_at_the_end(starter: Starter) -> None:
-    """It is no other request than TERM then, and nothing that is still to be done is left out."""
+    """INT at the end means the same as TERM, and every remaining exit function runs."""
     assert run(starter, exits.gets_int_at_the_end).returncode == 0
     assert notes(starter) == ["done daemon"]
 
 
-def test_last_words_that_nobody_reads(starter: Starter) -> None:
+def test_last_words_that_are_not_read(starter: Starter) -> None:
     """TERM ends the wait for a reader of standard error."""
     os.mkfifo(starter.directory / "full")
     assert starter.run(exits.speaks_to_nobody).returncode == 0
@@ -244,7 +244,7 @@ def test_last_words_that_nobody_reads(starter: Starter) -> None:
 
 
 def test_a_program_that_closes_everything(starter: Starter) -> None:
-    """Also the lock: the daemon still ends in itself, and not in its caller's program."""
+    """A daemon that has closed all descriptors, its lock too, does not go on in its caller's program."""
     done = starter.run(exits.closes_everything)
     wait_for(lambda: read_pid(starter.directory / "d.pid") is None)
     assert (done.returncode, done.stderr) == (0, "")
@@ -253,7 +253,7 @@ def test_a_program_that_closes_everything(starter: Starter) -> None:
 
 @pytest.mark.parametrize("way", ["run", "exit"])
 def test_an_error_when_nothing_can_be_imported(starter: Starter, way: str) -> None:
-    """It is told in one line, since a traceback needs files, and nothing goes round in circles."""
+    """Without free descriptors an error is one line, because a traceback needs files, and no error repeats itself."""
     assert starter.run_under(UNMEASURED, starved.without_files, way).returncode == 0
     wait(starter)
     said = (starter.directory / "err").read_text(encoding="utf-8")
@@ -263,27 +263,27 @@ def test_an_error_when_nothing_can_be_imported(starter: Starter, way: str) -> No
 
 @both_ways
 def test_an_own_clean_up(starter: Starter, way: str) -> None:
-    """It is called once, in the daemon, and an error in it leads nowhere."""
+    """A daemon's own clean-up is called once, in the daemon, and an error in it has no effect."""
     done = run(starter, exits.fails_to_clean_up, way)
     assert (done.returncode, done.stderr) == (0, "")
     assert notes(starter) == ["cleaned up daemon"]
 
 
 def test_children_of_a_clean_up(starter: Starter) -> None:
-    """TERM is their first, however short ago the daemon's was."""
+    """TERM ends a child of a clean-up, even if the daemon got its own TERM only just before."""
     assert run(starter, exits.has_a_child_in_its_clean_up).returncode == 0
     assert notes(starter) == ["5 daemon"]
 
 
 def test_a_handler_that_only_notes_it(starter: Starter) -> None:
-    """When run() has ended, TERM ends what is waited for all the same."""
+    """If a handler only notes TERM, TERM still ends the waits after run()."""
     assert starter.run(exits.only_notes_term).returncode == 0
     end(starter)
     assert left(starter) == []
 
 
 def test_multiprocessing_before_the_fork(starter: Starter) -> None:
-    """Its helpers are the parent's: the daemon has its own, and none of its files gets what was meant for them."""
+    """Helpers of multiprocessing stay the parent's: the daemon starts its own, and its files get none of their data."""
     done = run(starter, exits.has_helpers)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
     assert notes(starter) == ["0 daemon", "status 0 daemon"]

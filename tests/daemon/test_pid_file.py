@@ -1,4 +1,4 @@
-"""The pid file: one holder at a time, however it ends, and no tricks with what is in the way."""
+"""The pid file: one holder at a time, however that ends, and no harm from what is in its place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Holder:
         self.lines = Lines(self.process.stdout.fileno())
 
     def end(self) -> None:
-        """Let it end."""
+        """End the process by closing its input."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
@@ -48,12 +48,12 @@ class Holder:
 
 @pytest.fixture(name="path")
 def _path(tmp_path: Path) -> Path:
-    """Give the path of a pid file."""
+    """Return the path of a pid file."""
     return tmp_path / "daemon.pid"
 
 
-def test_a_life(path: Path) -> None:
-    """The file is there, whole and readable, as long as it is held."""
+def test_the_life_of_a_pid_file(path: Path) -> None:
+    """The file exists, complete and readable, as long as it is held."""
     old = os.umask(0o077)
     try:
         with PidLockFile(path):
@@ -71,16 +71,16 @@ def test_a_life(path: Path) -> None:
 
 @pytest.mark.parametrize("quarter", range(4))
 def test_fifty_starts_at_once(path: Path, quarter: int) -> None:
-    """One wins in each of a hundred rounds, and the file holds its number; an old one may be there or not."""
+    """In each of many rounds one of fifty starts wins, and the file holds its pid, with or without an old file."""
     if quarter:
         path.write_text("1\n", encoding="ascii")
-    # Not measured: what is done for that at each fork takes longer than all the rest.
+    # Not measured, because coverage takes longer at each fork than all the rest.
     done = run(command=["env", "-u", "COVERAGE_PROCESS_CONFIG", *words(pid_files.rounds, path)])
     assert (done.stdout, done.returncode) == ("good\n", 0), done.stderr[-2000:]
 
 
 def test_starts_of_whole_processes(path: Path) -> None:
-    """The same with interpreters of their own; when the winner is killed, the next one wins."""
+    """One of several processes wins, and after it is killed the next start wins."""
     for _ in range(2):
         holders = [Holder(path) for _ in range(10)]
         answers = [one.lines.next() for one in holders]
@@ -96,8 +96,8 @@ def test_starts_of_whole_processes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1\n", "999999999\n", "x" * 100, "\0", "-1\n", "12 13\n"])
-def test_what_nobody_holds_is_taken_over(path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
-    """With a word in the log, also if a process has that number now."""
+def test_a_file_without_a_holder_is_taken_over(path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A file without a holder is taken over with a log message, even if a process has that pid now."""
     path.write_text(text, encoding="ascii")
     assert read_pid(path) is None
     with PidLockFile(path):
@@ -108,7 +108,7 @@ def test_what_nobody_holds_is_taken_over(path: Path, text: str, caplog: pytest.L
 @pytest.mark.parametrize("call", ["open", "flock", "fchmod", "write", "unlink", "rename"])
 @pytest.mark.parametrize("stale", [False, True])
 def test_killed_at_any_step(path: Path, call: str, stale: bool) -> None:  # noqa: FBT001
-    """The next start works, and leaves nothing of the killed one behind."""
+    """If a start is killed at any step, the next one works and leaves none of its files behind."""
     if stale:
         path.write_text("1\n", encoding="ascii")
     done = subprocess.run(words(pid_files.dies_at, path, call), check=False)
@@ -120,7 +120,7 @@ def test_killed_at_any_step(path: Path, call: str, stale: bool) -> None:  # noqa
 
 @pytest.mark.parametrize("call", ["flock", "fchmod", "write", "rename"])
 def test_a_full_disk(path: Path, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error comes out, and nothing is half done: a stale file is as it was."""
+    """A full disk raises an error and leaves nothing half done: a stale file stays as it was."""
     if call == "rename":
         path.write_text("1\n", encoding="ascii")
 
@@ -137,7 +137,7 @@ def test_a_full_disk(path: Path, call: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_disk_that_takes_half_a_number(path: Path) -> None:
-    """What is not written as a whole is not written at all."""
+    """A pid that cannot be written completely is not written at all."""
     done = run(command=words(pid_files.with_one_byte, path), COVERAGE_PROCESS_START="")
     assert done.stdout == "No space left on device\n", done.stderr
     assert os.listdir(path.parent) == []  # noqa: PTH208
@@ -147,8 +147,8 @@ def test_a_disk_that_takes_half_a_number(path: Path) -> None:
         assert read_pid(path) is None
 
 
-def test_a_number_that_another_process_has_got(path: Path) -> None:
-    """It is never taken for the holder: neither while somebody takes the file over, nor if a stranger locks it."""
+def test_a_recycled_pid(path: Path) -> None:
+    """A process with a recycled pid is never taken for the holder, during a take-over or if a stranger has the lock."""
     bystander = subprocess.Popen(["sleep", "1000"])
     path.write_text(f"{bystander.pid}\n", encoding="ascii")
     stranger = run_stranger(path)
@@ -173,7 +173,7 @@ def test_a_number_that_another_process_has_got(path: Path) -> None:
 
 
 def run_stranger(path: Path) -> subprocess.Popen[str]:
-    """Start a process that locks the file as anybody could who may read it."""
+    """Start a process that locks the file as any user may that can read it."""
     process = subprocess.Popen(
         words(pid_files.locks_as_anybody, path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     )
@@ -183,7 +183,7 @@ def run_stranger(path: Path) -> subprocess.Popen[str]:
 
 
 def test_threads(path: Path) -> None:
-    """One wins, though all have the same number."""
+    """One of several threads wins, though all have the same pid."""
     barrier = threading.Barrier(4)
     winners: list[PidLockFile] = []
 
@@ -205,7 +205,7 @@ def test_threads(path: Path) -> None:
 
 
 def test_a_holder_that_cannot_be_seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as one in another container: it runs, but nobody knows under which number."""
+    """A holder in another container counts as running, with an unknown pid."""
     path.write_text("1\n", encoding="ascii")
     stranger = run_stranger(path)
     try:
@@ -219,14 +219,14 @@ def test_a_holder_that_cannot_be_seen(path: Path, monkeypatch: pytest.MonkeyPatc
             signal_holder(path, signal.SIGTERM)
         monkeypatch.setattr(os, "readlink", lambda _: "1")
         monkeypatch.setattr(holder, "_numbers", lambda _: {1})
-        assert read_pid(path) == 1  # its number here, where /proc tells those of another namespace
+        assert read_pid(path) == 1  # its pid here, where /proc shows those of another namespace
     finally:
         stranger.kill()
         stranger.communicate()
 
 
 def test_a_file_that_is_replaced_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by the seal: there is a holder all the time."""
+    """A file that the seal replaces while it is read has a holder all the time."""
     path.write_text("1\n", encoding="ascii")
     lock = PidLockFile(path)
     real = holder.holder_of
@@ -241,8 +241,8 @@ def test_a_file_that_is_replaced_while_it_is_read(path: Path, monkeypatch: pytes
     lock.release()
 
 
-def test_an_interrupted_start_leaves_another_ones_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has not got it yet."""
+def test_an_interrupted_start_leaves_the_turn_of_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that is interrupted before its turn does not remove the lock file of another start."""
     first = PidLockFile(path)
     first._open_directory()
     with first._turn():
@@ -260,14 +260,14 @@ def test_an_interrupted_start_leaves_another_ones_turn(path: Path, monkeypatch: 
 
 
 class Impatient(PidLockFile):
-    """Waits for its turn for no more than a moment."""
+    """Waits for its turn for a moment only."""
 
     def _turn(self, limit: float = 0) -> AbstractContextManager[None]:
         return start_lock.taken(self._directory, f".{self._name}.lock", limit, patience=0.05)
 
 
 def test_a_start_that_does_not_go_on(path: Path) -> None:
-    """Nobody waits for ever until it is his turn."""
+    """If another start hangs, a start stops waiting for its turn after some time."""
     first = PidLockFile(path)
     first._open_directory()
     with first._turn(), pytest.raises(FlagmanError, match="another start is in progress and does not finish"):
@@ -276,7 +276,7 @@ def test_a_start_that_does_not_go_on(path: Path) -> None:
 
 
 def test_a_file_that_is_gone_before_the_seal(path: Path) -> None:
-    """It is written anew."""
+    """A file that was removed before the seal is written again."""
     lock = PidLockFile(path)
     lock.acquire()
     path.unlink()
@@ -287,9 +287,9 @@ def test_a_file_that_is_gone_before_the_seal(path: Path) -> None:
 
 
 def test_children_do_not_inherit_it(path: Path) -> None:
-    """Neither those that only fork, nor those that become another program: the lock ends with its owner."""
+    """Neither a forked child nor an executed program inherits the lock: it ends with its owner."""
     said = path.with_name("said")
-    with said.open("w", encoding="ascii") as file:  # no pipe, whose end the children would keep from being seen
+    with said.open("w", encoding="ascii") as file:  # not a pipe, because the children would keep it open
         done = subprocess.run(words(pid_files.leaves_children, path), stdout=file, check=False)
     try:
         assert done.returncode == -signal.SIGKILL
@@ -299,16 +299,16 @@ def test_children_do_not_inherit_it(path: Path) -> None:
             os.kill(int(pid), signal.SIGKILL)
 
 
-def test_nobody_else_can_change_the_number(path: Path) -> None:
-    """What its holder has open, which may have become somebody else, is for reading."""
+def test_the_open_file_is_read_only(path: Path) -> None:
+    """The holder has the file open for reading only, because the process may have changed its user."""
     lock = PidLockFile(path)
     with lock:
         for descriptor in lock.descriptors:
             assert fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 
 
-def test_somebody_else_took_it_before_the_seal(path: Path) -> None:
-    """Then this one has lost, and the other one's file stays."""
+def test_another_process_took_it_before_the_seal(path: Path) -> None:
+    """If another process has taken the file before the seal, the seal fails, and that process keeps the file."""
     first = PidLockFile(path)
     first.acquire()
     path.unlink()
@@ -323,7 +323,7 @@ def test_somebody_else_took_it_before_the_seal(path: Path) -> None:
 
 
 def test_what_is_in_the_way(path: Path, tmp_path: Path) -> None:
-    """No link is followed, no device opened, and nothing of it removed."""
+    """A link, FIFO or directory in the file's place is not followed, opened or removed."""
     victim = tmp_path / "victim"
     victim.write_text("precious", encoding="ascii")
     path.symlink_to(victim)
@@ -340,7 +340,7 @@ def test_what_is_in_the_way(path: Path, tmp_path: Path) -> None:
     with pytest.raises(FlagmanError, match="not a regular file"):
         PidLockFile(path).acquire()
     path.rmdir()
-    # The names on the way there do not lead anywhere either.
+    # Links with the names of temporary files are not followed either.
     (tmp_path / f".{path.name}.new").symlink_to(victim)
     with PidLockFile(path):
         assert path.read_text(encoding="ascii") == f"{os.getpid()}\n"
@@ -352,7 +352,7 @@ def test_what_is_in_the_way(path: Path, tmp_path: Path) -> None:
 
 
 def test_directories_in_which_others_may_write(tmp_path: Path) -> None:
-    """Are refused, sticky ones too, unless they are wanted."""
+    """A directory in which others may write is refused, even a sticky one, unless it is asked for."""
     if os.geteuid() == 0:
         os.chown(tmp_path, 0, 12345)
     for mode in (0o777, 0o1777, *([0o775] if os.geteuid() == 0 else [])):
@@ -368,7 +368,7 @@ def test_directories_in_which_others_may_write(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_way_to_a_directory_of_roots(tmp_path: Path) -> None:
-    """Links are followed that only root can have made, also there and back again; not for ever."""
+    """Links that only root can have made are followed, forth and back, but not in a loop."""
     place = tmp_path / "a" / "b"
     place.mkdir(parents=True)
     (tmp_path / "absolute").symlink_to(place)
@@ -392,7 +392,7 @@ def test_the_way_to_a_directory_of_roots(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("moment", range(8))
 def test_a_directory_that_is_replaced_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
-    """At any moment: nothing is created where the user could not."""
+    """If a directory is replaced by a link at any moment, nothing is created where the user could not create it."""
     home, secret = tmp_path / "home", tmp_path / "secret"
     (home / "d" / "log").mkdir(parents=True)
     (secret / "log").mkdir(parents=True)
@@ -400,7 +400,7 @@ def test_a_directory_that_is_replaced_on_the_way(tmp_path: Path, monkeypatch: py
     os.chown(home / "d", 12345, -1)
     calls = [0]
 
-    # Two looks for each step of the way.
+    # Two looks for each component of the path.
     swap_at = 2 * (len(home.parts) - 3) + moment
 
     def replacing(look: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
@@ -439,7 +439,7 @@ def test_a_group_of_one_user(
     is_private: bool,  # noqa: FBT001 - the expectation
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Who writes there is the owner, if it is the owner's own group and has no other member of either kind."""
+    """A group is private if it is the owner's own and has no other member, listed or primary."""
 
     def account(uid: int, gid: int) -> pwd.struct_passwd:
         return pwd.struct_passwd(("me" if uid == 1000 else "other", "x", uid, gid, "", "/", "/bin/sh"))
@@ -452,14 +452,14 @@ def test_a_group_of_one_user(
     assert directory._is_private(primary if primary == 102 else 100, 1000) is is_private
 
 
-def test_a_group_that_nobody_knows() -> None:
-    """It may have any member."""
+def test_an_unknown_group() -> None:
+    """An unknown group may have any member, so it is not private."""
     assert not directory._is_private(4_000_001, os.geteuid())
     assert not directory._is_private(os.getegid(), 4_000_001)
 
 
 def test_a_directory_of_a_private_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As mkdir makes it with the umask 002."""
+    """A directory that a private group may write in, as mkdir makes it with umask 002, is accepted."""
     tmp_path.chmod(0o775)
     monkeypatch.setattr(directory, "_is_private", lambda *_: True)
     with PidLockFile(tmp_path / "x"):
@@ -471,7 +471,7 @@ def test_a_directory_of_a_private_group(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_directories_of_others(tmp_path: Path) -> None:
-    """Are refused, and so is that of the user that the daemon becomes."""
+    """A directory of another user is refused, even of the user that the daemon becomes."""
     os.chown(tmp_path, 12345, -1)
     with pytest.raises(FlagmanError, match=r"belongs to another user \(uid 12345\)"):
         PidLockFile(tmp_path / "x").acquire()
@@ -487,12 +487,12 @@ def test_directories_of_others(tmp_path: Path) -> None:
 
 
 def test_a_fork_before_the_seal(path: Path) -> None:
-    """The child goes on with the lock, and the parent may end; a child after it has no part in it."""
+    """A child that is forked before the seal keeps the lock when its parent ends, and its own children do not."""
     assert run(command=words(pid_files.forks_before_the_seal, path)).stdout == "0 False\n"
 
 
-def test_whoever_waits_gets_it(path: Path) -> None:
-    """When its holder lets go."""
+def test_a_start_that_waits_gets_it(path: Path) -> None:
+    """A start that waits gets the lock when its holder releases it."""
     holder = Holder(path)
     assert holder.lines.next() == "yes"
     lock = PidLockFile(path, timeout=0.05)
@@ -508,7 +508,7 @@ def test_whoever_waits_gets_it(path: Path) -> None:
 
 
 def test_what_the_dead_have_left(path: Path) -> None:
-    """It is removed for them, but nothing of anybody else."""
+    """The file that a dead process has left is removed, but no file of another process."""
     path.write_text("4711\n", encoding="ascii")
     (path.parent / f".{path.name}.new").touch()
     PidLockFile(path).remove_after(4712)
@@ -521,8 +521,8 @@ def test_what_the_dead_have_left(path: Path) -> None:
         assert path.exists()
 
 
-def test_somebody_else_has_removed_it(path: Path) -> None:
-    """Then what is there now is not ours to remove."""
+def test_a_file_that_was_replaced_is_not_removed(path: Path) -> None:
+    """At its end a holder does not remove a file that has replaced its own."""
     lock = PidLockFile(path)
     with lock:
         path.unlink()
@@ -532,7 +532,7 @@ def test_somebody_else_has_removed_it(path: Path) -> None:
 
 @pytest.mark.parametrize("before", ["nothing", "a block", "acquire", "acquire and seal"])
 def test_a_block_leaves_the_lock_as_it_was(path: Path, before: str) -> None:
-    """What has been acquired before it is released by whoever has acquired it."""
+    """A block releases the lock only if it has acquired it itself."""
     lock = PidLockFile(path)
     with ExitStack() as outer:
         if before == "a block":
@@ -552,7 +552,7 @@ def test_a_block_leaves_the_lock_as_it_was(path: Path, before: str) -> None:
 
 
 def test_a_block_that_cannot_begin(path: Path) -> None:
-    """It releases what it has acquired, and nothing else."""
+    """A block that cannot begin releases only what it has acquired."""
     lock = PidLockFile(path)
     with PidLockFile(path), pytest.raises(AlreadyRunningError), lock:
         pass
@@ -566,7 +566,7 @@ def test_a_block_that_cannot_begin(path: Path) -> None:
 
 
 def test_misuse(path: Path) -> None:
-    """The order matters; twice does not."""
+    """Calls in the wrong order are refused, and repeated calls have no effect."""
     lock = PidLockFile(path)
     with pytest.raises(RuntimeError, match="after acquire"):
         lock.seal()
@@ -579,8 +579,8 @@ def test_misuse(path: Path) -> None:
     lock.release()
 
 
-def test_of_the_command(start: Callable[..., Flagman], path: Path) -> None:
-    """It is there when the daemon is ready, and refuses a second one."""
+def test_the_pid_file_of_the_command(start: Callable[..., Flagman], path: Path) -> None:
+    """The command's pid file exists when the daemon is ready, and a second start is refused."""
     daemon = start("--pid-file", str(path), "--usr1", "exec", "sleep", "30", "--stop-timeout", "50ms").ready()
     assert path.read_text(encoding="ascii") == f"{daemon.process.pid}\n"
     daemon.signal(signal.SIGUSR1)
