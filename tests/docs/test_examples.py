@@ -22,12 +22,12 @@ BLOCK = re.compile(
 )
 CAPTION = re.compile(r":caption: (\S+\.(?:py|toml))$", re.MULTILINE)
 
-# The pid that all sessions show.
+# The pid in all sessions.
 PID = "49220"
 
 
 def blocks(path: Path, language: str) -> list[tuple[str, str]]:
-    """Give the blocks of a language in a file, as pairs of options and text."""
+    """Return the blocks of a language in a file, as pairs of options and text."""
     found = BLOCK.finditer(path.read_text(encoding="utf-8") + "\n")
     return [(block["options"], textwrap.dedent(block["text"])) for block in found if block["language"] == language]
 
@@ -38,7 +38,7 @@ SESSIONS = [(path, number) for path in FILES for number in range(len(blocks(path
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.stem)
 def test_python_examples(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All Python blocks of a file run in order, in one namespace; then the tests that they define."""
+    """All Python blocks of a file run in order in one namespace, and then the tests that they define."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     namespace: dict[str, object] = {"__name__": path.stem.replace("-", "_")}
@@ -53,7 +53,7 @@ def test_python_examples(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 class Shell:
-    """A shell that takes a command at a time, and tells when it has returned."""
+    """A shell that runs one command at a time, and reports when it has returned."""
 
     def __init__(self, directory: Path) -> None:
         done, told = os.pipe()
@@ -87,10 +87,10 @@ class Shell:
         assert self.done.next() == "done"
 
     def replay(self, line: str) -> None:
-        """Do what a line of a session says: run a command, or expect a line of output."""
+        """Replay a line of a session: run a command, or expect a line of output."""
         if line.startswith("$ "):
             if self.pid != PID:
-                settle(int(self.pid))  # as a person does, who reads before typing
+                settle(int(self.pid))  # as a person reads before typing
             self.stopped = line == f"$ kill {PID}"
             self.run(line.removeprefix("$ ").replace(PID, self.pid))
         elif line.startswith("(traceback, ending in) "):
@@ -99,13 +99,13 @@ class Shell:
                 pass
         elif line:
             while not (shown := self.out.next()) and not self.out.ended:
-                pass  # an empty line of the output is one of the page
+                pass  # an empty line of the output stands on the page too
             if found := re.search(r"PID: (\d+)", shown):
                 self.pid = found[1]
             assert shown.replace(self.pid, PID) == line
 
     def close(self) -> list[str]:
-        """End the shell, and a daemon that it left behind; give what they still said."""
+        """End the shell and a daemon that it left behind, and return their remaining output."""
         assert self.process.stdin
         assert self.process.stdout
         # A second TERM would interrupt the tear-down that the session has asked for.
@@ -120,7 +120,7 @@ class Shell:
 
 @pytest.mark.parametrize(("path", "number"), SESSIONS, ids=lambda value: getattr(value, "stem", value))
 def test_sessions(path: Path, number: int, tmp_path: Path) -> None:
-    """Every line that a session shows appears, in that order, and no other."""
+    """The output of a session is exactly the lines that the page shows, in their order."""
     for options, text in blocks(path, "python") + blocks(path, "toml"):
         for name in CAPTION.findall(options):
             (tmp_path / name).write_text(text, encoding="utf-8")

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def section(page: str, title: str) -> str:
-    """Give a section of a page of the documentation."""
+    """Return a section of a page of the documentation."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     heading = re.search(rf"^{re.escape(title)}\n([-=~])\1*\n", text, re.MULTILINE)
     assert heading, f"{page} has no section {title!r}"
@@ -36,26 +36,26 @@ def section(page: str, title: str) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """Give the lines that are terms of a definition list, each of which begins with a literal."""
+    """Return the lines that are terms of a definition list, each of which begins with a literal."""
     return re.findall(r"^(``.*)\n   ", text, re.MULTILINE)
 
 
 def test_the_options_of_the_command_line() -> None:
-    """Each is explained, by all of its names, and none that there is not."""
+    """The reference explains each option by all of its names, and no other option."""
     found = {name for term in terms(section("cli.rst", "Options")) for name in re.findall(r"(?:``|\[)(-[\w-]+)", term)}
     names = {name for option in OPTIONS for name in option.names}
     assert found == names | set(TRIGGERS) | {"-h", "--help", "--version"}
 
 
 def test_the_built_in_actions_are_entry_points() -> None:
-    """Under the documented group, each under the name that the catalog knows; install flagman anew if one is."""
+    """The entry points of the built-in actions agree with the catalog; after a change install flagman again."""
     points = importlib.metadata.distribution("flagman").entry_points
     assert {p.name: p.value for p in points if p.group == "flagman.action"} == BUILT_IN
 
 
 @pytest.mark.parametrize("face", [flagman, actions, cli, daemon], ids=lambda face: face.__name__)
 def test_the_names_of_a_face(face: ModuleType) -> None:
-    """Programs import them when they use them; type checkers, which cannot read a table, know the same ones."""
+    """The lazy names of a face agree with the imports for type checkers, which cannot read the table."""
     homes: dict[str, str] = vars(face)["_HOMES"]
     tree = ast.parse(Path(str(face.__file__)).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
@@ -68,21 +68,21 @@ def test_the_names_of_a_face(face: ModuleType) -> None:
 
 
 def test_the_built_in_actions_on_the_page_about_the_command_line() -> None:
-    """All of them, in the order of the list."""
+    """The page about the command line lists all built-in actions in their order."""
     listed = section("cli.rst", "Actions").partition("These are built in:")[2]
     assert [re.split(r"[ `]+", term)[1] for term in terms(listed)] == list(BUILT_IN)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_action_has_a_section(name: str) -> None:
-    """On the page about them, unless its first sentence leaves it to another page, as the tutorial."""
+    """Each built-in action has a section on the page, or its first sentence names the action, as for the tutorial's."""
     text = (ROOT / "docs" / "actions.rst").read_text(encoding="utf-8")
     headings = re.findall(r"^([^\n]+)\n-{3,}$", text, re.MULTILINE)
     assert any(re.search(rf"\b{name}\b", heading) for heading in headings) or f"``{name}``" in text[:400]
 
 
 def test_the_status_of_every_answer() -> None:
-    """What only prints something ends with status 0, and the table says so."""
+    """The table of exit statuses lists each option that only prints something under status 0."""
     (row,) = re.findall(
         r"^   \* - 0\n     - (.*?)^   \* - ", section("cli.rst", "Exit status"), re.MULTILINE | re.DOTALL
     )
@@ -91,7 +91,7 @@ def test_the_status_of_every_answer() -> None:
 
 
 def test_the_variables_that_are_hidden_from_children() -> None:
-    """Those of the service manager."""
+    """The documented variables that commands do not get are the private ones of the service manager."""
     (sentence,) = re.findall(
         r"^flagman removes (.*?) from", section("cli.rst", "Environment"), re.MULTILINE | re.DOTALL
     )
@@ -99,21 +99,21 @@ def test_the_variables_that_are_hidden_from_children() -> None:
 
 
 def test_every_option_is_a_setting() -> None:
-    """And every setting is that of an option, but for the bindings and the logging table of the file."""
+    """Each option has a setting, and each setting an option, except for bindings and the file's own tables."""
     settings = {option.setting for option in OPTIONS}
     assert settings == set(Settings.__annotations__) - {"bindings", "logging", "tables"}
 
 
 def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:
-    """Which type checkers cannot see: the row tells the default, and the class the type."""
-    names = {"Overlap": str, "OnError": str, "Output": str}  # for type checkers these are more
+    """Each default has the type of its setting, which type checkers cannot see because rows and class are apart."""
+    names = {"Overlap": str, "OnError": str, "Output": str}  # for type checkers these are literals
     for option in OPTIONS:
         kind = eval(Settings.__annotations__[option.setting], names)
         assert isinstance(option.default, kind), option.names
 
 
 def row(option: Option) -> list[str]:
-    """Give the row of an option in the table of the keys."""
+    """Return the row of an option in the table of the keys."""
     what = ", ".join(f"``{word}``" for word in option.kind.choices) or option.kind.title
     default = option.kind.dump(option.default)
     shown = str(default).lower() if isinstance(default, bool) else default
@@ -127,7 +127,7 @@ def row(option: Option) -> list[str]:
 
 
 def test_the_table_of_the_keys() -> None:
-    """It is made of the table in the source: this test writes it, and fails if it was another one."""
+    """The documented table of keys agrees with the options; if not, this test rewrites it and fails."""
     page = ROOT / "docs" / "configuration.rst"
     text = page.read_text(encoding="utf-8")
     head = ".. list-table::\n   :header-rows: 1\n\n"
@@ -147,7 +147,7 @@ def test_the_table_of_the_keys() -> None:
 
 
 def test_the_keys_of_a_binding() -> None:
-    """Each has its place in the section about them."""
+    """The section about bindings explains each of their keys."""
     keys = {option.key for option in OPTIONS if option.where >= BINDING}
     keys |= {trigger.name.removeprefix("--") for trigger in TRIGGERS.values() if trigger.value}
     found = {key for term in terms(section("configuration.rst", "[[on]]")) for key in re.findall(r"``([\w-]+)``", term)}
@@ -155,7 +155,7 @@ def test_the_keys_of_a_binding() -> None:
 
 
 def words_of(kind: values.Kind) -> st.SearchStrategy[str]:
-    """Give words that may be values of a kind."""
+    """Return a strategy for words that may be values of a kind."""
     if kind.choices:
         return st.sampled_from(kind.choices)
     return st.one_of(
@@ -166,7 +166,7 @@ def words_of(kind: values.Kind) -> st.SearchStrategy[str]:
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.kind.takes_value], ids=lambda o: o.key)
 @given(st.data())
 def test_what_can_be_read_can_be_written(option: Option, data: st.DataObject) -> None:
-    """On the command line and in the file: no value vanishes, or comes back as another one."""
+    """A value that can be read is written, on the command line and in the file, so that it reads back the same."""
     kind = option.kind
     try:
         value = kind.read(data.draw(words_of(kind)))
@@ -180,7 +180,7 @@ def test_what_can_be_read_can_be_written(option: Option, data: st.DataObject) ->
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if not option.kind.takes_value], ids=lambda o: o.key)
 def test_switches_can_be_written(option: Option) -> None:
-    """Turned on and turned off."""
+    """A switch that is on and one that is off can be written and read back."""
     for value in (True, False) if isinstance(option.kind, values.Switch) else (0, 1, 2):
         dumped = option.kind.dump(value)
         assert dumped is not None

@@ -1,4 +1,4 @@
-"""The tests stand where the source stands: who changes a room finds its tests in the folder of the same name."""
+"""The tests stand where the source stands: the tests of a room are in the folder of the same name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from support.imports import PACKAGE
 
 TESTS = Path(__file__).parents[1]
-# What tests several rooms together: whole processes, the real manager, the documentation, and the house itself.
+# Folders that test several rooms together: whole processes, the real manager, the documentation, and the house itself.
 ACROSS = {"docs", "e2e", "house", "manager"}
 SHARED = "support"
-# What on top is not named as a module is.
+# Modules on top that are not named after a module of the source.
 OF_THE_PACKAGE = {"test_package"}
 
 
@@ -20,18 +20,18 @@ def rooms() -> set[str]:
 
 
 def test_each_test_stands_with_the_room_that_it_tests() -> None:
-    """A folder of tests is a room of the source, or tests more than one; there are no folders within those."""
+    """Each folder of tests is named after a room of the source or tests several rooms, and has no folders in it."""
     folders = {path.relative_to(TESTS).parent.as_posix() for path in TESTS.rglob("test_*.py")}
     assert folders - {".", *ACROSS} == rooms()
 
 
 def test_what_stands_on_top_tests_what_stands_on_top() -> None:
-    """A module of the source that is in no room, or the package as a whole."""
+    """Each test module on top tests a module of the source that is in no room, or the package as a whole."""
     modules = {f"test_{path.stem}" for path in PACKAGE.glob("*.py")}
     assert {path.stem for path in TESTS.glob("test_*.py")} <= modules | OF_THE_PACKAGE
 
 
 def test_what_tests_share_stands_in_one_place() -> None:
-    """What is no test itself is a module of one package; only pytest's own file has to stand on top."""
+    """Each module that is no test is in the package support, except for conftest.py, which pytest wants on top."""
     others = {path for path in TESTS.rglob("*.py") if not path.name.startswith("test_")}
     assert {path.relative_to(TESTS).parts[0] for path in others} == {"conftest.py", SHARED}

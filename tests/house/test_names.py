@@ -1,4 +1,4 @@
-"""Names that others rely on: a module may move, the names by which programs and files know it may not."""
+"""Names on which programs and files rely: a module may move, but these names may not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOGGERS = {
     "flagman.service",
 }
 
-# Names that documentations have told, this one or that of the first flagman, and that no page needs to tell any more.
+# Names that the documentation of this flagman or of the first one has named, and that no page needs to name any more.
 TOLD_BEFORE = {
     "flagman.KNOWN_ACTIONS",
     "flagman.actions.Action",
@@ -75,18 +75,18 @@ TOLD_BEFORE = {
     "flagman.types.SignalNumber",
 }
 
-# An attribute may be there only in an instance.
+# An attribute may exist only in an instance.
 ROLES = re.compile(r"(?:^\.\. (?:auto)?\w+:: |:(?:class|exc|func|data|mod):`~?)(flagman[\w.]*)", re.MULTILINE)
 
 
 def told() -> set[str]:
-    """Give the dotted names that the page about the API tells."""
+    """Return the dotted names on the page about the API."""
     return set(ROLES.findall((ROOT / "docs" / "api.rst").read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", sorted(TOLD_BEFORE | told()))
-def test_every_told_name_can_be_imported(name: str) -> None:
-    """By a module's path and an attribute, or as a module."""
+def test_every_documented_name_can_be_imported(name: str) -> None:
+    """Each name that is or was documented can be imported, as a module or as an attribute of one."""
     parts = name.split(".")
     found: object = None
     for end in range(len(parts), 0, -1):
@@ -106,27 +106,27 @@ MEMBERS = re.compile(
 
 
 def documented_members() -> list[tuple[str, str]]:
-    """Give the classes whose members the page about the API names, each with one of them."""
+    """Return pairs of a class on the page about the API and one of its named members."""
     text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
     return [(name, member) for name, members in MEMBERS.findall(text) for member in re.split(r",\s+", members)]
 
 
 @pytest.mark.parametrize(("name", "member"), documented_members())
 def test_every_documented_member_is_there(name: str, member: str) -> None:
-    """Of a class, or declared for its instances."""
+    """Each documented member of a class exists, or is declared for its instances."""
     module, _, attribute = name.rpartition(".")
     found = getattr(import_module(module), attribute)
     assert hasattr(found, member) or member in found.__annotations__
 
 
 def test_the_page_about_the_api_is_read() -> None:
-    """Or the tests above would say nothing about it."""
+    """The page about the API is read correctly, because the tests above would prove nothing otherwise."""
     assert ("flagman.Engine", "call_at") in documented_members()
     assert {"flagman.Engine", "flagman.engine.turn.Outcome", "flagman.cli.main", "flagman.types"} <= told()
 
 
 def test_loggers_keep_their_names() -> None:
-    """Each is written out, wherever its module is by now."""
+    """Each logger is made with a literal name, which stays the same wherever its module is."""
     found: set[str] = set()
     for name, path in modules().items():
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -144,7 +144,7 @@ def test_loggers_keep_their_names() -> None:
 
 
 def test_loggers_are_documented() -> None:
-    """All of them, on the page about the command line."""
+    """All loggers are documented on the page about the command line."""
     text = (ROOT / "docs" / "cli.rst").read_text(encoding="utf-8")
     table = text.partition(".. _loggers:")[2].partition("\n.. _")[0]
     assert set(re.findall(r"``(flagman\.[\w.]+)``", table)) == LOGGERS

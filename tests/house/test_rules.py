@@ -32,9 +32,9 @@ FLOORS = [
 ]
 GROUND = FLOORS[0]
 ROOT = Path(__file__).parents[2]
-# What programs use without the rest may import less than its floor allows.
+# Rooms that programs use without the rest may import less than their floor allows.
 ONLY = {"daemon": {*GROUND, "text", "children.pidfd", "children.reaping"}}
-# The faces of the house for programs, and what they may import. Of ours only the command uses one, the core.
+# The faces of the house for programs, and what they may import. In the house only the command uses one, the core.
 FACES = {"core": {*GROUND, "engine", "actions"}, "testing": {*GROUND, "engine", "actions"}}
 # Old names of modules that have moved: two lines, for programs.
 SHIMS = {
@@ -44,7 +44,7 @@ SHIMS = {
     "flagman.sd_notify": "flagman.systemd.notify",
 }
 
-# They import modules whose names they look up or are given.
+# These modules import other modules by a name that they look up or are given.
 BY_NAME = {
     "flagman",
     "flagman.actions",
@@ -61,12 +61,12 @@ MOST_FILES_ON_TOP = 10
 
 
 def room_of(module: str) -> str:
-    """Give the room in which a module is; that of the package itself has no name."""
+    """Return the room of a module, which is empty for the package itself."""
     return module.split(".")[1] if "." in module else ""
 
 
 def allowed(room: str) -> set[str]:
-    """Tell which rooms a room may import beside itself."""
+    """Return the rooms that a room may import besides itself."""
     below: set[str] = set()
     for floor in FLOORS:
         if room in floor:
@@ -76,19 +76,19 @@ def allowed(room: str) -> set[str]:
 
 
 def without_shims() -> dict[str, set[str]]:
-    """Give who imports whom in the house itself: the package's own names and the old ones lead anywhere."""
+    """Return the imports within the house, without the package's own names and the old names, which lead anywhere."""
     return {name: targets for name, targets in graph().items() if name not in {"flagman", *SHIMS}}
 
 
 def test_every_module_is_in_a_room() -> None:
-    """So a new folder has to find its floor."""
+    """Every module is in a room with a floor, so a new folder needs a place in the plan."""
     rooms = {room_of(name) for name in without_shims()}
     assert rooms == set().union(*FLOORS) | set(FACES)
     assert len(list(PACKAGE.glob("*.py"))) <= MOST_FILES_ON_TOP
 
 
 def test_a_room_imports_only_what_stands_below_it() -> None:
-    """Never a room beside it or above it, also not for type checkers alone, nor within a function."""
+    """A room never imports a room beside it or above it, not even for type checkers or within a function."""
     wrong = {
         f"{name} imports {target}"
         for name, targets in without_shims().items()
@@ -99,19 +99,19 @@ def test_a_room_imports_only_what_stands_below_it() -> None:
 
 
 def test_no_module_imports_what_imports_it() -> None:
-    """Also not for type checkers alone: to read one of a circle is to read them all."""
+    """Imports form no circle, not even for type checkers, because its modules could only be read together."""
     assert circles(graph()) == []
 
 
 def test_circles_are_found() -> None:
-    """Or the test above would say nothing."""
+    """The look for circles finds them, because the test above would prove nothing otherwise."""
     arrows = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set(), "e": {"a", "f"}, "f": {"e"}}
     assert circles(arrows) == [{"a", "b", "c"}, {"e", "f"}]
 
 
 @pytest.mark.parametrize(("name", "home"), SHIMS.items())
 def test_old_names_are_for_programs_alone(name: str, home: str) -> None:
-    """Nothing here imports them, and they only lead to the new ones."""
+    """Old names only lead to the new ones, and no module of the house imports them."""
     arrows = graph()
     assert [other for other, targets in arrows.items() if name in targets] == []
     assert arrows[name] == {home}
@@ -120,13 +120,13 @@ def test_old_names_are_for_programs_alone(name: str, home: str) -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    """It has one job."""
+    """No module is too long, because each has one job."""
     lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules().items()}
     assert {name: number for name, number in lines.items() if number > LONGEST_MODULE} == {}
 
 
 def test_every_module_tells_its_job() -> None:
-    """In one sentence, which stands in its first line."""
+    """The docstring of every module begins with one sentence in its first line."""
     for name, path in modules().items():
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "nothing"
         first = text.splitlines()[0]
@@ -135,7 +135,7 @@ def test_every_module_tells_its_job() -> None:
 
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py")))
 def test_every_room_tells_what_it_may_import(room: str) -> None:
-    """Just what the floors allow."""
+    """The docstring of every room lists exactly what the floors allow it to import."""
     text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8"))) or ""
     told = text.partition("May import:")[2].strip().removesuffix(".").replace("\n", " ")
     assert set(told.split(", ")) == allowed(room)
@@ -151,7 +151,7 @@ def test_the_page_about_the_house_shows_these_floors() -> None:
 
 
 def test_a_daemon_of_another_program_needs_no_engine() -> None:
-    """What is imported for it is no more than its room may import."""
+    """A program that uses only the daemon imports no more than the daemon's room may import."""
     program = "import sys, flagman.daemon.daemon; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, encoding="utf-8", timeout=60
@@ -161,7 +161,7 @@ def test_a_daemon_of_another_program_needs_no_engine() -> None:
 
 
 def test_modules_are_imported_by_name_in_a_few_places_alone() -> None:
-    """An arrow that nobody can read is one that nobody can check: these are the faces, and what looks things up."""
+    """Only the faces and modules that look up names import by name, because such imports cannot be checked."""
     found = set()
     for name, path in modules().items():
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -191,7 +191,7 @@ def test_nothing_forks_during_a_run() -> None:
 
 
 def test_only_the_command_prints() -> None:
-    """And the actions whose work that is."""
+    """Only the command prints, and the actions that exist for printing."""
     found = set()
     for name, path in modules().items():
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -201,7 +201,7 @@ def test_only_the_command_prints() -> None:
     assert found == {"flagman.actions.print"}
 
 
-# What an engine and the other parts of a run are called by the modules that have one.
+# The names by which modules call an engine and the other parts of a run.
 PARTS_OF_A_RUN = re.compile(
     r"(^|[._])(engine|interrupter|shield|flags|signals|poller|loop|roster|bundle|member|manager|dispositions|stop"
     r"|assembly|timetable|status_line|reloader|parts)$"
@@ -219,9 +219,9 @@ def written(tree: ast.AST) -> Iterator[ast.Attribute]:
 
 
 def test_the_parts_of_a_run_have_doors() -> None:
-    """A part is told something by a method: an attribute that is written from outside has a reader that nobody finds.
+    """A part of a run is told something by a method: an attribute that is written from outside is hard to trace.
 
-    Within the engine's own room its parts may know each other.
+    Within the engine's own room its parts may write each other's attributes.
     """
     found = set()
     for name, path in modules().items():

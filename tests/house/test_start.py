@@ -1,4 +1,4 @@
-"""What a plain start imports: each module more is time that every start takes."""
+"""What a plain start imports: each further module takes time at every start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from support.driven import clean_environment, script
 
-# Of flagman, by what is asked for.
+# Modules of flagman, by what the command line asks for.
 PLAIN = {
     "flagman",
     "flagman.__main__",
@@ -56,7 +56,7 @@ PLAIN = {
     "flagman.triggers",
     "flagman.triggers.by_signal",
 }
-# Of Python: what runs a module with -m, and what a start uses.
+# Modules of Python: what runs a module with -m, and what a start uses.
 RUNNER = {"__future__", "importlib", "importlib._bootstrap", "importlib._bootstrap_external"}
 OTHERS = {"errno", "faulthandler", "math", "math.integer", "_math_integer", "select", "signal"}
 COMMANDS = {
@@ -86,7 +86,7 @@ COMMANDS = {
     ids=["print", "exec"],
 )
 def test_a_start_imports_what_it_uses(arguments: tuple[str, ...], ours: set[str], others: set[str]) -> None:
-    """Nothing of a part that it does not use: no HTTP, no TOML, no argparse, no manager that is not there."""
+    """A start imports no module of a part that it does not use: no HTTP, no TOML, no argparse, no absent manager."""
     done = subprocess.run(
         [sys.executable, script("start"), "--usr1", *arguments],
         env=clean_environment(),
