@@ -24,7 +24,7 @@ def _fresh_journal() -> None:
 
 
 def test_run_is_the_only_abstract_method() -> None:
-    """An action needs nothing else."""
+    """An action needs no other method than run."""
 
     class Minimal(Action):
         def run(self) -> None:
@@ -40,7 +40,7 @@ def test_run_is_the_only_abstract_method() -> None:
 
 
 def test_closing_tears_down_once_and_forbids_runs() -> None:
-    """A closed action never runs."""
+    """A closed action is torn down once and never runs again."""
     action = Recorder("a")
     action._close()
     action._close()
@@ -52,7 +52,7 @@ def test_closing_tears_down_once_and_forbids_runs() -> None:
 
 
 def test_the_last_net_warns() -> None:
-    """An action that nobody closed is torn down when it is collected, with a ResourceWarning."""
+    """An action that was not closed is torn down when it is collected, with a ResourceWarning."""
     action = Recorder("a")
     with pytest.warns(ResourceWarning, match="unclosed action"):
         del action
@@ -61,7 +61,7 @@ def test_the_last_net_warns() -> None:
 
 
 def test_the_last_net_holds_when_the_interpreter_ends() -> None:
-    """By then nothing can be imported any more."""
+    """An open action is also torn down at the end of the interpreter, when nothing can be imported any more."""
     program = "import flagman; flagman.create_action_bundles({'usr1': [['print', 'x']]})"
     command = [sys.executable, "-c", program]
     done = subprocess.run(
@@ -72,7 +72,7 @@ def test_the_last_net_holds_when_the_interpreter_ends() -> None:
 
 
 def test_a_failed_set_up_is_never_torn_down() -> None:
-    """What was never opened is not closed, at garbage collection neither."""
+    """After a failed set_up an action is not torn down, not even by garbage collection."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(RuntimeError):
@@ -82,7 +82,7 @@ def test_a_failed_set_up_is_never_torn_down() -> None:
 
 
 def test_an_action_of_the_original_documentation_works_unchanged() -> None:
-    """Subclassing either name, with set_up arguments of its own, closing itself and saying so."""
+    """An action from the original documentation works: either base class, its own set_up arguments, closing itself."""
     from flagman.actions import Action as SameAction  # noqa: PLC0415
 
     assert SameAction is flagman.Action
@@ -108,7 +108,7 @@ def test_an_action_of_the_original_documentation_works_unchanged() -> None:
 
 
 def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
-    """What would have to be done by an engine is a mistake that says so; all else has an answer."""
+    """An action without an engine has default answers, and raises an error for what needs an engine."""
     recorder = Recorder("a")
     host = recorder.engine
     assert (host.turn.flag, host.turn.raises, host.choices, host.turn.choices) == ("", 0, Choices(), Choices())
@@ -133,7 +133,7 @@ def test_an_action_without_an_engine_can_ask_for_all_that_it_may() -> None:
 
 
 def test_an_engine_has_an_answer_of_its_own_to_all_that_an_action_may_ask() -> None:
-    """None is left to what stands for a missing one."""
+    """An engine itself has all that an action may ask of it, and nothing falls back to the stand-in."""
     asked = {name for name in {**vars(Host), **vars(Host())} if not name.startswith("_")}
     with flagman.Engine() as engine:
         known = vars(flagman.Engine).keys() | vars(Doors).keys() | vars(engine).keys()
@@ -141,7 +141,7 @@ def test_an_engine_has_an_answer_of_its_own_to_all_that_an_action_may_ask() -> N
 
 
 def test_actions_without_an_engine_share_nothing() -> None:
-    """What one does to its own is not seen by another."""
+    """Actions without an engine do not share the state of their stand-ins."""
     one, other = Recorder("a"), Recorder("b")
     one.engine.turn.failures += 1
     one.engine.offer("dance", list)

@@ -1,4 +1,4 @@
-"""The order inside a bundle, and who leaves it."""
+"""The order inside a bundle, and the actions that leave it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="members")
 def _members() -> Iterator[list[Member]]:
-    """Give some actions, and close them in the end."""
+    """Yield some actions, and close them in the end."""
     members = [member(str(number)) for number in range(3)]
     yield members
     for each in members:
@@ -28,7 +28,7 @@ def _members() -> Iterator[list[Member]]:
 
 
 def member(name: str) -> Member:
-    """Set an action up by hand."""
+    """Return a member with an action that is set up."""
     return Member(Recorder(name), name, Choices())
 
 
@@ -37,7 +37,7 @@ VERDICTS = st.lists(st.sampled_from(["stays", "gone", "skip"]), max_size=30)
 
 @given(VERDICTS)
 def test_actions_run_in_order_and_those_that_leave_are_gone(verdicts: list[Verdict]) -> None:
-    """Each action runs once, in order, up to one that ends the turn; the next run is without those that left."""
+    """Each action runs once, in order, until one ends the turn, and actions that have left do not run again."""
     bundle = Bundle()
     members = [member(str(number)) for number in range(len(verdicts))]
     for each in members:
@@ -62,7 +62,7 @@ def test_actions_run_in_order_and_those_that_leave_are_gone(verdicts: list[Verdi
 
 
 def test_the_stop_flag_ends_the_turn(members: list[Member]) -> None:
-    """No new action starts once a stop is asked for: all that is asked before each."""
+    """The bundle asks for a stop before each action, and starts none after that."""
     bundle = Bundle()
     for each in members:
         bundle.add(each)
@@ -78,7 +78,7 @@ def test_the_stop_flag_ends_the_turn(members: list[Member]) -> None:
 
 
 def test_an_action_added_during_a_run_waits_for_the_next(members: list[Member]) -> None:
-    """A run is over the actions that there were when it began."""
+    """A run covers the actions of the moment when it began."""
     bundle = Bundle()
     first, second, _ = members
     bundle.add(first)

@@ -1,4 +1,4 @@
-"""What is wrong with a class of actions, told when it is loaded."""
+"""Defects of a class of actions, found when it is loaded."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 
 class Sound(Action):
-    """Nothing is wrong with it."""
+    """Has no defect."""
 
     def run(self) -> None:
         """Do nothing."""
 
 
 class Async(Sound):
-    """Waits for somebody who awaits it."""
+    """Has an async run, which is never awaited."""
 
     async def run(self) -> None:  # type: ignore[override]
         """Do nothing."""
 
 
 class AsyncSetUp(Sound):
-    """Is never set up."""
+    """Has an async set_up, which is never awaited."""
 
     async def set_up(self) -> None:  # type: ignore[override]
         """Do nothing."""
 
 
 class AsyncCheck(Sound):
-    """Never looks at its arguments."""
+    """Has an async check_arguments, which is never awaited."""
 
     @classmethod
     async def check_arguments(cls) -> None:  # type: ignore[override]
@@ -51,7 +51,7 @@ class AsyncCheck(Sound):
 
 
 class Yields(Sound):
-    """Waits for somebody who iterates."""
+    """Has a tear_down that is a generator, which is never iterated."""
 
     def tear_down(self) -> Iterator[None]:  # type: ignore[override]
         """Do nothing."""
@@ -59,7 +59,7 @@ class Yields(Sound):
 
 
 class YieldsAsync(Sound):
-    """Waits for both."""
+    """Has a run that is an async generator."""
 
     async def run(self) -> AsyncIterator[None]:  # type: ignore[override]
         """Do nothing."""
@@ -67,7 +67,7 @@ class YieldsAsync(Sound):
 
 
 class Abstract(Action):
-    """Does not define what it does."""
+    """Does not define run."""
 
 
 class Patience(Sound):
@@ -77,7 +77,7 @@ class Patience(Sound):
 
 
 class Patient(Sound):
-    """Has a timeout that is none."""
+    """Has a timeout of 0, which would leave no time."""
 
     default_timeout = 0
 
@@ -97,7 +97,7 @@ DEFECTS = [
 
 @pytest.mark.parametrize(("action", "said"), DEFECTS)
 def test_what_cannot_work(action: type[Action], said: str) -> None:
-    """The engine of a program refuses it, too, before it does anything with it."""
+    """An engine refuses a class with a defect before it uses the class."""
     assert defect_of(action).startswith(said)
     with Engine() as engine:
         with pytest.raises(SetUpError, match=r"^the action .* is broken: ") as error:
@@ -107,7 +107,7 @@ def test_what_cannot_work(action: type[Action], said: str) -> None:
 
 
 def synchronous(function: Callable[..., Any]) -> Callable[..., None]:
-    """Make something that can be called."""
+    """Make a synchronous function of an async one."""
 
     @functools.wraps(function)
     def run(*arguments: object) -> None:
@@ -117,7 +117,7 @@ def synchronous(function: Callable[..., Any]) -> Callable[..., None]:
 
 
 class Wrapped(Sound):
-    """Runs what is asynchronous."""
+    """Has an async run that a decorator makes synchronous."""
 
     @synchronous
     async def run(self) -> None:
@@ -125,7 +125,7 @@ class Wrapped(Sound):
 
 
 class Runs(Sound):
-    """Runs what is asynchronous in another way."""
+    """Runs its async run in a way of its own."""
 
     def _run(self) -> None:
         vars(self)["result"] = self.run()
@@ -136,17 +136,17 @@ class Runs(Sound):
 
 
 class RunsOwn(Runs):
-    """Is run by its base."""
+    """Leaves its async run to its base."""
 
     async def run(self) -> None:  # type: ignore[override]
         """Do nothing."""
 
 
 class OnInstances:
-    """A descriptor that a class has not."""
+    """A descriptor that raises AttributeError for the class."""
 
     def __get__(self, instance: object, _: object = None) -> Callable[[], None]:
-        """Give a function, or none."""
+        """Return a function for an instance."""
         if instance is None:
             raise AttributeError
         return lambda: None
@@ -160,7 +160,7 @@ class Odd(Sound):
 
 @pytest.mark.parametrize("action", [Sound, Wrapped, RunsOwn, Odd])
 def test_what_can_work(action: type[Action]) -> None:
-    """Nobody is suspected."""
+    """A class that works is not refused."""
     assert defect_of(action) == ""
     with Engine() as engine:
         engine.set_up("usr1", action)
@@ -177,7 +177,7 @@ MISSPELT = {
 
 @pytest.mark.parametrize("method", MISSPELT)
 def test_a_method_that_nothing_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    """It was meant to be another one."""
+    """A method that nothing calls is refused, with the name that was probably meant."""
     assert defect_of(written(tmp_path, monkeypatch, method)) == f"nothing calls {MISSPELT[method]}"
 
 
@@ -201,14 +201,14 @@ def test_a_method_that_nothing_calls(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_method_that_something_may_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, before: str, after: str
 ) -> None:
-    """Wherever in the module it is mentioned: a plugin that works is not refused."""
+    """A method that is mentioned anywhere in the module is accepted, so that no working plugin is refused."""
     if "run2" in method:
         method = method.replace("self.run2()", "pass") + "\n    def run2(self): Odd.setup(self)"
     assert defect_of(written(tmp_path, monkeypatch, method, f"{before}\n{after}")) == ""
 
 
-def test_a_method_of_somebody_elses_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their code may call it."""
+def test_a_method_of_a_foreign_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method of a foreign base class is accepted, because the code of that class may call it."""
     (tmp_path / "third.py").write_text(
         "class Third:\n    def begin(self): self.setup()\n    def setup(self): pass\n", encoding="utf-8"
     )
@@ -232,19 +232,19 @@ def written(
 
 
 class Late(Sound):
-    """Is async in a way that no class shows."""
+    """Returns a coroutine from a plain function, which the class does not show."""
 
     async def _later(self) -> None:
         """Do nothing."""
 
     def run(self) -> None:
-        """Forget to wait."""
+        """Return the coroutine without awaiting it."""
         return self._later()  # type: ignore[return-value]
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_a_run_that_returns_a_coroutine() -> None:
-    """It has failed, since nothing has run."""
+    """A run that returns a coroutine has failed, because its code has not run."""
     late = Late()
     with pytest.raises(ActionFailed, match=r"run\(\) has returned an awaitable"):
         late._run()
@@ -260,8 +260,8 @@ def test_a_run_that_returns_a_coroutine() -> None:
     ],
 )
 @pytest.mark.parametrize("way", ["--check", "", "-d"])
-def test_the_command_says_it(tmp_path: Path, body: str, said: str, way: str) -> None:
-    """In one line, before anything is set up."""
+def test_the_command_reports_a_defect(tmp_path: Path, body: str, said: str, way: str) -> None:
+    """The command reports a defect in one line before any action is set up."""
     text = f"from flagman import Action\nclass Odd(Action):\n{textwrap.indent(body, '    ')}\n"
     (tmp_path / "odd.py").write_text(text, encoding="utf-8")
     done = run(*filter(None, [way]), "--usr1", "odd:Odd", PYTHONPATH=str(tmp_path), NOTIFY_SOCKET="")
@@ -270,8 +270,8 @@ def test_the_command_says_it(tmp_path: Path, body: str, said: str, way: str) -> 
     assert done.stderr.count("\n") == 1
 
 
-def test_the_list_says_it(tmp_path: Path) -> None:
-    """Beside the name."""
+def test_the_list_shows_a_defect(tmp_path: Path) -> None:
+    """The option --list shows a defect next to the name."""
     text = "from flagman import Action\nclass Odd(Action):\n    async def run(self): pass\n"
     (tmp_path / "odd.py").write_text(text, encoding="utf-8")
     information = tmp_path / "odd-1.dist-info"

@@ -28,7 +28,7 @@ def _no_journal() -> None:
 
 @pytest.fixture(name="pipe")
 def _pipe() -> Iterator[tuple[int, int]]:
-    """Make a pipe: the descriptor to read from, and that to write to."""
+    """Yield the reading and the writing end of a pipe."""
     ends = os.pipe()
     yield ends
     for end in ends:
@@ -36,14 +36,14 @@ def _pipe() -> Iterator[tuple[int, int]]:
 
 
 def find(name: str) -> type[Action]:
-    """Find the one action that has a name here."""
+    """Return the action of this name: there is one."""
     if name == "record":
         return Recorder
     raise UsageError(f"unknown action {name!r}")
 
 
 def test_an_action_can_be_named() -> None:
-    """If the engine was told how to find one; the name is what its commands are told."""
+    """Actions can be given by name if the engine has a function to find them, and keep that name."""
     with Engine(find=find) as engine:
         engine.set_up("usr1", "record", "a")
         engine.set_up("usr1", "record", "b", name="scribe")
@@ -55,7 +55,7 @@ def test_an_action_can_be_named() -> None:
 
 
 def test_several_observers_see_each_turn() -> None:
-    """In the order in which they came."""
+    """Several observers see each turn, in the order in which they were added."""
     seen: list[str] = []
     with Engine() as engine:
         for name in ("a", "b"):
@@ -68,7 +68,7 @@ def test_several_observers_see_each_turn() -> None:
 
 
 def test_a_flag_with_a_meaning_of_its_own() -> None:
-    """It is no flag that nothing is bound to; actions that it has come first."""
+    """A flag with a meaning of its own is not unmapped, but actions bound to it take precedence."""
     seen: list[str] = []
     with Engine(unmapped=lambda flag: seen.append(f"unmapped {flag}")) as engine:
         engine.on_flag("reload", lambda: seen.append("reload"))
@@ -85,7 +85,7 @@ def test_a_flag_with_a_meaning_of_its_own() -> None:
 
 
 def test_choices_are_followed() -> None:
-    """By actions that are set up later; those that are there keep theirs."""
+    """New choices hold for actions that are set up later, and existing actions keep theirs."""
     with Engine(timeout=5, output="null") as engine:
         engine.set_up("usr1", Recorder, "a")
         engine.follow(Choices(timeout=7))
@@ -95,7 +95,7 @@ def test_choices_are_followed() -> None:
 
 
 def test_an_action_sees_its_own_choices() -> None:
-    """In its turn, which is the next action's turn, too, with the choices of that."""
+    """Each action of a turn sees its own choices there."""
     seen: list[str] = []
 
     class Look(Action):
@@ -112,7 +112,7 @@ def test_an_action_sees_its_own_choices() -> None:
 
 
 def test_an_action_asks_the_program_around_it() -> None:
-    """For what that offers, and learns in set_up whether it does."""
+    """An action can ask the program for what it offers, and checks in set_up whether it is offered."""
 
     class Restart(Action):
         def set_up(self, name: str) -> None:
@@ -133,7 +133,7 @@ def test_an_action_asks_the_program_around_it() -> None:
 
 
 def test_descriptors_come_and_go_while_it_runs(pipe: tuple[int, int]) -> None:
-    """What is readable is told once a turn of the loop, until it has been read or the descriptor is detached."""
+    """A readable descriptor calls its code once a turn of the loop, until it has been read or is detached."""
     reader, writer = pipe
     attachments: list[Attachment] = []
 
@@ -158,7 +158,7 @@ def test_descriptors_come_and_go_while_it_runs(pipe: tuple[int, int]) -> None:
 
 
 def test_a_descriptor_that_can_be_written_to(pipe: tuple[int, int]) -> None:
-    """The events that end the wait can be changed."""
+    """The events that a descriptor waits for can be changed."""
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "x")
 
@@ -175,12 +175,12 @@ def test_a_descriptor_that_can_be_written_to(pipe: tuple[int, int]) -> None:
 
 
 def fail(_: int) -> None:
-    """Fail, as code of a plugin may."""
+    """Raise an error, as code of a plugin may."""
     raise RuntimeError("not today")
 
 
 def close_early(descriptor: int) -> Callable[[Engine], object]:
-    """Return what attaches a copy of a descriptor and closes it without detaching it."""
+    """Return a function that attaches a copy of a descriptor and closes it without detaching it."""
 
     def attach(engine: Engine) -> None:
         copy = os.dup(descriptor)
@@ -192,7 +192,7 @@ def close_early(descriptor: int) -> Callable[[Engine], object]:
 
 @pytest.mark.parametrize("how", ["fails", "is closed"])
 def test_no_descriptor_makes_the_loop_spin(how: str, pipe: tuple[int, int], caplog: pytest.LogCaptureFixture) -> None:
-    """One whose code fails, or that was closed too early, is logged and detached."""
+    """A descriptor is logged and detached if its code fails, or if it was closed too early."""
     waits: list[object] = []
     os.write(pipe[1], b"never read")
     with Engine() as engine:
@@ -215,7 +215,7 @@ def test_no_descriptor_makes_the_loop_spin(how: str, pipe: tuple[int, int], capl
 
 
 def test_a_new_file_under_an_old_number(pipe: tuple[int, int]) -> None:
-    """What was ready before belongs to the file that had the number then."""
+    """An event of a closed descriptor is not reported to a new file with its number."""
     reader, writer = pipe
     os.write(writer, b"x")
     other, end = os.pipe()
@@ -245,7 +245,7 @@ def test_a_new_file_under_an_old_number(pipe: tuple[int, int]) -> None:
 
 
 def test_what_is_called_after_a_run() -> None:
-    """By each trigger of the flag, until it ends that."""
+    """Several functions may be called after the runs of a flag, each until it is cancelled."""
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "x")
         ends = [engine.after_runs("usr1", lambda name=name: JOURNAL.append(name)) for name in "ab"]  # type: ignore[misc]
@@ -258,7 +258,7 @@ def test_what_is_called_after_a_run() -> None:
 
 
 def test_an_engine_knows_whether_it_stops() -> None:
-    """So a long run of an action can end early."""
+    """An engine knows whether a stop was asked for, so that a long run can end early."""
     with Engine() as engine:
         answers = [engine.stopping]
         engine.stop()

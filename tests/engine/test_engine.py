@@ -42,19 +42,19 @@ PIPE = os.pipe()
 
 @pytest.fixture(autouse=True)
 def _fresh_journal() -> Iterator[None]:
-    """Each test has its own journal."""
+    """Begin each test with an empty journal."""
     JOURNAL.clear()
     yield
     Recorder.during_run = None
 
 
 def during_run(code: Callable[[str], object]) -> None:
-    """Let every recorder call this in its runs."""
+    """Make every recorder call this in its runs."""
     recorder.Recorder.during_run = staticmethod(code)
 
 
 def test_a_whole_life() -> None:
-    """Set up in order, run in order, torn down in reverse, once each."""
+    """Actions are set up in order, run in order, and torn down in reverse, once each."""
     with Engine() as engine:
         for name in ("a", "b", "c"):
             engine.set_up("usr1", Recorder, name)
@@ -83,18 +83,18 @@ SCRIPTS = st.lists(st.lists(st.sampled_from(["usr1", "usr2"]), max_size=3), min_
 
 @given(SCRIPTS)
 def test_overlap_ignore_forgets_only_the_running_bundles_own_flag(raised_in_runs: list[list[str]]) -> None:
-    """What is raised while its own bundle runs is ignored; any other flag is served later."""
+    """With overlap "ignore" a flag raised while its own bundle runs is ignored, and any other is served later."""
     assert replay("ignore", raised_in_runs) == expected_runs(raised_in_runs, ignore_own=True)
 
 
 @given(SCRIPTS)
 def test_overlap_rerun_loses_no_edge(raised_in_runs: list[list[str]]) -> None:
-    """After the last raise of a flag a run of its bundle begins, and n raises before a run give exactly one."""
+    """With "rerun" a run begins after the last raise of a flag, and n raises before a run give exactly one."""
     assert replay("rerun", raised_in_runs) == expected_runs(raised_in_runs, ignore_own=False)
 
 
 def expected_runs(raised_in_runs: list[list[str]], *, ignore_own: bool) -> list[str]:
-    """Tell in the simplest possible way which bundles run when the nth run raises the nth list of flags."""
+    """Return in the simplest possible way which bundles run if the nth run raises the nth list of flags."""
     runs: list[str] = []
     pending = ["usr1"]
     while pending:
@@ -128,7 +128,7 @@ def replay(overlap: str, raised_in_runs: list[list[str]]) -> list[str]:
 
 @pytest.mark.parametrize("action", [Once, OnceWithoutClosing])
 def test_an_action_that_closes_is_removed_at_once(action: type[Recorder], caplog: pytest.LogCaptureFixture) -> None:
-    """It is torn down once, with the documented warning, and the others go on."""
+    """An action that closes itself is torn down once, with the documented warning, and the others go on."""
     with Engine() as engine:
         engine.set_up("usr1", action, "once")
         engine.set_up("usr1", Recorder, "always")
@@ -150,7 +150,7 @@ def test_an_action_that_closes_is_removed_at_once(action: type[Recorder], caplog
 
 
 def test_an_action_that_closed_silently_is_removed_at_its_next_turn() -> None:
-    """It stays for one more turn, in which it does not run."""
+    """An action that closes without an exception stays for one more turn, in which it does not run."""
     with Engine() as engine:
         engine.set_up("usr1", Silent, "silent")
         engine.raise_flag("usr1")
@@ -162,7 +162,7 @@ def test_an_action_that_closed_silently_is_removed_at_its_next_turn() -> None:
 
 
 def test_a_failing_action_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    """The failure is logged with its traceback; the action stays and the bundle goes on."""
+    """A failure is logged with its traceback, the action stays, and the bundle goes on."""
     with Engine() as engine:
         engine.set_up("usr1", Failing, "bad")
         engine.set_up("usr1", Recorder, "good")
@@ -177,7 +177,7 @@ def test_a_failing_action_does_not_stop_the_others(caplog: pytest.LogCaptureFixt
 
 
 def test_on_error_close_removes_the_action() -> None:
-    """It is torn down, and the others go on."""
+    """With on_error "close" a failed action is torn down, and the others go on."""
     with Engine(on_error="close") as engine:
         engine.set_up("usr1", Failing, "bad")
         engine.raise_flag("usr1")
@@ -186,7 +186,7 @@ def test_on_error_close_removes_the_action() -> None:
 
 
 def test_on_error_exit_ends_the_run_at_once() -> None:
-    """No further action starts."""
+    """With on_error "exit" no further action starts after a failure."""
     with Engine(on_error="exit") as engine:
         engine.set_up("usr1", Failing, "bad")
         engine.set_up("usr1", Recorder, "good")
@@ -196,7 +196,7 @@ def test_on_error_exit_ends_the_run_at_once() -> None:
 
 
 def test_a_failing_set_up_is_never_torn_down() -> None:
-    """The others are, and the error says what happened in one line."""
+    """A failed set_up is reported in one line; its action is not torn down, but the others are."""
     with pytest.raises(SetUpError, match=r"FailingSetUp failed: RuntimeError: no set-up today"), Engine() as engine:
         engine.set_up("usr1", Recorder, "good")
         engine.set_up("usr1", FailingSetUp, "bad")
@@ -205,7 +205,7 @@ def test_a_failing_set_up_is_never_torn_down() -> None:
 
 
 def test_a_failing_tear_down_skips_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """All are torn down, each failure is logged, and the end says that something failed."""
+    """All actions are torn down, each failure is logged, and an error at the end reports that one has failed."""
     with pytest.raises(TearDownError), Engine() as engine:
         engine.set_up("usr1", Recorder, "first")
         engine.set_up("usr1", FailingTearDown, "second")
@@ -215,20 +215,20 @@ def test_a_failing_tear_down_skips_no_other(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_an_exception_under_way_is_not_replaced_by_a_failing_tear_down() -> None:
-    """The cause is more telling than its consequence."""
+    """A failing tear_down does not replace an exception in progress, because the cause tells more."""
     with pytest.raises(ZeroDivisionError), Engine() as engine:
         engine.set_up("usr1", FailingTearDown, "bad")
         raise ZeroDivisionError
 
 
 def test_an_engine_without_actions_has_nothing_to_wait_for() -> None:
-    """It returns at once."""
+    """An engine without actions returns at once."""
     with Engine() as engine:
         assert engine.run() is Outcome.EMPTY
 
 
 def test_a_flag_without_actions_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """The engine goes on."""
+    """A flag without actions is logged as a warning, and the engine goes on."""
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "a")
         during_run(lambda _: engine.stop())
@@ -241,7 +241,7 @@ def test_a_flag_without_actions_is_a_warning(caplog: pytest.LogCaptureFixture) -
 
 
 def test_what_a_stop_leaves_unserved_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A pending flag does not vanish without a word."""
+    """A flag that is still pending at a stop is logged."""
     caplog.set_level(logging.INFO)
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "a")
@@ -253,7 +253,7 @@ def test_what_a_stop_leaves_unserved_is_logged(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_signal_runs_its_bundle_and_handlers_are_put_back() -> None:
-    """Only signals whose flags have actions are handled, and only while the engine is open."""
+    """Only signals of flags with actions are handled, and only while the engine is open."""
     before = signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGUSR2)
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "a")
@@ -268,7 +268,7 @@ def test_a_signal_runs_its_bundle_and_handlers_are_put_back() -> None:
 
 
 def test_two_engines_share_nothing() -> None:
-    """One can even run inside an action of the other."""
+    """Two engines share nothing: one can run even inside an action of the other."""
     with Engine() as outer, Engine() as inner:
         outer.set_up("usr1", Recorder, "outer")
         inner.set_up("usr1", Recorder, "inner")
@@ -297,7 +297,7 @@ def run_until_signalled(engine: Engine, signum: signal.Signals) -> None:
 
 
 def test_two_armed_engines_wake_each_for_itself() -> None:
-    """There is one wake-up descriptor in a process: it belongs to the engine that waits."""
+    """The one wake-up descriptor of a process belongs to the engine that waits."""
     with Engine() as first, Engine() as second:
         first.set_up("usr1", Recorder, "first")
         second.set_up("usr2", Recorder, "second")
@@ -310,7 +310,7 @@ def test_two_armed_engines_wake_each_for_itself() -> None:
 
 
 def test_a_tear_down_that_raises_anything_skips_nothing() -> None:
-    """Handlers are put back too; the exception comes after the last tear-down."""
+    """If a tear_down raises any exception, the others still run and handlers are put back before it comes out."""
 
     class Leaving(Recorder):
         def tear_down(self) -> None:
@@ -337,7 +337,7 @@ def test_a_failure_of_an_earlier_run_is_forgotten() -> None:
 
 
 def test_another_thread_can_raise_a_flag() -> None:
-    """It wakes the loop out of its wait."""
+    """Another thread that raises a flag ends the wait of the loop."""
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "a")
         during_run(lambda _: engine.stop())
@@ -349,7 +349,7 @@ def test_another_thread_can_raise_a_flag() -> None:
 
 
 def test_a_mapped_signal_is_served_though_it_was_blocked_and_ignored() -> None:
-    """Both are put back in the end."""
+    """An armed signal that was blocked and ignored is served, and both states are put back in the end."""
     old = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     try:
@@ -368,7 +368,7 @@ def test_a_mapped_signal_is_served_though_it_was_blocked_and_ignored() -> None:
 
 
 def test_an_exception_of_a_foreign_handler_ends_the_run_and_tears_down() -> None:
-    """A program that embeds the engine may keep its own way of stopping, such as sys.exit() in a handler."""
+    """A program may keep its own way of stopping, such as sys.exit() in a handler."""
 
     def leave(*_: object) -> None:
         raise SystemExit(3)
@@ -386,7 +386,7 @@ def test_an_exception_of_a_foreign_handler_ends_the_run_and_tears_down() -> None
 
 
 def test_ten_thousand_actions_can_leave_in_one_run() -> None:
-    """Each runs once and is torn down once."""
+    """Each of many actions that leave in one run runs once and is torn down once."""
     with Engine() as engine:
         for number in range(10_000):
             engine.set_up("usr1", Once, str(number))
@@ -411,7 +411,7 @@ class Skip(Recorder):
 
 
 def test_skip_rest_leaves_out_what_follows_this_time_only() -> None:
-    """The action stays, and so do those after it."""
+    """SkipRest skips the rest of the bundle in this turn only."""
     with Engine() as engine:
         engine.set_up("usr1", Recorder, "a")
         engine.set_up("usr1", Skip, "skip")
@@ -427,7 +427,7 @@ def test_skip_rest_leaves_out_what_follows_this_time_only() -> None:
 
 
 def play(engine: Engine, *flags: str) -> Outcome | None:
-    """Lower flags one after the other."""
+    """Lower flags one after the other, and return the last outcome."""
     outcome = None
     for flag in flags:
         engine.follow(engine.choices, once=True)
@@ -438,8 +438,8 @@ def play(engine: Engine, *flags: str) -> Outcome | None:
     return outcome
 
 
-def test_so_many_failures_in_a_row_end_the_engine(caplog: pytest.LogCaptureFixture) -> None:
-    """A success in between starts the count again."""
+def test_max_failures_in_a_row_end_the_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """The engine ends after max_failures failures in a row, and a success starts the count again."""
     with Engine(max_failures=3) as engine:
         engine.set_up("usr1", Recorder, "other")
         engine.set_up("usr1", Recorder, "a")
@@ -467,7 +467,7 @@ HANGS: dict[str, Callable[[], object]] = {
 def test_a_run_beyond_its_timeout_is_interrupted_and_has_failed(
     hang: Callable[[], object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In a system call or not; the engine goes on with the next action."""
+    """A timeout interrupts a run in a system call or in Python code, and the engine goes on with the next action."""
     with Engine(timeout=0.05, max_failures=1) as engine:
         engine.set_up("usr1", Recorder, "a")
         during_run(lambda _: hang())
@@ -477,7 +477,7 @@ def test_a_run_beyond_its_timeout_is_interrupted_and_has_failed(
 
 
 def test_a_run_within_its_timeout_is_left_alone() -> None:
-    """And no alarm comes later."""
+    """A run within its timeout is left alone, and no alarm comes later."""
     with Engine(timeout=1000) as engine:
         engine.set_up("usr1", Recorder, "a")
         during_run(lambda _: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]))
@@ -488,7 +488,7 @@ def test_a_run_within_its_timeout_is_left_alone() -> None:
 
 
 def test_an_action_may_have_a_timeout_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
-    """Unless the engine says how long."""
+    """An action may have its own timeout, unless the engine has one."""
 
     class Impatient(Recorder):
         default_timeout = 0.02
@@ -507,7 +507,7 @@ def test_an_action_may_have_a_timeout_of_its_own(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_failure_that_explains_itself_has_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    """One line says it all; the traceback is there for who debugs."""
+    """An ActionFailed is logged in one line, without a traceback."""
 
     def fail(_: str) -> None:
         raise ActionFailed("the disk is full")
@@ -522,7 +522,7 @@ def test_a_failure_that_explains_itself_has_no_traceback(caplog: pytest.LogCaptu
 
 
 def test_the_last_flags_run_after_the_stop() -> None:
-    """In the order in which they were raised, and no others."""
+    """After a stop only those last flags run that were raised, in the order of their raises."""
     with Engine(last_flags=["term", "int"]) as engine:
         for flag in ("usr1", "term", "int"):
             engine.set_up(flag, Recorder, flag)
@@ -533,7 +533,7 @@ def test_the_last_flags_run_after_the_stop() -> None:
 
 
 def test_an_action_knows_its_engine_and_its_turn() -> None:
-    """Before it is set up, and under the name that it was asked for by."""
+    """An action knows its engine before set_up, and its turn names it as it was bound."""
 
     class Curious(Recorder):
         def set_up(self, name: str) -> None:
@@ -554,7 +554,7 @@ def test_an_action_knows_its_engine_and_its_turn() -> None:
 
 
 def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture) -> None:
-    """Set up in a run, with a timeout of its own, and with signals that the program has made."""
+    """An action set up during a run gets its own timeout too, even if the program has made the signals."""
 
     class Impatient(Recorder):
         default_timeout = 0.02
@@ -574,13 +574,13 @@ def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture
 
 
 def test_a_fork_in_a_scheduled_call_makes_no_second_engine() -> None:
-    """The child ends where it comes back."""
+    """A fork in a scheduled call makes no second engine: the child ends when it returns to the engine."""
     done = run(command=words(engines.forks))
     assert (done.returncode, done.stdout) == (0, "init\n1\ncleanup\n")
 
 
 def test_a_failure_after_the_stop_was_asked_for_does_not_count() -> None:
-    """A command that is told to stop with the daemon ends with a status, too."""
+    """A failure after a stop was asked for does not count, because a stopped command ends with a status too."""
     with Engine(on_error="exit", max_failures=1) as engine:
         engine.set_up("usr1", Failing, "a")
         during_run(lambda _: engine.stop())
@@ -589,7 +589,7 @@ def test_a_failure_after_the_stop_was_asked_for_does_not_count() -> None:
 
 
 def test_a_stop_that_comes_again_does_not_cut_the_last_bundles_off() -> None:
-    """Only somebody who insists does."""
+    """A repeated stop does not cut the last bundles off, but an interruption does."""
     with Engine(last_flags=["term"]) as engine:
         for name in ("a", "b", "c"):
             engine.set_up("term", Recorder, name)
@@ -602,7 +602,7 @@ def test_a_stop_that_comes_again_does_not_cut_the_last_bundles_off() -> None:
 
 @pytest.mark.parametrize(("overlap", "unmapped"), [("rerun", ["usr1"]), ("ignore", [])])
 def test_a_raise_during_the_last_run_of_a_bundle(overlap: Literal["rerun", "ignore"], unmapped: list[str]) -> None:
-    """To run again, there is nobody left: it is answered as any raise without actions."""
+    """A raise during the last run of a bundle is answered as a raise without actions, because no action is left."""
     seen: list[str] = []
     with Engine(overlap=overlap, unmapped=seen.append) as engine:
         engine.set_up("usr1", Once, "a")
@@ -615,13 +615,13 @@ def test_a_raise_during_the_last_run_of_a_bundle(overlap: Literal["rerun", "igno
 
 
 def mixed(engine: Engine) -> None:
-    """Set up two actions that mean different things by a raise during their runs."""
+    """Set up two actions with different policies for a raise during their runs."""
     engine.set_up("usr1", Recorder, "a", choices=Choices(overlap="ignore"))
     engine.set_up("usr1", Recorder, "b", choices=Choices(overlap="rerun"))
 
 
 def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
-    """What comes while it does not run is for it, too."""
+    """A raise that comes while an action with overlap "ignore" does not run is for that action too."""
     left = [True] * 3
     with Engine() as engine:
         mixed(engine)
@@ -648,8 +648,8 @@ def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
         ({"max_failures": 1.5}, "max_failures: 1.5 is not"),
     ],
 )
-def test_a_choice_that_there_is_not(choices: dict[str, Any], message: str) -> None:
-    """It is told where it is made, and not when it first matters."""
+def test_a_wrong_choice(choices: dict[str, Any], message: str) -> None:
+    """A wrong choice is refused when it is made, not when it first matters."""
     with pytest.raises(ValueError, match=message):
         Engine(**choices)
 
@@ -668,7 +668,7 @@ def test_a_choice_that_there_is_not(choices: dict[str, Any], message: str) -> No
     ],
 )
 def test_a_flag_that_nothing_raises(flag: Any, message: str) -> None:  # noqa: ANN401 - of any type
-    """As far as that can be known."""
+    """A flag that cannot be raised is refused, as far as that can be known."""
     with Engine() as engine:
         with pytest.raises(ValueError, match=message):
             engine.set_up(flag, Recorder, "a")
@@ -678,7 +678,7 @@ def test_a_flag_that_nothing_raises(flag: Any, message: str) -> None:  # noqa: A
 
 
 def test_an_engine_that_has_been_closed() -> None:
-    """It says so; what other threads may still do to it has no effect."""
+    """A closed engine refuses to work, and what other threads may still call has no effect."""
     engine = Engine()
     engine.set_up("usr1", Recorder, "a")
     engine.close()
@@ -693,7 +693,7 @@ def test_an_engine_that_has_been_closed() -> None:
 
 
 def test_an_engine_that_runs() -> None:
-    """It cannot be closed or run again, neither by an action nor by another thread."""
+    """A running engine cannot be closed or run again by an action or by another thread."""
     seen: list[str] = []
     with Engine(contained=()) as engine:
 
@@ -713,12 +713,12 @@ def test_an_engine_that_runs() -> None:
 
 
 class Fickle(Recorder):
-    """Does in each run what its class says next: fails, works, or goes."""
+    """Does in each run the next step of its plan: fails, works, or closes."""
 
     plan: ClassVar[list[str]] = []
 
     def run(self) -> None:
-        """Do it."""
+        """Take the next step."""
         todo = Fickle.plan.pop(0)
         if todo == "fail":
             raise ActionFailed("as planned")
@@ -733,7 +733,7 @@ class Fickle(Recorder):
 
 @given(st.lists(st.sampled_from(["fail", "work", "be interrupted", "skip"]), max_size=6))
 def test_the_failures_of_a_turn_are_its_own(plan: list[str]) -> None:
-    """What has failed before and does not fail now is no failure, however the run ends."""
+    """A failure counts only in the turn in which it happens, however later runs end."""
     todo = [*plan, "close"]
     seen = []
     with Engine(contained=(ActionFailed, ActionInterrupted)) as engine:
@@ -746,7 +746,7 @@ def test_the_failures_of_a_turn_are_its_own(plan: list[str]) -> None:
 
 
 def test_a_gate_that_said_no_is_asked_again() -> None:
-    """A raise during a turn that was cut short is one for the whole bundle."""
+    """A raise during a turn that an action cut short is one for the whole bundle."""
     with Engine() as engine:
         engine.set_up("usr1", Skip, "gate", choices=Choices(overlap="ignore"))
         engine.set_up("usr1", Recorder, "b", choices=Choices(overlap="rerun"))

@@ -20,7 +20,7 @@ RAISES = st.lists(st.sampled_from(["hup", "usr1", "usr2", "every-5m", "stop"]))
 
 @given(RAISES)
 def test_first_raise_keeps_its_place_and_repeats_are_counted(raises: list[str]) -> None:
-    """However often flags are raised, each comes out once, in the order of first raises, with its count."""
+    """Each raised flag comes out once, in the order of first raises, with the number of its raises."""
     flags = Flags()
     for flag in raises:
         flags.add(flag)
@@ -31,7 +31,7 @@ def test_first_raise_keeps_its_place_and_repeats_are_counted(raises: list[str]) 
 
 @given(RAISES, st.sampled_from(["hup", "usr1"]))
 def test_discard_forgets_one_flag_and_tells_its_count(raises: list[str], discarded: str) -> None:
-    """Discarding leaves all others in their order."""
+    """Discarding a flag returns its count and leaves all others in their order."""
     flags = Flags()
     for flag in raises:
         flags.add(flag)
@@ -44,7 +44,7 @@ def test_discard_forgets_one_flag_and_tells_its_count(raises: list[str], discard
 
 @given(st.lists(st.tuples(st.sampled_from(["usr1", "usr2"]), st.floats(0, 10)), min_size=1), st.integers(0, 50))
 def test_the_first_and_the_last_moment_of_a_flag_are_kept(raises: list[tuple[str, float]], cut: int) -> None:
-    """Also if some of its raises were taken out meanwhile, and are joined to it again."""
+    """The first and the last moment of a flag are kept, even if some raises were taken out and are joined again."""
     moments = iter(sorted(moment for _, moment in raises))
     flags = Flags(lambda: next(moments))
     before: dict[str, Raises] = {}
@@ -61,6 +61,6 @@ def test_the_first_and_the_last_moment_of_a_flag_are_kept(raises: list[tuple[str
 
 
 def test_pop_of_nothing_is_an_error() -> None:
-    """There is no flag to invent."""
+    """Taking a flag when none is raised is a KeyError."""
     with pytest.raises(KeyError):
         Flags().pop()

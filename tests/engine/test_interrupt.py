@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="handlers")
 def _handlers() -> Iterator[list[tuple[signal.Signals, Handler]]]:
-    """Put back what a test installs with :func:`install`."""
+    """Put back the handlers that a test notes here."""
     old: list[tuple[signal.Signals, Handler]] = []
     yield old
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -39,7 +39,7 @@ def _handlers() -> Iterator[list[tuple[signal.Signals, Handler]]]:
 
 
 def test_call_gives_what_the_code_gives() -> None:
-    """Results and exceptions pass through."""
+    """Results and exceptions of the code pass through."""
     interrupter = Interrupter()
     assert interrupter.call(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
@@ -47,7 +47,7 @@ def test_call_gives_what_the_code_gives() -> None:
 
 
 def test_interrupt_outside_of_a_call_does_nothing() -> None:
-    """There is nothing to end."""
+    """An interruption outside of a call has no effect."""
     interrupter = Interrupter()
     interrupter.interrupt("too early")
     interrupter.call(lambda: None)
@@ -55,7 +55,7 @@ def test_interrupt_outside_of_a_call_does_nothing() -> None:
 
 
 def test_a_call_is_interrupted_once() -> None:
-    """The exception is not raised again in the code that cleans up after it."""
+    """A call is interrupted once: the exception is not raised again in the code that cleans up."""
     interrupter = Interrupter()
     steps: list[str] = []
 
@@ -74,7 +74,7 @@ def test_a_call_is_interrupted_once() -> None:
 def test_the_second_request_interrupts_a_blocked_system_call(
     handlers: list[tuple[signal.Signals, Handler]],
 ) -> None:
-    """The first TERM lets the code go on, the second ends it though it hangs in read(2)."""
+    """The first TERM lets the code go on, and the second ends it even if it hangs in read(2)."""
     flags = Flags()
     interrupter = Interrupter()
     stop = StopRequest(flags, interrupter, 1000)
@@ -102,7 +102,7 @@ def test_the_second_request_interrupts_a_blocked_system_call(
 
 @pytest.mark.parametrize("timeout", [0.0, 0.02])
 def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], timeout: float) -> None:
-    """One TERM is enough, when the action does not end by itself; 0 means at once."""
+    """One TERM is enough if the action does not end within the stop timeout, where 0 means at once."""
     interrupter = Interrupter()
     stop = StopRequest(Flags(), interrupter, timeout)
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
@@ -117,7 +117,7 @@ def test_the_timeout_interrupts(handlers: list[tuple[signal.Signals, Handler]], 
 
 
 def test_each_later_call_has_the_whole_time(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """A tear_down is not cut short because the run before it took long."""
+    """A tear_down has the whole stop timeout, even if the run before it took long."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     interrupter.bound(1000)
@@ -132,7 +132,7 @@ def test_each_later_call_has_the_whole_time(handlers: list[tuple[signal.Signals,
 def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop(
     handlers: list[tuple[signal.Signals, Handler]],
 ) -> None:
-    """Signals that arrive together are handled inside each other; the stop flag is raised all the same."""
+    """A stop signal handled inside the handler of another does not lose the stop flag."""
 
     class Interrupted(Flags):
         again = True
@@ -155,13 +155,13 @@ def test_a_second_request_inside_the_handler_of_the_first_loses_no_stop(
 
 
 def test_an_alarm_without_a_request_means_nothing() -> None:
-    """Anybody may send one."""
+    """An alarm without a request has no effect, because any process may send one."""
     interrupter = Interrupter()
     interrupter.call(interrupter.on_alarm, signal.SIGALRM, None)
 
 
 def test_a_hangup_asks_and_never_insists() -> None:
-    """A closing terminal sends several."""
+    """Hangups ask for a stop but never insist, because a closing terminal sends several."""
     flags = Flags()
     interrupter = Interrupter()
     stop = StopRequest(flags, interrupter, 1000)
@@ -172,7 +172,7 @@ def test_a_hangup_asks_and_never_insists() -> None:
 
 
 def test_a_shield_puts_an_interruption_off() -> None:
-    """Until the code that must not be cut in two asks for it."""
+    """A shield delays an interruption until the code that must not be cut in two asks for it."""
     interrupter = Interrupter()
     steps: list[str] = []
 
@@ -193,7 +193,7 @@ def test_a_shield_puts_an_interruption_off() -> None:
 
 
 def test_an_alarm_does_not_cut_another_handler_off(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """The flag that it was about to raise is raised, and the alarm comes again."""
+    """An alarm during another handler lets that raise its flag, and comes again."""
     raised: list[str] = []
 
     def on_usr1(_signum: int, _frame: object) -> None:
@@ -217,7 +217,7 @@ def test_an_alarm_does_not_cut_another_handler_off(handlers: list[tuple[signal.S
 
 
 def test_a_stop_in_an_inner_call_bounds_the_outer_one(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """As when it comes while an action sets another one up."""
+    """A stop in an inner call, as when an action sets another one up, bounds the outer call too."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
@@ -231,7 +231,7 @@ def test_a_stop_in_an_inner_call_bounds_the_outer_one(handlers: list[tuple[signa
 
 
 def test_a_timeout_is_the_calls_own(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """The next call has none, and no alarm comes for it."""
+    """A timeout belongs to one call: the next call has none, and no alarm comes for it."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     with pytest.raises(ActionTimedOut, match=r"the timeout of 0\.02 seconds"):
@@ -241,8 +241,8 @@ def test_a_timeout_is_the_calls_own(handlers: list[tuple[signal.Signals, Handler
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
-def test_an_alarm_that_somebody_sends_is_none(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """The clock has to say so, too."""
+def test_an_alarm_from_outside_has_no_effect(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """An alarm from outside has no effect, because the clock has to confirm a timeout."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     interrupter.call_within(1000, lambda: os.kill(os.getpid(), signal.SIGALRM))
@@ -267,7 +267,7 @@ def test_the_earlier_of_timeout_and_stop_timeout_counts(  # noqa: PLR0917
     message: str,
     when: str,
 ) -> None:
-    """Whichever begins first."""
+    """The earlier of timeout and stop timeout ends a call, whichever was started first."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
@@ -284,7 +284,7 @@ def test_the_earlier_of_timeout_and_stop_timeout_counts(  # noqa: PLR0917
 
 
 def test_code_is_interrupted_once_for_each_reason(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """Whoever hangs after a timeout is interrupted again by the stop timeout, and by a second TERM."""
+    """Code that hangs after a timeout is interrupted again by the stop timeout, and by a second TERM."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     reasons: list[str] = []
@@ -313,7 +313,7 @@ def test_code_is_interrupted_once_for_each_reason(handlers: list[tuple[signal.Si
 def test_a_call_inside_a_call_leaves_the_outer_one_interruptible(
     handlers: list[tuple[signal.Signals, Handler]],
 ) -> None:
-    """As when an action sets another one up."""
+    """An inner call, as when an action sets another one up, leaves the outer one interruptible."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
@@ -327,7 +327,7 @@ def test_a_call_inside_a_call_leaves_the_outer_one_interruptible(
 
 
 def test_code_in_another_thread_is_left_alone(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """Handlers run in the main thread, which has nothing to do with it."""
+    """Code in another thread is not interrupted, because handlers run in the main thread."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     inside = threading.Event()
@@ -341,13 +341,13 @@ def test_code_in_another_thread_is_left_alone(handlers: list[tuple[signal.Signal
     thread.start()
     inside.wait(60)
     interrupter.interrupt("now")
-    time.sleep(0.01)  # alarms come meanwhile, and mean nothing here
+    time.sleep(0.01)  # alarms come meanwhile, and have no effect here
     outside.set()
     thread.join()
 
 
 def test_the_end_of_the_process_waits_for_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or it would leave the command behind that is being started."""
+    """The end of the process waits until a command is started, because that command would be left behind."""
     ends: list[object] = []
     monkeypatch.setattr(os, "_exit", lambda status: ends.append(("exit", status)))
     monkeypatch.setattr(os, "killpg", lambda group, signum: ends.append(("kill", group, signum)))
@@ -360,7 +360,7 @@ def test_the_end_of_the_process_waits_for_a_start(monkeypatch: pytest.MonkeyPatc
 
 
 def inject(steps: int, code: Callable[[], object], interrupt: Callable[[], object]) -> None:
-    """Run code, with a signal handler that is called when so many instructions of the interrupter have been run."""
+    """Run code, and call a signal handler after this many instructions of the interrupter."""
     left = steps
 
     def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
@@ -386,7 +386,7 @@ def inject(steps: int, code: Callable[[], object], interrupt: Callable[[], objec
 
 @pytest.mark.parametrize("steps", range(1, 120))
 def test_no_interruption_is_lost_around_a_wait(steps: int) -> None:
-    """Whatever instruction it comes at, it ends the wait or is there for the next one, and cleaning up is safe."""
+    """An interruption at any instruction ends this wait or the next one, and cleaning up is safe."""
     interrupter = Interrupter()
     waits: list[str] = []
 
@@ -394,7 +394,7 @@ def test_no_interruption_is_lost_around_a_wait(steps: int) -> None:
         """A poll that would wait for ever."""
 
         def poll(self, _: float | None) -> list[tuple[int, int]]:
-            # What has come before is raised by now: nothing would end this wait.
+            # An earlier interruption was raised by now: nothing would end this wait.
             waits.append("lost" if interrupter.shield.postponed else "waits")
             return []
 
@@ -423,7 +423,7 @@ def test_no_interruption_is_lost_around_a_wait(steps: int) -> None:
 
 
 def test_what_was_postponed_ends_the_next_wait() -> None:
-    """Before anything is waited for."""
+    """A postponed interruption ends the next wait before that begins."""
     interrupter = Interrupter()
 
     def command() -> None:
@@ -440,7 +440,7 @@ def test_what_was_postponed_ends_the_next_wait() -> None:
 
 
 def test_a_late_alarm_is_excused_once(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """By as much as it was late, and by no more than the whole timeout: the process may have been stopped for a day."""
+    """A late alarm extends the timeout once, by its delay but at most by the timeout, because a suspend may be long."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     began = time.monotonic()
@@ -460,7 +460,7 @@ def test_a_late_alarm_is_excused_once(handlers: list[tuple[signal.Signals, Handl
 
 @pytest.mark.parametrize("is_stop", [False, True])
 def test_an_alarm_asks_first_whether_the_work_is_done(*, is_stop: bool) -> None:
-    """Then there is a moment to take it in, once."""
+    """If the work is done when the alarm comes, the call gets one more moment to take the result."""
     interrupter = Interrupter()
     interrupter.shield.is_done = lambda: True
 
@@ -480,7 +480,7 @@ def test_an_alarm_asks_first_whether_the_work_is_done(*, is_stop: bool) -> None:
 
 
 def test_an_alarm_that_gets_lost_comes_again(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """Within a second: code of a plugin may begin a wait in the very moment."""
+    """A lost alarm comes again within a second, because a plugin may begin a wait in that very moment."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
@@ -493,14 +493,14 @@ def test_an_alarm_that_gets_lost_comes_again(handlers: list[tuple[signal.Signals
 
 
 def test_our_records_are_given_up_in_time() -> None:
-    """Outside of code that may be interrupted: when the stop timeout is over, or somebody insists."""
+    """A blocked record is given up when the stop timeout is over or a second stop insists."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with contextlib.suppress(BlockingIOError):
         while True:
             os.write(writer, b"x" * 65536)
     interrupter = Interrupter()
-    assert interrupter.wait_to_write(writer, 0.001)  # it did not come to that: try again
+    assert interrupter.wait_to_write(writer, 0.001)  # the stop timeout does not run yet: try again
     interrupter.bound(0.01)
     assert interrupter.wait_to_write(writer)
     assert not interrupter.wait_to_write(writer)
@@ -508,19 +508,19 @@ def test_our_records_are_given_up_in_time() -> None:
     other = Interrupter()
     other.interrupt("insists")
     assert not other.wait_to_write(writer)
-    # A thread looks again now and then; it may be the one that holds the lock of the log.
+    # A thread checks again now and then, because it may hold the lock of the log.
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(interrupter.wait_to_write(writer)))
     thread.start()
     thread.join()
     assert answers == [False]
     os.close(reader)
-    assert Interrupter().wait_to_write(writer)  # broken: the attempt will tell
+    assert Interrupter().wait_to_write(writer)  # broken: the attempt raises the error
     os.close(writer)
 
 
 def test_the_record_of_a_foreign_handler_is_ended_by_force(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """It is lost; nothing comes out of that, and others have a moment."""
+    """A blocked record of a foreign handler is lost without an error, and later records still get a moment."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     written: list[str] = []
@@ -535,7 +535,7 @@ def test_the_record_of_a_foreign_handler_is_ended_by_force(handlers: list[tuple[
 
 @pytest.mark.slow
 def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """It must not keep KILL from a command."""
+    """A foreign handler that blocks in code that cleans up must not keep KILL from a command."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
     steps: list[str] = []
@@ -559,7 +559,7 @@ def test_a_foreign_handler_in_code_that_cleans_up(handlers: list[tuple[signal.Si
 
 
 def test_code_that_cleans_up_may_say_a_few_words(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """A reader that is slow for a moment does not miss them; one that is away does not keep KILL from a command."""
+    """Code that cleans up waits a few seconds for a slow reader, but no longer, because a command may need its KILL."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
 
@@ -576,7 +576,7 @@ def test_code_that_cleans_up_may_say_a_few_words(handlers: list[tuple[signal.Sig
 
 
 def test_an_alarm_that_is_not_ours_is_left_alone(handlers: list[tuple[signal.Signals, Handler]]) -> None:
-    """A program may have one, and without a handler it would be its end."""
+    """An alarm of the program stays, because without a handler it would end the process."""
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: None)))
     signal.setitimer(signal.ITIMER_REAL, 500)
     interrupter = Interrupter()

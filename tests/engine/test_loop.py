@@ -18,29 +18,29 @@ from flagman.engine.wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Its number: nothing really polls it.
+# The descriptor's number, which nothing really polls.
 PIPE = 77
 
 
 def made(code: Callable[[], object]) -> bool:
-    """Make a call."""
+    """Make a call, and return true."""
     code()
     return True
 
 
 class Clock:
-    """Time that moves when it is told to."""
+    """A clock that moves only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time in seconds."""
         return self.now
 
 
 class History:
-    """A loop whose waits are a script: at each wait, what has happened by its end."""
+    """A loop with scripted waits: the script lists for each wait what has happened by its end."""
 
     def __init__(self, script: list[tuple[str, ...]], moments: list[float]) -> None:
         self.flags = Flags()
@@ -57,12 +57,12 @@ class History:
         loop.run()
 
     def drain(self, _events: int) -> None:
-        """Raise what was put in."""
+        """Raise the flags of the last wait."""
         while self.waiting:
             self.flags.add(self.waiting.pop(0))
 
     def wait(self, patience: float | None) -> list[tuple[int, int]]:
-        """End when the script, or else the time, says so."""
+        """End when the script or the time ends the wait."""
         self.patience.append(patience)
         if self.flags:
             return []
@@ -77,33 +77,33 @@ class History:
 
 
 def test_idle_waits_for_ever() -> None:
-    """Without a flag and without a deadline there is exactly one wait, without an end."""
+    """Without a flag and without a deadline the loop waits exactly once, without an end."""
     assert History([], []).patience == [None]
 
 
 def test_one_flag_in_a_turn_and_no_waiting_between() -> None:
-    """Flags that are raised together are lowered in turn, without a pause."""
+    """Flags that are raised together are lowered in turn, without a wait in between."""
     history = History([("usr1", "usr2", "usr1")], [])
     assert history.lowered == [("usr1", 2), ("usr2", 1)]
     assert history.patience == [None, 0, None]
 
 
 def test_the_stop_flag_comes_before_older_ones() -> None:
-    """No bundle begins once the stop flag is raised, and it stays raised for whoever looks next."""
+    """No bundle begins once the stop flag is raised, which stays raised for later looks."""
     history = History([("usr1", "stop")], [])
     assert history.lowered == []
     assert STOP in history.flags
 
 
 def test_a_deadline_is_rounded_up() -> None:
-    """Waking a fraction of a millisecond early would make the loop spin."""
+    """A deadline is rounded up, because waking a fraction of a millisecond early would make the loop spin."""
     history = History([], [0.0105])
     assert history.lowered == [("tick", 1)]
     assert history.patience == [11, None]
 
 
 def test_a_deadline_that_has_passed_is_not_waited_for() -> None:
-    """A late timer is drained at once."""
+    """A timer that is late is drained at once."""
     history = History([], [-5.0])
     assert history.patience == [0, None]
     assert history.lowered == [("tick", 1)]
@@ -114,7 +114,7 @@ def test_a_deadline_that_has_passed_is_not_waited_for() -> None:
     st.lists(st.floats(0, 100, allow_nan=False), max_size=8),
 )
 def test_every_raise_is_answered(script: list[tuple[str, ...]], moments: list[float]) -> None:
-    """No lost edge: all raises are lowered, in order of first raise, and the loop never wakes without a reason."""
+    """All raises are lowered, in order of first raise, and the loop never wakes without a reason."""
     raised = [flag for step in script for flag in step]
     history = History(list(script), moments)
     for flag in "abc":
@@ -126,7 +126,7 @@ def test_every_raise_is_answered(script: list[tuple[str, ...]], moments: list[fl
 
 @pytest.mark.parametrize("raised", [(), ("usr1",), ("term", "usr1")])
 def test_a_stop_in_the_last_moment_is_not_lost(raised: tuple[str, ...]) -> None:
-    """A handler may raise the stop flag after the loop has looked for it: nothing is lowered, nothing is forgotten."""
+    """If a handler raises the stop flag after the loop has looked for it, nothing is lowered and no raise is lost."""
 
     class LateStop(Flags):
         late = False

@@ -1,4 +1,4 @@
-"""Handlers that raise flags, and leaving without a trace."""
+"""Handlers that raise flags, and how they are removed without a trace."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from support.raised import taken
 
 
 def test_handled_signals_are_the_documented_ones() -> None:
-    """They are sorted by number."""
+    """The handled signals are the documented ones, sorted by number."""
     assert [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2] == HANDLED_SIGNALS
 
 
 def test_flags_have_the_names_of_the_options() -> None:
-    """Lower case, without SIG."""
+    """A flag is the lower-case name of its signal without SIG."""
     assert [flag_of(signum) for signum in HANDLED_SIGNALS] == ["hup", "usr1", "usr2"]
 
 
 def test_creating_and_closing_touches_nothing() -> None:
-    """Before the first signal is armed there is nothing to put back."""
+    """Signals that were never armed leave nothing to put back."""
     before = signal.getsignal(signal.SIGUSR1)
     signals = Signals()
     assert signal.getsignal(signal.SIGUSR1) == before
@@ -30,7 +30,7 @@ def test_creating_and_closing_touches_nothing() -> None:
 
 
 def test_a_signal_raises_its_flag_and_wakes() -> None:
-    """Seventy thousand of one and one of another: both are there, though the pipe is full."""
+    """Two signals raise their flags even if one comes 70,000 times and fills the pipe."""
     signals = Signals()
     signals.arm([signal.SIGUSR1, signal.SIGUSR2])
     try:
@@ -45,7 +45,7 @@ def test_a_signal_raises_its_flag_and_wakes() -> None:
 
 
 def test_all_catchable_signals_in_flight() -> None:
-    """Everything that can be armed is raised once and comes out once, in order."""
+    """All signals that can be armed raise their flags once, in order."""
     refused = {signal.SIGKILL, signal.SIGSTOP}
     every = sorted(set(signal.Signals) - refused)
     signals = Signals()
@@ -59,7 +59,7 @@ def test_all_catchable_signals_in_flight() -> None:
 
 
 def test_the_previous_wakeup_descriptor_is_put_back() -> None:
-    """A program that embeds an engine may have one of its own."""
+    """Closing puts back the wake-up descriptor of a program that embeds an engine."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
@@ -74,7 +74,7 @@ def test_the_previous_wakeup_descriptor_is_put_back() -> None:
 
 @pytest.mark.parametrize("other", [signal.SIG_DFL, signal.SIG_IGN])
 def test_retiring_ignores_late_flags_and_lets_others_end_the_process(other: signal.Handlers) -> None:
-    """For the last moments of a process."""
+    """In the last moments of a process late flags are ignored, and other signals end it."""
     old = {signum: signal.getsignal(signum) for signum in (signal.SIGUSR1, signal.SIGINT)}
     signals = Signals()
     signals.arm([signal.SIGUSR1])
@@ -89,7 +89,7 @@ def test_retiring_ignores_late_flags_and_lets_others_end_the_process(other: sign
 
 
 def test_whether_a_signal_was_ignored_is_remembered() -> None:
-    """As under nohup."""
+    """The signals remember whether a signal was ignored, as under nohup."""
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signals = Signals()
     signals.arm([signal.SIGHUP, signal.SIGUSR1])

@@ -10,12 +10,12 @@ from flagman.engine.wakeup import Wakeup
 
 
 def readable(wakeup: Wakeup) -> bool:
-    """Look without waiting."""
+    """Return whether the pipe is readable now."""
     return bool(select.select([wakeup.fileno()], [], [], 0)[0])
 
 
 def test_wake_and_drain() -> None:
-    """A byte makes it readable, draining makes it quiet again."""
+    """Waking makes the pipe readable, and draining makes it quiet again."""
     with closing(Wakeup()) as wakeup:
         assert not readable(wakeup)
         wakeup.wake()
@@ -23,11 +23,11 @@ def test_wake_and_drain() -> None:
         assert readable(wakeup)
         wakeup.drain()
         assert not readable(wakeup)
-        wakeup.drain()  # nothing to take is no error
+        wakeup.drain()  # an empty pipe is no error
 
 
 def test_a_full_pipe_stays_awake() -> None:
-    """Waking more often than the pipe has room loses nothing and blocks nobody."""
+    """Waking more often than the pipe has room loses nothing and does not block."""
     with closing(Wakeup()) as wakeup:
         for _ in range(100_000):
             wakeup.wake()
@@ -35,7 +35,7 @@ def test_a_full_pipe_stays_awake() -> None:
 
 
 def test_waking_after_the_end_does_nothing() -> None:
-    """The number of the descriptor may belong to another file by then."""
+    """Waking after the end writes nothing, because another file may have the number of the descriptor."""
     wakeup = Wakeup()
     writer = wakeup.writer
     wakeup.close()
@@ -50,7 +50,7 @@ def test_waking_after_the_end_does_nothing() -> None:
 
 
 def test_children_do_not_inherit_it() -> None:
-    """Neither end survives an exec."""
+    """Neither end of the pipe survives an exec."""
     with closing(Wakeup()) as wakeup:
         assert not os.get_inheritable(wakeup.fileno())
         assert not os.get_inheritable(wakeup.writer)

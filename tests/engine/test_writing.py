@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 DATA = b"".join(b"%07d\n" % number for number in range(100_000))
 
 KINDS = ["pipe", "socket", "terminal"]
-# How the attempt is made where the better way is unknown.
+# How a write is tried on systems that lack the better way.
 WAYS = ["as it is", "without RWF_NOWAIT", "without both"]
 
 
 def pair(kind: str) -> tuple[int, int]:
-    """Give a descriptor to read from, and one to write to."""
+    """Return a descriptor to read from, and one to write to."""
     if kind == "pipe":
         return os.pipe()
     if kind == "socket":
         ours, other = socket.socketpair()
         return other.detach(), ours.detach()
     master, slave = pty.openpty()
-    import tty  # noqa: PLC0415 - for this alone
+    import tty  # noqa: PLC0415 - only for this kind
 
     tty.setraw(slave)
     return master, slave
@@ -68,7 +68,7 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.usefixtures("way")
 def test_all_goes_out_however_slow_the_reader_is(kind: str, *, blocking: bool) -> None:
-    """Waiting is left to the caller, and nothing is lost for it, nor doubled."""
+    """All data goes out to a slow reader, neither lost nor doubled, while the caller decides how to wait."""
     reader, writer = pair(kind)
     os.set_blocking(writer, blocking)
     read = bytearray()
@@ -82,7 +82,7 @@ def test_all_goes_out_however_slow_the_reader_is(kind: str, *, blocking: bool) -
     assert writing.write(writer, DATA, lambda number: writing.is_ready(number, DEADLINE)) == len(DATA)
     thread.join()
     assert read == DATA
-    assert os.get_blocking(writer) is blocking  # others share it
+    assert os.get_blocking(writer) is blocking  # other processes share it
     os.close(reader)
     os.close(writer)
 
@@ -90,7 +90,7 @@ def test_all_goes_out_however_slow_the_reader_is(kind: str, *, blocking: bool) -
 @pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reader_that_never_reads(kind: str, way: str, *, blocking: bool) -> None:
-    """What is written says no, and is not stuck."""
+    """Writing to a pipe that is never read asks whether to wait, and does not hang."""
     if kind == "terminal" and way == WAYS[2] and blocking:
         pytest.skip("nothing tells how much a blocking terminal takes")
     reader, writer = pair(kind)
@@ -110,7 +110,7 @@ def test_a_reader_that_never_reads(kind: str, way: str, *, blocking: bool) -> No
 
 @pytest.mark.usefixtures("way")
 def test_errors_are_told(tmp_path: Path) -> None:
-    """A broken pipe, a full disk, a closed descriptor."""
+    """A broken pipe, a full disk and a closed descriptor raise their errors."""
     for kind in ("pipe", "socket"):
         reader, writer = pair(kind)
         os.close(reader)
@@ -134,7 +134,7 @@ def test_errors_are_told(tmp_path: Path) -> None:
 
 @pytest.fixture(name="pipe")
 def _pipe() -> Iterator[tuple[int, int]]:
-    """Give a pipe that is full."""
+    """Yield a pipe that is full."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):
@@ -156,7 +156,7 @@ def drain(reader: int) -> None:
 
 
 def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
-    """What comes after it begins a line of its own."""
+    """If a line was cut, the next text begins on a line of its own."""
     reader, writer = pipe
     interrupter = Interrupter()
     standard_streams.follow(interrupter)
@@ -173,7 +173,7 @@ def test_a_line_that_was_cut_gets_its_end(pipe: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("who", ["a stream", "the output of a command"])
 def test_a_line_that_an_interruption_has_cut_gets_its_end(pipe: tuple[int, int], who: str) -> None:
-    """As one that was given up does."""
+    """A line that an interruption has cut gets its newline, as one that was given up does."""
     reader, writer = pipe
     os.read(reader, 4096)
     file = standard_streams._as_text(PatientFile(writer, "w", closefd=False))
@@ -193,7 +193,7 @@ def test_a_line_that_an_interruption_has_cut_gets_its_end(pipe: tuple[int, int],
 
 
 def test_a_thread_gives_up_too(pipe: tuple[int, int]) -> None:
-    """It may hold the lock that a record of the main thread needs."""
+    """A thread gives up too, because it may hold the lock that a record of the main thread needs."""
     _, writer = pipe
     interrupter = Interrupter()
     standard_streams.follow(interrupter)
@@ -207,7 +207,7 @@ def test_a_thread_gives_up_too(pipe: tuple[int, int]) -> None:
 
 
 def test_only_the_interpreters_own_streams_are_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever else a program has put there is its own."""
+    """Only the interpreter's own streams are replaced, because others belong to the program."""
     monkeypatch.setattr(sys, "stdout", object())
     with (tmp_path / "err").open("w", encoding="ascii") as err:
         monkeypatch.setattr(sys, "stderr", err)
@@ -222,7 +222,7 @@ def test_only_the_interpreters_own_streams_are_replaced(monkeypatch: pytest.Monk
 
 
 def test_two_attempts_are_not_a_busy_loop(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """If poll(2) promises room where there is none, there is a pause."""
+    """If poll(2) promises room where there is none, writing pauses between two attempts."""
     _, writer = pipe
     asked: list[float] = []
     monkeypatch.setattr(writing, "_PAUSE", 0.02)
