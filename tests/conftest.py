@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""What all tests share: fixtures, and hooks of pytest."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Begin with signals as a shell in a terminal gives them: one in the background, or nohup, has ignored some.
+    """Undo the ignored signals and the mask that pytest was started with, so that tests do not inherit them.
 
-    What tests start would inherit that.
+    A shell's background job, or nohup, has some signals ignored.
     """
-    for signum in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # which Python ignores itself
+    for signum in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python itself ignores these two
         if signal.getsignal(signum) is signal.SIG_IGN:
             signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what is slow: the last worker to end is the one that begins late with something long."""
+    """Run the slow tests first, so that no worker starts a long one when the others have finished."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    """No test may leave a handler, an alarm, a mask or a wake-up descriptor behind."""
+    """Check that a test leaves no handler, alarm, mask or wake-up descriptor behind."""
     before = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
@@ -48,7 +48,7 @@ def _nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture(name="start")
 def _start(tmp_path: Path) -> Iterator[Callable[..., Flagman]]:
-    """Start daemons that do not outlive the test."""
+    """Yield a function that starts daemons; they end with the test."""
     daemons: list[Flagman] = []
 
     def start(*arguments: str, **options: object) -> Flagman:
@@ -62,7 +62,7 @@ def _start(tmp_path: Path) -> Iterator[Callable[..., Flagman]]:
 
 @pytest.fixture(name="fifo")
 def _fifo(tmp_path: Path) -> Path:
-    """Make a FIFO that an action can wait at."""
+    """Make a FIFO at which an action can wait."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
@@ -70,7 +70,7 @@ def _fifo(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="open_path")
 def _open_path() -> Iterator[Path]:
-    """Give a folder that other users may enter: the one of pytest is private, and another pytest keeps it so."""
+    """Yield a folder that other users may enter, which pytest's own folder does not allow."""
     with tempfile.TemporaryDirectory(prefix="flagman-", ignore_cleanup_errors=True) as folder:
         path = Path(folder)
         path.chmod(0o755)
@@ -79,7 +79,7 @@ def _open_path() -> Iterator[Path]:
 
 @pytest.fixture(name="background")
 def _background(open_path: Path) -> Iterator[Background]:
-    """Give a place for daemons, which do not outlive the test."""
+    """Yield a place for daemons that end with the test."""
     background = Background(open_path)
     yield background
     background.close()
@@ -87,7 +87,7 @@ def _background(open_path: Path) -> Iterator[Background]:
 
 @pytest.fixture(name="starter")
 def _starter(open_path: Path) -> Iterator[Starter]:
-    """Give a starter, whose daemons do not outlive the test."""
+    """Yield a starter; its daemons end with the test."""
     starter = Starter(open_path)
     yield starter
     starter.close()

@@ -1,4 +1,4 @@
-"""The documented library face."""
+"""The documented functions for programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _fresh_engine() -> Iterator[None]:
 
 
 def test_the_documented_way(capsys: pytest.CaptureFixture[str]) -> None:
-    """Create bundles, set handlers, run; when all actions have closed, run() returns None."""
+    """A program creates bundles, sets handlers and runs; when all actions have closed, run() returns None."""
     assert flagman.create_action_bundles({"usr1": [["print", "hi"], ["print_once", "ho"]]}) == 2
     assert flagman.create_action_bundles({"usr2": [["print_once", "last"]]}) == 1
     before = signal.getsignal(signal.SIGHUP)
@@ -48,7 +48,7 @@ def test_the_documented_way(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_it_can_be_used_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run has nothing of the first."""
+    """A second run keeps nothing of the first."""
     for _ in range(2):
         assert flagman.create_action_bundles({"usr1": [["print_once", "hi"]]}) == 1
         flagman.set_handlers()
@@ -58,7 +58,7 @@ def test_it_can_be_used_again(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_parsed_arguments_can_be_given_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no list of actions is passed over."""
+    """Parsed arguments can be passed as a mapping; values that are no lists of actions are skipped."""
     arguments = parse_args(["flagman", "--usr1", "print_once", "a", "--hup", "print_once", "b", "-v", "--no-systemd"])
     assert flagman.create_action_bundles(vars(arguments)) == 2
     assert capsys.readouterr().out == "init\n" * 2
@@ -69,7 +69,7 @@ def test_parsed_arguments_can_be_given_as_they_are(capsys: pytest.CaptureFixture
 def test_any_iterable_is_a_list_of_actions(
     outer: Callable[[object], object], inner: Callable[[object], object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under the key of a signal; other keys may hold anything else than a list."""
+    """The key of a signal may hold any iterable of actions, and other keys may hold anything."""
     others: dict[str, object] = {"tuple": (["print", "no"],), "text": "print", "set": {1}, "usr2": None, "hup": []}
     actions = outer([inner(["print", "a"]), inner(["delay_print", "b", "0"])])
     assert flagman.create_action_bundles({"usr1": actions, **others}) == 2
@@ -79,7 +79,7 @@ def test_any_iterable_is_a_list_of_actions(
 
 @pytest.mark.parametrize("actions", ["print", b"bytes", 7, ["print"], [[]], [[7, "x"]], [None], {"print": "x"}])
 def test_what_is_no_list_of_actions(actions: object) -> None:
-    """The message shows what it is, and how it should look."""
+    """The message about a wrong value shows the value, and what it should look like."""
     with pytest.raises(UsageError, match=r"^usr1: .* is not (a list of actions|an action with its arguments), such as"):
         flagman.create_action_bundles({"usr1": actions})
 
@@ -94,20 +94,20 @@ def test_what_is_no_list_of_actions(actions: object) -> None:
 def test_mistakes_set_nothing_up(
     bindings: dict[str, list[list[str]]], error: type[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything is looked up before anything is set up."""
+    """All actions are looked up before any action is set up."""
     with pytest.raises(error):
         flagman.create_action_bundles(bindings)
     assert capsys.readouterr().out == ""
 
 
 def test_a_failed_set_up_is_an_error() -> None:
-    """With the original exception as its cause."""
+    """A failed set_up is an error with the original exception as its cause."""
     with pytest.raises(SetUpError, match="TypeError"):
         flagman.create_action_bundles({"usr1": [["print"]]})
 
 
 def test_the_shared_engines_containers_can_be_seen() -> None:
-    """They are its own, not copies."""
+    """The public containers are those of the shared engine, not copies."""
     flagman.create_action_bundles({"usr1": [["print", "x"], ["print", "y"]]})
     assert len(core.ACTION_BUNDLES["usr1"]) == 2
     core.SIGNAL_FLAGS.add("usr1")
@@ -116,13 +116,13 @@ def test_the_shared_engines_containers_can_be_seen() -> None:
         core.bogus  # noqa: B018 - looking it up is the test
 
 
-def test_no_actions_is_none() -> None:
-    """And run() has nothing to wait for."""
+def test_no_bindings_give_no_actions() -> None:
+    """No bindings give no actions, and run() then returns at once."""
     assert flagman.create_action_bundles({}) == 0
     flagman.run()
 
 
 def test_known_actions_is_a_mapping_of_names_to_classes() -> None:
-    """Read only, and lazy."""
+    """KNOWN_ACTIONS maps names to classes, and is read-only and lazy."""
     assert flagman.KNOWN_ACTIONS["print"] is flagman.actions.PrintAction
     assert not hasattr(flagman.KNOWN_ACTIONS, "__setitem__")

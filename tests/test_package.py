@@ -15,7 +15,7 @@ from support.driven import clean_environment, script
 
 
 def python(*words: str) -> str:
-    """Run something in a fresh interpreter that fails on warnings."""
+    """Run Python with these words in a fresh process that fails on warnings."""
     command = [sys.executable, "-W", "error", *words]
     return subprocess.run(
         command, env=clean_environment(), check=True, capture_output=True, encoding="utf-8", timeout=60
@@ -23,14 +23,14 @@ def python(*words: str) -> str:
 
 
 def test_what_some_public_names_are() -> None:
-    """Also those that are modules."""
+    """Public names that are types or modules have their documented values."""
     assert [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2] == flagman.HANDLED_SIGNALS
     assert flagman.types.ActionName is flagman.types.ActionArgument is str
     assert flagman.types.SignalNumber is int
 
 
-def test_other_names_are_not() -> None:
-    """The lazy look-up does not make anything up."""
+def test_other_names_do_not_exist() -> None:
+    """An unknown attribute of a package with lazy look-up is an AttributeError."""
     with pytest.raises(AttributeError, match="no attribute 'bogus'"):
         flagman.bogus  # noqa: B018 - looking it up is the test
     with pytest.raises(AttributeError, match="no attribute 'bogus'"):
@@ -42,10 +42,10 @@ def test_other_names_are_not() -> None:
 
 
 def test_importing_does_nothing() -> None:
-    """No plugin, no handler, no logging, no descriptor; and next to no other module."""
+    """Importing flagman loads no plugin and almost no module, sets no handler or logging, and opens no descriptor."""
     python(script("import_flagman"))
 
 
 def test_the_version_is_the_metadatas() -> None:
-    """It is written in one place."""
+    """The version of the package is that of its metadata, because it is written in one place."""
     assert importlib.metadata.version("flagman") == flagman.__version__

@@ -1,4 +1,4 @@
-"""The tools for tests: they say what is wrong, and do not wait for ever."""
+"""The public tools for tests: they report what is wrong, and never wait for ever."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ USR1 = signal.SIGUSR1
 
 
 class Minutely(Action):
-    """Counts, and runs again after a minute."""
+    """Counts its runs, and runs again after a minute."""
 
     def set_up(self) -> None:
-        """Begin."""
+        """Start to count."""
         self.count = 0
         self.open = True
 
@@ -32,12 +32,12 @@ class Minutely(Action):
             raise SkipRest
 
     def tear_down(self) -> None:
-        """End."""
+        """Note the end."""
         self.open = False
 
 
 def test_a_driven_action_lives_as_in_a_daemon() -> None:
-    """Time passes when it is told to."""
+    """A driven action sees time pass only when the test advances it."""
     with ActionDriver(Minutely) as driver:
         action = driver.action
         assert action.open
@@ -53,7 +53,7 @@ def test_a_driven_action_lives_as_in_a_daemon() -> None:
 
 
 def test_what_an_action_raises_comes_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """Unchanged: from set_up, from run, from tear_down."""
+    """An exception that an action raises in set_up, run or tear_down reaches the test unchanged."""
     with ActionDriver(PrintOnceAction, "hi") as driver, pytest.raises(ActionClosed):
         driver.run()
     assert capsys.readouterr().out == "init\nhi\ncleanup\n"
@@ -86,19 +86,19 @@ def test_what_an_action_raises_comes_out(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_wrong_number_of_arguments() -> None:
-    """As on the command line."""
+    """An action driver refuses a wrong number of arguments, as the command line does."""
     with pytest.raises(AssertionError, match="PrintAction does not take 2 arguments"):
         ActionDriver(PrintAction, "a", "b")
 
 
 def test_a_daemon_in_lockstep(tmp_path: Path) -> None:
-    """Ready, signal, line, status."""
+    """A test can wait for each step of a daemon: ready, signal, line, status."""
     with Daemon("--usr1", "print", "hi", directory=tmp_path) as daemon:
         daemon.ready().expect("init").signal(USR1).expect("hi").stop("cleanup")
 
 
 def test_a_daemon_that_does_not_start() -> None:
-    """It is said at once, with its own words."""
+    """If a daemon does not start, the test fails at once, and shows the daemon's own message."""
     with (
         Daemon("--usr1", "bogus") as daemon,
         pytest.raises(AssertionError, match=r"status 2, .*unknown action 'bogus'"),
@@ -107,7 +107,7 @@ def test_a_daemon_that_does_not_start() -> None:
 
 
 def test_what_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The difference is shown, and no wait is longer than the deadline."""
+    """An unexpected line is shown with the expected one, and no wait takes longer than the deadline."""
     with Daemon("--usr1", "print", "hi", "--usr2", "stop") as daemon:
         daemon.ready()
         with pytest.raises(AssertionError, match="expected 'exit', got 'init'"):
@@ -130,7 +130,7 @@ def test_what_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_run_raises_later_comes_out_too() -> None:
-    """The loop deals with it, and the test hears of it."""
+    """An exception in a later run, with which the loop deals, reaches the test too."""
 
     class Late(Action):
         def run(self) -> None:
@@ -145,7 +145,7 @@ def test_what_a_run_raises_later_comes_out_too() -> None:
 
 
 def test_no_step_is_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though lines keep coming."""
+    """Waiting for a line ends at the deadline even if other lines keep coming."""
     with Daemon("--every", "1ms", "log", "warning", "tick") as daemon:
         daemon.ready()
         monkeypatch.setattr(testing, "DEADLINE", 0.05)
@@ -154,7 +154,7 @@ def test_no_step_is_longer_than_the_deadline(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_signals_that_were_ignored_before_the_tests() -> None:
-    """As in the background of a shell, or under nohup: what tests start does not inherit that."""
+    """Processes that tests start do not inherit signals that a background job or nohup has ignored."""
     ignored = [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
     program = (
         "import conftest, signal; conftest.pytest_configure();"
