@@ -1,4 +1,4 @@
-"""flagman --daemon: what its parent says and returns, what becomes of the process, and the init scripts."""
+"""flagman --daemon: what its parent prints and returns, what becomes of the process, and the init scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 def test_a_life(background: Background) -> None:
-    """It returns when the daemon is ready; signals arrive; a second one is refused; nothing is left at the end."""
+    """A start returns when the daemon is ready; signals arrive, a second start is refused, a stop leaves nothing."""
     done = background.start("--usr1", "print", "hi", "--stdout", "out", "--log-file", "log", "-v")
     assert (done.returncode, done.stdout, done.stderr) == (0, "init\n", "")
     pid = background.pid()
@@ -48,7 +48,7 @@ def test_a_life(background: Background) -> None:
 
 
 def test_descriptors_of_others_are_closed(background: Background) -> None:
-    """Whoever starts it may have anything open."""
+    """A daemon closes descriptors that it has inherited from the program that started it."""
     program = "import os, sys; os.dup2(0, 77); os.set_inheritable(77, True); os.execv(sys.argv[1], sys.argv[1:])"
     words = ["python3", "-c", program, *SCRIPT, "-d", "--pid-file", str(background.pid_file), "--usr1", "print", "x"]
     words[0] = shutil.which("python3", path=str(Path(SCRIPT[0]).parent)) or "python3"
@@ -78,7 +78,7 @@ def test_descriptors_of_others_are_closed(background: Background) -> None:
     ],
 )
 def test_starts_that_fail(background: Background, arguments: tuple[str, ...], status: int, message: str) -> None:
-    """The parent says why, in one line, and returns the daemon's status; nothing is left."""
+    """A start that fails gives one line and the daemon's status, and leaves nothing behind."""
     done = background.start(*arguments)
     assert message in done.stderr
     assert done.returncode == status
@@ -87,8 +87,8 @@ def test_starts_that_fail(background: Background, arguments: tuple[str, ...], st
     assert not list(background.pid_file.parent.iterdir())
 
 
-def test_a_manager_watches(background: Background) -> None:
-    """Then it stays in the foreground, as it is."""
+def test_a_manager_that_watches(background: Background) -> None:
+    """If a service manager watches the process, --daemon is ignored with a warning."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(background.directory / "notify"))
         address = str(background.directory / "notify")
@@ -99,7 +99,7 @@ def test_a_manager_watches(background: Background) -> None:
 
 
 def test_a_mistake_in_the_journal(background: Background) -> None:
-    """It has its priority, though the daemon's own standard error is not the journal."""
+    """A mistake has its priority in the journal, though the daemon's own standard error is not the journal."""
     journal = background.directory / "journal"
     script = f'exec 2>{journal}; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
     for option in ("--daemon", "-d"):
@@ -114,7 +114,7 @@ def test_a_mistake_in_the_journal(background: Background) -> None:
 
 @pytest.mark.parametrize("place", ["/no/such", "left behind"])
 def test_a_manager_that_watches_no_more(background: Background, place: str) -> None:
-    """The variable was inherited by mistake."""
+    """A variable of a manager that does not listen any more has no effect."""
     address = background.directory / place
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         if place != "/no/such":
@@ -126,7 +126,7 @@ def test_a_manager_that_watches_no_more(background: Background, place: str) -> N
 
 
 def test_from_a_file(background: Background) -> None:
-    """The same keys; a reload finds the file again, whatever the directory."""
+    """A file can configure a daemon, and a reload finds the file again after a change of directory."""
     (background.directory / "d.toml").write_text(
         f"""
         [flagman]
@@ -161,7 +161,7 @@ def test_from_a_file(background: Background) -> None:
 @needs_root
 @pytest.mark.parametrize("detach", [True, False])
 def test_another_user(background: Background, start: Callable[..., object], detach: bool) -> None:  # noqa: FBT001
-    """In the background and in the foreground; also with its own log, which is that user's."""
+    """A daemon of another user has a log of that user, in the background and in the foreground."""
     entry = pwd.getpwnam("nobody")
     own = background.directory / "own"
     own.mkdir()
@@ -191,7 +191,7 @@ def test_another_user(background: Background, start: Callable[..., object], deta
 
 @needs_root
 def test_files_that_only_root_may_make(background: Background) -> None:
-    """The log and the streams are opened before the privileges go, in a directory of root's; they are the user's."""
+    """Log and streams are opened in a directory of root's before the privileges go, and belong to the user."""
     directory = background.directory
     words = ["--user", "nobody", "--log-file", "log", "--stdout", "out", "--stderr", "err", "--umask", "027"]
     actions = ["--usr1", "log", "warning", "x", "--usr1", "sh", "echo out; echo err >&2", "--hup", "reload"]
@@ -217,7 +217,7 @@ def test_files_that_only_root_may_make(background: Background) -> None:
     os.kill(pid, signal.SIGHUP)
 
     def has_answered() -> bool:
-        os.kill(pid, signal.SIGUSR1)  # again and again: the first run may still be under way, and stand for it
+        os.kill(pid, signal.SIGUSR1)  # again and again: the first run may still be in progress, and cover it
         return "err" in lines("err") and "out" in lines("out")
 
     background.wait_for(has_answered)
@@ -250,7 +250,7 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
 @needs_root
 @pytest.mark.parametrize("kind", PLANTED)
 def test_root_is_not_led_astray(background: Background, kind: str) -> None:
-    """What it opens for the user is a plain file of root's or of the user's."""
+    """Root opens for the user only a regular file that belongs to root or to that user."""
     directory = background.directory
     place = directory / "group"
     place.mkdir()
@@ -269,7 +269,7 @@ def test_root_is_not_led_astray(background: Background, kind: str) -> None:
 
 @needs_root
 def test_a_directory_of_the_user_is_not_roots_business(background: Background) -> None:
-    """Where the user may replace a directory by a link, root creates nothing."""
+    """Root creates no file where the user may replace a directory by a link."""
     home, target = background.directory / "home", background.directory / "target"
     home.mkdir()
     target.mkdir()
@@ -285,7 +285,7 @@ def test_a_directory_of_the_user_is_not_roots_business(background: Background) -
 
 @needs_root
 def test_a_user_without_a_name(background: Background) -> None:
-    """Nobody's variables are left to it."""
+    """A user without a name gets no variables of another user."""
     environment = {"HOME": "/elsewhere", "USER": "me", "LOGNAME": "me", "XDG_STATE_HOME": "/elsewhere/state"}
     words = ["--user", "54321", "--group", "54321", "--stdout", "out", "--chdir", "/"]
     action = "echo $HOME; env | grep -c -e ^USER= -e ^LOGNAME= -e ^XDG_"
@@ -297,7 +297,7 @@ def test_a_user_without_a_name(background: Background) -> None:
 
 @needs_root
 def test_a_link_to_the_configuration_within_another_root(background: Background) -> None:
-    """It is followed when the file is read again, and not as it was at the start."""
+    """A link to the configuration within another root is followed again at each reload."""
     jail = background.directory / "jail"
     for number in ("1", "2"):
         (jail / "etc" / number).mkdir(parents=True)
@@ -322,7 +322,7 @@ def test_a_link_to_the_configuration_within_another_root(background: Background)
         background.wait_for(lambda: "ERROR:flagman.log:2" in log.read_text(encoding="utf-8"))
         background.stop()
         log.unlink()
-    # Such a link means another file in there: the one that has been read is.
+    # Such a link means another file in there: the file that was read at the start is read again.
     (jail / "etc" / "c.toml").unlink()
     (jail / "etc" / "c.toml").symlink_to(jail / "etc" / "2" / "c.toml")
     done = background.start("-c", "jail/etc/c.toml", "--chroot", "jail", "--log-file", "log", "-v")
@@ -332,10 +332,10 @@ def test_a_link_to_the_configuration_within_another_root(background: Background)
 
 @needs_root
 def test_another_root(background: Background) -> None:
-    """Everything that it imports late is there already: a reload, JSON, a failing action, a timer with jitter."""
+    """A daemon in another root has already imported all modules for reloads, JSON, failing actions and jitter."""
     jail = background.directory / "jail"
     (jail / "dev").mkdir(parents=True)
-    (jail / "dev" / "null").touch()  # what commands read
+    (jail / "dev" / "null").touch()  # commands read it
     (jail / "d.toml").write_text(
         '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "exec"\nargs = ["/no/such"]\n'
         '[[on]]\nevery = "1h"\njitter = "1s"\naction = "http"\nargs = ["GET", "http://localhost:1/"]\n',
@@ -357,7 +357,7 @@ def test_another_root(background: Background) -> None:
 
 
 class InitScript:
-    """One of the documentation, with other places; OpenRC's own part is played by a few functions."""
+    """An init script of the documentation with other places; a few functions stand in for OpenRC."""
 
     def __init__(self, background: Background, script: str) -> None:
         self.background = background
@@ -380,7 +380,7 @@ class InitScript:
         self._path.write_text(text, encoding="utf-8")
 
     def __call__(self, verb: str, **environment: str) -> int:
-        """Give the status of a verb."""
+        """Run a verb, and return its status."""
         path = f"{Path(SCRIPT[0]).parent}:{os.environ['PATH']}"
         done = self.background.run("sh", "-u", str(self._path), verb, **{"PATH": path, "RC_CMD": verb, **environment})
         assert "Traceback" not in done.stderr
@@ -396,7 +396,7 @@ def _call(background: Background, request: pytest.FixtureRequest) -> InitScript:
 
 
 def test_init_scripts(background: Background, call: InitScript) -> None:
-    """Start, reload, status and stop."""
+    """The init scripts start, reload, report and stop a daemon."""
     assert call("status") == 3
     assert call("start") == 0
     assert call("status") == 0
@@ -422,7 +422,7 @@ def test_init_scripts(background: Background, call: InitScript) -> None:
 
 
 def test_init_scripts_and_a_file_that_is_wrong(background: Background, call: InitScript) -> None:
-    """A good daemon goes on, whatever is asked for, and who has asked learns why."""
+    """With a wrong file each verb of an init script leaves the good daemon running, and fails with a reason."""
     assert call("start") == 0
     pid = background.pid()
     good = call.config.read_text(encoding="utf-8")
@@ -443,7 +443,7 @@ def test_init_scripts_and_a_file_that_is_wrong(background: Background, call: Ini
 
 @needs_root
 def test_init_scripts_and_another_user(background: Background, call: InitScript) -> None:
-    """Who cannot make a log file in a directory of root's."""
+    """An init script starts a daemon of a user that cannot create a log file in a directory of root's."""
     good = call.config.read_text(encoding="utf-8")
     call.config.write_text(f'[flagman]\nuser = "nobody"\n{good}', encoding="utf-8")
     assert call("start") == 0

@@ -21,7 +21,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 @pytest.mark.parametrize("stage", Daemon.STAGES)
 def test_killed_after_any_stage(background: Background, stage: str) -> None:
-    """The parent tells, and returns no success; the next start works, and leaves nothing of the one before."""
+    """If a daemon is killed after any stage, its parent reports that and fails, and the next start cleans up."""
     words = ["--pid-file", str(background.pid_file), "--usr1", "print", "x"]
     done = background.run(sys.executable, script("die_in_stage"), "SIGKILL", stage, "--daemon", *words)
     assert done.returncode == 128 + signal.SIGKILL
@@ -33,7 +33,7 @@ def test_killed_after_any_stage(background: Background, stage: str) -> None:
 
 
 class SlowStart:
-    """A daemon that waits in the set_up of its action, and the process that waits for it."""
+    """A daemon that waits in the set_up of its action, and the parent that waits for it."""
 
     def __init__(self, background: Background, fifo: Path, *prefix: str) -> None:
         words = ["-q", "--pid-file", str(background.pid_file), "--usr1", "acts:SlowSetUp", "a", str(fifo)]
@@ -48,11 +48,11 @@ class SlowStart:
         self.pid = background.pid()
 
     def go(self) -> None:
-        """Let the set_up end."""
+        """End the set_up."""
         os.write(self._gate, b"go\n")
 
     def end(self) -> tuple[str, str]:
-        """Wait until the parent ends; give what it has said."""
+        """Wait until the parent ends, and return its output."""
         output, error = self.parent.communicate(timeout=DEADLINE)
         os.close(self._gate)
         return output, error
@@ -60,7 +60,7 @@ class SlowStart:
 
 @pytest.mark.parametrize("way", ["--daemon", "-d"])
 def test_what_a_plugin_does_at_the_exit(background: Background, way: str) -> None:
-    """The daemon does it, and not the process that waits for it, whichever of them has imported the plugin."""
+    """A plugin's exit function runs in the daemon and not in its waiting parent, in whichever it was imported."""
     words = [way, "-q", "--pid-file", str(background.pid_file), "--chdir", "."]
     done = background.run(*SCRIPT, *words, "--usr1", "farewell:Farewell", "x")
     assert (done.returncode, done.stderr) == (0, "")
@@ -72,7 +72,7 @@ def test_what_a_plugin_does_at_the_exit(background: Background, way: str) -> Non
 
 
 def test_killed_while_an_action_is_set_up(background: Background, fifo: Path) -> None:
-    """That is no success either."""
+    """If the daemon is killed while an action is set up, the start has failed."""
     slow = SlowStart(background, fifo)
     os.kill(slow.pid, signal.SIGKILL)
     _, error = slow.end()
@@ -82,7 +82,7 @@ def test_killed_while_an_action_is_set_up(background: Background, fifo: Path) ->
 
 
 def test_it_returns_when_all_is_set_up(background: Background, fifo: Path) -> None:
-    """Not before: the parent waits as long as the slowest set_up."""
+    """A start returns when the slowest set_up is done, and not before."""
     slow = SlowStart(background, fifo)
     assert slow.parent.poll() is None
     slow.go()
@@ -92,10 +92,10 @@ def test_it_returns_when_all_is_set_up(background: Background, fifo: Path) -> No
 
 @pytest.mark.parametrize("is_stopped", [False, True])
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_whoever_gives_up_waiting(
+def test_a_parent_that_gives_up_waiting(
     background: Background, fifo: Path, signum: signal.Signals, *, is_stopped: bool
 ) -> None:
-    """Takes the daemon along, which cleans up; also if it is stopped."""
+    """A parent that gives up takes the daemon along, which cleans up, even if it was stopped."""
     slow = SlowStart(background, fifo)
     if is_stopped:
         os.kill(slow.pid, signal.SIGSTOP)
@@ -107,13 +107,13 @@ def test_whoever_gives_up_waiting(
     background.wait_for(lambda: not background.pid_file.exists())
 
 
-def test_whoever_insists(background: Background, fifo: Path) -> None:
-    """Is let go at the second time, whatever the daemon does."""
+def test_a_second_interrupt(background: Background, fifo: Path) -> None:
+    """A second interrupt ends the parent at once, even if the daemon does not end."""
     slow = SlowStart(background, fifo)
     os.kill(slow.pid, signal.SIGSTOP)
     background.wait_for(lambda: status_of(slow.pid)["State"].startswith("T"))
     slow.parent.send_signal(signal.SIGINT)
-    # The watcher has passed it on, and lets the daemon see it; its set_up goes on, though.
+    # The watcher has passed it on, and continues the daemon; its set_up goes on, though.
     background.wait_for(lambda: status_of(slow.pid)["State"].startswith("S"))
     slow.parent.send_signal(signal.SIGINT)
     slow.end()
@@ -123,7 +123,7 @@ def test_whoever_insists(background: Background, fifo: Path) -> None:
 
 
 def test_hang_ups_that_are_ignored(background: Background, fifo: Path) -> None:
-    """As under nohup(1): then they stop no start."""
+    """Hangups that are ignored, as under nohup(1), stop no start."""
     slow = SlowStart(background, fifo, "sh", "-c", 'trap "" HUP QUIT; exec "$@"', "sh")
     slow.parent.send_signal(signal.SIGHUP)
     slow.parent.send_signal(signal.SIGQUIT)
@@ -134,7 +134,7 @@ def test_hang_ups_that_are_ignored(background: Background, fifo: Path) -> None:
 
 
 def test_stopped_before_it_was_ready(background: Background, fifo: Path) -> None:
-    """A daemon that has been told to stop has not started."""
+    """A daemon that is stopped before it is ready has not started."""
     slow = SlowStart(background, fifo)
     os.kill(slow.pid, signal.SIGTERM)
     slow.go()
@@ -148,7 +148,7 @@ def test_stopped_before_it_was_ready(background: Background, fifo: Path) -> None
 @pytest.mark.parametrize("log", [(), ("--log-file", "log")], ids=["crash file", "log"])
 @pytest.mark.parametrize("mistaken", [True, False], ids=["a mistake of ours", "tear_down"])
 def test_last_words(background: Background, log: tuple[str, ...], mistaken: bool) -> None:  # noqa: FBT001
-    """Are in the log, or else in a file that only its owner reads."""
+    """The last traceback is in the log, or else in a file that only its owner can read."""
     words = ["--daemon", "--pid-file", str(background.pid_file), "--usr1", "acts:FailTearDown", "-q", *log]
     state = background.directory / "state"
     done = background.run(sys.executable, script("make_mistake"), str(mistaken), *words, XDG_STATE_HOME=str(state))
@@ -167,7 +167,7 @@ def test_last_words(background: Background, log: tuple[str, ...], mistaken: bool
 
 @needs_root
 def test_a_group_alone(background: Background) -> None:
-    """The user stays; supplementary groups do not."""
+    """With --group alone the user stays, and supplementary groups are dropped."""
     assert background.start("--group", "nogroup", "--usr1", "print", "x").returncode == 0
     status = status_of(background.pid())
     assert status["Uid"].split() == ["0"] * 4
@@ -176,7 +176,7 @@ def test_a_group_alone(background: Background) -> None:
 
 
 def test_what_goes_to_standard_error(background: Background) -> None:
-    """Is said to the terminal until all is ready, and to the file from then on; it is appended."""
+    """Standard error is the terminal until all is ready, and then the file, which is appended to."""
     (background.directory / "err").write_text("before\n", encoding="utf-8")
     done = background.start("-v", "--stderr", "err", "--stdout", "err", "--usr1", "exec", "/no/such")
     assert done.returncode == 0
@@ -192,7 +192,7 @@ def test_what_goes_to_standard_error(background: Background) -> None:
 
 
 def test_a_fifo_without_a_reader(background: Background) -> None:
-    """Is refused, where opening it would wait for ever."""
+    """A FIFO without a reader is refused, because opening it would wait for ever."""
     os.mkfifo(background.directory / "out")
     done = background.start("--usr1", "print", "x", "--stdout", "out")
     assert done.returncode == 1
@@ -202,7 +202,7 @@ def test_a_fifo_without_a_reader(background: Background) -> None:
 
 @pytest.mark.parametrize("way", ["--daemon", "-d", "file"])
 def test_a_plugin_with_a_thread(background: Background, way: str) -> None:
-    """It keeps its thread: wherever the daemon is asked for, the fork comes before any plugin is imported."""
+    """A plugin keeps its thread, because the fork comes before any plugin is imported, however --daemon was given."""
     (background.directory / "threaded.py").write_text(
         "import threading\nfrom flagman.actions import PrintAction\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n",
@@ -218,7 +218,7 @@ def test_a_plugin_with_a_thread(background: Background, way: str) -> None:
 
 @pytest.mark.parametrize("asks", [["-d"], ["--daemon"], ["-vd"], ["-c", "c.toml"]])
 def test_a_daemon_that_is_asked_for_too_late(background: Background, asks: list[str]) -> None:
-    """After an action, when plugins have been imported: that is a mistake, and nothing starts."""
+    """--daemon after the first action, when plugins are already imported, is a mistake, and nothing starts."""
     (background.directory / "c.toml").write_text("[flagman]\ndaemon = true\n", encoding="utf-8")
     done = background.run(*SCRIPT, "--usr1", "print", "x", *asks)
     assert done.returncode == 2
@@ -228,7 +228,7 @@ def test_a_daemon_that_is_asked_for_too_late(background: Background, asks: list[
 
 @pytest.mark.parametrize("late", ["--check", "--list", "--help", "--version", "--print-config", "--print-unit"])
 def test_an_answer_that_is_asked_for_too_late(background: Background, late: str) -> None:
-    """When the daemon has detached it does not answer instead of running: its parent tells so."""
+    """An option that only prints is refused after the first action, because the daemon has detached by then."""
     done = background.run(*SCRIPT, "-d", "--usr1", "print", "x", late)
     assert done.returncode == 2
     assert done.stderr.startswith("flagman: error: with --daemon, ")
@@ -237,8 +237,8 @@ def test_an_answer_that_is_asked_for_too_late(background: Background, late: str)
 
 
 @pytest.mark.parametrize("words", [(), ("-v",), ("--log-format", "json")], ids=" ".join)
-def test_what_was_said_when_nobody_waits_any_longer(background: Background, words: tuple[str, ...]) -> None:
-    """It may tell what the start hangs in."""
+def test_output_of_a_start_that_is_given_up(background: Background, words: tuple[str, ...]) -> None:
+    """The output of a start that is given up is shown, because it may tell where the start hangs."""
     script = 'WAITS=$$ exec "$@"'
     line = ("sh", "-c", script, "sh", *SCRIPT, "-d", *words, "--usr1", "hangs:Action")
     done = background.run(*line)
@@ -247,8 +247,8 @@ def test_what_was_said_when_nobody_waits_any_longer(background: Background, word
     assert "Traceback" not in done.stderr
 
 
-def test_a_terminal_that_takes_nothing(background: Background) -> None:
-    """The daemon runs, so its start has not failed."""
+def test_a_terminal_that_cannot_be_written(background: Background) -> None:
+    """If the parent cannot print the output, the start has still succeeded, because the daemon runs."""
     words = [*SCRIPT, "--daemon", "--pid-file", str(background.pid_file), "--usr1", "print", "x"]
     assert background.run("sh", "-c", '"$@" >/dev/full', "sh", *words).returncode == 0
     assert background.pid()
@@ -256,14 +256,14 @@ def test_a_terminal_that_takes_nothing(background: Background) -> None:
 
 @pytest.mark.parametrize("option", ["-vh", "-hv", "-ql", "--list"])
 def test_what_needs_no_daemon(background: Background, option: str) -> None:
-    """It is answered at once, also if an option stands in a group."""
+    """An option that needs no daemon is answered at once, even in a group of options."""
     done = background.start(option)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
 
 def test_a_directory_that_is_gone(background: Background) -> None:
-    """It is only missed where a path begins there."""
+    """A working directory that is gone is an error only for relative paths."""
     script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
     words = ["sh", "-c", script, "sh", *SCRIPT, "--daemon", "--pid-file", str(background.pid_file)]
     relative = background.run(*words, "--usr1", "print", "x", "--stdout", "out")
@@ -273,8 +273,8 @@ def test_a_directory_that_is_gone(background: Background) -> None:
     assert background.pid()
 
 
-def test_a_log_that_nobody_reads(background: Background) -> None:
-    """A FIFO without a reader is no place for a log, in the background or not."""
+def test_a_log_without_a_reader(background: Background) -> None:
+    """A FIFO without a reader is refused as a log file, in the background and in the foreground."""
     path = background.directory / "log"
     os.mkfifo(path)
     words = ["--usr1", "print", "x", "--log-file", str(path)]
@@ -287,7 +287,7 @@ def test_a_log_that_nobody_reads(background: Background) -> None:
 @needs_root
 @pytest.mark.parametrize("daemon", ["--daemon", "-q"], ids=["background", "foreground"])
 def test_a_full_disk(background: Background, daemon: str) -> None:
-    """A file system without a page left, which only this test and its child see: one line, and nothing half done."""
+    """On a full file system, which only this test and its child see, a start fails in one line and leaves nothing."""
     folder = background.pid_file.parent
     script = f"""
         mount -t tmpfs -o size=4k,mode=755 none {folder} && printf 0123 > {folder}/full || exit 99
@@ -308,7 +308,7 @@ def test_a_full_disk(background: Background, daemon: str) -> None:
 
 @needs_root
 def test_what_is_left_to_root(background: Background) -> None:
-    """Whoever has become another user cannot remove the pid file; its watcher does if the start fails."""
+    """If the start fails after a change of user, the watcher removes the pid file for the daemon, which may not."""
     done = background.start("--user", "nobody", "--chdir", "/no/such", "--usr1", "print", "x")
     assert done.returncode == 1
     assert not list(background.pid_file.parent.iterdir())
@@ -316,7 +316,7 @@ def test_what_is_left_to_root(background: Background) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_before_the_engine_runs(background: Background, signum: signal.Signals) -> None:
-    """Nothing is left of a start in the foreground either."""
+    """A start in the foreground that is stopped before the engine runs leaves nothing behind."""
     words = ["--pid-file", str(background.pid_file), "--usr1", "print", "x"]
     done = background.run(sys.executable, script("die_in_stage"), signum.name, "take_pid_file", *words)
     assert done.returncode == 128 + signum
@@ -325,7 +325,7 @@ def test_stopped_before_the_engine_runs(background: Background, signum: signal.S
 
 
 def test_a_hang_up_in_the_background(background: Background) -> None:
-    """There is no terminal that could do that: without actions it means nothing, and ends nothing."""
+    """In the background a hangup without actions has no effect, because no terminal can have sent it."""
     assert background.start("--usr1", "print", "x", "--stdout", "out").returncode == 0
     os.kill(background.pid(), signal.SIGHUP)
     os.kill(background.pid(), signal.SIGUSR1)
@@ -335,7 +335,7 @@ def test_a_hang_up_in_the_background(background: Background) -> None:
 
 @needs_root
 def test_keys_of_the_file(background: Background) -> None:
-    """They mean what the options do."""
+    """The keys of the file have the meaning of the options."""
     jail = background.directory / "jail"
     jail.mkdir(mode=0o755)
     (background.directory / "d.toml").write_text(
@@ -364,13 +364,13 @@ def test_keys_of_the_file(background: Background) -> None:
     assert status["Uid"].split() == [str(pwd.getpwnam("nobody").pw_uid)] * 4
     assert status["Gid"].split() == [str(grp.getgrnam("daemon").gr_gid)] * 4
     assert status["Umask"] == "0027"
-    assert os.readlink(f"/proc/{pid}/root") == str(jail)  # noqa: PTH115 - as it is
+    assert os.readlink(f"/proc/{pid}/root") == str(jail)  # noqa: PTH115 - as the kernel shows it
     assert os.readlink(f"/proc/{pid}/fd/2") == str(jail / "err")  # noqa: PTH115
 
 
 @needs_root
 def test_last_words_of_the_system(background: Background) -> None:
-    """Are where the system's logs are."""
+    """The last traceback of a daemon of root's is in the directory of the system's logs."""
     name = f"flagman-test-{os.getpid()}"
     path = Path("/var/log") / f"{name}.errors"
     background.pid_file = background.pid_file.with_name(f"{name}.pid")

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and
 
 @pytest.fixture(name="children")
 def _children() -> Iterator[Callable[[], set[str]]]:
-    """Give what lists the children of this process, to which all orphans of its daemons come."""
+    """Yield a function that lists the children of this process, which adopts all orphans of its daemons."""
     libc = ctypes.CDLL(None)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
@@ -94,7 +94,7 @@ Bindings = list[tuple[tuple[str, str], list[str], dict[str, str]]]
 
 @st.composite
 def bindings(draw: st.DrawFn, most: int) -> Bindings:
-    """Draw some; in every fourth lot there may be mistakes."""
+    """Draw some bindings; in every fourth lot there may be mistakes."""
     wrong = draw(st.integers(0, 3)) == 3
     one = st.tuples(
         st.sampled_from(SOURCES + NO_SOURCES * wrong),
@@ -105,13 +105,13 @@ def bindings(draw: st.DrawFn, most: int) -> Bindings:
 
 
 def literal(text: str) -> str:
-    """Write a string as TOML."""
+    """Return a string as TOML."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 @st.composite
 def files(draw: st.DrawFn) -> str:
-    """Write a file, right or wrong."""
+    """Return a configuration file, right or wrong."""
     lines = []
     for (key, value), (name, *arguments), options in draw(bindings(4)):
         lines += ["[[on]]", f"{key} = {literal(value)}", f"action = {literal(name)}"]
@@ -122,7 +122,7 @@ def files(draw: st.DrawFn) -> str:
 
 @st.composite
 def words(draw: st.DrawFn) -> list[str]:
-    """Write a command line, right or wrong."""
+    """Return a command line, right or wrong."""
     line: list[str] = []
     for (key, value), action, options in draw(bindings(2)):
         line += [f"--{key}", value, *action]
@@ -139,7 +139,7 @@ BOUNDS = ("--stop-timeout", "50ms", "--timeout", "100ms")
     line=words(), first=files(), others=st.lists(files(), max_size=4), signums=st.lists(st.sampled_from([10, 12, 28]))
 )
 @pytest.mark.slow
-def test_any_life(  # noqa: PLR0917 - what is drawn, and what it is played with
+def test_any_life(  # noqa: PLR0917 - the drawn values, and the fixtures
     line: list[str],
     first: str,
     others: list[str],
@@ -147,7 +147,7 @@ def test_any_life(  # noqa: PLR0917 - what is drawn, and what it is played with
     children: Callable[[], set[str]],
     tmp_path: Path,
 ) -> None:
-    """From the start over reloads and signals to the stop."""
+    """A daemon with any file, command line, reloads and signals ends with a known status and leaves no child."""
     before = children()
     path = tmp_path / "flagman.toml"
     path.write_text(first, encoding="utf-8")
@@ -171,7 +171,7 @@ def test_any_life(  # noqa: PLR0917 - what is drawn, and what it is played with
         if daemon.process.returncode == 2:
             assert all(line.startswith("flagman: error: ") for line in said if "flagman.cli:" not in line), said
     limit = time.monotonic() + DEADLINE
-    for child in children() - before:  # killed with its group, it is ours to reap
+    for child in children() - before:  # killed with its group, it is left to this process to reap
         while os.waitpid(int(child), os.WNOHANG) == (0, 0):
             assert time.monotonic() < limit, "a child lives on"
             time.sleep(0.01)

@@ -29,12 +29,12 @@ RERUN = ("--overlap", "rerun")
 
 
 def release(fifo: Path) -> None:
-    """Let an action that waits at the FIFO go on."""
+    """Release an action that waits at the FIFO."""
     fifo.write_text("go\n", encoding="utf-8")
 
 
 def test_ignore_is_the_default(start: Start, fifo: Path) -> None:
-    """A signal that arrives while its own bundle runs is ignored; another one is served afterwards."""
+    """By default a signal during its own bundle's run is ignored, and another one is served afterwards."""
     daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two", "-v").ready()
     daemon.expect("gate: init", "init")
     daemon.signal(USR1).expect("gate: begin")
@@ -46,7 +46,7 @@ def test_ignore_is_the_default(start: Start, fifo: Path) -> None:
 
 
 def test_rerun_runs_once_more_however_many_arrived(start: Start, fifo: Path) -> None:
-    """The run that follows began after the last signal."""
+    """With --overlap rerun, signals during a run lead to exactly one more run, which begins after the last of them."""
     daemon: Flagman = start("--overlap", "rerun", "--usr1", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin")
     daemon.signal(USR1, USR1, USR1)
@@ -60,7 +60,7 @@ def test_rerun_runs_once_more_however_many_arrived(start: Start, fifo: Path) -> 
 def test_oldest_first(start: Start, order: tuple[signal.Signals, signal.Signals]) -> None:
     """Flags are lowered in the order in which they were raised.
 
-    The daemon sends them to itself: of two that others send within microseconds, CPython notes the order by number.
+    The daemon sends the signals to itself: CPython notes two from outside within microseconds by number.
     """
     words = {USR1: "one", USR2: "two"}
     raising = (word for signum in order for word in ("--hup", "acts:Raises", signum.name))
@@ -82,7 +82,7 @@ def wait_until_taken(daemon: Flagman, signum: signal.Signals) -> None:
 
 
 def test_a_signal_during_set_up_is_answered_when_ready(start: Start, fifo: Path) -> None:
-    """It neither kills nor gets lost."""
+    """A signal during set_up neither kills the daemon nor gets lost."""
     daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
     daemon.expect("slow: init", "slow: begin").signal(USR1, USR1)
     release(fifo)
@@ -94,7 +94,7 @@ def test_a_signal_during_set_up_is_answered_when_ready(start: Start, fifo: Path)
 def test_a_signal_during_the_import_of_a_plugin_is_answered_when_ready(
     start: Start, fifo: Path, tmp_path: Path
 ) -> None:
-    """Handlers are armed before argparse and before any plugin."""
+    """A signal during an import is served later, because handlers are armed before argparse and any plugin."""
     (tmp_path / "slow_import.py").write_text(
         f"print('importing')\nopen({str(fifo)!r}).readline()\nfrom acts import Words\n", encoding="utf-8"
     )
@@ -109,7 +109,7 @@ def test_a_signal_during_the_import_of_a_plugin_is_answered_when_ready(
 def test_a_stop_during_the_import_of_a_plugin_ends_it_at_once(
     start: Start, fifo: Path, tmp_path: Path, signum: signal.Signals
 ) -> None:
-    """There is nothing to tear down, and no traceback to show."""
+    """A stop during an import ends the process at once without a traceback, because there is nothing to tear down."""
     (tmp_path / "slow_import.py").write_text(f"print('importing')\nopen({str(fifo)!r}).readline()\n", encoding="utf-8")
     daemon: Flagman = start("--usr1", "slow_import:X", environment={"PYTHONPATH": str(tmp_path)})
     daemon.expect("importing").signal(signum)
@@ -118,7 +118,7 @@ def test_a_stop_during_the_import_of_a_plugin_ends_it_at_once(
 
 
 def test_a_stop_during_set_up(start: Start, fifo: Path) -> None:
-    """The set-up under way may finish, no other begins, and there is no READY."""
+    """A stop during a set_up lets it finish, starts no other, and sends no READY."""
     daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr1", "print", "hi")
     daemon.expect("slow: init", "slow: begin").signal(TERM)
     wait_until_taken(daemon, TERM)
@@ -129,19 +129,19 @@ def test_a_stop_during_set_up(start: Start, fifo: Path) -> None:
 
 
 def test_a_second_stop_during_set_up_interrupts_it(start: Start, fifo: Path) -> None:
-    """What was never set up is not torn down; what was, is."""
+    """A second stop interrupts a set_up; its action is not torn down, but the others are."""
     daemon: Flagman = start("--usr1", "print", "hi", "--usr1", "acts:SlowSetUp", "slow", str(fifo))
     daemon.expect("init", "slow: init", "slow: begin")
     settle(daemon.process.pid)  # a signal in the very moment before a system call is handled after it (PEP 475)
     daemon.signal(TERM)
     wait_until_taken(daemon, TERM)
-    daemon.signal(INT).expect("cleanup", "")  # another one, since two of a kind may become one
+    daemon.signal(INT).expect("cleanup", "")  # another one, because two of a kind may become one
     assert daemon.status() == 0
 
 
 @pytest.mark.parametrize("signum", [TERM, INT])
 def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum: signal.Signals) -> None:
-    """No new action starts, of its bundle or of another; everything is torn down in reverse order."""
+    """The first stop lets the action finish, starts no other, and tears down everything in reverse order."""
     daemon: Flagman = start(
         *("--usr1", "acts:Gate", "gate", str(fifo), "--usr1", "print", "never"),
         *("--usr2", "print", "never", "-v"),
@@ -156,7 +156,7 @@ def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum:
 
 
 def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None:
-    """Though it hangs in a system call; tear_down still runs."""
+    """The second stop interrupts an action that hangs in a system call, and its tear_down still runs."""
     daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin")
     settle(daemon.process.pid)  # a signal in the very moment before a system call is handled after it (PEP 475)
@@ -168,7 +168,7 @@ def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None
 
 
 def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> None:
-    """One TERM is obeyed within a bound."""
+    """One TERM is enough, because the stop timeout interrupts the action."""
     daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), "--stop-timeout", "50ms").ready()
     daemon.expect("gate: init").signal(USR1).expect("gate: begin")
     settle(daemon.process.pid)
@@ -178,7 +178,7 @@ def test_the_stop_timeout_interrupts_the_action(start: Start, fifo: Path) -> Non
 
 
 def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> None:
-    """The others are still torn down; that one was not, so the status is not 0."""
+    """The stop timeout also bounds a tear_down; the others are torn down, and the status is not 0."""
     daemon: Flagman = start(
         *("--usr1", "print", "hi", "--usr1", "acts:SlowTearDown", "slow", str(fifo), "--stop-timeout", "50ms"),
     ).ready()
@@ -189,7 +189,7 @@ def test_the_stop_timeout_bounds_a_tear_down_too(start: Start, fifo: Path) -> No
 
 @pytest.mark.parametrize("last", [TERM, INT])
 def test_the_third_stop_is_the_end(start: Start, fifo: Path, last: signal.Signals) -> None:
-    """Even for an action that swallows everything."""
+    """The third stop ends the process even if an action swallows every exception."""
     daemon: Flagman = start("--usr1", "acts:Stubborn", "mule", str(fifo)).ready().expect("mule: init")
     daemon.signal(USR1).expect("mule: begin")
     settle(daemon.process.pid)
@@ -200,7 +200,7 @@ def test_the_third_stop_is_the_end(start: Start, fifo: Path, last: signal.Signal
 
 
 def test_unmapped_signals_are_a_warning(start: Start) -> None:
-    """The daemon lives on."""
+    """A signal without actions gives a warning, and the daemon lives on."""
     daemon: Flagman = start("--usr1", "print", "hi").ready().expect("init")
     daemon.signal(USR2)
     assert daemon.expect_error("usr2") == "WARNING:flagman.core:Received `usr2`, but no action is bound to it"
@@ -208,13 +208,13 @@ def test_unmapped_signals_are_a_warning(start: Start) -> None:
 
 
 def test_a_hangup_without_action_is_a_graceful_stop(start: Start) -> None:
-    """The terminal went away."""
+    """A hangup without an action is a graceful stop, because the terminal is gone."""
     daemon: Flagman = start("--usr1", "print", "hi").ready().expect("init").signal(HUP).expect("cleanup", "")
     assert daemon.status() == 0
 
 
 def test_a_hangup_during_set_up_is_a_stop(start: Start, fifo: Path) -> None:
-    """The set-up under way may finish, and there is no READY."""
+    """A hangup during a set_up lets it finish and stops the daemon without READY."""
     daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo)).expect("slow: init", "slow: begin")
     daemon.signal(HUP)
     wait_until_taken(daemon, HUP)
@@ -224,7 +224,7 @@ def test_a_hangup_during_set_up_is_a_stop(start: Start, fifo: Path) -> None:
 
 
 def test_a_hangup_during_set_up_is_bounded(start: Start, fifo: Path) -> None:
-    """The terminal has gone, and nobody will send TERM."""
+    """The stop timeout bounds a set_up after a hangup, because a terminal that is gone sends no TERM."""
     daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--stop-timeout", "50ms")
     daemon.expect("slow: init", "slow: begin")
     settle(daemon.process.pid)
@@ -233,7 +233,7 @@ def test_a_hangup_during_set_up_is_bounded(start: Start, fifo: Path) -> None:
 
 
 def test_a_hangup_during_set_up_waits_for_its_action(start: Start, fifo: Path) -> None:
-    """If one is bound to it, it is a signal like any other."""
+    """A hangup with an action is served after the set_up, as any signal."""
     daemon: Flagman = start("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--hup", "print", "hup")
     daemon.expect("slow: init", "slow: begin").signal(HUP)
     wait_until_taken(daemon, HUP)
@@ -242,7 +242,7 @@ def test_a_hangup_during_set_up_waits_for_its_action(start: Start, fifo: Path) -
 
 
 def test_several_hangups_do_not_insist(start: Start, fifo: Path) -> None:
-    """A closing terminal sends more than one; the running action may finish."""
+    """Several hangups let the running action finish, because a closing terminal sends more than one."""
     daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo)).ready().expect("gate: init")
     daemon.signal(USR1).expect("gate: begin")
     for _ in range(4):
@@ -254,7 +254,7 @@ def test_several_hangups_do_not_insist(start: Start, fifo: Path) -> None:
 
 
 def test_a_hangup_whose_last_action_has_closed_is_a_stop_again(start: Start) -> None:
-    """A signal that lost its last action behaves as an unmapped one."""
+    """A hangup that has lost its last action is a stop, as one that never had an action."""
     daemon: Flagman = (
         start(*RERUN, "--hup", "print_once", "hup", "--usr1", "print", "hi").ready().expect("init", "init")
     )
@@ -274,8 +274,8 @@ def test_nohup(start: Start) -> None:
 
 
 @pytest.mark.parametrize("how", ["ignored", "blocked"])
-def test_mapped_signals_are_served_whatever_was_inherited(start: Start, how: str) -> None:
-    """And the daemon can be stopped."""
+def test_mapped_signals_are_served_even_if_ignored_or_blocked(start: Start, how: str) -> None:
+    """Signals with actions and stops are served even if they were inherited as blocked or ignored."""
     prefix = inheriting(**{how: [USR1, HUP, TERM, INT]})
     for stop in (TERM, INT):
         daemon: Flagman = start("--usr1", "print", "hi", "--hup", "print", "hup", prefix=prefix)
@@ -286,7 +286,7 @@ def test_mapped_signals_are_served_whatever_was_inherited(start: Start, how: str
 
 @pytest.mark.parametrize("error", ["ValueError", "MemoryError", "RecursionError", "SystemExit", "KeyboardInterrupt"])
 def test_a_failing_action_does_not_end_the_daemon(start: Start, error: str) -> None:
-    """It is logged with its traceback, the bundle goes on, and the next signal works."""
+    """A failing action is logged with its traceback, the bundle goes on, and the next signal works."""
     daemon: Flagman = (
         start(*RERUN, "--usr1", "acts:Fail", error, "--usr1", "print", "next").ready().expect("init", "init")
     )
@@ -298,7 +298,7 @@ def test_a_failing_action_does_not_end_the_daemon(start: Start, error: str) -> N
 
 
 def test_on_error_exit(start: Start) -> None:
-    """The rest is torn down; status 1."""
+    """With --on-error exit a failure tears down the rest and ends with status 1."""
     daemon: Flagman = start("--on-error", "exit", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "x").ready()
     daemon.expect("init", "init").signal(USR1).expect("cleanup", "cleanup", "")
     assert daemon.status() == 1
@@ -306,7 +306,7 @@ def test_on_error_exit(start: Start) -> None:
 
 
 def test_on_error_close(start: Start) -> None:
-    """The action is gone, its bundle goes on."""
+    """With --on-error close a failed action is removed, and its bundle goes on."""
     daemon: Flagman = start(
         *RERUN, "--on-error", "close", "--usr1", "acts:Fail", "ValueError", "--usr1", "print", "next"
     )
@@ -316,7 +316,7 @@ def test_on_error_close(start: Start) -> None:
 
 @pytest.mark.parametrize(("options", "status"), [((), 1), (("--successful-empty",), 0)])
 def test_when_all_actions_have_closed_the_daemon_ends(start: Start, options: tuple[str, ...], status: int) -> None:
-    """With status 1, or 0 if that is what was wanted."""
+    """When all actions have closed, the daemon ends with status 1, or with 0 if that was requested."""
     daemon: Flagman = start("--usr1", "print_once", "a", "--usr2", "print_once", "b", *options).ready()
     daemon.expect("init", "init").signal(USR1).expect("a", "cleanup").signal(USR2).expect("b", "cleanup", "")
     assert daemon.status() == status
@@ -324,14 +324,14 @@ def test_when_all_actions_have_closed_the_daemon_ends(start: Start, options: tup
 
 
 def test_a_signal_raised_by_an_action_itself(start: Start) -> None:
-    """It is one like any other, also when it is the stop."""
+    """A signal that an action sends to its own process is a signal like any other, even a stop."""
     daemon: Flagman = start("--usr1", "acts:Raises", "SIGUSR2", "--usr2", "acts:Raises", "SIGTERM").ready()
     daemon.signal(USR1).expect("raising SIGUSR2", "raising SIGTERM", "")
     assert daemon.status() == 0
 
 
 def test_late_signals_do_not_change_the_status(start: Start, fifo: Path) -> None:
-    """While it stops, a daemon ignores what would have run its actions."""
+    """While a daemon stops, it ignores signals that would have run its actions."""
     daemon: Flagman = start("--usr1", "acts:SlowTearDown", "slow", str(fifo)).ready().expect("slow: init")
     daemon.signal(TERM).expect("slow: begin").signal(USR1, HUP, USR2)
     release(fifo)
@@ -340,7 +340,7 @@ def test_late_signals_do_not_change_the_status(start: Start, fifo: Path) -> None
 
 
 def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> None:
-    """Without anything to tear down, INT ends the process as a shell expects."""
+    """INT ends --list as a shell expects, without a traceback, because there is nothing to tear down."""
     info = tmp_path / "slow-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n", encoding="utf-8")
@@ -371,7 +371,7 @@ def test_ctrl_c_during_a_list_is_no_traceback(fifo: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("signum", [TERM, INT])
 @pytest.mark.parametrize("when", ["import", "end"])
 def test_process_1_can_be_stopped_at_any_moment(start: Start, fifo: Path, signum: signal.Signals, when: str) -> None:
-    """While a plugin is imported, and while the end waits for a thread; the kernel takes no signal for its default."""
+    """Stop signals end process 1 at any moment, where the kernel ignores those without a handler."""
     daemon: Flagman = start(
         *("--usr1", "slow:Slow", "--after", "1ms", "stop"),
         prefix=["unshare", "-fp", "--kill-child"],
@@ -379,7 +379,7 @@ def test_process_1_can_be_stopped_at_any_moment(start: Start, fifo: Path, signum
     ).expect("waiting")
     children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text(encoding="ascii")
     with suppress(ProcessLookupError):
-        while daemon.process.poll() is None:  # at the end, the handlers are changed after the last word
+        while daemon.process.poll() is None:  # at the end, the handlers are changed after the last output
             os.kill(int(children), signum)
             time.sleep(0.01)
     assert daemon.status() == 128 + signum
@@ -387,7 +387,7 @@ def test_process_1_can_be_stopped_at_any_moment(start: Start, fifo: Path, signum
 
 @pytest.mark.parametrize(("how", "status"), [("return", 1), ("exit", 1), ("signal", -TERM)])
 def test_a_fork_in_an_action_never_makes_a_second_daemon(start: Start, how: str, status: int) -> None:
-    """The child ends, it dies of signals as any process does, and the daemon hears its own as before."""
+    """A forked child of an action ends, also by signals, and the daemon gets its own signals as before."""
     daemon: Flagman = start(*RERUN, "--usr1", "acts:Forks", how).ready()
     for _ in range(2):
         daemon.signal(USR1).expect(f"child {status}")
@@ -395,7 +395,7 @@ def test_a_fork_in_an_action_never_makes_a_second_daemon(start: Start, how: str,
 
 
 def test_an_action_cannot_make_the_daemon_deaf(start: Start) -> None:
-    """Event loops set the wake-up descriptor and reset it to none."""
+    """An action that resets the wake-up descriptor, as event loops do, does not keep signals from the daemon."""
     daemon: Flagman = start(*RERUN, "--usr1", "acts:Deafens").ready()
     for _ in range(3):
         daemon.signal(USR1).expect("deafened")
@@ -404,14 +404,14 @@ def test_an_action_cannot_make_the_daemon_deaf(start: Start) -> None:
 
 
 def test_an_action_that_never_sets_itself_up_is_refused() -> None:
-    """Its first run would be too late to notice."""
+    """An action is refused early if its __init__ does not call the base's: its first run would be too late."""
     done = run("--usr1", "acts:NoSuper")
     assert done.returncode == 1
     assert "setting up the action NoSuper failed: its __init__ does not call Action's" in done.stderr
 
 
 def test_quit_shows_the_stacks_and_ends_nothing(start: Start, fifo: Path) -> None:
-    """Also while an action hangs, and also if QUIT was inherited as ignored, as behind ``&`` in a script."""
+    """QUIT shows the stacks even while an action hangs, or if it was ignored before, as behind ``&`` in a script."""
     ignored = ["sh", "-c", 'trap "" QUIT; exec "$@"', "sh"]
     for prefix in ([], ignored):
         daemon: Flagman = start("--usr1", "acts:Gate", "gate", str(fifo), prefix=prefix).ready().expect("gate: init")
@@ -424,7 +424,7 @@ def test_quit_shows_the_stacks_and_ends_nothing(start: Start, fifo: Path) -> Non
 
 
 def test_quit_without_a_place_to_write_to(start: Start) -> None:
-    """Then it means nothing; and with actions it is a signal like others."""
+    """Without a standard error QUIT has no effect, and with actions it is a signal like any other."""
     daemon: Flagman = start("--usr1", "print", "hi", prefix=["sh", "-c", 'exec "$@" 2>&-', "sh"]).ready().expect("init")
     daemon.signal(signal.SIGQUIT, USR1).expect("hi").stop("cleanup")
     daemon = start("--signal", "QUIT", "print", "quit").ready().expect("init")
@@ -432,7 +432,7 @@ def test_quit_without_a_place_to_write_to(start: Start) -> None:
 
 
 def test_the_watchdog_is_fed_by_the_loop_alone(start: Start, fifo: Path) -> None:
-    """Three times in its interval; and not while an action hangs."""
+    """The loop feeds the watchdog three times in its interval, and not while an action hangs."""
     daemon: Flagman = start(
         *("--usr1", "acts:Gate", "gate", str(fifo)),
         environment={"WATCHDOG_USEC": "150000"},
@@ -453,8 +453,8 @@ def test_the_watchdog_is_fed_by_the_loop_alone(start: Start, fifo: Path) -> None
 
 
 @pytest.mark.parametrize("environment", [{}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}], ids=["none", "another's"])
-def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[str, str]) -> None:
-    """It is not fed."""
+def test_a_watchdog_that_watches_another_process(start: Start, environment: dict[str, str]) -> None:
+    """A watchdog that watches another process is not fed."""
     daemon: Flagman = start("--usr1", "print", "hi", environment=environment).ready().expect("init")
     daemon.signal(USR1).expect("hi").stop("cleanup")
     messages = daemon.pending()
@@ -487,7 +487,7 @@ def test_a_watchdog_that_watches_somebody_else(start: Start, environment: dict[s
     ids=["usage", "set_up", "log"],
 )
 def test_the_manager_hears_of_a_failure(start: Start, arguments: list[str], messages: list[str]) -> None:
-    """What is shown by ``systemctl status``."""
+    """The manager gets the reason of a failure, which ``systemctl status`` shows."""
     daemon: Flagman = start(*arguments)
     daemon.status()
     assert daemon.pending() == messages
@@ -499,7 +499,7 @@ def test_the_manager_hears_of_a_failure(start: Start, arguments: list[str], mess
     ids=" ".join,
 )
 def test_without_systemd_the_manager_hears_of_nothing(start: Start, words: list[str]) -> None:
-    """Wherever the mistake is."""
+    """With --no-systemd the manager gets no message, wherever the mistake is."""
     for line in (
         ["--no-systemd", *words],
         [*words, ";", "--no-systemd"] if "--usr1" in words else [*words, "--no-systemd"],
@@ -509,6 +509,6 @@ def test_without_systemd_the_manager_hears_of_nothing(start: Start, words: list[
         assert daemon.pending() == []
 
 
-def test_a_program_may_have_such_an_option(start: Start) -> None:
-    """Its words are not flagman's."""
+def test_a_program_may_have_an_option_of_that_name(start: Start) -> None:
+    """A program's own option --no-systemd is not taken for flagman's."""
     start("--usr1", "exec", "true", "--no-systemd", "-d").ready().stop()

@@ -1,4 +1,4 @@
-"""Nothing is imported in another root: it could not be found there."""
+"""No module is imported in another root, because it could not be found there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ELSEWHERE = {"colorama", "annotationlib"} - sys.stdlib_module_names
 
 
 def is_module(name: str) -> bool:
-    """Tell whether there is such a module."""
+    """Return whether there is such a module."""
     try:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
@@ -36,7 +36,7 @@ def is_module(name: str) -> bool:
 
 
 def test_all_that_a_daemon_may_import_is_imported_before() -> None:
-    """By any part that a daemon can come to."""
+    """All modules that any part of a daemon may import are imported before its root changes."""
     wanted: set[str] = set()
     for module, path in modules().items():
         if not module.startswith(NOT_FOR_DAEMONS):
@@ -52,7 +52,7 @@ class Answers(BaseHTTPRequestHandler):
     """Answers with a redirect, an error or a text."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Send the answer."""
         status = {"/moved": 302, "/missing": 404}.get(self.path, 200)
         self.send_response(status)
         if status != 200:
@@ -62,12 +62,12 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(b"hi")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(name="port")
 def _port() -> Iterator[int]:
-    """Serve, and give the port."""
+    """Serve HTTP, and yield the port."""
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -110,7 +110,7 @@ args = ["soon"]
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("log_format", ["plain", "json"])
 def test_nothing_is_imported_late(start: Callable[..., Flagman], tmp_path: Path, port: int, log_format: str) -> None:
-    """Whatever the daemon does, well or badly, with and without a table for logging."""
+    """No module is imported late in any action, reload or failure, with or without a table for logging."""
     config = tmp_path / "flagman.toml"
     config.write_text(FILE.format(directory=tmp_path, more=""), encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
@@ -145,7 +145,7 @@ def test_nothing_is_imported_late(start: Callable[..., Flagman], tmp_path: Path,
             seen.append(line)
 
     daemon.signal(signal.SIGUSR1)
-    wait_for("cleanup")  # of the last action, in the middle of all that is said
+    wait_for("cleanup")  # of the last action, in the middle of all output
     daemon.signal(signal.SIGQUIT)
     wait_for("most recent call first")
     for text in (FILE.format(directory=tmp_path, more="[wrong]"), FILE, FILE.format(directory=tmp_path, more="")):

@@ -1,4 +1,4 @@
-"""The reload: everything of the new file, or nothing of it."""
+"""The reload: all of the new file, or nothing of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RELOADING = re.compile(r"RELOADING=1\nMONOTONIC_USEC=([0-9]+)")
 
 
 def on(signal_: str, action: str, *arguments: str, **options: str) -> str:
-    """Write one binding."""
+    """Return the text of one binding."""
     more = "".join(f'{key.replace("_", "-")} = "{value}"\n' for key, value in options.items())
     key = signal_ if " = " in signal_ else f'signal = "{signal_}"'
     return f'[[on]]\n{key}\naction = "{action}"\nargs = {list(arguments)}\n{more}'.replace("'", '"')
@@ -47,7 +47,7 @@ class Configured:
         self.path.write_text("\n".join(tables), encoding="utf-8")
 
     def reload(self, *tables: str) -> str:
-        """Let the daemon follow another file; give the status that it tells then."""
+        """Make the daemon follow another file, and return the status that it reports then."""
         self.write(*tables)
         before = time.monotonic_ns() // 1000
         self.daemon.signal(HUP)
@@ -60,7 +60,7 @@ class Configured:
 
 
 def test_what_does_not_change_keeps_its_state(start: Start, tmp_path: Path) -> None:
-    """What is new is set up, what is gone is torn down, the order is that of the new file."""
+    """A reload keeps unchanged actions, sets up new ones, tears down old ones, and takes the order of the new file."""
     counter, first, second = on("USR1", "acts:Counter", "kept"), on("USR1", "print", "1"), on("USR1", "print", "2")
     configured = Configured(start, tmp_path, counter, first, on("USR2", "print", "gone"))
     daemon = configured.daemon.expect("init", "init").signal(USR1).expect("1")
@@ -74,7 +74,7 @@ def test_what_does_not_change_keeps_its_state(start: Start, tmp_path: Path) -> N
 
 
 def test_the_same_binding_twice(start: Start, tmp_path: Path) -> None:
-    """Each is an instance, and one that is taken away is one torn down."""
+    """Two equal bindings are two actions, and if one is removed, one action is torn down."""
     twice = on("USR1", "print", "x")
     configured = Configured(start, tmp_path, twice, twice)
     daemon = configured.daemon.expect("init", "init")
@@ -99,7 +99,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("message", BROKEN)
 def test_all_stays_if_anything_is_wrong(start: Start, tmp_path: Path, message: str) -> None:
-    """The log and the manager are told what it is; the next good file is followed."""
+    """A mistake is reported to log and manager, nothing changes, and the next good file is followed."""
     old = on("USR1", "acts:Counter", "kept"), on("USR1", "print", "old")
     configured = Configured(start, tmp_path, *old)
     daemon = configured.daemon.expect("init")
@@ -116,13 +116,13 @@ def test_all_stays_if_anything_is_wrong(start: Start, tmp_path: Path, message: s
     daemon.signal(USR1).expect("old")
     while not (line := daemon.notified()).endswith("good"):
         pass
-    assert "; reload failed at " in line  # until it is mended
+    assert "; reload failed at " in line  # until the file is corrected
     configured.reload(new)
     daemon.expect("init", "cleanup", "kept: 1").signal(USR1).expect("new").stop("cleanup")
 
 
 def handled(daemon: Flagman) -> set[int]:
-    """Give the signals that the process handles."""
+    """Return the signals that the process handles."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
     assert caught
@@ -148,7 +148,7 @@ def test_dispositions_follow(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_hangup_without_actions_is_a_stop_again(start: Start, tmp_path: Path) -> None:
-    """Also one that comes while the file is read that takes its actions away."""
+    """A hangup that has lost its actions is a stop, even one that comes while the file is read."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("HUP", "reload") + on("USR1", "print", "x"), encoding="utf-8")
     daemon: Flagman = start("-c", str(path)).ready().expect("init")
@@ -161,7 +161,7 @@ def test_a_hangup_without_actions_is_a_stop_again(start: Start, tmp_path: Path) 
 
 
 def test_the_policies_of_a_kept_action_change(start: Start, tmp_path: Path) -> None:
-    """It stays the same instance."""
+    """A change of policy keeps the action's instance."""
     configured = Configured(start, tmp_path, on("USR1", "acts:Fail", "ValueError"))
     daemon = configured.daemon.expect("init").signal(USR1)
     daemon.expect_error("Action `Fail` failed")
@@ -172,7 +172,7 @@ def test_the_policies_of_a_kept_action_change(start: Start, tmp_path: Path) -> N
 
 
 def test_timers_follow(start: Start, tmp_path: Path) -> None:
-    """One that is new ticks, one that is gone does not; a single tick that is over stays over."""
+    """A new timer ticks, a removed one does not, and a single tick that is over stays over."""
     configured = Configured(
         start, tmp_path, on('every = "20ms"', "print", "tick"), on('after = "10ms"', "print", "once")
     )
@@ -193,7 +193,7 @@ def test_timers_follow(start: Start, tmp_path: Path) -> None:
 
 
 def test_held_signals_are_not_lost(start: Start, tmp_path: Path) -> None:
-    """A debounce that ends, or changes, lets through what it held."""
+    """A debounce that ends or changes in a reload lets through what it held."""
     binding = on("USR1", "print", "x", debounce="1h")
     configured = Configured(start, tmp_path, binding)
     daemon = configured.daemon.expect("init").signal(USR1)
@@ -203,7 +203,7 @@ def test_held_signals_are_not_lost(start: Start, tmp_path: Path) -> None:
 
 
 def test_settings_follow(start: Start, tmp_path: Path) -> None:
-    """The log, what commands print, and how long a stop may take."""
+    """A reload changes the log, the output of commands, and the stop timeout."""
     log = tmp_path / "log"
     configured = Configured(start, tmp_path, on("USR1", "sh", "echo out"))
     daemon = configured.daemon.signal(USR1).expect("out")
@@ -220,7 +220,7 @@ def test_settings_follow(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_table_leaves_the_handlers_of_plugins_alone(start: Start, tmp_path: Path) -> None:
-    """They have been there before, and stay when the table changes, and when it goes."""
+    """Handlers of plugins stay when the table changes and when it goes."""
     table = """[logging]
 version = 1
 handlers.own = {class = "logging.StreamHandler"}
@@ -247,7 +247,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("action", TAKEN)
 def test_what_takes_the_reload_away(start: Start, tmp_path: Path, action: str) -> None:
-    """It is not forbidden, and it is told; as long as another one stays there is nothing to tell."""
+    """A reload that takes away the last `reload`, or the last action of HUP, gives one warning, and none before."""
     path = tmp_path / "flagman.toml"
     arguments = ["x"] if action == "print" else []
     asks, taken = on("USR2", "reload"), on("HUP", action, *arguments)
@@ -266,7 +266,7 @@ def test_what_takes_the_reload_away(start: Start, tmp_path: Path, action: str) -
 
 
 def test_a_hang_up_that_means_nothing(start: Start, tmp_path: Path) -> None:
-    """As under nohup."""
+    """A hangup without actions that was inherited as ignored, as under nohup, is reported to have no effect."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("USR2", "reload") + on("HUP", "print", "x"), encoding="utf-8")
     daemon: Flagman = start("-c", str(path), prefix=inheriting(ignored=[HUP])).ready()
@@ -276,7 +276,7 @@ def test_a_hang_up_that_means_nothing(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_file_by_a_name_that_leads_elsewhere_by_now(start: Start, tmp_path: Path) -> None:
-    """The directory in which the daemon was started is known by the name that its user gave it, if that is its name."""
+    """A relative file is found through the name of the start's directory in PWD, if that is correct."""
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
         (tmp_path / number / "c.toml").write_text(on("USR1", "print", number), encoding="utf-8")
@@ -294,14 +294,14 @@ def test_a_file_by_a_name_that_leads_elsewhere_by_now(start: Start, tmp_path: Pa
 
 
 def test_a_byte_order_mark(start: Start, tmp_path: Path) -> None:
-    """Some editors write one."""
+    """A byte order mark, which some editors write, is accepted."""
     (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbf" + on("USR1", "print", "x").encode())
     daemon: Flagman = start("-c", "c.toml").ready().expect("init").signal(USR1).expect("x")
     daemon.stop("cleanup")
 
 
 def test_a_table_for_logging_comes_and_goes(start: Start, tmp_path: Path) -> None:
-    """Without it, no logger keeps what it said."""
+    """When the table for logging is removed, no logger keeps its settings."""
     table = """[logging]
 version = 1
 disable_existing_loggers = false
@@ -321,7 +321,7 @@ loggers."flagman.log" = {handlers = ["own"], propagate = false, level = "INFO"}
 
 
 def test_a_stop_during_the_reload(start: Start, tmp_path: Path) -> None:
-    """What is new is torn down with what is old."""
+    """A stop during a reload tears down new and old actions."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     configured = Configured(start, tmp_path, on("USR1", "print", "x"))
@@ -336,7 +336,7 @@ def test_a_stop_during_the_reload(start: Start, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["a second TERM", "the stop timeout"])
 def test_a_file_that_hangs(start: Start, tmp_path: Path, how: str) -> None:
-    """Opening it can be ended as an action can."""
+    """Opening a file that hangs can be interrupted as an action can."""
     timeout = "1000s" if how == "a second TERM" else "50ms"
     configured = Configured(start, tmp_path, on("USR1", "print", "x"), arguments=("--stop-timeout", timeout))
     daemon = configured.daemon.expect("init")
@@ -356,7 +356,7 @@ def test_a_file_that_hangs(start: Start, tmp_path: Path, how: str) -> None:
 
 
 def test_signals_that_arrive_meanwhile_are_not_lost(start: Start, tmp_path: Path) -> None:
-    """They are answered as the new file says."""
+    """A signal during a reload runs the actions of the new file."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     configured = Configured(start, tmp_path, on("USR1", "print", "old"), on("USR2", "print", "two"))
@@ -374,7 +374,7 @@ def test_signals_that_arrive_meanwhile_are_not_lost(start: Start, tmp_path: Path
 
 
 def test_the_reload_comes_before_other_flags(start: Start, tmp_path: Path) -> None:
-    """And after the other actions of its own bundle."""
+    """A reload comes before other flags, and after the other actions of its own bundle."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     path = tmp_path / "flagman.toml"
@@ -385,7 +385,7 @@ def test_the_reload_comes_before_other_flags(start: Start, tmp_path: Path) -> No
     daemon.signal(HUP).expect("gate: begin")
     first = RELOADING.fullmatch(daemon.notified())
     daemon.signal(USR1)
-    daemon.signal(HUP)  # is ignored, and heard of all the same
+    daemon.signal(HUP)  # is ignored, but noted all the same
     settle(daemon.process.pid)
     fifo.write_text("go\n", encoding="utf-8")
     daemon.expect("gate: end", "init", "cleanup", "new")
@@ -397,14 +397,14 @@ def test_the_reload_comes_before_other_flags(start: Start, tmp_path: Path) -> No
 
 
 def test_there_must_be_a_file() -> None:
-    """Else there is nothing to read again."""
+    """The action reload is refused without a file to read again."""
     done = run("--hup", "reload")
     assert done.returncode == 2
     assert done.stderr == "flagman: error: the action 'reload' needs a configuration file; give one with --config\n"
 
 
 def test_a_file_without_bindings(start: Start, tmp_path: Path) -> None:
-    """Is refused where nothing else would be left."""
+    """A reload is refused if the file leaves no action."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("HUP", "reload"), encoding="utf-8")
     daemon: Flagman = start("-c", str(path)).ready()
@@ -416,7 +416,7 @@ def test_a_file_without_bindings(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened_any_more(start: Start, tmp_path: Path) -> None:
-    """For want of descriptors."""
+    """A reload fails if the file cannot be opened for lack of descriptors, and the daemon goes on."""
     binding = on("USR1", "acts:Exhaust") + on("USR1", "print", "next")
     configured = Configured(start, tmp_path, binding)
     daemon = configured.daemon.expect("init").signal(USR1).expect("next")
@@ -426,10 +426,10 @@ def test_a_file_that_cannot_be_opened_any_more(start: Start, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_thousands_of_reloads_under_a_storm(start: Start, tmp_path: Path) -> None:
-    """No edge is lost, and nothing is left behind."""
+    """In thousands of reloads under a storm no edge is lost, and nothing is left behind."""
     kept = [on("USR1", "acts:Counter", "usr1"), on("WINCH", "acts:Echo", "edge"), on('every = "1h"', "exec", "true")]
     files = ["".join([*kept, on("USR2", "print", str(number))]) for number in range(2)]
-    # Not measured: that takes longer than all the rest.
+    # Not measured, because coverage takes longer than all the rest.
     measured = {name: None for name in os.environ if name.startswith("COVERAGE")}
     configured = Configured(partial(start, environment=measured), tmp_path, files[1])
     daemon = configured.daemon.expect("init")
@@ -451,7 +451,7 @@ def test_thousands_of_reloads_under_a_storm(start: Start, tmp_path: Path) -> Non
                 else:
                     seen[word] += 1
             daemon.pending()
-            if number in (999, 1999):  # until then the interpreter's own memory grows to what it needs
+            if number in (999, 1999):  # until then the interpreter's own memory grows to its final size
                 sizes += [len(os.listdir(f"/proc/{daemon.process.pid}/fd")), resident(daemon)]  # noqa: PTH208
         assert sizes[0] == sizes[2]
         assert sizes[3] - sizes[1] < 1024, "kilobytes"
@@ -465,13 +465,13 @@ def test_thousands_of_reloads_under_a_storm(start: Start, tmp_path: Path) -> Non
 
 
 def resident(daemon: Flagman) -> int:
-    """Give the resident memory in kilobytes."""
+    """Return the resident memory in kilobytes."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
 def test_a_broken_table_for_logging_undoes_nothing(start: Start, tmp_path: Path) -> None:
-    """Handlers stay open, loggers that it made are as if they were new, filters do not pile up."""
+    """After a broken table handlers stay open, its loggers are reset, and filters do not pile up."""
     log = tmp_path / "log"
     handlers = f'handlers.f = {{class = "logging.FileHandler", filename = "{log}", mode = "w", filters = ["o"]}}'
     table = f"""[logging]
@@ -494,12 +494,12 @@ root.handlers = ["nobody"]
     assert log.read_text(encoding="utf-8").splitlines() == ["message"] * 2
     configured.reload(binding)
     daemon.signal(USR1).expect("done").expect_error("WARNING:flagman.log:message")
-    daemon.signal(USR2).expect_error("Received `usr2`")  # which the filter would have kept back
+    daemon.signal(USR2).expect_error("Received `usr2`")  # the filter would have rejected the record
     daemon.stop("cleanup")
 
 
 def test_many_mistakes_are_told_as_far_as_there_is_room(start: Start, tmp_path: Path) -> None:
-    """The manager reads no message of more than 4096 bytes."""
+    """Mistakes are reported up to the 4096 bytes that the manager reads of a message."""
     configured = Configured(start, tmp_path, on("USR1", "print", "x"))
     status = configured.reload(on("USR3", "prnt") * 50)
     assert "[[on]] #1: key 'signal': 'USR3'" in status
@@ -511,14 +511,14 @@ def test_many_mistakes_are_told_as_far_as_there_is_room(start: Start, tmp_path: 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit", "GeneratorExit", "MemoryError"])
 @pytest.mark.parametrize("where", ["check", "set_up"])
 def test_a_plugin_that_raises_anything(start: Start, tmp_path: Path, error: str, where: str) -> None:
-    """It is not the end of a daemon that was asked to reload."""
+    """A plugin that raises any exception during a reload does not end the daemon."""
     configured = Configured(start, tmp_path, on("USR1", "print", "x"))
     assert error in configured.reload(on("USR1", "print", "x"), on("USR2", "acts:Explodes", where, error))
     configured.daemon.expect("init").signal(USR1).expect("x").stop("cleanup")
 
 
 def test_what_a_failed_reload_has_added_is_gone(start: Start, tmp_path: Path) -> None:
-    """Also the actions that new actions have set up themselves."""
+    """A failed reload also removes the actions that new actions have added."""
     configured = Configured(start, tmp_path, on("USR1", "print", "x"))
     daemon = configured.daemon.expect("init")
     configured.reload(on("USR1", "print", "x"), on("USR2", "acts:Adds", "usr1"), on("USR2", "acts:FailSetUp"))
@@ -527,7 +527,7 @@ def test_what_a_failed_reload_has_added_is_gone(start: Start, tmp_path: Path) ->
 
 @pytest.mark.parametrize("is_good", [True, False])
 def test_a_plugin_that_takes_the_signals(start: Start, tmp_path: Path, *, is_good: bool) -> None:
-    """It is loaded by a reload, whether that is followed or not; from then on signals are the daemon's again."""
+    """After a reload that loads a plugin that takes the signals, they are the daemon's again, even if it failed."""
     configured = Configured(start, tmp_path, on("USR1", "print", "before"))
     bindings = [on("USR1", "print", "before"), on("USR2", "deaf:Deaf"), on("USR1", "sh", "sleep 1000", timeout="50ms")]
     if not is_good:
@@ -540,13 +540,13 @@ def test_a_plugin_that_takes_the_signals(start: Start, tmp_path: Path, *, is_goo
 
 
 def test_a_plugin_that_takes_the_signals_at_the_start(start: Start) -> None:
-    """In its set_up, too; the stop works all the same."""
+    """A plugin that takes the signals at the start, even in its set_up, does not prevent a stop."""
     daemon = start("--timeout", "50ms", "--usr2", "deaf:Deaf", "--usr1", "sh", "sleep 1000").ready()
     daemon.stop()
 
 
 def test_a_signal_that_a_plugin_handles_itself(start: Start, tmp_path: Path) -> None:
-    """If no action is bound to it, it is left to the plugin, at the start and at a reload."""
+    """A signal that a plugin handles, and to which no action is bound, is left to the plugin at start and reload."""
     configured = Configured(start, tmp_path, on("USR1", "acts:TakesSignal"))
     for _ in range(2):
         configured.daemon.signal(USR2).expect("mine")

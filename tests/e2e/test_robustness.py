@@ -1,4 +1,4 @@
-"""Whatever the surroundings are: the daemon starts, lives, and says what it can."""
+"""In any surroundings the daemon starts, lives, and reports what it can."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ STREAMS = {
 
 @pytest.mark.parametrize("log", ["plain", "json", "journal"])
 @pytest.mark.parametrize("how", STREAMS)
-def test_streams_that_take_nothing(start: Start, tmp_path: Path, how: str, log: str) -> None:
-    """Actions that print fail, those that do not work, and the stop is graceful."""
+def test_streams_that_cannot_be_written(start: Start, tmp_path: Path, how: str, log: str) -> None:
+    """If streams cannot be written, actions that print fail, others work, and the stop is graceful."""
     mark = tmp_path / "mark"
     path = tmp_path / "flagman.toml"
     path.write_text("", encoding="utf-8")
@@ -67,7 +67,7 @@ def test_streams_that_take_nothing(start: Start, tmp_path: Path, how: str, log: 
 
 
 def wait_for(path: Path, text: str) -> None:
-    """Wait until a file holds a text."""
+    """Wait until a file holds exactly this text."""
     limit = time.monotonic() + DEADLINE
     while not path.exists() or path.read_text(encoding="utf-8") != text:
         assert time.monotonic() < limit
@@ -75,7 +75,7 @@ def wait_for(path: Path, text: str) -> None:
 
 
 def test_a_print_that_fails_is_logged(start: Start) -> None:
-    """The next action runs, and the daemon lives."""
+    """A print that fails is logged, the next action runs, and the daemon lives."""
     prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
     daemon: Flagman = start("--usr1", "print", "x", "--usr1", "log", "warning", "next", prefix=prefix)
     daemon.ready().expect_error("WARNING:flagman.actions.print:Cannot print `init`: No space left on device")
@@ -96,7 +96,7 @@ EXHAUSTED = {
 
 @pytest.mark.parametrize("what", EXHAUSTED)
 def test_exhaustion_is_a_failure_of_actions(start: Start, tmp_path: Path, what: str) -> None:
-    """Of those that need what is not there; the others run, and when it is there again, all do."""
+    """With exhausted resources the actions that need them fail, others run, and later all run again."""
     commands = ("--usr2", "exec", "true", "--usr2", "touch", str(tmp_path / "touched"), "--usr2", "print", "end")
     daemon: Flagman = start("--overlap", "rerun", "--usr1", *EXHAUSTED[what], "--usr1", "print", "begun", *commands)
     while "READY=1" not in daemon.notified():
@@ -136,7 +136,7 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
 
 @pytest.mark.parametrize("what", ENVIRONMENTS)
 def test_any_environment(start: Start, what: str) -> None:
-    """It starts and prints all characters, as escapes if the words on the command line were none in that locale."""
+    """In any locale a daemon starts and prints all characters, or escapes if the locale could not decode the words."""
     daemon: Flagman = start("--usr1", "print", "ünï ☃", "--usr2", "sh", "echo hello", environment=ENVIRONMENTS[what])
     daemon.ready().expect("init").signal(USR1)
     assert daemon.out.next() in ("ünï ☃", r"\udcc3\udcbcn\udcc3\udcaf \udce2\udc98\udc83")
@@ -144,14 +144,14 @@ def test_any_environment(start: Start, what: str) -> None:
 
 
 def test_nothing_in_the_environment() -> None:
-    """Not even a PATH."""
+    """The command works with an empty environment, even without PATH."""
     for command in (SCRIPT, MODULE):
         done = run("--usr1", "print", "x", "--check", command=["env", "-i", *command])
         assert (done.returncode, done.stdout, done.stderr) == (0, "good: usr1 runs 1 action\n", "")
 
 
 def test_a_directory_that_is_gone(start: Start, tmp_path: Path) -> None:
-    """The current one; commands fail as the system says, or work."""
+    """If its current directory is gone, a daemon still runs, and its commands do what the system allows."""
     place = tmp_path / "place"
     place.mkdir()
     daemon: Flagman = start(
@@ -162,13 +162,13 @@ def test_a_directory_that_is_gone(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_low_limit_of_descriptors(start: Start) -> None:
-    """Enough for a signal and a command."""
+    """A limit of 16 descriptors is enough for a signal and a command."""
     daemon: Flagman = start("--usr1", "exec", "echo", "hi", prefix=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh"])
     daemon.ready().signal(USR1).expect("hi").stop()
 
 
 def test_a_manager_that_has_gone(start: Start, tmp_path: Path) -> None:
-    """Or never was there: nobody hears, and nothing else changes."""
+    """A manager that is gone or was never there changes nothing for the daemon."""
     for address in ("/no/such", "@nobody", str(tmp_path), "x", "/" + "a" * 200, "vsock:1:1", "vsock:x", "\udcff"):
         daemon: Flagman = start("--usr1", "print", "x", environment={"NOTIFY_SOCKET": address}).expect("init")
         settle(daemon.process.pid)
@@ -176,7 +176,7 @@ def test_a_manager_that_has_gone(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_manager_that_does_not_read(start: Start, tmp_path: Path) -> None:
-    """It hears that all is ready when it reads again; the loop does not wait for it, and says once what is wrong."""
+    """A manager that does not read gets READY later; the loop does not wait, and the problem is logged once."""
     place = str(tmp_path / "notify")
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
@@ -203,7 +203,7 @@ def test_a_manager_that_does_not_read(start: Start, tmp_path: Path) -> None:
 
 
 def test_unwritable_is_not_unreadable() -> None:
-    """What only prints says that it could not."""
+    """An option that only prints fails with a message if its output cannot be written."""
     for arguments in (["--list"], ["--print-config", "--usr1", "print", "x"], ["--print-unit", "--usr1", "print", "x"]):
         done = run(*arguments, command=["sh", "-c", 'exec "$@" >/dev/full', "sh", *SCRIPT])
         assert done.returncode == 1
@@ -211,7 +211,7 @@ def test_unwritable_is_not_unreadable() -> None:
 
 
 def test_all_signals_at_once(start: Start) -> None:
-    """As many as there are, after a time in which it could not run: their frames are all on one stack."""
+    """All signals at once, after a stop of the daemon, are served, though all their frames are on one stack."""
     names = [f"RTMIN+{number}" for number in range(1, 31)]
     words = [word for name in names for word in ("--signal", name, "print", name)]
     daemon: Flagman = start(*words, "--overlap", "rerun").ready().expect(*["init"] * len(names))

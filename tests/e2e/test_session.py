@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 @pytest.mark.parametrize("command", [SCRIPT, MODULE], ids=["script", "module"])
 def test_the_documented_session(start: Start, command: Sequence[str]) -> None:
-    """To the letter, pid apart, both streams in this order though they go to a pipe."""
+    """The session is the documented one to the letter, apart from the pid, even if both streams go to a pipe."""
     daemon: Flagman = start(*ARGUMENTS, command=command, merged=True)
     daemon.expect(f"INFO:flagman.cli:PID: {daemon.process.pid}", "INFO:flagman.cli:Setting loglevel to WARNING")
     daemon.expect("init", "init", "init")
@@ -54,14 +54,14 @@ def test_the_session_into_a_file(tmp_path: Path, start: Start) -> None:
 
 
 def test_the_signal_is_served_by_its_name_in_a_shell(start: Start) -> None:
-    """As a user sends it."""
+    """A signal that a user sends by name in a shell is served."""
     daemon: Flagman = start(*ARGUMENTS).ready().expect("init", "init", "init")
     assert os.system(f"kill -USR1 {daemon.process.pid}") == 0
     daemon.expect("a fun message", "another message").stop("cleanup", "cleanup", "cleanup")
 
 
 def test_ready_comes_after_every_set_up_and_stopping_before_every_tear_down(start: Start, fifo: Path) -> None:
-    """The status says in plain words what there is."""
+    """READY comes after each set_up, with a status in plain words, and STOPPING before each tear_down."""
     daemon: Flagman = start(*ARGUMENTS, "--hup", "acts:SlowTearDown", "slow", str(fifo))
     ready = daemon.notified().splitlines()
     assert ready[0] == "READY=1"
@@ -76,7 +76,7 @@ def test_ready_comes_after_every_set_up_and_stopping_before_every_tear_down(star
 
 
 def test_no_systemd_sends_nothing(start: Start) -> None:
-    """Neither ready nor stopping."""
+    """With --no-systemd neither READY nor STOPPING is sent."""
     daemon: Flagman = start("--usr1", "print", "hi", "--no-systemd").expect("init")
     daemon.stop("cleanup")
     daemon._socket.settimeout(0)
@@ -85,7 +85,7 @@ def test_no_systemd_sends_nothing(start: Start) -> None:
 
 
 def test_children_do_not_see_the_manager(start: Start) -> None:
-    """Its variables are gone before an action is set up."""
+    """The manager's variables are gone before an action is set up."""
     hidden = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1", "LISTEN_FDS": "1", "LISTEN_PID": "1"}
     daemon: Flagman = start("--usr1", "acts:Environment", environment=hidden).ready()
     daemon.signal(signal.SIGUSR1).expect("[]").stop()
@@ -96,7 +96,7 @@ def test_children_do_not_see_the_manager(start: Start) -> None:
     [((), "WARNING", False), (("-v",), "INFO", True), (("-vv",), "DEBUG", True), (("-v", "-v", "-v"), "DEBUG", True)],
 )
 def test_verbosity(start: Start, options: tuple[str, ...], level: str, ready: bool) -> None:  # noqa: FBT001
-    """Each step says its level and logs more."""
+    """Each step of verbosity logs its level, and more records."""
     daemon: Flagman = start("--usr1", "print", "hi", *options).ready()
     daemon.signal(signal.SIGTERM)
     lines = daemon.err.rest()
@@ -108,7 +108,7 @@ def test_verbosity(start: Start, options: tuple[str, ...], level: str, ready: bo
 
 
 def test_quiet_overrides_verbose(start: Start) -> None:
-    """Nothing but critical messages."""
+    """--quiet overrides --verbose, and leaves only critical messages."""
     daemon: Flagman = start("-vv", "-q", "--usr1", "acts:Fail", "ValueError").ready().expect("init")
     daemon.signal(signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
     assert daemon.err.rest() == []
@@ -129,7 +129,7 @@ def test_quiet_overrides_verbose(start: Start) -> None:
     ],
 )
 def test_mistakes(command: Sequence[str], arguments: list[str], status: int, error: str) -> None:
-    """One line, the documented status, nothing set up; the same for both ways to start."""
+    """A mistake gives one line and the documented status and sets nothing up, for both ways to start."""
     done = run(*arguments, command=command)
     assert (done.returncode, done.stdout) == (status, "")
     line = done.stderr.splitlines()[-1]
@@ -139,7 +139,7 @@ def test_mistakes(command: Sequence[str], arguments: list[str], status: int, err
 
 
 def test_a_failed_set_up_tears_down_the_others() -> None:
-    """And -v adds the traceback."""
+    """A failed set_up tears down the other actions, and -v adds the traceback."""
     done = run("--usr1", "print", "a", "--usr1", "acts:FailSetUp", "-v")
     assert done.returncode == 1
     assert done.stdout == "init\ncleanup\n"
@@ -150,7 +150,7 @@ def test_a_failed_set_up_tears_down_the_others() -> None:
 
 
 def test_a_failed_tear_down_is_said_and_changes_the_status(start: Start) -> None:
-    """All others are torn down."""
+    """A failed tear_down is reported and changes the status, and all others are torn down."""
     daemon: Flagman = start("--usr1", "print", "a", "--usr1", "acts:FailTearDown", "--usr1", "print", "b").ready()
     daemon.signal(signal.SIGTERM).expect("init", "init", "cleanup", "cleanup", "")
     assert daemon.status() == 1
@@ -159,7 +159,7 @@ def test_a_failed_tear_down_is_said_and_changes_the_status(start: Start) -> None
 
 
 def test_the_current_directory_is_no_place_for_plugins(tmp_path: Path) -> None:
-    """Whoever can write there must not be able to run code in the daemon."""
+    """No plugin is loaded from the current directory, because other users may be able to write there."""
     (tmp_path / "local.py").write_text("raise SystemExit('taken over')\n", encoding="utf-8")
     for command in (SCRIPT, MODULE):
         done = run("--usr1", "local:X", command=["sh", "-c", f'cd {tmp_path} && exec "$@"', "sh", *command])
@@ -168,7 +168,7 @@ def test_the_current_directory_is_no_place_for_plugins(tmp_path: Path) -> None:
 
 
 def test_closed_standard_streams(start: Start) -> None:
-    """A daemon that is started without them runs, and nothing of its own takes their place."""
+    """A daemon without standard streams runs, and none of its own files takes their place."""
     daemon: Flagman = start("--usr1", "acts:Counter", "runs", prefix=["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"])
     daemon.ready()
     links = {str(Path(f"/proc/{daemon.process.pid}/fd/{number}").readlink()) for number in range(3)}
@@ -178,7 +178,7 @@ def test_closed_standard_streams(start: Start) -> None:
 
 
 def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
-    """A broken pipe on stdout is logged; the daemon lives, and its end is not spoilt."""
+    """A broken pipe on stdout is logged as the action's failure; the daemon lives, and its status is 0."""
     daemon: Flagman = start("--overlap", "rerun", "--usr1", "print", "hi").ready().expect("init")
     assert daemon.process.stdout
     daemon.process.stdout.close()
@@ -193,7 +193,7 @@ def test_a_reader_that_leaves_is_the_actions_failure_only(start: Start) -> None:
 
 
 def test_what_cannot_be_written_at_the_end_does_not_change_the_status(start: Start) -> None:
-    """The interpreter would make it 120."""
+    """Output that cannot be written at the end does not change the status, which the interpreter would make 120."""
     daemon: Flagman = start("--usr1", "acts:Unfinished").ready()
     assert daemon.process.stdout
     daemon.process.stdout.close()
@@ -204,13 +204,13 @@ def test_what_cannot_be_written_at_the_end_does_not_change_the_status(start: Sta
 
 
 def test_any_character_can_be_printed(start: Start) -> None:
-    """Whatever the locale says."""
+    """Any character can be printed in any locale."""
     daemon: Flagman = start("--usr1", "print", "grün ☂", environment={"LC_ALL": "C"}).ready()
     daemon.expect("init").signal(signal.SIGUSR1).expect("grün ☂").stop("cleanup")
 
 
 def test_words_with_dashes_arrive(start: Start) -> None:
-    """The split of the command line, seen from inside an action."""
+    """Words with dashes arrive at an action unchanged."""
     daemon: Flagman = start("--usr1", "acts:Words", "-l", "--foo", "-", ";", "--hup=acts:Words --list -v ';' --")
     daemon.ready().signal(signal.SIGUSR1).expect("'-l'", "'--foo'", "'-'")
     daemon.signal(signal.SIGHUP).expect("'--list'", "'-v'", "';'", "'--'").stop()

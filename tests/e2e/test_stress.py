@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def senders(daemon: Flagman, *jobs: tuple[signal.Signals, int]) -> list[tuple[str, int]]:
-    """Let processes send concurrently; give each one's signal and the time just before its last one."""
+    """Start concurrent senders, and return each one's signal with the time right before its last one."""
     running = [
         subprocess.Popen(
             words(programs.send, daemon.process.pid, signum, count),
@@ -43,8 +43,8 @@ def senders(daemon: Flagman, *jobs: tuple[signal.Signals, int]) -> list[tuple[st
 
 @pytest.mark.parametrize("options", [(), ("-vv",)], ids=["", "verbose"])
 def test_no_lost_edge_in_a_storm(start: Start, options: tuple[str, ...], tmp_path: Path) -> None:
-    """A run begins after the last signal of every sender, and the daemon lives and stops."""
-    log = (tmp_path / "log").open("wb")  # a pipe that nobody reads would fill up with -vv
+    """A run begins after the last signal of each sender, and the daemon lives and stops."""
+    log = (tmp_path / "log").open("wb")  # a pipe that is not read would become full with -vv
     daemon: Flagman = start(
         *("--overlap", "rerun", *options),
         *("--usr1", "acts:Echo", "usr1", "--usr2", "acts:Echo", "usr2", "--hup", "acts:Echo", "hup"),
@@ -64,7 +64,7 @@ def test_no_lost_edge_in_a_storm(start: Start, options: tuple[str, ...], tmp_pat
 
 
 def test_ping_pong(start: Start) -> None:
-    """Every signal is a last one, sent the moment its predecessor's run shows: none may sleep until the next."""
+    """If each signal is sent when the run of the one before shows, none waits for the next."""
     daemon: Flagman = start("--overlap", "rerun", "--usr1", "acts:Echo", "usr1").ready()
     for _ in range(3000):
         daemon.signal(signal.SIGUSR1)
@@ -73,7 +73,7 @@ def test_ping_pong(start: Start) -> None:
 
 
 def test_the_stop_wins_in_a_flood(start: Start) -> None:
-    """TERM is obeyed while another signal floods, and the flood neither kills nor delays the end."""
+    """TERM is obeyed while another signal floods, and the flood neither kills the daemon nor delays its end."""
     daemon: Flagman = start("--usr1", "acts:Counter", "usr1", "--usr1", "print_once", "begun").ready()
     with flooded(daemon, signal.SIGUSR1):
         daemon.expect("init", "begun", "cleanup")
@@ -83,7 +83,7 @@ def test_the_stop_wins_in_a_flood(start: Start) -> None:
 
 
 def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
-    """Once quiet, the daemon does not wake; a hundred thousand signals leave nothing behind."""
+    """A quiet daemon does not wake up, and a hundred thousand signals use no additional memory."""
     daemon: Flagman = start("--usr1", "acts:Counter", "usr1", "--usr2", "print", "quiet").ready().expect("init")
     senders(daemon, (signal.SIGUSR1, 2000))
     daemon.signal(signal.SIGUSR2).expect("quiet")
@@ -105,7 +105,7 @@ def test_idle_means_asleep_and_memory_stays_flat(start: Start) -> None:
 
 
 def memory(daemon: Flagman) -> tuple[int, int]:
-    """Give the resident memory in kilobytes and the number of context switches so far."""
+    """Return the resident memory in kilobytes and the number of context switches so far."""
     fields = dict(
         line.split(":", 1)
         for line in Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii").splitlines()
@@ -115,7 +115,7 @@ def memory(daemon: Flagman) -> tuple[int, int]:
 
 
 def test_sixty_four_signals_in_flight(start: Start, tmp_path: Path) -> None:
-    """However many flags and actions there are, each runs once."""
+    """However many signals and actions there are during a run, each action runs once."""
     fifo = tmp_path / "gate"
     os.mkfifo(fifo)
     many = [word for number in range(300) for word in ("--usr2", "print", str(number))]

@@ -1,4 +1,4 @@
-"""Nobody reads what the daemon writes: it waits, loses nothing, and still stops within its bound."""
+"""If its output is not read, a daemon waits, loses nothing, and still stops within its bound."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def armed(process: subprocess.Popen[bytes]) -> None:
 
 
 class Behind:
-    """A flagman that writes to one end of something of which the test has the other."""
+    """A flagman that writes to one end of a pipe, socket or terminal; the test has the other end."""
 
     def __init__(self, ours: int, theirs: int, *arguments: str, out: bool = False) -> None:
         self.reader = ours
@@ -56,19 +56,19 @@ class Behind:
         self.lines = Lines(ours)
 
     def expect(self, part: str) -> str:
-        """Wait for a line with a part."""
+        """Read until a line contains this part, and return it."""
         while part not in (line := self.lines.next()):
             assert not self.lines.ended
         return line
 
     def fill(self, signum: int) -> None:
-        """Signal until the daemon waits for a reader, which no further signal changes."""
+        """Send signals until the daemon waits for a reader, so that further signals change nothing."""
         for _ in range(60):
             self.process.send_signal(signum)
             settle(self.process.pid)
 
     def close(self) -> None:
-        """Kill it."""
+        """Kill the daemon."""
         self.process.kill()
         self.process.wait()
         os.close(self.reader)
@@ -76,7 +76,7 @@ class Behind:
 
 @pytest.fixture(name="behind")
 def _behind() -> Iterator[Callable[..., Behind]]:
-    """Start daemons behind something, which do not outlive the test."""
+    """Yield a function that starts daemons behind a pipe, socket or terminal; they end with the test."""
     started: list[Behind] = []
 
     def start_one(kind: str, *arguments: str, blocking: bool = True, out: bool = False) -> Behind:
@@ -109,7 +109,7 @@ RUNS = {
 @pytest.mark.parametrize("kind", ["pipe", "non-blocking pipe", "terminal", "socket"])
 @pytest.mark.parametrize("run", RUNS)
 def test_term_is_obeyed_within_its_bound(behind: Callable[..., Behind], kind: str, run: str) -> None:
-    """Wherever a record is being written that nobody reads."""
+    """TERM is obeyed within its bound, whichever record is being written while the log is not read."""
     words = ["-v", "--stop-timeout", "50ms", "--overlap", "rerun", "--usr1", *RUNS[run]]
     daemon = behind(kind.rpartition(" ")[2], *words, blocking=not kind.startswith("non-"))
     daemon.expect("Ready")
@@ -119,7 +119,7 @@ def test_term_is_obeyed_within_its_bound(behind: Callable[..., Behind], kind: st
 
 
 def test_a_second_term_does_not_wait_for_the_bound(behind: Callable[..., Behind]) -> None:
-    """Whoever insists does not care about records."""
+    """A second TERM ends the wait for a reader at once."""
     daemon = behind("pipe", "-v", "--overlap", "rerun", "--usr1", *RUNS["a record of an action"])
     daemon.expect("Ready")
     daemon.fill(USR1)
@@ -131,7 +131,7 @@ def test_a_second_term_does_not_wait_for_the_bound(behind: Callable[..., Behind]
 
 @pytest.fixture(name="full")
 def _full() -> Iterator[Callable[[int], tuple[int, int]]]:
-    """Make pipes of one page, of which so many bytes are free."""
+    """Yield a function that makes pipes of one page with this many bytes free."""
     made: list[int] = []
 
     def make(free: int) -> tuple[int, int]:
@@ -149,7 +149,7 @@ def _full() -> Iterator[Callable[[int], tuple[int, int]]]:
 @pytest.mark.parametrize(
     ("words", "free", "status"),
     [
-        # It says which process it is, and waits when it wants to say that it is ready.
+        # It logs its pid, and waits when it would log that it is ready.
         (["-v", "--usr1", "print", "x"], 90, 0),
         # It would end by itself, but the stop is what it comes to first.
         (["--usr1", "acts:FailLoudly", LONG, "--on-error", "exit", "--run-at-start"], 90, 0),
@@ -163,7 +163,7 @@ def _full() -> Iterator[Callable[[int], tuple[int, int]]]:
 def test_records_of_a_start_and_of_an_end(
     full: Callable[[int], tuple[int, int]], words: list[str], free: int, status: int
 ) -> None:
-    """A daemon waits for its reader; when it is asked to stop, it does so no longer than it may."""
+    """At start and end a daemon waits for its reader, but after a stop only within the stop timeout."""
     _, writer = full(free)
     with subprocess.Popen(
         [*SCRIPT, "--stop-timeout", "50ms", *words],
@@ -181,7 +181,7 @@ def test_records_of_a_start_and_of_an_end(
 
 
 def test_a_disk_that_is_full_behind_a_handler(tmp_path: Path) -> None:
-    """That is no failure of the run."""
+    """A full disk behind a handler is no failure of the run."""
     path = tmp_path / "flagman.toml"
     path.write_text(
         """
@@ -208,7 +208,7 @@ LOGGING = {
 
 @pytest.mark.parametrize("kind", ["file", *LOGGING, "a handler of a plugin", "a thread of a plugin"])
 def test_a_log_that_leads_elsewhere(start: Start, tmp_path: Path, fifo: Path, kind: str) -> None:
-    """A file of our own that is a FIFO, and a handler of the table [logging]."""
+    """TERM is obeyed within its bound if the log is a FIFO that is not read, whichever code writes there."""
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     words = ["--log-file", str(fifo)]
     if kind in LOGGING or kind == "a thread of a plugin":
@@ -238,8 +238,8 @@ def test_a_log_that_leads_elsewhere(start: Start, tmp_path: Path, fifo: Path, ki
         os.close(reader)
 
 
-def test_stacks_that_nobody_reads(behind: Callable[..., Behind]) -> None:
-    """They are given up."""
+def test_stacks_that_are_not_read(behind: Callable[..., Behind]) -> None:
+    """Stacks that are not read are given up at a stop."""
     daemon = behind("pipe", "-q", "--overlap", "rerun", "--stop-timeout", "50ms", "--usr1", "sh", f"echo {LONG} >&2")
     armed(daemon.process)
     daemon.fill(USR1)
@@ -254,7 +254,7 @@ def test_stacks_that_nobody_reads(behind: Callable[..., Behind]) -> None:
 def test_a_descriptor_that_something_else_has_made_non_blocking(
     behind: Callable[..., Behind], kind: str, *, out: bool
 ) -> None:
-    """Every line comes, from commands, actions and the log, and a good run is none that has failed."""
+    """All lines pass through a descriptor that was made non-blocking elsewhere, and no good run counts as failed."""
     count = 30
     line = f"for i in $(seq {count}); do echo $i {LONG}{' >&2' * (not out)}; done"
     rest = ["--usr1", "print", f"end {LONG}"] if out else ["--usr1", "log", "error", f"end {LONG}"]
@@ -264,7 +264,7 @@ def test_a_descriptor_that_something_else_has_made_non_blocking(
     daemon.expect("init" if out else "Ready")
     armed(daemon.process)
     daemon.process.send_signal(USR1)
-    settle(daemon.process.pid)  # everything is full, and it waits
+    settle(daemon.process.pid)  # all buffers are full, and the daemon waits
     for number in range(1, count + 1):
         assert daemon.expect(f"{number} {LONG}").strip() == f"{number} {LONG}"
     found = daemon.expect("end ") if out else [daemon.expect(f"ERROR:flagman.log:{LONG}") for _ in range(count)][-1]
@@ -275,7 +275,7 @@ def test_a_descriptor_that_something_else_has_made_non_blocking(
     assert daemon.process.wait(DEADLINE) == 0
 
 
-# Sends TERM right before the wait of a command, or of a request, begins: that is any poll(2) for more than the loop's.
+# Sends TERM right before a command or a request begins to wait: in any poll(2) other than the loop's.
 SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -306,7 +306,7 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 @pytest.mark.parametrize("what", ["command", "output", "print", "http"])
 def test_term_right_before_a_wait(start: Start, tmp_path: Path, what: str) -> None:
-    """The pipe ends it, though Python has looked for signals before."""
+    """TERM right before a wait ends it through the wake-up pipe, though Python has looked for signals before."""
     source = tmp_path / "shim.c"
     source.write_text(SHIM, encoding="ascii")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "shim.so", source, "-ldl"], check=True)
@@ -326,13 +326,13 @@ def test_term_right_before_a_wait(start: Start, tmp_path: Path, what: str) -> No
         )
         daemon.ready().signal(USR1)
         assert daemon.status() == 0
-        if what in ("command", "http"):  # the others give up what they write
+        if what in ("command", "http"):  # the others give up their output
             assert [line for line in daemon.err.rest() if "Interrupted action" in line]
 
 
 @pytest.mark.parametrize("action", ["acts:AtExit", "acts:Chatters"])
 def test_the_end_of_the_interpreter(behind: Callable[..., Behind], action: str) -> None:
-    """What a plugin still writes then, at the exit or in threads, does not hold it up either."""
+    """Output of a plugin at the exit or in threads, which is not read, does not delay the end."""
     words = ["-v", "--stop-timeout", "50ms", "--overlap", "rerun", "--usr2", action, "--usr1", "log", "error", LONG]
     daemon = behind("pipe", *words)
     daemon.expect("Ready")
@@ -343,7 +343,7 @@ def test_the_end_of_the_interpreter(behind: Callable[..., Behind], action: str) 
 
 
 def test_many_actions_that_print(behind: Callable[..., Behind]) -> None:
-    """What nobody reads is given up, and their tear_down has not failed."""
+    """Output that is not read is given up at a stop, and no tear_down counts as failed for that."""
     prints = [word for _ in range(8) for word in ("--usr1", "print", LONG)]
     daemon = behind("pipe", "-q", "--stop-timeout", "100ms", "--overlap", "rerun", *prints, out=True)
     for _ in range(8):

@@ -28,7 +28,7 @@ BINDABLE = [number for number in sorted(signal.valid_signals()) if name_of(numbe
 
 
 def test_every_catchable_signal(start: Callable[..., Flagman]) -> None:
-    """All of them in one daemon; each answers to its own name."""
+    """All bindable signals work in one daemon, each with its own action."""
     words = [word for number in BINDABLE for word in ("--signal", name_of(number), "print", name_of(number))]
     daemon = start(*words).ready().expect(*["init"] * len(BINDABLE))
     for number in BINDABLE:
@@ -40,7 +40,7 @@ def test_every_catchable_signal(start: Callable[..., Flagman]) -> None:
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_signals_that_cannot_be_bound(name: str) -> None:
-    """One line with the reason, and status 2."""
+    """A signal that cannot be bound is refused in one line with the reason, and status 2."""
     done = run("--signal", name, "print", "x")
     assert done.returncode == 2
     assert done.stderr.startswith(f"flagman: error: --signal: '{name}' cannot be bound: ")
@@ -49,7 +49,7 @@ def test_signals_that_cannot_be_bound(name: str) -> None:
 
 @pytest.mark.parametrize("signum", [TERM, INT], ids=["TERM", "INT"])
 def test_stop_signals_with_actions(start: Callable[..., Flagman], fifo: Path, signum: signal.Signals) -> None:
-    """The running action ends, their own run, then all is torn down; nothing else begins."""
+    """At a stop signal the running action ends, the signal's own actions run, and all are torn down."""
     name = name_of(signum)
     line = ["--usr1", "acts:Gate", "a", str(fifo), "--usr1", "print", "no", "--usr2", "print", "neither"]
     daemon = start(*line, "--signal", name, "print", "bye", "--signal", name, "print", "bye bye").ready()
@@ -61,7 +61,7 @@ def test_stop_signals_with_actions(start: Callable[..., Flagman], fifo: Path, si
 
 
 def test_a_second_term_ends_the_actions_of_the_first(start: Callable[..., Flagman], fifo: Path) -> None:
-    """It insists, as ever."""
+    """A second TERM interrupts the actions of the first."""
     daemon = start("--signal", "TERM", "acts:Gate", "a", str(fifo), "--signal", "TERM", "print", "no").ready()
     daemon.expect("a: init", "init").signal(TERM).expect("a: begin")
     settle(daemon.process.pid)
@@ -70,14 +70,14 @@ def test_a_second_term_ends_the_actions_of_the_first(start: Callable[..., Flagma
 
 
 def test_the_stop_timeout_holds_for_the_actions_of_term(start: Callable[..., Flagman], fifo: Path) -> None:
-    """They cannot put the end off for ever."""
+    """The stop timeout also bounds the actions of TERM."""
     daemon = start("--signal", "TERM", "acts:Gate", "a", str(fifo), "--stop-timeout", "0").ready().expect("a: init")
     daemon.signal(TERM).expect("a: begin", "a: cleanup", "")
     assert daemon.status() == 0
 
 
 def test_hup_does_not_cut_the_actions_of_term_off(start: Callable[..., Flagman], fifo: Path) -> None:
-    """Systemd may send it right behind TERM."""
+    """HUP right after TERM, as systemd may send it, does not interrupt the actions of TERM."""
     line = [
         "--signal",
         "TERM",
@@ -100,7 +100,7 @@ def test_hup_does_not_cut_the_actions_of_term_off(start: Callable[..., Flagman],
 
 
 def test_term_before_ready_is_a_stop_and_no_more(start: Callable[..., Flagman], fifo: Path) -> None:
-    """Its actions have not been promised yet."""
+    """TERM before the daemon is ready stops it without running the actions of TERM."""
     line = ["--signal", "TERM", "print", "no", "--usr1", "acts:SlowSetUp", "a", str(fifo)]
     daemon = start(*line).expect("init", "a: init", "a: begin").signal(TERM)
     settle(daemon.process.pid)
@@ -110,7 +110,7 @@ def test_term_before_ready_is_a_stop_and_no_more(start: Callable[..., Flagman], 
 
 
 def test_every(start: Callable[..., Flagman]) -> None:
-    """Again and again, beside other triggers."""
+    """A timer of --every ticks again and again beside other triggers."""
     daemon = start("--every", "20ms", "print", "tick", "--usr1", "print", "hi").ready().expect("init", "init")
     daemon.expect("tick", "tick", "tick")
     daemon.signal(USR1)
@@ -123,7 +123,7 @@ def test_every(start: Callable[..., Flagman]) -> None:
 
 
 def test_timers_of_one_span_share_a_bundle(start: Callable[..., Flagman]) -> None:
-    """However it is written; and = takes both words."""
+    """Timers of the same span share a bundle however it is written, also with the = form."""
     daemon = start("-v", "--every", "60s", "print", "a", "--every=1m print b", "--after", "0", "print", "now").ready()
     daemon.expect("init", "init", "init", "now")
     daemon.expect_error("Ready: every-1m runs 2 actions, after-0s runs 1 action")
@@ -131,7 +131,7 @@ def test_timers_of_one_span_share_a_bundle(start: Callable[..., Flagman]) -> Non
 
 
 def test_after_runs_once(start: Callable[..., Flagman]) -> None:
-    """And then the daemon sleeps."""
+    """A timer of --after ticks once, and then the daemon sleeps."""
     daemon = start("--after", "10ms", "print", "late", "--after", "30ms", "print", "later", "--jitter", "5ms").ready()
     daemon.expect("init", "init", "late", "later")
     settle(daemon.process.pid)
@@ -139,7 +139,7 @@ def test_after_runs_once(start: Callable[..., Flagman]) -> None:
 
 
 def test_run_at_start(start: Callable[..., Flagman]) -> None:
-    """Every bundle once, in order, when all is ready; those of a stop signal only when it comes."""
+    """With --run-at-start each bundle runs once in order when all is ready, except those of stop signals."""
     line = [
         "--usr1",
         "print",
@@ -161,7 +161,7 @@ def test_run_at_start(start: Callable[..., Flagman]) -> None:
 
 
 def test_once(start: Callable[..., Flagman]) -> None:
-    """The first flag that has actions; all of its actions."""
+    """With --once the daemon ends after all actions of the first flag that has any."""
     daemon = start("--usr1", "print", "a", "--usr1", "print", "b", "--hup", "print", "c", "--once").ready()
     daemon.expect(*["init"] * 3).signal(USR2).expect_error("no action is bound to it")
     daemon.signal(USR1).expect("a", "b", *["cleanup"] * 3, "")
@@ -169,13 +169,13 @@ def test_once(start: Callable[..., Flagman]) -> None:
 
 
 def test_once_at_start() -> None:
-    """A job that cron starts."""
+    """--run-at-start with --once makes a job for cron."""
     done = run("--usr1", "sh", "echo did it", "--run-at-start", "--once")
     assert (done.returncode, done.stdout) == (0, "did it\n")
 
 
 def test_max_failures(start: Callable[..., Flagman]) -> None:
-    """The supervisor sees it."""
+    """Too many failures in a row end the daemon with status 1, which a supervisor sees."""
     daemon = start("--usr1", "sh", "echo run; false", "--max-failures", "2", "--overlap", "rerun").ready()
     daemon.signal(USR1).expect("run").expect_error("failed")
     daemon.signal(USR1).expect("run").expect_error("has failed 2 times in a row")
@@ -184,7 +184,7 @@ def test_max_failures(start: Callable[..., Flagman]) -> None:
 
 @pytest.mark.parametrize("policy", ["exit", "close"])
 def test_a_timeout_counts_as_a_failure(start: Callable[..., Flagman], fifo: Path, policy: str) -> None:
-    """For --on-error, too."""
+    """A timeout counts as a failure, also for --on-error."""
     line = ["--usr1", "acts:Gate", "a", str(fifo), "--timeout", "30ms", "--on-error", policy]
     daemon = start(*line).ready().expect("a: init").signal(USR1).expect("a: begin", "a: cleanup", "")
     daemon.expect_error("Action `Gate` failed: it took longer than the timeout of 0.03 seconds")
@@ -192,7 +192,7 @@ def test_a_timeout_counts_as_a_failure(start: Callable[..., Flagman], fifo: Path
 
 
 def test_debounce_in_a_storm(start: Callable[..., Flagman]) -> None:
-    """Thousands of signals; few runs; one of them after the last signal."""
+    """A debounced storm of signals gives few runs, one of them after the last signal."""
     daemon = start("--usr1", "acts:Counter", "runs", "--usr1", "print", "done", "--debounce", "30ms").ready()
     daemon.expect("init")
     began = time.monotonic()
@@ -200,7 +200,7 @@ def test_debounce_in_a_storm(start: Callable[..., Flagman]) -> None:
         os.kill(daemon.process.pid, USR1)
     seconds = time.monotonic() - began
     daemon.expect("done")
-    # At the latest after ten spans there is a run; a storm that was longer than that has had several.
+    # After ten spans at the latest there is a run; a storm that was longer than that has had several.
     runs = 1
     limit = time.monotonic() + DEADLINE
     while time.monotonic() < limit:
@@ -219,7 +219,7 @@ def test_debounce_in_a_storm(start: Callable[..., Flagman]) -> None:
 
 
 def test_dry_run(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """Nothing is set up, nothing runs; the log says what would."""
+    """A dry run sets nothing up, runs nothing, and logs what would run."""
     path = tmp_path / "file"
     daemon = start("--usr1", "touch", str(path), "--usr1", "print", "two words", "--dry-run").ready().signal(USR1)
     daemon.expect_error(f"INFO:flagman.actions.rehearsal:Would run `touch {path}` for `usr1` (raises: 1)")
@@ -229,7 +229,7 @@ def test_dry_run(start: Callable[..., Flagman], tmp_path: Path) -> None:
 
 
 def test_check(tmp_path: Path) -> None:
-    """Everything is looked at, nothing is done."""
+    """--check looks at everything and does nothing."""
     path = tmp_path / "file"
     line = ["--usr1", "acts:FailSetUp", "--every", "5m", "touch", str(path), "--signal", "RTMIN+3", "stop", "--check"]
     done = run(*line, NOTIFY_SOCKET=f"{tmp_path}/nobody")
@@ -276,7 +276,7 @@ def test_check(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(line: str, message: str) -> None:
-    """One line, status 2, and nothing has been set up."""
+    """A mistake is reported in one line with status 2, and nothing is set up."""
     done = run(*[word.strip("'") for word in line.split()])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("flagman: error: ")
@@ -344,7 +344,7 @@ WORDS = st.one_of(
 def test_any_command_line_is_checked_without_a_traceback(
     words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is good or it is one line."""
+    """Checking any command line reports that it is good, or one line."""
     monkeypatch.syspath_prepend(str(LIB))
     status = cli.main(["flagman", "--check", *words])
     captured = capsys.readouterr()
