@@ -1,4 +1,4 @@
-"""The relay: the records of one thread, written by another one."""
+"""The relay: the records of one thread, which another one writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("relayed")
 
 
 class Slow(logging.Handler):
-    """A handler that writes when it is allowed to, and notes in which thread it does."""
+    """A handler that writes only when a test allows it, and notes the writing thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Slow(logging.Handler):
 
 @pytest.fixture(name="slow")
 def _slow() -> Iterator[Slow]:
-    """Add the handler; others may be there, too."""
+    """Add the handler beside any others."""
     handler = Slow()
     logger.addHandler(handler)
     yield handler
@@ -46,7 +46,7 @@ def _slow() -> Iterator[Slow]:
 
 @pytest.fixture(name="relay")
 def _relay(slow: Slow) -> Relay:
-    """Make a relay for this thread."""
+    """Return a relay for this thread."""
     relay = Relay(threading.get_ident())
     relay.cover()
     relay.cover()
@@ -55,7 +55,7 @@ def _relay(slow: Slow) -> Relay:
 
 
 def test_a_slow_handler_does_not_stop_the_thread(relay: Relay, slow: Slow) -> None:
-    """Its records are written in order, with what they quoted when they were made."""
+    """A slow handler gets the records of the thread in order, with their arguments as they were at the call."""
     quoted = ["a"]
     logger.warning("one %s", quoted)
     quoted.append("b")
@@ -72,7 +72,7 @@ def test_a_slow_handler_does_not_stop_the_thread(relay: Relay, slow: Slow) -> No
 
 
 def test_other_threads_write_for_themselves(relay: Relay, slow: Slow) -> None:
-    """Whatever waits in the relay."""
+    """Other threads write their records themselves, even while records wait in the relay."""
     slow.goes_on.set()
     thread = threading.Thread(target=logger.warning, args=("other",))
     thread.start()
@@ -83,7 +83,7 @@ def test_other_threads_write_for_themselves(relay: Relay, slow: Slow) -> None:
 
 
 def test_what_does_not_fit_is_counted(relay: Relay, slow: Slow, caplog: pytest.LogCaptureFixture) -> None:
-    """The number of the records that were lost is written when there is room again."""
+    """The number of lost records is written when there is room again."""
     for number in range(1500):
         logger.warning("%d", number)
     slow.goes_on.set()
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_counted(relay: Relay, slow: Slow, caplog: pytest.L
 
 
 def test_the_end_does_not_wait_for_ever(relay: Relay, slow: Slow) -> None:
-    """A log that nobody reads does not hold it up."""
+    """The end waits only for a limited time if the log is not read."""
     logger.warning("one")
     relay.finish(0.01)
     assert slow.filters == []

@@ -26,7 +26,7 @@ USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
 
 
 def record(level: int, message: str, *, traceback: bool = False) -> logging.LogRecord:
-    """Make a record."""
+    """Return a record."""
     error = ValueError("on\npurpose")
     info = (ValueError, error, None) if traceback else None
     return logging.LogRecord("acme", level, __file__, 1, message, None, info)
@@ -37,12 +37,12 @@ def record(level: int, message: str, *, traceback: bool = False) -> logging.LogR
     [(50, 2), (40, 3), (30, 4), (20, 6), (10, 7), (5, 7), (35, 4), (99, 2)],
 )
 def test_priorities(level: int, priority: int) -> None:
-    """Those of syslog."""
+    """Levels are written as the priorities of syslog."""
     assert JournalFormatter().format(record(level, "hello")) == f"<{priority}>acme: hello"
 
 
 def test_every_physical_line_has_its_priority() -> None:
-    """The journal takes each as an entry of its own."""
+    """Each line of a record has its priority, because the journal takes each as an entry of its own."""
     lines = JournalFormatter().format(record(logging.ERROR, "one\ntwo", traceback=True)).splitlines()
     assert lines[:3] == ["<3>acme: one", "<3>two", "<3>ValueError: on"]
     assert all(line.startswith("<3>") for line in lines)
@@ -50,7 +50,7 @@ def test_every_physical_line_has_its_priority() -> None:
 
 
 def test_json_is_one_line() -> None:
-    """With all that there is to tell."""
+    """A record in JSON is one line with time, level, logger, message and exception."""
     line = JsonFormatter().format(record(logging.ERROR, 'a "b"\nc \udcff', traceback=True))
     assert "\n" not in line
     entry = json.loads(line)
@@ -61,7 +61,7 @@ def test_json_is_one_line() -> None:
 
 
 def test_json_of_a_daemon(start: Callable[..., Flagman]) -> None:
-    """The trigger and the action, while it runs and no longer."""
+    """Records in JSON name the trigger and the action during its run only."""
     daemon = start(
         "--log-format", "json", "-v", "--usr1", "acts:Fail", "ValueError", "--usr1", "log", "info", "x"
     ).ready()
@@ -76,7 +76,7 @@ def test_json_of_a_daemon(start: Callable[..., Flagman]) -> None:
 
 
 def test_auto_notices_the_journal(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """Only if stderr is what JOURNAL_STREAM names."""
+    """The format "auto" writes for the journal only if JOURNAL_STREAM names the file behind stderr."""
     path = tmp_path / "journal"
     script = f'exec 2>{path}; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
     daemon = start("--usr1", "log", "warning", "hi", "--usr1", "print", "done", prefix=["sh", "-c", script, "sh"])
@@ -95,7 +95,7 @@ def test_auto_notices_the_journal(start: Callable[..., Flagman], tmp_path: Path)
 
 
 def test_a_log_file_that_is_rotated(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """The next record goes to a new one."""
+    """After a rotation of the log file the next record goes to a new file."""
     path = tmp_path / "flagman.log"
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
     daemon = start(*line, "--log-file", str(path)).ready().expect("init").signal(USR1).expect("done")
@@ -117,7 +117,7 @@ def test_a_log_file_that_is_rotated(start: Callable[..., Flagman], tmp_path: Pat
     ],
 )
 def test_levels(start: Callable[..., Flagman], options: tuple[str, ...], shown: set[str]) -> None:
-    """More words never mean less, except for --quiet."""
+    """The most verbose option decides about the level, except that --quiet beats all."""
     words = [word for level in ("info", "warning", "error") for word in ("--usr1", "log", level, f"<{level}>")]
     daemon = start(*words, "--usr1", "print", "done", *options).ready().expect("init").signal(USR1).expect("done")
     daemon.stop("cleanup")
@@ -126,7 +126,7 @@ def test_levels(start: Callable[..., Flagman], options: tuple[str, ...], shown: 
 
 
 def test_the_table_of_the_file(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """It belongs to logging.config."""
+    """The table [logging] is handed to logging.config."""
     (tmp_path / "flagman.toml").write_text(
         f"""
         [[on]]
@@ -153,11 +153,11 @@ def test_the_table_of_the_file(start: Callable[..., Flagman], tmp_path: Path) ->
     daemon.stop()
     text = (tmp_path / "own.log").read_text(encoding="utf-8")
     assert "own: hi\n" in text
-    assert "own: Lowering `usr1`" in text  # its level comes last
+    assert "own: Lowering `usr1`" in text  # its level was set last
 
 
 def test_mistakes(tmp_path: Path) -> None:
-    """One line each."""
+    """A mistake about the log is reported in one line."""
     path = tmp_path / "flagman.toml"
     path.write_text("[logging]\nversion = 1\nroot.handlers = ['nobody']", encoding="utf-8")
     done = run("-c", str(path), "--usr1", "stop")
@@ -172,13 +172,13 @@ def test_mistakes(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_does_not_end_the_daemon(start: Callable[..., Flagman]) -> None:
-    """It cannot be told, but it can be lived with."""
+    """A full disk behind the log file does not end the daemon."""
     daemon = start("--log-file", "/dev/full", "--usr1", "log", "error", "x", "--usr1", "print", "done").ready()
     daemon.expect("init").signal(USR1).expect("done").stop("cleanup")
 
 
 def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """The daemon lives, and logs again when it can."""
+    """If the log file cannot be opened again, the daemon lives, and logs again when it can."""
     place = tmp_path / "logs"
     place.mkdir()
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
@@ -191,7 +191,7 @@ def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Flagman], t
 
 
 def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """No record is lost: the old file takes them, and tells once why, until the new one can be opened."""
+    """If the log file's path is no regular file now, the old file gets all records, and one that gives the reason."""
     path, old = tmp_path / "log", tmp_path / "log.1"
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
     daemon = start(*line, "--log-file", str(path)).ready().expect("init")
@@ -222,7 +222,7 @@ def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Flagman],
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_streams_that_are_rotated(start: Callable[..., Flagman], tmp_path: Path, name: str) -> None:
-    """What is written next goes to a new file: by actions, by commands, by the log."""
+    """After a rotation of a stream, output of actions, commands and log goes to the new file."""
     path, old = tmp_path / "file", tmp_path / "file.1"
     action = ["print", "x"] if name == "stdout" else ["log", "warning", "x"]
     command = "echo command" if name == "stdout" else "echo command >&2"
@@ -265,7 +265,7 @@ def test_streams_that_are_rotated(start: Callable[..., Flagman], tmp_path: Path,
 
 @pytest.mark.parametrize("name", ["/dev/stderr", "/dev/stdout", "/dev/fd/2", "/proc/self/fd/1"])
 def test_names_of_descriptors(tmp_path: Path, name: str) -> None:
-    """They mean these, whatever they lead to: a socket cannot be opened, nor a pipe of somebody else's."""
+    """The name of a standard stream means its descriptor, because a socket or a foreign pipe cannot be opened."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         streams = {"stdout" if "1" in name or "out" in name else "stderr": theirs}
@@ -295,7 +295,7 @@ STREAMS = {
 
 @pytest.mark.parametrize("options", STREAMS)
 def test_streams_that_lead_to_each_other(tmp_path: Path, options: str) -> None:
-    """To where the other one led, or to its file."""
+    """A stream may lead to the place of the other one, or to the other one's file."""
     line = ["--usr1", "sh", "echo out; echo err >&2", "--run-at-start", "--once", "-q"]
     done = run(*options.split(), *line, directory=str(tmp_path))
     out, err, file = STREAMS[options]
@@ -305,8 +305,8 @@ def test_streams_that_lead_to_each_other(tmp_path: Path, options: str) -> None:
 
 
 @pytest.mark.parametrize("silences", ["", "disable_existing_loggers = true"])
-def test_a_table_silences_nobody_of_ours(start: Callable[..., Flagman], tmp_path: Path, silences: str) -> None:
-    """And others only if it says so."""
+def test_a_table_silences_no_logger_of_flagman(start: Callable[..., Flagman], tmp_path: Path, silences: str) -> None:
+    """A table never disables flagman's own loggers, and others only if it says so."""
     (tmp_path / "c.toml").write_text(
         f"""
         [[on]]
@@ -341,7 +341,7 @@ TABLES = {
 def test_a_table_that_names_no_handler_keeps_the_log_file(
     start: Callable[..., Flagman], tmp_path: Path, table: str
 ) -> None:
-    """At the start, and after a reload."""
+    """A table without a handler keeps the log file, at the start and after a reload."""
     path = tmp_path / "c.toml"
     bindings = (
         '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "log"\nargs = ["error", "x"]\n'
@@ -365,7 +365,7 @@ def test_a_table_that_names_no_handler_keeps_the_log_file(
 
 
 def test_a_table_leaves_open_what_plugins_have_opened(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """Their handlers, and what these keep, and their filters; at the start and at a reload."""
+    """A table leaves handlers and filters of plugins alone, at the start and at a reload."""
     path = tmp_path / "c.toml"
     binding = '[[on]]\nsignal = "USR1"\naction = "own_files:Log"\n[logging]\nversion = 1\n'
     path.write_text(binding, encoding="utf-8")
@@ -383,7 +383,7 @@ FAILING = {"version": "version = 2", "class": 'version = 1\nhandlers.x.class = "
 
 @pytest.mark.parametrize("failing", FAILING)
 def test_a_reload_that_fails_closes_nothing(start: Callable[..., Flagman], tmp_path: Path, failing: str) -> None:
-    """Also not what only another handler writes to."""
+    """A reload that fails closes no handler, not even one that only another handler writes to."""
     path = tmp_path / "c.toml"
     on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "log"\nargs = ["error", "x"]\n'
     table = """[logging]
@@ -405,7 +405,7 @@ root.handlers = ["memory"]
 
 
 def test_a_thread_that_logs_during_reloads(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """Of its records none is lost where the log file only changes its level, or where a reload fails."""
+    """No record of another thread is lost in a reload that changes only the level, or that fails."""
     path = tmp_path / "c.toml"
     on = '[[on]]\nsignal = "HUP"\naction = "reload"\n[[on]]\nsignal = "USR1"\naction = "counting:Counts"\n'
     texts = [
@@ -426,7 +426,7 @@ def test_a_thread_that_logs_during_reloads(start: Callable[..., Flagman], tmp_pa
 
 
 def test_standard_error_that_was_closed(tmp_path: Path) -> None:
-    """It is opened, and written to."""
+    """A standard error that was closed is opened, and the log goes there."""
     run(
         *("--stderr", "err", "--stdout", "out", "--usr1", "log", "error", "x", "--usr1", "print", "y"),
         *("--run-at-start", "--once"),
@@ -438,9 +438,9 @@ def test_standard_error_that_was_closed(tmp_path: Path) -> None:
 
 
 def test_stacks_after_a_rotation(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """They are in the new file."""
+    """After a rotation the stacks are written to the new file."""
     daemon = start("--usr1", "print", "x", "--stderr", "err").ready().expect("init")
-    daemon.signal(USR1)  # when that has been answered the streams lead where they are to lead
+    daemon.signal(USR1)  # once it is answered, the streams lead to their files
     settle(daemon.process.pid)
     (tmp_path / "err").rename(tmp_path / "err.1")
     daemon.signal(signal.SIGQUIT)

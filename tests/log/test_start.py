@@ -1,4 +1,4 @@
-"""The first records of the log, and the one way out for mistakes."""
+"""The first records of the log, and the one way in which mistakes are reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LEVELS = {
 
 @pytest.mark.parametrize("options", LEVELS)
 def test_what_a_plugin_logs_at_its_import(start: Callable[..., Flagman], options: tuple[str, ...]) -> None:
-    """It is written as all that follows, by its level, as it was; once by each handler; and before what follows."""
+    """Records of a plugin's import are kept and written first, once by each handler, by the level chosen later."""
     daemon = start(*TALK, "--usr1", "stop", *options, environment={"TALKATIVE": "own.log"}).ready()
     daemon.stop()
     lines = [line for line in daemon.err.rest() if "DEBUG:flagman" not in line]
@@ -48,7 +48,7 @@ def test_what_a_plugin_logs_at_its_import(start: Callable[..., Flagman], options
 
 
 def test_all_records_are_objects(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """In the file that was asked for, by the command line or by a file."""
+    """All records are JSON objects in the log file, whether the command line or a file asks for that."""
     (tmp_path / "c.toml").write_text(f'[flagman]\nlog-format = "json"\nlog-file = "{tmp_path}/two"\n', encoding="utf-8")
     for options, log in ((("--log-format", "json", "--log-file", "one"), "one"), (("-c", "c.toml"), "two")):
         (tmp_path / "pid").write_text("4194000\n", encoding="utf-8")
@@ -61,8 +61,8 @@ def test_all_records_are_objects(start: Callable[..., Flagman], tmp_path: Path) 
         assert records[3]["message"] == f"PID: {daemon.process.pid}"
 
 
-def test_the_table_gets_them_too(start: Callable[..., Flagman], tmp_path: Path) -> None:
-    """By its handlers, its filters and its levels."""
+def test_the_table_gets_the_early_records_too(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """The early records also pass the handlers, filters and levels of the table."""
     (tmp_path / "c.toml").write_text(
         """
         [logging]
@@ -101,7 +101,7 @@ def test_the_table_gets_them_too(start: Callable[..., Flagman], tmp_path: Path) 
     ],
 )
 def test_a_start_that_fails(tmp_path: Path, options: tuple[str, ...]) -> None:
-    """What was held is written before the mistake, to stderr, as far as it is known how."""
+    """If a start fails, the early records are written to stderr before the mistake, in the format known by then."""
     done = run(*TALK, "--log-format", "json", *options, directory=str(tmp_path), PYTHONPATH=str(LIB))
     *records, mistake = done.stderr.splitlines()
     assert mistake.startswith("flagman: error: ")
@@ -114,7 +114,7 @@ def test_a_start_that_fails(tmp_path: Path, options: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_the_end_while_a_plugin_hangs(start: Callable[..., Flagman], signum: signal.Signals) -> None:
-    """What it has logged may tell why."""
+    """If a signal ends a start that hangs in a plugin, the plugin's records are written, as they may tell why."""
     daemon = start("-v", "--usr1", "hangs:X").expect("hangs")
     daemon.signal(signum)
     assert daemon.status() == -signum
@@ -128,14 +128,14 @@ def test_the_end_while_a_plugin_hangs(start: Callable[..., Flagman], signum: sig
 def test_a_handler_of_a_plugin(
     start: Callable[..., Flagman], tmp_path: Path, options: tuple[str, ...], level: str
 ) -> None:
-    """It gets what is going to be logged, and not more, since records are held."""
+    """While records are held, a plugin's own handler gets those that may be logged later, and not all."""
     daemon = start(*TALK, *options, environment={"TALKATIVE": "own.log"}).ready()
     daemon.stop()
     assert (tmp_path / "own.log").read_text(encoding="utf-8").startswith(f"imported, ['{level}']")
 
 
 def test_what_is_only_printed(tmp_path: Path) -> None:
-    """The records go to stderr, at the end."""
+    """If flagman only prints something, the early records go to stderr at the end."""
     done = run(*TALK, "-v", "--check", directory=str(tmp_path), PYTHONPATH=str(LIB))
     assert done.stdout == "good: usr1 runs 1 action\n"
     assert done.stderr.splitlines()[-2:] == [
@@ -144,7 +144,7 @@ def test_what_is_only_printed(tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_never_stops_logging(capsys: pytest.CaptureFixture[str]) -> None:
-    """It does not fill the memory, and what is lost is counted."""
+    """A plugin that never stops logging does not fill the memory, and lost records are counted."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
@@ -185,7 +185,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_every_mistake_goes_the_same_way(start: Callable[..., Flagman], tmp_path: Path, mistake: str) -> None:
-    """A line of the journal with its priority, a word to the manager, and the status of both."""
+    """Each mistake gives a journal line with its priority, a message to the manager, and the exit status in both."""
     script = f'exec 2>{tmp_path}/journal; JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"'
     daemon = start("--usr1", "print", "x", *mistake.split(), prefix=["sh", "-c", script, "sh"])
     status = daemon.status()
@@ -201,7 +201,7 @@ def test_every_mistake_goes_the_same_way(start: Callable[..., Flagman], tmp_path
 
 
 def test_a_program_that_has_a_log(tmp_path: Path) -> None:
-    """It is left alone, and so is its level."""
+    """The log of a program that calls the command is left alone, and so is its level."""
     environment = {**os.environ, "PYTHONPATH": str(LIB)}
     done = subprocess.run(
         [MODULE[0], script("log_first")],
@@ -217,7 +217,7 @@ def test_a_program_that_has_a_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [(), ("-v",), ("-c", "/dev/null"), ("--log-format", "json")])
 def test_a_plugin_that_adds_a_handler_to_the_root(tmp_path: Path, options: tuple[str, ...]) -> None:
-    """It takes nothing away."""
+    """A plugin's handler on the root logger takes away none of flagman's records."""
     line = ["--usr1", "root_handler:Fails", "--run-at-start", "--once"]
     done = run(*options, *line, directory=str(tmp_path))
     for part in ("before", "after", "PID: ", "Action `Fails` failed", "boom"):
@@ -228,7 +228,7 @@ def test_a_plugin_that_adds_a_handler_to_the_root(tmp_path: Path, options: tuple
 
 @pytest.mark.parametrize("way", ["basicConfig", "dictConfig"])
 def test_a_plugin_that_sets_the_log_up_itself(tmp_path: Path, way: str) -> None:
-    """What ends the daemon is told all the same, and so is what was held."""
+    """If a plugin configures logging itself, the early records and the reason for the end are still written."""
     line = ["--usr1", "silencing:Fails", "--run-at-start", "--max-failures", "1", "-v"]
     done = run(*line, directory=str(tmp_path), SILENCING=way)
     said = done.stderr + ((tmp_path / "theirs").read_text(encoding="utf-8") if way == "basicConfig" else "")
@@ -237,13 +237,13 @@ def test_a_plugin_that_sets_the_log_up_itself(tmp_path: Path, way: str) -> None:
 
 
 def test_other_handlers_get_a_record_as_it_is(tmp_path: Path) -> None:
-    """Some group records by their templates."""
+    """Other handlers get the template and the arguments of a record, because some group records by templates."""
     done = run("-v", "--check", "--usr1", "templates:Talk", "x", directory=str(tmp_path))
     assert done.stdout.startswith("hello %s ('w',)\n")
 
 
 def test_a_thread_that_logs_meanwhile(tmp_path: Path) -> None:
-    """Each of its records is written once, and in order."""
+    """Each record of another thread during the start is written once, in order."""
     (tmp_path / "c.toml").write_text("[logging]\nversion = 1\n", encoding="utf-8")
     for options in (["-v"], ["-c", "c.toml"], ["--log-file", "log"]):
         done = run(
@@ -258,21 +258,21 @@ def test_a_thread_that_logs_meanwhile(tmp_path: Path) -> None:
 
 
 class Slow:
-    """Can be read when somebody opens a gate."""
+    """Can be converted to a string when a test opens a gate."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
         self.gate = threading.Event()
 
     def __str__(self) -> str:
-        """Wait, and give the text."""
+        """Wait, and return the text."""
         self.begun.set()
         assert self.gate.wait(DEADLINE)
         return "slow"
 
 
 def test_a_thread_that_is_in_the_middle_of_a_record() -> None:
-    """Its record is neither lost nor written twice, and so is one of a thread that comes even later."""
+    """A record that another thread is just making at the change of handlers is neither lost nor written twice."""
     held, written, slow = _Held(), logging.handlers.BufferingHandler(100), Slow()
     of = logging.getLogger("test-of-held-records")
     of.propagate = False
@@ -293,7 +293,7 @@ def test_a_thread_that_is_in_the_middle_of_a_record() -> None:
 
 @pytest.mark.parametrize("options", [("--bogus",), ("--usr2", "bogus"), ("--log-file", "/no/such/x"), ("--check",)])
 def test_no_word_to_a_manager_that_is_not_to_be_told(start: Callable[..., Flagman], options: tuple[str, ...]) -> None:
-    """Also about mistakes."""
+    """With --no-systemd the manager gets no message, not even about a mistake."""
     daemon = start("--no-systemd", "--usr1", "print", "x", *options)
     daemon.status()
     assert daemon.pending() == []
