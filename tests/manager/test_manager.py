@@ -50,14 +50,14 @@ class Service:
         self.unit = "flagman-under-test.service"
 
     def define(self, arguments: str, more: str = "", type_: str = "notify") -> None:
-        """Install the unit, with more lines in its section of the service."""
+        """Install the unit, with these additional lines in its section [Service]."""
         command = f"{self.flagman} {arguments}"
         environment = self.environment + more
         text = UNIT.format(type=type_, environment=environment, command=command, output=self.output)
         self.manager.install(self.unit, text)
 
     def lines(self) -> list[str]:
-        """Give what the daemon has printed and logged."""
+        """Return what the daemon has printed and logged."""
         return self.output.read_text(encoding="utf-8").splitlines()
 
     def wait_for(self, line: str) -> None:
@@ -65,11 +65,11 @@ class Service:
         self.manager.check(f"timeout 60 sh -c \"tail -n +1 -F {self.output} 2>&- | grep -q -m 1 -x '{line}'\"")
 
     def systemctl(self, verb: str) -> tuple[int, str]:
-        """Do something with the unit."""
+        """Run a verb of systemctl on the unit."""
         return self.manager.run(f"systemctl --user {verb} {self.unit}")
 
     def show(self, name: str) -> str:
-        """Give a property of the unit."""
+        """Return a property of the unit."""
         return self.manager.show(self.unit, name)
 
 
@@ -91,20 +91,20 @@ def _manager() -> Iterator[Manager]:
 
 @pytest.fixture(name="flagman")
 def _flagman() -> str:
-    """Give the command to start flagman with, as it stands in a unit."""
+    """Return the command that starts flagman, as it stands in a unit."""
     return str(Path(sysconfig.get_path("scripts")) / "flagman")
 
 
 @pytest.fixture(name="environment")
 def _environment() -> str:
-    """Give the lines of a unit that let flagman find the actions for tests, and coverage its configuration."""
+    """Return lines of a unit with which flagman finds the actions for tests, and coverage its configuration."""
     names = [name for name in os.environ if name.startswith("COVERAGE")]
     return f"Environment=PYTHONPATH={LIB}\nPassEnvironment={' '.join(names)}\n"
 
 
 @pytest.fixture(name="service")
 def _service(manager: Manager, tmp_path: Path, environment: str, flagman: str) -> Iterator[Service]:
-    """Give a unit that is not defined yet, and stop it in the end."""
+    """Yield a unit that is not defined yet, and stop it in the end."""
     service = Service(manager, tmp_path / "output", environment, flagman)
     yield service
     service.systemctl("stop")
@@ -112,7 +112,7 @@ def _service(manager: Manager, tmp_path: Path, environment: str, flagman: str) -
 
 
 def test_start_returns_when_everything_is_set_up(service: Service, tmp_path: Path) -> None:
-    """It blocks until READY, which comes after the slowest set_up; then the status text is there."""
+    """A start blocks until READY, which comes after the slowest set_up, and then the status text is there."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     service.define(f"--usr1 acts:SlowSetUp slow {fifo} --usr1 print hello")
@@ -128,7 +128,7 @@ def test_start_returns_when_everything_is_set_up(service: Service, tmp_path: Pat
 
 
 def test_a_signal_to_the_main_process_runs_the_action(service: Service) -> None:
-    """As the documentation's timer sends it."""
+    """A signal to the main process, as the documentation's timer sends it, runs the action."""
     service.define("--usr1 print hello")
     assert service.systemctl("start") == (0, "")
     assert service.systemctl("kill --kill-who=main --signal=USR1") == (0, "")
@@ -140,7 +140,7 @@ def test_a_signal_to_the_main_process_runs_the_action(service: Service) -> None:
 
 
 def test_stop_is_graceful(service: Service) -> None:
-    """The actions are torn down and the unit has not failed."""
+    """A stop tears the actions down, and the unit has not failed."""
     service.define("--usr1 print hello")
     assert service.systemctl("start") == (0, "")
     assert service.systemctl("stop") == (0, "")
@@ -150,7 +150,7 @@ def test_stop_is_graceful(service: Service) -> None:
 
 
 def test_a_failed_set_up_fails_the_start(service: Service) -> None:
-    """The manager knows at once, and the log says why."""
+    """A failed set_up fails the start at once, and the log gives the reason."""
     service.define("--usr1 acts:FailSetUp")
     assert service.systemctl("start")[0] != 0
     assert (service.show("ActiveState"), service.show("ExecMainStatus")) == ("failed", "1")
@@ -158,14 +158,14 @@ def test_a_failed_set_up_fails_the_start(service: Service) -> None:
 
 
 def test_a_mistake_fails_the_start_with_status_2(service: Service) -> None:
-    """A wrong command line is told from a failure."""
+    """A wrong command line fails the start with a status of its own."""
     service.define("--usr1 bogus")
     assert service.systemctl("start")[0] != 0
     assert service.show("ExecMainStatus") == "2"
 
 
 def test_a_hung_action_is_killed_by_the_watchdog(service: Service, tmp_path: Path) -> None:
-    """And the service is started again, which serves."""
+    """The watchdog kills a hung action, and the service is started again and works."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     service.define(
@@ -185,7 +185,7 @@ def test_a_hung_action_is_killed_by_the_watchdog(service: Service, tmp_path: Pat
 
 
 def test_timers_tick_under_a_watchdog(service: Service) -> None:
-    """Which is fed between the ticks."""
+    """Timers tick under a watchdog, which is fed between the ticks."""
     service.define("--every 200ms print tick", "WatchdogSec=3\n")
     assert service.systemctl("start") == (0, "")
     limit = time.monotonic() + 60
@@ -195,15 +195,15 @@ def test_timers_tick_under_a_watchdog(service: Service) -> None:
 
 
 def binding(signal: str, action: str, *arguments: str) -> str:
-    """Write a binding."""
+    """Return the text of a binding."""
     return f'[[on]]\nsignal = "{signal}"\naction = "{action}"\nargs = [{", ".join(map(repr, arguments))}]\n'
 
 
 @pytest.fixture(name="reloading", params=["ExecReload", "notify-reload"])
 def _reloading(request: pytest.FixtureRequest, manager: Manager, flagman: str, tmp_path: Path) -> tuple[str, str]:
-    """Give the type of a unit that can be reloaded, and the lines that say how."""
+    """Return the type of a unit that can be reloaded, and the lines for that."""
     if request.param == "ExecReload":
-        # The second takes long enough for the daemon to say that it reloads, and tells whether the file is good.
+        # The second command gives the daemon time to report the reload, and reports whether the file is good.
         kill = f"ExecReload={shutil.which('kill') or '/bin/kill'} -HUP $MAINPID\n"
         return "notify", f"{kill}ExecReload={flagman} --check -c {tmp_path / 'flagman.toml'}\n"
     if version(manager) < 253:
@@ -212,12 +212,12 @@ def _reloading(request: pytest.FixtureRequest, manager: Manager, flagman: str, t
 
 
 def version(manager: Manager) -> int:
-    """Tell the version of systemd."""
+    """Return the version of systemd."""
     return int(manager.check("systemctl --version").split()[1])
 
 
 def test_reload_returns_when_it_is_done(service: Service, tmp_path: Path, reloading: tuple[str, str]) -> None:
-    """Again and again, while signals arrive."""
+    """A reload returns when the new actions are set up, again and again, while signals arrive."""
     path = tmp_path / "flagman.toml"
     files = [binding("HUP", "reload") + binding("USR1", "print", f"{number}") for number in range(2)]
     path.write_text(files[0], encoding="utf-8")
@@ -240,7 +240,7 @@ def test_reload_returns_when_it_is_done(service: Service, tmp_path: Path, reload
 def test_a_reload_with_a_slow_set_up(
     manager: Manager, service: Service, tmp_path: Path, reloading: tuple[str, str]
 ) -> None:
-    """It takes longer than a start may, and systemctl waits."""
+    """A reload may take longer than a start may, and systemctl waits for it."""
     if reloading[0] == "notify" and version(manager) >= 259:
         pytest.skip("from systemd 259 on it does not wait after ExecReload")
     path, fifo = tmp_path / "flagman.toml", tmp_path / "fifo"
@@ -264,12 +264,12 @@ def test_a_reload_with_a_slow_set_up(
 
 
 def test_a_reload_that_fails(service: Service, tmp_path: Path, reloading: tuple[str, str]) -> None:
-    """It ends, the service goes on, and the status says what is wrong."""
+    """A reload that fails ends, the service goes on, and the status gives the reason."""
     path = tmp_path / "flagman.toml"
     path.write_text(binding("HUP", "reload") + binding("USR1", "print", "alive"), encoding="utf-8")
     service.define(f"-c {path}", reloading[1], reloading[0])
     assert service.systemctl("start") == (0, "")
-    path.write_text(binding("HUP", "prnt") * 100, encoding="utf-8")  # more than one message can tell
+    path.write_text(binding("HUP", "prnt") * 100, encoding="utf-8")  # more than fits into one message
     assert (service.systemctl("reload")[0] == 0) is (reloading[0] == "notify-reload")
     assert f"{path}: [[on]] #1: key 'action': unknown action 'prnt'" in service.systemctl("--full status")[1]
     service.systemctl("kill --kill-who=main --signal=USR1")
@@ -277,7 +277,7 @@ def test_a_reload_that_fails(service: Service, tmp_path: Path, reloading: tuple[
 
 
 def test_a_set_up_may_take_longer_than_a_start(service: Service, tmp_path: Path) -> None:
-    """The manager is asked for more time."""
+    """A set_up may take longer than a start, because flagman asks the manager for more time."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     service.define(f"--usr1 acts:SlowSetUp slow {fifo}", "TimeoutStartSec=2\n")
@@ -293,7 +293,7 @@ def test_a_set_up_may_take_longer_than_a_start(service: Service, tmp_path: Path)
 
 
 def test_an_import_may_take_longer_than_a_start(service: Service, tmp_path: Path) -> None:
-    """Or than the watchdog's interval, in a reload; the status says what takes so long."""
+    """An import may take longer than a start, or in a reload than the watchdog's interval, and the status names it."""
     path, fifo = tmp_path / "flagman.toml", tmp_path / "fifo"
     os.mkfifo(fifo)
     (tmp_path / "slow_import.py").write_text(
@@ -321,7 +321,7 @@ def test_an_import_may_take_longer_than_a_start(service: Service, tmp_path: Path
 
 
 def wait_for_import(service: Service, state: str) -> None:
-    """Wait until the manager knows what takes so long, and see that it is patient."""
+    """Wait until the manager knows which import takes long, and check that it is patient."""
     limit = time.monotonic() + 60
     while service.show("StatusText") != "Looking for the action `slow_import:Slow`":
         assert time.monotonic() < limit
@@ -331,7 +331,7 @@ def wait_for_import(service: Service, state: str) -> None:
 
 
 def test_stop_during_a_set_up(service: Service, tmp_path: Path) -> None:
-    """What has been set up is torn down, and the unit has not failed."""
+    """A stop during a set_up tears down what has been set up, and the unit has not failed."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     service.define(f"--usr1 print first --usr1 acts:SlowSetUp slow {fifo} --stop-timeout 100ms")
@@ -343,7 +343,7 @@ def test_stop_during_a_set_up(service: Service, tmp_path: Path) -> None:
 
 
 def test_a_failure_tells_its_status(service: Service) -> None:
-    """And the reason stays in the status text."""
+    """A failure ends with its exit status, and its reason stays in the status text."""
     service.define("--usr1 acts:Fail ValueError --on-error exit")
     assert service.systemctl("start") == (0, "")
     service.systemctl("kill --kill-who=main --signal=USR1")
@@ -355,7 +355,7 @@ def test_a_failure_tells_its_status(service: Service) -> None:
 
 
 def test_a_great_many_bindings(service: Service, tmp_path: Path) -> None:
-    """They do not all fit into the status, and the start completes."""
+    """More bindings than fit into the status do not disturb the start."""
     path = tmp_path / "flagman.toml"
     spans = "".join(f'[[on]]\nevery = "{number}h"\naction = "stop"\n' for number in range(1, 300))
     path.write_text(spans, encoding="utf-8")
@@ -365,7 +365,7 @@ def test_a_great_many_bindings(service: Service, tmp_path: Path) -> None:
 
 
 def test_without_notification_the_start_never_completes(service: Service) -> None:
-    """The negative control: it is READY=1 that ends the wait, and --no-systemd does send nothing."""
+    """With --no-systemd the start never completes, which proves that READY=1 ends the wait in the other tests."""
     service.define("--no-systemd --usr1 print hello")
     assert service.systemctl("start --no-block")[0] == 0
     service.wait_for("init")
@@ -373,7 +373,7 @@ def test_without_notification_the_start_never_completes(service: Service) -> Non
 
 
 def test_children_do_not_see_the_manager(service: Service) -> None:
-    """Its variables are not in the environment of actions."""
+    """Actions do not see the manager's variables in their environment."""
     service.define("--usr1 acts:Environment")
     assert service.systemctl("start") == (0, "")
     service.systemctl("kill --kill-who=main --signal=USR1")
@@ -381,13 +381,13 @@ def test_children_do_not_see_the_manager(service: Service) -> None:
 
 
 def units(text: str) -> dict[str, str]:
-    """Take apart what --print-unit has printed."""
+    """Split the output of --print-unit into its units."""
     parts = re.split(r"^# (?:/etc/systemd/system|~/\.config/systemd/user)/(\S+)\n", text, flags=re.MULTILINE)
     assert not parts[0]
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-# What systemd, or a shell, might take for something else.
+# Words in which systemd or a shell might find a special meaning.
 ODD = [
     "",
     " ",
@@ -407,7 +407,7 @@ ODD = [
 
 @pytest.mark.parametrize("kind", ["system", "user"])
 def test_printed_units_are_verified(manager: Manager, tmp_path: Path, kind: str) -> None:
-    """Systemd finds nothing to complain about, whatever the command line is."""
+    """Systemd accepts the printed units of any command line without a complaint."""
     config = tmp_path / "site check.toml"
     config.write_text("", encoding="utf-8")
     user = ["--user"] if kind == "user" else []
@@ -430,7 +430,7 @@ def test_printed_units_are_verified(manager: Manager, tmp_path: Path, kind: str)
 
 
 def test_a_printed_unit_runs(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every word as it was given; it reloads, and the timer's service reaches it."""
+    """A printed unit hands on each word unchanged, can be reloaded, and gets the signal of its timer."""
     monkeypatch.setenv("PYTHONPATH", str(LIB))
     config, output = tmp_path / "printed.toml", tmp_path / "output"
     config.write_text(binding("HUP", "reload"), encoding="utf-8")
@@ -465,7 +465,7 @@ PLACES = ["a b", "a%n", "ü", "it's", 'say "hi"', "$HOME", "end ", "end\\", "tab
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_unit_that_was_printed_in_an_odd_directory(manager: Manager, tmp_path: Path, place: str) -> None:
-    """It runs there, and nothing that lies there is imported."""
+    """A unit that was printed in an odd directory runs there, and imports no module from there."""
     directory = tmp_path / place
     directory.mkdir()
     for module in ("types", "contextlib", "signal"):
@@ -482,7 +482,7 @@ def test_a_unit_that_was_printed_in_an_odd_directory(manager: Manager, tmp_path:
 
 @pytest.mark.parametrize("place", ["it's", 'say "hi"', "back\\slash", "a b", "%n", "ü", "$HOME"])
 def test_a_program_at_an_odd_place(manager: Manager, tmp_path: Path, place: str) -> None:
-    """It runs, with its arguments as they are, as the main process."""
+    """A program at an odd place runs as the main process, with unchanged arguments."""
     program = tmp_path / place / "program"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$$" "$@" >{tmp_path}/output\n', encoding="utf-8")
@@ -496,7 +496,7 @@ def test_a_program_at_an_odd_place(manager: Manager, tmp_path: Path, place: str)
 
 
 def test_the_documented_units(manager: Manager, tmp_path: Path, flagman: str) -> None:
-    """The DNS check of the documentation, with other places and a name that needs no network."""
+    """The documented DNS check works, with other places and a name that needs no network."""
     page = (ROOT / "docs" / "dns-check.rst").read_text(encoding="utf-8")
     blocks = re.findall(r"code-block:: (\w+)\n   :caption: (\S+)\n\n((?:(?:   .*)?\n)+)", page)
     files = {Path(caption).name: textwrap.dedent(text) for _, caption, text in blocks}
