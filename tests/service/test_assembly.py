@@ -1,4 +1,4 @@
-"""What settings come to in an engine."""
+"""What an assembly makes of settings in an engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def test_a_tick_in_time_comes_later_by_the_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``--after`` with ``--jitter``, too."""
+    """The jitter also delays a tick of ``--after``."""
     monkeypatch.setattr(by_clock, "spread", lambda jitter: lambda: jitter / 2)
     JOURNAL.clear()
     time = FakeTime()
@@ -46,14 +46,14 @@ def test_a_tick_in_time_comes_later_by_the_jitter(monkeypatch: pytest.MonkeyPatc
 
 
 def bindings(*words: str) -> tuple[Binding, ...]:
-    """Make bindings of words such as ``usr1:a``."""
+    """Return bindings for words such as ``usr1:a``."""
     signums = {"usr1": signal.SIGUSR1, "usr2": signal.SIGUSR2, "hup": signal.SIGHUP}
     pairs = [word.split(":") for word in words]
     return tuple(Binding(SignalSource(signums[flag]), "recorder", Recorder, (name,)) for flag, name in pairs)
 
 
 def follow(assembly: Assembly, *words: str) -> list[Action]:
-    """Let other bindings hold; give what is torn down then."""
+    """Make an assembly follow other bindings, and return the actions to be torn down then."""
     settings = Settings(bindings=bindings(*words))
     plan = assembly.plan(settings)
     assert assembly.set_up(plan)
@@ -62,7 +62,7 @@ def follow(assembly: Assembly, *words: str) -> list[Action]:
 
 
 def names(engine: Engine) -> dict[str, list[str]]:
-    """Give the names of the actions in all bundles."""
+    """Return the names of the actions in all bundles."""
     return {flag: [vars(member.action)["name"] for member in bundle] for flag, bundle in engine.bundles.items()}
 
 
@@ -71,7 +71,7 @@ WORDS = st.lists(st.sampled_from(["usr1:a", "usr1:b", "usr2:a", "usr2:b", "hup:a
 
 @given(st.lists(WORDS, min_size=1, max_size=5))
 def test_what_holds_is_the_last_configuration(histories: list[list[str]]) -> None:
-    """The bundles are those of a start with it; only what differs is set up, and only what has gone is left over."""
+    """Bundles are those of a start with the last settings, and only the differences are set up or left over."""
     with Engine(contained=()) as engine:
         assembly = Assembly(engine, Settings())
         held: Counter[str] = Counter()
@@ -95,7 +95,7 @@ def test_what_holds_is_the_last_configuration(histories: list[list[str]]) -> Non
 
 
 def test_what_actions_have_added_themselves_stays() -> None:
-    """It is nobody's binding."""
+    """An action that another action has added stays, because it belongs to no binding."""
     with Engine(contained=()) as engine:
         assembly = Assembly(engine, Settings())
         follow(assembly, "usr1:a")
@@ -106,7 +106,7 @@ def test_what_actions_have_added_themselves_stays() -> None:
 
 
 def holding(*pairs: tuple[str, str]) -> Settings:
-    """Make settings with bindings of USR1: flags and names."""
+    """Return settings with bindings of USR1, from pairs of flag and name."""
     return Settings(
         bindings=tuple(
             Binding(SignalSource(signal.SIGUSR1), "recorder", Recorder, (name,), variant=flag.partition("~")[2])
@@ -116,10 +116,10 @@ def holding(*pairs: tuple[str, str]) -> Settings:
 
 
 class Curious(Recorder):
-    """Looks at its engine when it is set up, and adds another action."""
+    """Notes the choices of its engine in set_up, and adds another action."""
 
     def set_up(self, name: str) -> None:
-        """Look."""
+        """Note the choices."""
         super().set_up(name)
         choices = self.engine.choices
         JOURNAL[:] = [f"{choices.output} {choices.timeout} {choices.on_error} {choices.max_failures}"]
@@ -129,12 +129,12 @@ class Curious(Recorder):
 
 
 def curious(name: str, **choices: object) -> Settings:
-    """Make settings with one binding of an action that looks."""
+    """Return settings with one binding of an action that notes its choices."""
     return Settings(**choices, bindings=(Binding(SignalSource(signal.SIGUSR1), "curious", Curious, (name,)),))
 
 
 def test_a_set_up_sees_the_settings() -> None:
-    """Those for which it is set up, and not those before; if it fails the engine has the old ones again."""
+    """A set_up sees the new settings, and after a failure the engine has the old ones again."""
     first = curious("a", output="log", once=True, timeout=5.0, on_error="exit", max_failures=3)
     with Engine(contained=(ValueError,)) as engine:
         assembly = Assembly(engine, first)
@@ -153,7 +153,7 @@ def test_a_set_up_sees_the_settings() -> None:
 
 
 def test_a_set_up_sees_the_settings_of_its_own_binding() -> None:
-    """Which may differ from those of all."""
+    """A set_up sees the settings of its own binding, which may differ from the common ones."""
     settings = curious("a", timeout=11.0)
     settings.bindings[0].options = {"timeout": 22.0}
     with Engine(contained=()) as engine:
@@ -165,7 +165,7 @@ def test_a_set_up_sees_the_settings_of_its_own_binding() -> None:
 
 
 def test_a_signal_before_the_swap_is_answered_by_all() -> None:
-    """A binding that gets another bundle takes with it what its old one was going to run for."""
+    """A binding that moves to another bundle takes along the raises for which its old bundle was to run."""
     with Engine(contained=()) as engine:
         assembly = Assembly(engine, Settings())
         for settings in (holding(("usr1", "a"), ("usr1", "b")), holding(("usr1", "a"), ("usr1~2s", "b"))):
@@ -185,7 +185,7 @@ def test_a_signal_before_the_swap_is_answered_by_all() -> None:
 
 
 def test_raised_flags_of_a_bundle_that_has_gone() -> None:
-    """Go to the other bundles of the trigger, or else to nobody."""
+    """Raises of a bundle that is gone pass to the other bundles of its trigger, if there are any."""
     with Engine(contained=()) as engine:
         assembly = Assembly(engine, Settings())
         follow(assembly, "usr1:a", "usr2:a")
@@ -199,7 +199,7 @@ def test_raised_flags_of_a_bundle_that_has_gone() -> None:
 
 
 def test_a_tick_with_a_jitter_of_its_own_that_is_added_later() -> None:
-    """It has a flag of its own, and keeps the jitter."""
+    """A tick with its own jitter that is added later has a flag of its own, and keeps the jitter."""
 
     def settings(count: int) -> Settings:
         binding = Binding(AfterSource(10.0), "recorder", Recorder, ("x",))

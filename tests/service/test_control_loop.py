@@ -1,4 +1,4 @@
-"""The control loop: a second thread that is asked for calls."""
+"""The control loop: a second thread that makes calls on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="loop")
 def _loop() -> Iterator[ControlLoop]:
-    """Start a loop, which ends with the test."""
+    """Start a loop that ends with the test."""
     loop = ControlLoop(list, list)
     loop.start()
     yield loop
@@ -28,7 +28,7 @@ def _loop() -> Iterator[ControlLoop]:
 
 
 def test_calls_are_made_in_its_thread_and_in_order(loop: ControlLoop) -> None:
-    """From whatever thread they come; one that raises an exception ends nothing."""
+    """Calls from any thread are made in the loop's thread and in order, and an exception in one ends nothing."""
     seen: list[object] = []
     loop.call(seen.append, 1)
     loop.call(lambda: seen.append(loop.is_here))
@@ -42,14 +42,14 @@ def test_calls_are_made_in_its_thread_and_in_order(loop: ControlLoop) -> None:
 
 
 def test_a_call_that_exits_does_not_end_it(loop: ControlLoop, caplog: pytest.LogCaptureFixture) -> None:
-    """A plugin may call sys.exit()."""
+    """A call that raises SystemExit, as a plugin's may, does not end the loop."""
     loop.call(lambda: (_ for _ in ()).throw(SystemExit(3)))
     assert loop.settle(DEADLINE)
     assert [record.message for record in caplog.records] == ["A call of the control loop failed"]
 
 
 def test_later_calls_and_descriptors(loop: ControlLoop) -> None:
-    """Wake it when their time has come."""
+    """Later calls and descriptors wake the loop when they are due."""
     done = threading.Event()
     reader, writer = os.pipe()
 
@@ -71,7 +71,7 @@ def test_later_calls_and_descriptors(loop: ControlLoop) -> None:
 
 
 def test_signals_are_for_the_main_thread(loop: ControlLoop) -> None:
-    """A system call there ends when one arrives, and one here would not."""
+    """Signals are blocked in the loop's thread, because only a system call of the main thread should end at one."""
     masks: list[object] = []
     loop.call(lambda: masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
     assert loop.settle(DEADLINE)
@@ -79,8 +79,8 @@ def test_signals_are_for_the_main_thread(loop: ControlLoop) -> None:
     assert signal.SIGTERM in masks[0]  # type: ignore[operator]
 
 
-def test_one_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> None:
-    """After a while, with a word."""
+def test_a_loop_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    """A loop that does not end is left after a while, with a log message."""
     loop = ControlLoop(list, list)
     loop.start()
     hangs = threading.Event()
@@ -92,8 +92,8 @@ def test_one_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> None
     assert loop.stop(DEADLINE)
 
 
-def test_one_that_cannot_go_on_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    """And the daemon learns of it."""
+def test_a_loop_that_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """A loop that cannot go on logs that, and the daemon is told."""
     failed = threading.Event()
     loop = ControlLoop(list, failed.set)
 
@@ -108,7 +108,7 @@ def test_one_that_cannot_go_on_says_so(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_no_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is one clear mistake of the start."""
+    """If no thread can be started, the start fails with one clear error."""
 
     def refuse(*_: object) -> int:
         raise RuntimeError("can't start new thread")

@@ -1,4 +1,4 @@
-"""What the handlers mean while they are being exchanged: signals at every moment in between."""
+"""Handlers while they are being exchanged: signals at every moment in between."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def before_and_after(code: Callable[..., object], signum: int) -> Callable[..., object]:
-    """Let a signal come before and after a call."""
+    """Return a function that sends a signal to this process before and after a call."""
 
     def changed(*arguments: object, **options: object) -> object:
         os.kill(os.getpid(), signum)
@@ -35,7 +35,7 @@ def before_and_after(code: Callable[..., object], signum: int) -> Callable[..., 
 def test_a_hangup_during_the_start(
     stage: str, options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is answered when all is ready, if it has an action."""
+    """A hangup during the start is answered when all is ready, if it has an action."""
     monkeypatch.setattr(Dispositions, stage, before_and_after(getattr(Dispositions, stage), signal.SIGHUP))
     assert cli.main(["flagman", "--hup", "print", "hi", "--once", *options]) == 0
     assert capsys.readouterr().out == "init\nhi\ncleanup\n"
@@ -43,7 +43,7 @@ def test_a_hangup_during_the_start(
 
 @pytest.fixture(name="dispositions")
 def _dispositions() -> Iterator[Dispositions]:
-    """Give the handlers of an engine."""
+    """Yield the handlers of an engine."""
     signals = Signals()
     signals.arm(HANDLED_SIGNALS)
     with Engine(signals=signals) as engine:
@@ -53,7 +53,7 @@ def _dispositions() -> Iterator[Dispositions]:
 
 
 def test_quit_changes_its_meaning_without_a_gap(dispositions: Dispositions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At no moment does it end the process: it raises its flag, or stacks are shown."""
+    """While its meaning changes, QUIT raises its flag or shows stacks at any moment, and never ends the process."""
     flags = dispositions._engine.flags
     dispositions.follow({signal.SIGQUIT: ("quit",)})
     monkeypatch.setattr(signal, "signal", before_and_after(signal.signal, signal.SIGQUIT))
@@ -69,7 +69,7 @@ def test_quit_changes_its_meaning_without_a_gap(dispositions: Dispositions, monk
 
 
 def test_quit_without_stderr(dispositions: Dispositions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ignored where there is nothing to write to."""
+    """Without a standard error QUIT is ignored."""
     monkeypatch.setattr(sys, "stderr", None)
     dispositions.follow({})
     os.kill(os.getpid(), signal.SIGQUIT)
@@ -81,7 +81,7 @@ def test_quit_without_stderr(dispositions: Dispositions, monkeypatch: pytest.Mon
 def test_quit_beside_a_thread_that_has_just_been_started(
     dispositions: Dispositions, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """From Python 3.14 on, faulthandler shows nothing beyond a thread that has not run yet."""
+    """QUIT shows all stacks, though faulthandler of Python 3.14 stops at a thread that has not run yet."""
     dispositions.follow({})
     for _ in range(20):
         over = allocate_lock()

@@ -1,4 +1,4 @@
-"""Parts that plug into a run: a part for tests, under a real flagman."""
+"""Parts that plug into a run: a part for tests, in a real flagman."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WITH_PART = (sys.executable, "-m", "demo")
 
 
 class Client:
-    """Asks the part."""
+    """A client that sends lines to the part."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -41,7 +41,7 @@ class Client:
         return answer
 
     def status(self) -> dict[str, object]:
-        """Return what the part shows."""
+        """Return what the part shows of itself."""
         status = self.ask("status")
         assert isinstance(status, dict)
         demo: dict[str, object] = status["demo"]
@@ -54,7 +54,7 @@ class Client:
 
 @pytest.fixture(name="client")
 def _client(tmp_path: Path) -> Iterator[Client]:
-    """Make a client of the part."""
+    """Yield a client of the part."""
     client = Client(tmp_path / "socket")
     yield client
     client.close()
@@ -62,7 +62,7 @@ def _client(tmp_path: Path) -> Iterator[Client]:
 
 @pytest.fixture(name="parted")
 def _parted(tmp_path: Path, start: Callable[..., Flagman]) -> Callable[..., Flagman]:
-    """Start flagman with the part."""
+    """Return a function that starts flagman with the part."""
 
     def parted(*arguments: str, table: str = "") -> Flagman:
         write(tmp_path, table)
@@ -72,13 +72,13 @@ def _parted(tmp_path: Path, start: Callable[..., Flagman]) -> Callable[..., Flag
 
 
 def write(folder: Path, table: str = "", before: str = "") -> None:
-    """Write a file with the table of the part."""
+    """Write a configuration file with the table of the part."""
     path = folder / "d.toml"
     path.write_text(f'{before}\n[demo]\nsocket = "{folder / "socket"}"\n{table}\n', encoding="utf-8")
 
 
-def test_it_answers_while_an_action_hangs(parted: Callable[..., Flagman], client: Client, fifo: Path) -> None:
-    """And what it raises meanwhile runs afterwards."""
+def test_a_part_answers_while_an_action_hangs(parted: Callable[..., Flagman], client: Client, fifo: Path) -> None:
+    """A part answers while an action hangs, and a flag that it raises meanwhile runs afterwards."""
     daemon = parted("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two").ready()
     daemon.expect("gate: init", "init").signal(signal.SIGUSR1).expect("gate: begin")
     assert client.ask("raise usr2") == "ok"
@@ -89,7 +89,7 @@ def test_it_answers_while_an_action_hangs(parted: Callable[..., Flagman], client
 
 
 def test_the_daemon_is_ready_when_its_parts_are(parted: Callable[..., Flagman], client: Client) -> None:
-    """Until then the manager is told what it waits for, and signals are answered already."""
+    """Until its parts are ready, a daemon reports to the manager what it waits for, and already answers signals."""
     daemon = parted("--usr1", "print", "hi", table="slow = true")
     assert daemon.notified().splitlines() == ["EXTEND_TIMEOUT_USEC=15000000", "STATUS=Waiting: the word"]
     daemon.expect("init").signal(signal.SIGUSR1).expect("hi")
@@ -100,7 +100,7 @@ def test_the_daemon_is_ready_when_its_parts_are(parted: Callable[..., Flagman], 
 
 
 def test_a_stop_before_it_is_ready(parted: Callable[..., Flagman]) -> None:
-    """Ends it."""
+    """A stop ends a daemon while its parts are not ready yet."""
     daemon = parted("--usr1", "print", "hi", table="slow = true")
     daemon.notified()
     daemon.expect("init")
@@ -108,7 +108,7 @@ def test_a_stop_before_it_is_ready(parted: Callable[..., Flagman]) -> None:
 
 
 def test_an_action_asks_a_part(parted: Callable[..., Flagman]) -> None:
-    """By a name that the part offers."""
+    """An action can ask a part by a name that the part offers."""
     daemon = parted("--usr1", "demo:Ask", "a", "b").ready()
     daemon.signal(signal.SIGUSR1)
     daemon.expect("a b")
@@ -116,14 +116,14 @@ def test_an_action_asks_a_part(parted: Callable[..., Flagman]) -> None:
 
 
 def test_what_no_part_offers(tmp_path: Path) -> None:
-    """An action that needs it cannot be set up."""
+    """An action that needs what no part offers cannot be set up."""
     done = run("--usr1", "demo:Ask", "a", directory=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert "nothing here echoes" in done.stderr
 
 
 def test_a_reload_reaches_the_parts(parted: Callable[..., Flagman], client: Client, tmp_path: Path) -> None:
-    """Whole or not at all: one that cannot follow keeps everything as it was."""
+    """A reload reaches all parts or none: if one cannot follow, everything stays as it was."""
     daemon = parted("--hup", "reload", "--usr1", "print", "hi").ready()
     daemon.expect("init")
     write(tmp_path, "slow = false\nforbidden = true")
@@ -139,7 +139,7 @@ def test_a_reload_reaches_the_parts(parted: Callable[..., Flagman], client: Clie
 
 
 def test_parts_learn_of_each_stop_request(parted: Callable[..., Flagman], client: Client, fifo: Path) -> None:
-    """While an action hangs, too."""
+    """Parts learn of each stop request, also while an action hangs."""
     daemon = parted("--usr1", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(signal.SIGUSR1).expect("gate: begin").signal(signal.SIGTERM)
     while client.status()["stops"] != [False]:
@@ -150,7 +150,7 @@ def test_parts_learn_of_each_stop_request(parted: Callable[..., Flagman], client
 
 
 def test_a_stop_by_an_action_reaches_parts(parted: Callable[..., Flagman]) -> None:
-    """No signal has asked for it."""
+    """Parts also learn of a stop by an action, which no signal has requested."""
     daemon = parted("--usr1", "stop").ready()
     daemon.signal(signal.SIGUSR1)
     daemon.expect_error("part closed, stops: [False]")
@@ -158,7 +158,7 @@ def test_a_stop_by_an_action_reaches_parts(parted: Callable[..., Flagman]) -> No
 
 
 def test_events_and_routes_go_from_part_to_part(parted: Callable[..., Flagman], client: Client) -> None:
-    """Without their knowing each other."""
+    """Events and routes go from part to part, although the parts do not know each other."""
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
     client.ask("publish renewed")
@@ -168,8 +168,8 @@ def test_events_and_routes_go_from_part_to_part(parted: Callable[..., Flagman], 
     daemon.stop("cleanup")
 
 
-def test_a_log_that_nobody_reads_does_not_stop_it(parted: Callable[..., Flagman], client: Client) -> None:
-    """What does not fit is counted, and the main loop does not wait for it either."""
+def test_a_log_that_is_not_read_does_not_stop_a_part(parted: Callable[..., Flagman], client: Client) -> None:
+    """If the log is not read, lost records are counted, and neither the part nor the main loop waits."""
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
     for _ in range(3):
@@ -184,7 +184,7 @@ def test_a_log_that_nobody_reads_does_not_stop_it(parted: Callable[..., Flagman]
 
 
 def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Flagman], client: Client) -> None:
-    """The descriptor whose code has failed is detached: it would fail for ever."""
+    """A call that fails ends nothing else, but its descriptor is detached, because it would fail for ever."""
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
     client._socket.sendto(b"fail badly", str(client._path))
@@ -196,7 +196,7 @@ def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Flagman], cli
 
 
 def test_a_forked_child_has_none_of_its_descriptors(parted: Callable[..., Flagman], tmp_path: Path) -> None:
-    """A child that lives on would keep a socket bound."""
+    """A forked child has no descriptors of the control loop, because they would keep a socket bound."""
     daemon = parted("--usr1", "demo:Fork").ready()
     links = [entry.readlink() for entry in Path(f"/proc/{daemon.process.pid}/fd").iterdir()]
     (link,) = [str(link) for link in links if is_bound(str(link), tmp_path)]
@@ -207,7 +207,7 @@ def test_a_forked_child_has_none_of_its_descriptors(parted: Callable[..., Flagma
 
 
 def is_bound(link: str, folder: Path) -> bool:
-    """Return whether a descriptor that leads there is the socket of the part, by the kernel's table."""
+    """Return whether this link of a descriptor leads to the part's socket, by the kernel's table."""
     inode = link.removeprefix("socket:[").removesuffix("]")
     lines = Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()
     return any(line.split()[6:] == [inode, str(folder / "socket")] for line in lines)
@@ -222,7 +222,7 @@ def is_bound(link: str, folder: Path) -> bool:
     ],
 )
 def test_mistakes_in_the_table(text: str, message: str, tmp_path: Path) -> None:
-    """Are found before anything starts, all at once."""
+    """Mistakes in a part's table are found before the start, all at once."""
     (tmp_path / "d.toml").write_text(text, encoding="utf-8")
     done = run("-c", "d.toml", "--usr1", "print", "x", "--check", command=WITH_PART, directory=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
@@ -231,7 +231,7 @@ def test_mistakes_in_the_table(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_the_table_is_printed(tmp_path: Path) -> None:
-    """As it can be read again."""
+    """The table of a part is printed in a form that reads back."""
     write(tmp_path, "slow = true")
     done = run("-c", "d.toml", "--usr1", "print", "x", "--print-config", command=WITH_PART, directory=str(tmp_path))
     assert '["demo"]' in done.stdout or "[demo]" in done.stdout
@@ -239,7 +239,7 @@ def test_the_table_is_printed(tmp_path: Path) -> None:
 
 
 def test_a_part_that_cannot_be_opened(tmp_path: Path) -> None:
-    """Nothing starts."""
+    """If a part cannot be opened, nothing starts."""
     write(tmp_path, "broken = true")
     done = run("-c", "d.toml", "--usr1", "print", "x", command=WITH_PART, directory=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
@@ -247,7 +247,7 @@ def test_a_part_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_parts_are_closed_in_reverse() -> None:
-    """All of them that have been opened, though one fails; the thread ends, too."""
+    """All opened parts are closed in reverse order, even if one fails, and the thread ends."""
     steps: list[str] = []
 
     class Note(Part):
