@@ -1,4 +1,4 @@
-"""The manager is asked for more time while a set_up is slow, and not when it hangs."""
+"""The manager is asked for more time while a set_up is slow, but not while it hangs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Notifier(SystemdNotifier):
-    """Keeps what it is told."""
+    """Keeps the messages."""
 
     def __init__(self) -> None:
         self._address = "/somewhere"
@@ -27,13 +27,13 @@ class Notifier(SystemdNotifier):
         self.told = threading.Event()
 
     def notify(self, state: str) -> None:
-        """Keep it."""
+        """Keep a message."""
         self.messages.append(state)
         self.told.set()
 
 
-def test_a_slow_one() -> None:
-    """It is named, again and again; afterwards there is silence."""
+def test_a_slow_set_up() -> None:
+    """A slow set_up is named in the messages again and again, and no message follows its end."""
     notifier = Notifier()
     before = _thread._count()
     with MoreTime(notifier, first=0.01, pause=0.01) as more:
@@ -45,8 +45,8 @@ def test_a_slow_one() -> None:
     wait_for(lambda: _thread._count() <= before)
 
 
-def test_one_that_hangs() -> None:
-    """The manager may end it when its own time is over."""
+def test_a_set_up_that_hangs() -> None:
+    """A set_up that hangs gets no more time, so that the manager may end it."""
     notifier = Notifier()
     with MoreTime(notifier, first=0.0, pause=0.001) as more:
         more.progress("Setting up", "exec")
@@ -54,12 +54,12 @@ def test_one_that_hangs() -> None:
         more.longest = -1.0
         with more._speaking:
             told = len(notifier.messages)
-        time.sleep(0.05)  # in which it would have spoken
+        time.sleep(0.05)  # time for more messages
         assert len(notifier.messages) == told
 
 
-def test_nobody_watches() -> None:
-    """No thread is started."""
+def test_without_a_manager_there_is_no_thread() -> None:
+    """Without a manager no thread is started."""
     notifier = Notifier()
     notifier._address = ""
     before = _thread._count()
@@ -68,7 +68,7 @@ def test_nobody_watches() -> None:
 
 
 def test_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nobody asks, and the start goes on."""
+    """If no thread can be started, the start goes on without a request for more time."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("can't start new thread")

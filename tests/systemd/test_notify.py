@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def _manager(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[socket.socket]:
-    """Listen as systemd does, at both kinds of address."""
+    """Yield a socket that listens as systemd's does, at both kinds of address."""
     abstract = request.param == "abstract"
     name = f"flagman-{uuid.uuid4()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
@@ -41,7 +41,7 @@ def _manager(
 
 
 def test_each_message_is_one_datagram_in_utf_8(manager: socket.socket) -> None:
-    """Several lines go together, and text may be any."""
+    """Each message is one datagram in UTF-8, with several lines and any text."""
     notifier = SystemdNotifier(debug=True)
     notifier.notify("READY=1\nSTATUS=grün")
     notifier.notify("STOPPING=1")
@@ -52,7 +52,7 @@ def test_each_message_is_one_datagram_in_utf_8(manager: socket.socket) -> None:
 
 @pytest.mark.parametrize("character", ["x", "ü", "☃"])
 def test_a_long_message_loses_the_end_of_its_status(manager: socket.socket, character: str) -> None:
-    """Systemd reads 4096 bytes, and ignores what is longer, READY and all."""
+    """A message over systemd's limit of 4096 bytes loses the end of its status, because all of it would be ignored."""
     with_status = SystemdNotifier(debug=True)
     with_status.notify(f"READY=1\nSTATUS=begin {character * 5000}\nEXIT_STATUS=2")
     message = manager.recv(10_000)
@@ -65,7 +65,7 @@ def test_a_long_message_loses_the_end_of_its_status(manager: socket.socket, char
 
 
 def test_what_is_no_text_is_escaped(manager: socket.socket) -> None:
-    """Such as a file name that is not UTF-8."""
+    """Bytes that are no text, such as a file name that is not UTF-8, are escaped."""
     notifier = SystemdNotifier(debug=True)
     notifier.notify("READY=1\nSTATUS=c\udcff.toml")
     assert manager.recv(100) == b"READY=1\nSTATUS=c\\udcff.toml"
@@ -73,7 +73,7 @@ def test_what_is_no_text_is_escaped(manager: socket.socket) -> None:
 
 
 def test_the_connection_is_not_inherited(manager: socket.socket) -> None:
-    """A child must not be able to speak for the daemon."""
+    """A child does not inherit the connection, because it must not speak for the daemon."""
     del manager
     notifier = SystemdNotifier(debug=True)
     assert notifier._socket is not None
@@ -82,7 +82,7 @@ def test_the_connection_is_not_inherited(manager: socket.socket) -> None:
 
 
 def test_taking_hides_the_manager_from_children(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection lasts, the variables are gone."""
+    """After taking over, the connection lasts, and the variables are gone."""
     for name in ("WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         monkeypatch.setenv(name, "1")
     notifier = take_from_environment()
@@ -93,7 +93,7 @@ def test_taking_hides_the_manager_from_children(manager: socket.socket, monkeypa
 
 
 def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon that runs under nothing is the normal case."""
+    """Without a manager, which is the normal case, nothing is sent."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notifier = SystemdNotifier()
     notifier.notify("READY=1")
@@ -104,7 +104,7 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("address", ["", "relative", "@", "/", "/nowhere/at/all", "/" + "x" * 200, "@" + "x" * 200])
 def test_a_bad_address_is_an_error_only_with_debug(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed notification must never end a daemon."""
+    """A bad address raises an error with debug only, because a failed notification must never end a daemon."""
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     SystemdNotifier().notify("READY=1")
     with pytest.raises(NotifyError, match="NOTIFY_SOCKET"):
@@ -112,7 +112,7 @@ def test_a_bad_address_is_an_error_only_with_debug(address: str, monkeypatch: py
 
 
 def test_a_manager_that_has_gone_is_an_error_only_with_debug(manager: socket.socket) -> None:
-    """The manager may be restarted or may have closed its socket."""
+    """A manager that was restarted or has closed its socket is an error with debug only."""
     quiet, loud = SystemdNotifier(), SystemdNotifier(debug=True)
     manager.close()
     quiet.notify("READY=1")
@@ -142,7 +142,7 @@ def test_a_manager_that_has_gone_is_an_error_only_with_debug(manager: socket.soc
 def test_the_watchdog(
     monkeypatch: pytest.MonkeyPatch, interval: str | None, pid: str | None, seconds: float | None
 ) -> None:
-    """Only if it watches this process."""
+    """The watchdog counts only if it watches this process."""
     for name, value in (("WATCHDOG_USEC", interval), ("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)):
         if value is None:
             monkeypatch.delenv(name, raising=False)
@@ -152,7 +152,7 @@ def test_the_watchdog(
 
 
 class Connection:
-    """Stands in for a socket to the host of a virtual machine, which there is none of here."""
+    """Stands in for a socket to the host of a virtual machine, which does not exist here."""
 
     made: ClassVar[list[Connection]] = []
     refused: ClassVar[int] = 0
@@ -166,20 +166,20 @@ class Connection:
         Connection.made.append(self)
 
     def settimeout(self, _: float) -> None:
-        """Be patient."""
+        """Ignore the timeout."""
 
     def connect(self, place: tuple[int, int]) -> None:
-        """Refuse one kind."""
+        """Refuse one kind of socket."""
         assert place == (2, 1234)
         if self.kind == Connection.refused:
             raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
 
     def fileno(self) -> int:
-        """Give what is written to."""
+        """Return the descriptor to write to."""
         return self._writer
 
     def close(self) -> None:
-        """Note it, and what was written."""
+        """Note the call, and what was written."""
         os.close(self._writer)
         self.sent = os.read(self._reader, 4096)
         os.close(self._reader)
@@ -188,7 +188,7 @@ class Connection:
 
 @pytest.mark.parametrize("refused", [0, socket.SOCK_SEQPACKET])
 def test_the_host_of_a_virtual_machine(monkeypatch: pytest.MonkeyPatch, refused: int) -> None:
-    """A connection for each message: packets, or a stream where there are none."""
+    """Messages to the host of a virtual machine use a connection each: packets, or a stream without packets."""
     monkeypatch.setenv("NOTIFY_SOCKET", "vsock:2:1234")
     monkeypatch.setattr(socket, "AF_VSOCK", 40, raising=False)
     monkeypatch.setattr(socket, "socket", Connection)
@@ -220,7 +220,7 @@ def test_the_host_of_a_virtual_machine(monkeypatch: pytest.MonkeyPatch, refused:
     ],
 )
 def test_a_bad_address_of_a_host(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As any other."""
+    """A bad address of a host is an error like any other."""
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     SystemdNotifier().notify("READY=1")
     with pytest.raises(NotifyError, match="NOTIFY_SOCKET"):
@@ -228,7 +228,7 @@ def test_a_bad_address_of_a_host(address: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As macOS."""
+    """A system without such sockets, such as macOS, is an error with debug."""
     monkeypatch.setenv("NOTIFY_SOCKET", "vsock:2:1234")
     monkeypatch.delattr(socket, "AF_VSOCK", raising=False)
     with pytest.raises(NotifyError, match="has no such sockets"):
@@ -237,14 +237,14 @@ def test_a_system_without_such_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(name="place")
 def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """Give the path of the socket, where nobody listens yet."""
+    """Return the path of the socket, where nothing listens yet."""
     place = str(tmp_path / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", place)
     return place
 
 
 def listen(place: str) -> socket.socket:
-    """Bind it, perhaps anew, as a manager does."""
+    """Bind the path, also anew, as a manager does."""
     Path(place).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(place)
@@ -253,7 +253,7 @@ def listen(place: str) -> socket.socket:
 
 
 def messages(listener: socket.socket) -> list[str]:
-    """Read all that has come."""
+    """Read all messages that have come."""
     found = []
     with suppress(BlockingIOError):
         while True:
@@ -262,19 +262,19 @@ def messages(listener: socket.socket) -> list[str]:
 
 
 def never(_descriptor: int, _seconds: float) -> bool:
-    """Stand in for what waits, where nothing may."""
+    """Stand in for a wait that must not happen."""
     raise AssertionError("it has waited")
 
 
 class Calls:
-    """What is to be called later; stands in for the loop."""
+    """A stand-in for the loop with the calls to be made later."""
 
     def __init__(self, notifier: SystemdNotifier) -> None:
         self.due: list[tuple[float, Callable[[], None]]] = []
         notifier.follow(never, lambda pause, function: self.due.append((pause, function)))
 
     def next(self) -> float:
-        """Call what is due; tell after how many seconds."""
+        """Make the next call, and return its delay in seconds."""
         ((pause, function),) = self.due
         self.due = []
         function()
@@ -282,7 +282,7 @@ class Calls:
 
 
 def fill(notifier: SystemdNotifier) -> None:
-    """Let the manager have all that it takes without reading."""
+    """Send messages until the manager's queue is full."""
     sent = SystemdNotifier(debug=True)
     with pytest.raises(NotifyError, match="it does not read its messages"):
         while True:
@@ -293,21 +293,21 @@ def fill(notifier: SystemdNotifier) -> None:
 
 @pytest.fixture(name="clock")
 def _clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let a test set the time, the only item of the list."""
+    """Replace the clock by the only item of a list, in seconds."""
     now = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
 def abandoned(place: str) -> tuple[SystemdNotifier, Calls]:
-    """Give a notifier whose manager has gone."""
+    """Return a notifier after its manager has gone."""
     with listen(place):
         notifier = SystemdNotifier()
     return notifier, Calls(notifier)
 
 
 def test_what_must_arrive_is_sent_again(place: str, caplog: pytest.LogCaptureFixture) -> None:
-    """From the loop, in order; of the same kind only the last; what is no more than news is dropped at once."""
+    """Important messages are sent again from the loop, in order and the last of each kind; news is dropped at once."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
         calls = Calls(notifier)
@@ -337,8 +337,8 @@ def test_what_must_arrive_is_sent_again(place: str, caplog: pytest.LogCaptureFix
         notifier.close()
 
 
-def test_where_nobody_tries_again_a_message_waits(place: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Who runs the notifier decides how; a message may be lost, never the daemon, and never without a word."""
+def test_without_a_loop_a_message_waits(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a loop the caller's function decides how long to wait, and a lost message is logged."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
         fill(notifier)
@@ -360,7 +360,7 @@ def test_where_nobody_tries_again_a_message_waits(place: str, caplog: pytest.Log
 
 
 def test_the_end_is_the_last_attempt(place: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It takes a manager that reads again no time."""
+    """Closing tries once more, without a delay if the manager reads again."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
         Calls(notifier)
@@ -373,7 +373,7 @@ def test_the_end_is_the_last_attempt(place: str, caplog: pytest.LogCaptureFixtur
 
 
 def test_a_manager_that_binds_its_socket_anew(place: str) -> None:
-    """It is found by the next message, whatever that is, and by one that waits."""
+    """A manager that binds its socket again is found by the next message of any kind, and by a waiting one."""
     first = listen(place)
     notifier = SystemdNotifier()
     calls = Calls(notifier)
@@ -390,7 +390,7 @@ def test_a_manager_that_binds_its_socket_anew(place: str) -> None:
 
 
 def test_a_manager_that_has_gone_for_good(place: str, clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
-    """After a minute it is not waited for any more; one that only does not read may take any time."""
+    """A manager that is gone is given up after a minute, but one that only does not read may take any time."""
     manager = listen(place)
     notifier = SystemdNotifier()
     calls = Calls(notifier)
@@ -415,7 +415,7 @@ def test_a_manager_that_has_gone_for_good(place: str, clock: list[float], caplog
 
 
 def test_a_short_absence_is_no_long_one(place: str, clock: list[float]) -> None:
-    """That nobody heard some news long ago does not matter."""
+    """Lost news of long ago does not shorten the minute for a later message."""
     notifier, calls = abandoned(place)
     notifier.notify("STATUS=nobody hears that")
     clock[0] += 100
@@ -428,7 +428,7 @@ def test_a_short_absence_is_no_long_one(place: str, clock: list[float]) -> None:
 
 
 def test_a_manager_that_has_gone_is_told_once(place: str, clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
-    """However often the watchdog is fed."""
+    """A manager that is gone is reported once, however often the watchdog is fed."""
     notifier, calls = abandoned(place)
     for _ in range(50):
         notifier.notify("WATCHDOG=1")
@@ -440,8 +440,8 @@ def test_a_manager_that_has_gone_is_told_once(place: str, clock: list[float], ca
     assert len(calls.due) <= 1
 
 
-def test_news_take_along_what_waits(place: str) -> None:
-    """While the loop is busy with a reload, a thread asks for more time."""
+def test_news_sends_waiting_messages_first(place: str) -> None:
+    """News sends waiting messages first, as when a thread asks for more time during a reload."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
         Calls(notifier)
@@ -455,7 +455,7 @@ def test_news_take_along_what_waits(place: str) -> None:
 
 
 def test_news_do_not_wait_for_another_thread(place: str) -> None:
-    """Which may wait for the manager."""
+    """News does not wait for another thread that waits for the manager."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
         fill(notifier)
@@ -477,8 +477,8 @@ def test_news_do_not_wait_for_another_thread(place: str) -> None:
         notifier.close()
 
 
-def test_what_waits_is_known_by_all_that_it_tells(place: str) -> None:
-    """Not by its first line, which may be empty, or news."""
+def test_a_waiting_message_is_known_by_all_its_lines(place: str) -> None:
+    """A waiting message is known by the names of all its lines, not by its first line, which may be empty or news."""
     with listen(place) as manager:
         notifier = SystemdNotifier()
         calls = Calls(notifier)
@@ -493,7 +493,7 @@ def test_what_waits_is_known_by_all_that_it_tells(place: str) -> None:
 
 
 def test_a_message_that_is_too_long(place: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Systemd would not read it."""
+    """A message that is too long for systemd is not sent."""
     with listen(place) as manager:
         quiet, loud = SystemdNotifier(), SystemdNotifier(debug=True)
         quiet.notify(f"X_LONG={'x' * 5000}")
@@ -508,7 +508,7 @@ def test_a_message_that_is_too_long(place: str, caplog: pytest.LogCaptureFixture
 
 @given(strategies.text(), strategies.integers(0, 5000))
 def test_no_text_makes_a_line_of_its_own(text: str, length: int) -> None:
-    """Neither when it is written, nor when a message is shortened."""
+    """No text adds a line to a message, neither when it is written nor when the message is shortened."""
     line = SystemdNotifier().status(text + "x" * length)
     assert "\n" not in line
     message = notify._shortened(f"READY=1\n{line}\nEXIT_STATUS=2").decode()
@@ -519,5 +519,5 @@ def test_no_text_makes_a_line_of_its_own(text: str, length: int) -> None:
 
 
 def test_every_variable_of_a_manager_is_noticed() -> None:
-    """Without any of them a start does not import the notifier, and they would not be hidden."""
+    """The start notices each variable of a manager, because it would not import the notifier that hides them."""
     assert all(name.startswith(command._OF_MANAGER) for name in PRIVATE)

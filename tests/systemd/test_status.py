@@ -18,33 +18,33 @@ from flagman.triggers import Source
 
 
 class Notifier(SystemdNotifier):
-    """Keeps what it is told."""
+    """Keeps the messages."""
 
     def __init__(self, time: FakeTime) -> None:
         self.messages: list[tuple[float, str]] = []
         self._time = time
 
     def notify(self, state: str) -> None:
-        """Keep it, with the moment, and with any time of day as 12:00:00."""
+        """Keep a message with its moment, and with the time of day replaced by 12:00:00."""
         self.messages.append((round(self._time.now - 1000, 2), re.sub(r"\d\d:\d\d:\d\d", "12:00:00", state)))
 
 
 class Fail(Action):
-    """Fails as often as it is told to."""
+    """Fails this many times."""
 
     def set_up(self, times: str) -> None:
         """Keep the number."""
         self._left = int(times)
 
     def run(self) -> None:
-        """Fail, or not."""
+        """Fail, or return."""
         self._left -= 1
         if self._left >= 0:
             raise RuntimeError("on purpose")
 
 
 def play(moments: list[float], *fails: str, flag: str = "usr1~2s", trigger: str = "usr1") -> list[tuple[float, str]]:
-    """Raise a flag at these moments, and give what the manager hears."""
+    """Raise a flag at these moments, and return the messages to the manager with their moments."""
     time = FakeTime()
     notifier = Notifier(time)
     with Engine(clock=time, wait=time.wait) as engine:
@@ -70,7 +70,7 @@ def play(moments: list[float], *fails: str, flag: str = "usr1~2s", trigger: str 
     ],
 )
 def test_the_name_of_a_flag_makes_no_line(flag: str, shown: str) -> None:
-    """Whatever a program calls it."""
+    """The name of a flag, which a program may choose, adds no line to the status."""
     assert play([5], "0", flag=flag, trigger="") == [
         (5, f"STATUS=Ready: usr1 runs 1 action; last: {shown} at 12:00:00, good"),
     ]
@@ -79,7 +79,7 @@ def test_the_name_of_a_flag_makes_no_line(flag: str, shown: str) -> None:
 
 
 def test_the_last_run_and_its_result() -> None:
-    """In plain words."""
+    """The status tells in plain words how the last run went."""
     line = "STATUS=Ready: usr1 runs 1 action; last: usr1 at 12:00:00, "
     assert play([5, 10, 20], "1", "2") == [
         (5, f"{line}2 actions failed"),
@@ -89,7 +89,7 @@ def test_the_last_run_and_its_result() -> None:
 
 
 def test_a_storm_is_not_the_managers_business() -> None:
-    """One message a second at the most, and one after the last run."""
+    """In a storm the manager gets at most one message a second, and one after the last run."""
     messages = play([5 + number / 100 for number in range(250)], "1")
     assert [moment for moment, _ in messages] == [5, 6, 7, 8]
     assert messages[0][1].endswith("1 action failed")

@@ -1,4 +1,4 @@
-"""Printed units: what they say about which command line. That systemd takes them is tested with systemd."""
+"""Printed units: their lines for each command line. The tests with systemd check that it accepts them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import subprocess
 
 
-# Without what would measure the coverage of a copy.
+# Without the variables that would measure the coverage of a copy.
 UNMEASURED = [
     "env",
     *(word for name in os.environ if name.startswith("COVERAGE") for word in ("-u", name)),
@@ -34,14 +34,14 @@ UNMEASURED = [
 
 
 def unit(line: str, **environment: str) -> list[str]:
-    """Give the lines of the units for a command line."""
+    """Return the lines of the units for a command line."""
     done = run("--print-unit", *shlex.split(line), **environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
 
 def test_the_command_is_the_same_with_options_first(tmp_path: Path) -> None:
-    """Short options are long, paths are absolute, and what is not for the daemon is not there."""
+    """The unit's command has long options first, absolute paths, and no option that is not for the daemon."""
     config = tmp_path / "c.toml"
     config.write_text('[flagman]\noutput = "log"\n', encoding="utf-8")
     line = f"--usr1 print a -vv -c {config} --every 90 exec x y ';' --user --timer 1h --log-file l --once --check"
@@ -63,7 +63,7 @@ RELOADS = {
 
 @pytest.mark.parametrize("line", RELOADS)
 def test_reload(line: str) -> None:
-    """Where it means something."""
+    """A unit can be reloaded if HUP has an action, or another signal the action reload."""
     found = [line.partition("=")[2] for line in unit(line) if line.startswith("ExecReload=")]
     assert [command.endswith(end) for command, end in zip(found, RELOADS[line], strict=True)] == [True] * len(found)
 
@@ -79,16 +79,16 @@ WATCHDOGS = {
 
 @pytest.mark.parametrize("line", WATCHDOGS)
 def test_the_watchdog_waits_longer_than_any_turn(line: str) -> None:
-    """Where a turn has an end."""
+    """The watchdog waits longer than any turn, if turns have an end."""
     found = [line for line in unit(line) if "WatchdogSec" in line]
     assert found == ["# WatchdogSec=1min" if WATCHDOGS[line] is None else f"WatchdogSec={WATCHDOGS[line]}"]
 
 
 def test_the_stop_timeout_is_within_that_of_systemd() -> None:
-    """With time for what is torn down."""
+    """The stop timeout leaves time for tear_downs before systemd's own."""
     assert "TimeoutStopSec=75" in unit("--usr1 print a")
     assert "TimeoutStopSec=255" in unit("--usr1 print a --stop-timeout 2m")
-    # The running one, that of TERM, and two tear_downs.
+    # The running action, that of TERM, and two tear_downs.
     assert "TimeoutStopSec=135" in unit("--usr1 print a --signal TERM print b")
     assert "TimeoutStopSec=18" in unit("--every 5m print a --usr1 print b --stop-timeout 0")
 
@@ -103,7 +103,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("spec", MOMENTS)
 def test_timers(spec: str) -> None:
-    """Every so long, or as a calendar says; they send the first signal that has work to do."""
+    """A timer ticks after a span or by a calendar, and sends the first signal that has work to do."""
     lines = unit(
         f"-c /dev/null --hup reload --every 1s print x --signal TERM print z --signal winch print y --timer {spec}"
     )
@@ -132,7 +132,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("line", MISTAKES)
 def test_mistakes(line: str) -> None:
-    """One line, and nothing is printed."""
+    """A mistake is reported in one line, and no unit is printed."""
     if "banana" in line and not shutil.which("systemd-analyze"):
         pytest.skip("only systemd-analyze knows what is no calendar")
     done = run(*shlex.split(line))
@@ -142,7 +142,7 @@ def test_mistakes(line: str) -> None:
 
 
 def test_nothing_is_set_up() -> None:
-    """As with --check."""
+    """Printing a unit sets up no action, as --check does not."""
     assert not [line for line in unit("--usr1 print a") if line == "init"]
     assert run("--usr1", "acts:FailSetUp", "--print-unit").returncode == 0
 
@@ -152,7 +152,7 @@ def test_nothing_is_set_up() -> None:
     [("site check", "site-check"), ("é", "flagman"), ("-x", "x"), (".", "flagman"), ("a" * 240, "a" * 200)],
 )
 def test_the_name_of_the_unit(tmp_path: Path, stem: str, name: str) -> None:
-    """Is that of the file, as far as systemd takes it."""
+    """The unit is named after the file, as far as systemd accepts the name."""
     config = tmp_path / f"{stem}.toml"
     config.write_text("", encoding="utf-8")
     lines = unit(f"--usr1 print a -c {shlex.quote(str(config))}")
@@ -160,7 +160,7 @@ def test_the_name_of_the_unit(tmp_path: Path, stem: str, name: str) -> None:
 
 
 def test_where_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it was printed, for the sake of all that is relative."""
+    """A unit runs in the directory in which it was printed, because paths may be relative to it."""
     place = tmp_path / "a $b %c"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -170,7 +170,7 @@ def test_where_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_directory_by_the_name_that_leads_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link will lead to the next release; a PWD that somebody has left behind is none."""
+    """A unit keeps a symbolic link in PWD, which may lead to the next release, but ignores a wrong PWD."""
     release, link = tmp_path / "release-1", tmp_path / "current"
     release.mkdir()
     link.symlink_to(release)
@@ -182,7 +182,7 @@ def test_the_directory_by_the_name_that_leads_to_it(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb", os.fsdecode(b"\xff")])
 def test_a_directory_that_no_unit_can_name(tmp_path: Path, name: str) -> None:
-    """It is told."""
+    """A directory that no unit can name is an error."""
     place = tmp_path / name
     place.mkdir()
     done = run("--usr1", "print", "a", "--print-unit", directory=str(place))
@@ -192,7 +192,7 @@ def test_a_directory_that_no_unit_can_name(tmp_path: Path, name: str) -> None:
 
 
 def test_the_options_of_the_interpreter() -> None:
-    """They may matter, and so may where it looks for modules."""
+    """A unit keeps the interpreter's options, because they may matter, and the paths of its modules."""
     options = ["-X", "utf8", "-Xdev", "-sW", "ignore", "--check-hash-based-pycs", "never", "-I"]
     done = run("--usr1", "print", "a", "--print-unit", command=[sys.executable, *options, "-Bmflagman"])
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("ExecStart=")]
@@ -201,7 +201,7 @@ def test_the_options_of_the_interpreter() -> None:
 
 
 def test_an_archive_is_run_as_one(tmp_path: Path) -> None:
-    """It contains flagman, which need not be installed; a directory that does so, too."""
+    """An archive or directory that contains flagman, which need not be installed, is run as such."""
     package = Path(flagman.__file__).parent
     source = tmp_path / "source"
     shutil.copytree(package, source / "flagman", ignore=shutil.ignore_patterns("__pycache__"))
@@ -214,7 +214,7 @@ def test_an_archive_is_run_as_one(tmp_path: Path) -> None:
 
 
 def test_programs_that_systemd_would_not_find(tmp_path: Path) -> None:
-    """Those of exec are written with their paths; those of the file can only be told."""
+    """A program of exec gets its path if systemd would not find it, and for one of the file there is a comment."""
     for name in ("tool", "ls"):
         (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
@@ -254,8 +254,8 @@ WORDS = strategies.text(
     ),
 )
 @pytest.mark.slow
-def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], options: list[str]) -> None:
-    """Whatever it is read from, reading it again gives the same settings."""
+def test_the_command_reads_back_to_the_same_settings(bindings: list[tuple[str, list[str]]], options: list[str]) -> None:
+    """Reading a unit's command gives the settings from which it was written."""
     words = [
         f"{option}{'' if '=' in option else '='}{shlex.join(['exec', '/x', *arguments])}"
         for option, arguments in bindings
@@ -276,12 +276,12 @@ def test_the_command_says_the_same(bindings: list[tuple[str, list[str]]], option
 
 
 def test_a_dollar_in_the_path_of_the_interpreter() -> None:
-    """Systemd replaces variables in arguments only, see systemd.service(5)."""
+    """A dollar in a program's path is not doubled: systemd replaces variables in arguments only, systemd.service(5)."""
     assert unit_syntax.command(["/opt/a$b/python", "$HOME"]) == '"/opt/a$b/python" "$$HOME"'
 
 
 def test_what_a_new_interpreter_would_not_find(tmp_path: Path) -> None:
-    """Is where this one has found it; without its variables there is no such unit."""
+    """A unit sets the path of modules that a new interpreter would not find, or is refused if variables are ignored."""
     package = Path(flagman.__file__).parent
     (tmp_path / "place").mkdir()
     (tmp_path / "place" / "flagman").symlink_to(package)
@@ -305,7 +305,7 @@ def test_what_a_new_interpreter_would_not_find(tmp_path: Path) -> None:
 
 
 def test_where_plugins_are(tmp_path: Path) -> None:
-    """Beside the program, in an archive, in a part of a package; what is in the program itself is nowhere."""
+    """A unit finds plugins beside the program, in an archive and in a package, and refuses those in the program."""
     plugin = "from flagman.actions import PrintAction as P\nclass Own(P):\n    pass\n"
     (tmp_path / "alone.py").write_text(plugin, encoding="utf-8")
     (tmp_path / "part" / "wide").mkdir(parents=True)
@@ -333,7 +333,7 @@ def test_where_plugins_are(tmp_path: Path) -> None:
 
 
 def test_a_relative_path_of_programs(tmp_path: Path) -> None:
-    """The interpreter's is made absolute; those of the system are looked for where systemd does."""
+    """A relative path of the interpreter is made absolute, and system programs are looked for where systemd does."""
     for name in ("kill", "systemctl"):
         (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
@@ -353,7 +353,7 @@ def test_a_relative_path_of_programs(tmp_path: Path) -> None:
 
 
 def test_no_user_site_and_the_end_of_options() -> None:
-    """What a variable says is written as an option, and what is behind two dashes is none."""
+    """PYTHONNOUSERSITE becomes an option, and words after two dashes are no options."""
     done = run("--usr1", "print", "x", "--print-unit", PYTHONNOUSERSITE="1")
     assert " -P -s -m flagman --usr1 print x" in done.stdout
     done = run("--usr1", "print", "x", "--print-unit", command=[sys.executable, "-X", "utf8", "--", *SCRIPT])
@@ -370,14 +370,14 @@ SIGNALS = {
 
 @pytest.mark.parametrize("line", SIGNALS)
 def test_the_signal_of_a_timer(line: str) -> None:
-    """It runs something, or else it reloads; it never stops the daemon."""
+    """The signal of a timer runs an action or else reloads, and never stops the daemon."""
     lines = unit(f"-c /dev/null {line} --timer 1h")
     assert any(f"--signal={SIGNALS[line]} null.service" in found for found in lines)
 
 
 @pytest.mark.parametrize("place", ["/opt/it's", '/opt/"x"', "/opt/back\\slash", "/opt/a\tb"])
 def test_a_program_that_systemd_does_not_take(place: str) -> None:
-    """A shell starts it, and becomes it."""
+    """If systemd does not accept the path of a program, a shell starts, and becomes the program."""
     line = unit_syntax.command([f"{place}/python", "$x"])
     assert line.startswith('/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" "/opt/')
     assert line.endswith('/python" "$$x"')
@@ -385,6 +385,6 @@ def test_a_program_that_systemd_does_not_take(place: str) -> None:
 
 @pytest.mark.parametrize("program", ["python", "", os.fsdecode(b"/opt/\xff")])
 def test_a_program_that_no_unit_can_name(program: str) -> None:
-    """It is told."""
+    """A program that no unit can name is an error."""
     with pytest.raises(UsageError, match=r"a unit needs the full path|it cannot be written in a unit"):
         unit_syntax.command([program])
