@@ -1,4 +1,4 @@
-"""Calls, timers and debouncing: histories of an engine whose time passes when it is told to."""
+"""Calls, timers and debouncing: histories of an engine with time that passes only when a test says so."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Note(Action):
-    """Notes when it runs, for which flag, and for how many raises."""
+    """Notes when, for which flag and for how many raises it runs."""
 
     def set_up(self) -> None:
-        """Begin with nothing."""
+        """Begin without notes."""
         self.notes: list[tuple[float, str, int]] = []
         self.takes: list[float] = []
 
     def run(self) -> None:
-        """Note it, and take some time."""
+        """Note the run, and take some time."""
         self.notes.append((round(self.engine.clock() - 1000, 6), self.engine.turn.flag, self.engine.turn.raises))
         if self.takes:
             assert isinstance(self.engine.clock, FakeTime)
@@ -38,7 +38,7 @@ class Note(Action):
 
 
 class History:
-    """An engine with fake time, and one action that notes its runs."""
+    """An engine with fake time, and actions that note their runs."""
 
     def __init__(self, *flags: str, overlap: Literal["ignore", "rerun"] = "ignore") -> None:
         self.time = FakeTime()
@@ -51,12 +51,12 @@ class History:
             self.notes.append(note)
 
     def at(self, *moments: float, code: Callable[[], object] | None = None, flag: str = "usr1") -> None:
-        """Let something happen at these moments; a flag is raised, if nothing else is said."""
+        """Call some code at these moments, or else raise a flag."""
         for moment in moments:
             self.engine.call_at(1000 + moment, code or (lambda: self.engine.raise_flag(flag)))
 
     def play(self, seconds: float, digits: int = 2) -> list[tuple[float, int]]:
-        """Play until this moment, and give the moments of the first action's runs, and their raises."""
+        """Run until this moment, and return the moments of the first action's runs, and their raises."""
         self.time.end = 1000 + seconds
         with self.engine:
             self.engine.run()
@@ -65,7 +65,7 @@ class History:
 
 
 def test_calls_are_made_in_the_order_of_their_moments() -> None:
-    """Neither early nor twice, and those that were cancelled not at all."""
+    """Calls are made in the order of their moments, not early and not twice, and cancelled ones never."""
     history = History("usr1")
     made: list[tuple[float, str]] = []
 
@@ -85,7 +85,7 @@ def test_calls_are_made_in_the_order_of_their_moments() -> None:
 
 
 def test_what_a_call_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """It is nobody's end."""
+    """An exception in a call is logged, and ends nothing."""
     fake = FakeTime()
     made: list[str] = []
     with Engine(clock=fake, wait=fake.wait) as engine:
@@ -100,7 +100,7 @@ def test_what_a_call_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_call_from_another_thread_ends_the_wait() -> None:
-    """The loop is not left waiting for something later."""
+    """A call from another thread ends the loop's wait for something later."""
     made = threading.Event()
 
     def call() -> None:
@@ -119,7 +119,7 @@ def test_a_call_from_another_thread_ends_the_wait() -> None:
 
 
 def test_a_moment_that_is_too_far_for_the_system_call() -> None:
-    """poll(2) takes no more than 25 days; three years are waited for in pieces."""
+    """A moment that is more than the 25 days of poll(2) away is waited for in pieces."""
     history = History("usr1")
     history.at(10.0**8)
     ((moment, _),) = history.play(10.0**8 + 1)
@@ -132,7 +132,7 @@ def test_a_moment_that_is_too_far_for_the_system_call() -> None:
 
 
 def test_an_action_schedules_its_own_next_run() -> None:
-    """That is what it knows its engine for."""
+    """An action can schedule its next run through its engine."""
 
     class Again(Note):
         def run(self) -> None:
@@ -148,14 +148,14 @@ def test_an_action_schedules_its_own_next_run() -> None:
 
 
 def test_a_timer_ticks_on_its_grid() -> None:
-    """The first tick is one period after the start."""
+    """A timer ticks on a grid that begins one period after the start."""
     history = History("every-5m")
     Every(history.engine, "every-5m", 300)
     assert history.play(1000) == [(300, 1), (600, 1), (900, 1)]
 
 
 def test_a_run_that_takes_long_does_not_move_the_grid() -> None:
-    """Nor do late ticks pile up."""
+    """A long run neither moves the grid nor makes late ticks pile up."""
     history = History("every-10s")
     history.notes[0].takes = [4, 3, 27]
     Every(history.engine, "every-10s", 10)
@@ -163,7 +163,7 @@ def test_a_run_that_takes_long_does_not_move_the_grid() -> None:
 
 
 def test_no_burst_after_a_suspend(caplog: pytest.LogCaptureFixture) -> None:
-    """A machine that sleeps through a hundred ticks hears of one."""
+    """A machine that sleeps through a hundred ticks gets one."""
     caplog.set_level(logging.INFO)
     history = History("every-10s")
     Every(history.engine, "every-10s", 10)
@@ -183,7 +183,7 @@ def test_no_burst_after_a_suspend(caplog: pytest.LogCaptureFixture) -> None:
 )
 @example(period=0.1, takes=[0.1, 0.3], seconds=2.0)
 def test_ticks_keep_to_the_grid(period: float, takes: list[float], seconds: float) -> None:
-    """Each run belongs to a moment of the grid of its own, and none that was free is left out."""
+    """Each run belongs to a different moment of the grid, and no free moment is left out."""
     assume(seconds / period < 500)
     history = History("t")
     history.notes[0].takes = takes[:]
@@ -199,7 +199,7 @@ def test_ticks_keep_to_the_grid(period: float, takes: list[float], seconds: floa
 
 
 def test_jitter_spreads_ticks_and_keeps_the_grid() -> None:
-    """Each tick comes up to so much later; more than a period does not count."""
+    """A jitter delays each tick by at most its span or a period, and keeps the grid."""
     history = History("t")
     Every(history.engine, "t", 10, jitter=5)
     delays = [moment - 10 * number for number, (moment, _) in enumerate(history.play(1000, 6), 1)]
@@ -213,7 +213,7 @@ def test_jitter_spreads_ticks_and_keeps_the_grid() -> None:
 
 
 def test_a_debounced_flag_waits_for_quiet() -> None:
-    """It runs once, when the last raise is so long ago, for all of them."""
+    """A debounced flag runs once for all its raises, when the last is this many seconds ago."""
     history = History("usr1")
     history.engine.debounce("usr1", 2)
     history.at(1, 1.5, 3, 4.9, 20)
@@ -221,7 +221,7 @@ def test_a_debounced_flag_waits_for_quiet() -> None:
 
 
 def test_a_debounced_flag_does_not_wait_for_ever() -> None:
-    """Ten times the span is the longest that it is held."""
+    """A debounced flag is held for at most ten times its span."""
     history = History("usr1")
     history.engine.debounce("usr1", 2)
     history.at(0.5, *range(1, 31))
@@ -229,7 +229,7 @@ def test_a_debounced_flag_does_not_wait_for_ever() -> None:
 
 
 def test_other_flags_are_not_held() -> None:
-    """Nor does a held one hold them up."""
+    """A held flag delays no other flag."""
     history = History("usr1", "usr2")
     history.engine.debounce("usr1", 5)
     history.at(1)
@@ -244,7 +244,7 @@ def test_other_flags_are_not_held() -> None:
     takes=st.lists(st.floats(0, 20), max_size=5),
 )
 def test_debouncing_loses_nothing(span: float, gaps: Sequence[float], takes: list[float]) -> None:
-    """After the last raise a run begins; none begins before it is quiet or has been loud for ten spans."""
+    """A run follows the last raise, but not before there was quiet, or noise for ten spans."""
     raises: list[float] = []
     for gap in gaps:
         raises.append(gap + (raises[-1] if raises else 0))
@@ -258,7 +258,7 @@ def test_debouncing_loses_nothing(span: float, gaps: Sequence[float], takes: lis
     before = -1.0
     for moment, count in runs:
         assert count <= len([when for when in raises if when <= moment + 1e-6])
-        # What is raised in the very millisecond of a run may belong to it or to the next one.
+        # A raise in the very millisecond of a run may belong to that run or to the next one.
         mine = [when for when in raises if before < when <= moment - 0.0011]
         perhaps = [when for when in raises if before - 0.0011 < when <= moment - 0.0011]
         if mine and not takes:  # time that an action takes is not seen from inside
@@ -268,7 +268,7 @@ def test_debouncing_loses_nothing(span: float, gaps: Sequence[float], takes: lis
 
 
 class Traffic(FakeTime):
-    """Time in which flags are raised at given moments, whether the loop waits or an action runs.
+    """A clock that raises flags at given moments, whether the loop waits or an action runs.
 
     :param arrivals: moments and flags
     """
@@ -281,7 +281,7 @@ class Traffic(FakeTime):
         self.engine: Engine
 
     def spend(self, seconds: float) -> None:
-        """Let time pass, with all that arrives meanwhile."""
+        """Pass this time, with all flags that arrive meanwhile."""
         end = self.now + seconds
         while self.arrivals and self.arrivals[0][0] <= end:
             self.arrive()
@@ -305,14 +305,14 @@ class Traffic(FakeTime):
 
 
 class Busy(Action):
-    """Notes when it runs, and takes a while."""
+    """Notes when it runs, and takes some time."""
 
     def set_up(self, seconds: str) -> None:
-        """Keep how long."""
+        """Keep the time."""
         self.seconds = float(seconds)
 
     def run(self) -> None:
-        """Note it, and let time pass."""
+        """Note the run, and let time pass."""
         assert isinstance(self.engine.clock, Traffic)
         RUNS.append((self.engine.clock.now, self.engine.turn.flag, self.engine.turn.raises))
         self.engine.clock.spend(self.seconds)
@@ -333,7 +333,7 @@ MOMENTS = st.integers(0, 4000).map(lambda number: number / 100)
 def test_a_held_bundle_begins_when_it_is_due_and_the_loop_is_free(
     spans: list[float], takes: list[float], arrivals: list[tuple[float, int]]
 ) -> None:
-    """Due is what has been quiet for its span, or held for ten of them, however busy other bundles keep the loop."""
+    """A held bundle begins once it was quiet for a span or held for ten, and no other bundle keeps the loop busy."""
     time = Traffic([(moment, f"f{number % len(spans)}") for moment, number in arrivals])
     RUNS.clear()
     with Engine(overlap="rerun", contained=(), clock=time, wait=time.wait) as engine:
@@ -357,12 +357,12 @@ def test_a_held_bundle_begins_when_it_is_due_and_the_loop_is_free(
             assert mine[-1] <= begin
             assert begin >= due - 1e-9
             assert not raised or raised[0] >= begin  # all that had come by then were looked at
-            # The loop waits in whole milliseconds; that apart, it is never idle while something is due.
+            # The loop waits in whole milliseconds; apart from that it is never idle while something is due.
             assert not [idle for idle in time.idle if due + 0.002 < idle < begin]
 
 
 def test_a_storm_of_raises_is_one_run() -> None:
-    """From other threads, with real time: however fast they come, a run follows the last one."""
+    """With real time and other threads, a run follows the last raise, however fast they come."""
     count = 20_000
     history: list[int] = []
 
@@ -395,13 +395,13 @@ def test_a_storm_of_raises_is_one_run() -> None:
         engine.run()
         for thread in threads:
             thread.join()
-    # A thread that comes between may make a count wrong, but never a run too few.
+    # A thread that comes between may make a count wrong, but there is never a run too few.
     assert 1 <= len(history) <= 2 + (time.monotonic() - began) / 0.05
     assert all(history)
 
 
 def test_calls_for_one_moment_come_in_order() -> None:
-    """In that of their coming."""
+    """Calls for the same moment are made in the order in which they were scheduled."""
     history = History("usr1")
     made: list[int] = []
     for number in range(20):
@@ -411,7 +411,7 @@ def test_calls_for_one_moment_come_in_order() -> None:
 
 
 def test_cancelled_calls_are_forgotten() -> None:
-    """Long before their moment."""
+    """Cancelled calls are forgotten long before their moment."""
     history = History("usr1")
     kept = history.engine.call_later(86_400, list)
     for _ in range(10_000):
@@ -426,7 +426,7 @@ def test_cancelled_calls_are_forgotten() -> None:
 
 
 def test_a_tick_that_stands_for_several_says_so() -> None:
-    """The first of them and all that were missed while another bundle ran."""
+    """A tick that covers several counts the first and all that were missed while another bundle ran."""
     history = History("t", "usr1")
     history.notes[1].takes = [55]
     Every(history.engine, "t", 10)
@@ -435,7 +435,7 @@ def test_a_tick_that_stands_for_several_says_so() -> None:
 
 
 def test_ticks_in_their_own_run_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
-    """That run stands for them, as for a signal: a run of 13 seconds every 10 is no run without an end."""
+    """Ticks during their own run are ignored, as a signal is, so that a long run does not repeat without an end."""
     caplog.set_level(logging.INFO)
     history = History("t")
     history.notes[0].takes = [13] * 10
@@ -446,7 +446,7 @@ def test_ticks_in_their_own_run_are_ignored(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_ticks_in_their_own_run_lead_to_one_more_run() -> None:
-    """With the policy that says so: right after it, for however many."""
+    """With overlap "rerun" ticks during their own run lead to one more run right after it."""
     history = History("t", overlap="rerun")
     history.notes[0].takes = [25]
     Every(history.engine, "t", 10)
@@ -459,7 +459,7 @@ def test_ticks_in_their_own_run_lead_to_one_more_run() -> None:
 
 
 def test_a_tick_in_its_own_last_run_ends_with_its_bundle() -> None:
-    """Nobody is told of a flag without actions."""
+    """A tick during the last run of its bundle is not reported as a flag without actions."""
 
     class Once(Note):
         def run(self) -> None:
@@ -480,7 +480,7 @@ def test_a_tick_in_its_own_last_run_ends_with_its_bundle() -> None:
 
 
 def test_a_cancelled_timer_does_not_tick_after_a_run() -> None:
-    """Nor does it take the place of the one that has followed it."""
+    """A cancelled timer does not tick after a run, nor replace the timer that has followed it."""
     history = History("t")
     history.notes[0].takes = [25]
     first = Every(history.engine, "t", 10)
@@ -490,7 +490,7 @@ def test_a_cancelled_timer_does_not_tick_after_a_run() -> None:
 
 
 def test_a_timer_ends_with_its_bundle() -> None:
-    """There is nobody left to wake up for."""
+    """A timer ends with its bundle, because there is no action left to wake up for."""
 
     class Once(Note):
         def run(self) -> None:
@@ -506,14 +506,14 @@ def test_a_timer_ends_with_its_bundle() -> None:
 
 
 def test_a_jitter_as_long_as_the_period_loses_no_tick() -> None:
-    """How late a tick is, is seen from where it was meant to be."""
+    """A jitter as long as the period loses no tick, because lateness counts from the delayed moment."""
     history = History("t")
     Every(history.engine, "t", 10, jitter=10)
     assert sum(raises for _, raises in history.play(10_000)) in (999, 1000)
 
 
 def test_a_held_flag_is_not_forgotten_in_silence(caplog: pytest.LogCaptureFixture) -> None:
-    """A stop says what it leaves undone."""
+    """A stop logs a held flag that it leaves unserved."""
     caplog.set_level(logging.INFO)
     history = History("usr1")
     history.engine.debounce("usr1", 100)
@@ -523,7 +523,7 @@ def test_a_held_flag_is_not_forgotten_in_silence(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_flag_that_may_pass_first() -> None:
-    """At the start; from then on it is held as any other."""
+    """A flag may pass at once the first time, at the start, and is held from then on."""
     history = History("usr1")
     history.engine.debounce("usr1", 5, pass_first=True)
     history.engine.raise_flag("usr1")
@@ -532,7 +532,7 @@ def test_a_flag_that_may_pass_first() -> None:
 
 
 def test_a_held_flag_whose_actions_have_closed() -> None:
-    """It is dropped, without a warning about it."""
+    """A held flag is dropped without a warning if its actions have closed."""
 
     class Once(Note):
         def run(self) -> None:
