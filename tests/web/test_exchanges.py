@@ -1,4 +1,4 @@
-"""Whole exchanges with servers that answer byte by byte as a test wants it, with TLS, with proxies, and with nginx."""
+"""Complete exchanges with servers that answer byte by byte as a test wants, with TLS, with proxies, and with nginx."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HEADERS = b"".join(b"X-%d: y\r\n" % number for number in range(2000))
 
 
 class Raw:
-    """A server that answers each connection with what a function does with it.
+    """A server that handles each connection with a function.
 
     :param answer: gets the connection, and the head of the request
     :param context: for TLS
@@ -76,7 +76,7 @@ class Raw:
     def _one(self, peer: socket.socket) -> None:
         with suppress(OSError), ExitStack() as stack:
             stack.enter_context(peer)
-            if self.port:  # else what is not yet sent is lost when it is closed with a body unread
+            if self.port:  # else unsent data is lost when the connection is closed with a body unread
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
                 peer = stack.enter_context(self._context.wrap_socket(peer, server_side=True))
@@ -87,7 +87,7 @@ class Raw:
             self._answer(peer, head)
 
     def close(self) -> None:
-        """Let all requests end."""
+        """End all requests and the server."""
         self.over.set()
         with socket.socket(self._socket.family) as last:
             last.connect(self._socket.getsockname())
@@ -98,7 +98,7 @@ class Raw:
 
 @pytest.fixture(name="serve")
 def _serve() -> Iterator[Callable[..., Raw]]:
-    """Start servers that do not outlive the test."""
+    """Yield a function that starts servers; they end with the test."""
     servers: list[Raw] = []
 
     def start(answer: bytes | Callable[[socket.socket, bytes], object], **options: object) -> Raw:
@@ -125,7 +125,7 @@ def request(*arguments: str, kind: type[HttpAction] = HttpAction) -> None:
 
 
 def bounded(*arguments: str, timeout: float = 0.3) -> Outcome:
-    """Make one request within so many seconds."""
+    """Make one request within this many seconds."""
     with Engine(timeout=timeout, max_failures=1) as engine:
         engine.set_up("usr1", HttpAction, *arguments)
         engine.follow(engine.choices, once=True)
@@ -134,12 +134,12 @@ def bounded(*arguments: str, timeout: float = 0.3) -> Outcome:
 
 
 def descriptors() -> list[str]:
-    """List what is open."""
+    """List the open descriptors."""
     return sorted(os.listdir("/dev/fd"))  # noqa: PTH208 - names, not paths
 
 
 def hang(peer: socket.socket, over: threading.Event, said: bytes, again: bytes = b"") -> None:
-    """Say something, and then nothing, or the same again and again."""
+    """Send some bytes, and then nothing, or the same bytes again and again."""
     peer.sendall(said)
     while not over.wait(0.02):
         peer.sendall(again)
@@ -159,7 +159,7 @@ def hang(peer: socket.socket, over: threading.Event, said: bytes, again: bytes =
 def test_what_comes_before_the_answer_is_not_the_answer(
     serve: Callable[..., Raw], before: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither at a host nor at a socket."""
+    """Informational answers before the real one are skipped, from a host and from a socket."""
     caplog.set_level(logging.INFO)
     request("GET", serve(before + OK).url)
     serve(before + OK, path=tmp_path / "socket")
@@ -170,14 +170,14 @@ def test_what_comes_before_the_answer_is_not_the_answer(
 
 
 def test_another_protocol_is_an_answer(serve: Callable[..., Raw]) -> None:
-    """And no success: what follows is not HTTP."""
+    """Switching to another protocol is a failure, because HTTP does not follow."""
     with pytest.raises(ActionFailed, match=r"101 Switching Protocols$"):
         request("GET", serve(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nHTTP/1.1 500 no\r\n\r\n").url)
 
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_head_of_many_lines(serve: Callable[..., Raw], status: int) -> None:
-    """That is no failure, and what counts in it is found."""
+    """A head of many lines is no failure, and the important headers in it are found."""
     head = b"HTTP/1.1 %d Well\r\n%sContent-Length: 3\r\n\r\nyes" % (status, HEADERS)
 
     def answer(peer: socket.socket, _: bytes) -> None:
@@ -193,7 +193,7 @@ def test_a_head_of_many_lines(serve: Callable[..., Raw], status: int) -> None:
 
 @pytest.mark.parametrize("line", [b"X: " + b"y" * 70_000 + b"\r\n", b"X: y\r\n" * 300_000])
 def test_a_head_without_an_end(serve: Callable[..., Raw], line: bytes) -> None:
-    """Is given up."""
+    """A head without an end is given up."""
     with pytest.raises(ActionFailed, match="the head of the answer is too long"):
         request("GET", serve(b"HTTP/1.1 200 OK\r\n" + line).url)
 
@@ -204,7 +204,7 @@ def test_a_head_without_an_end(serve: Callable[..., Raw], line: bytes) -> None:
     "where", ["/next", "next", "//localhost:{port}/next", "http://me:secret@LOCALHOST:{port}/next"]
 )
 def test_a_redirect_keeps_the_method(serve: Callable[..., Raw], method: str, status: int, where: str) -> None:
-    """Wherever it leads; and a user in it is not taken for the host."""
+    """A redirect keeps the method wherever it leads, and a user in its URL is not taken for the host."""
 
     def answer(peer: socket.socket, head: bytes) -> None:
         location = where.format(port=server.port)
@@ -218,7 +218,7 @@ def test_a_redirect_keeps_the_method(serve: Callable[..., Raw], method: str, sta
 
 
 def test_five_redirects_to_the_same_url(serve: Callable[..., Raw]) -> None:
-    """A server may want to be asked again; but not for ever."""
+    """A server may redirect to the same URL five times, but no more."""
     left = [5]
 
     def answer(peer: socket.socket, _: bytes) -> None:
@@ -235,7 +235,7 @@ def test_five_redirects_to_the_same_url(serve: Callable[..., Raw]) -> None:
 
 
 def test_odd_redirects(serve: Callable[..., Raw]) -> None:
-    """Without a place it is a failure; what should have been written as %XX is understood."""
+    """A redirect without a location is a failure, and characters that should be escaped in it are understood."""
     for status in (300, 302, 304, 305):
         server = serve(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % status)
         with suppress(ActionFailed) if status != 304 else ExitStack():
@@ -271,10 +271,10 @@ ERRORS = {
 @pytest.mark.parametrize("timeout", [0.2, 60])
 @pytest.mark.parametrize("body", ERRORS)
 @pytest.mark.parametrize("status", [404, 503])
-def test_an_error_is_told_whatever_its_body_does(
+def test_an_error_is_told_with_any_body(
     serve: Callable[..., Raw], status: int, body: str, timeout: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The status is the news."""
+    """An error status is reported even if the body is incomplete or has no end."""
 
     def answer(peer: socket.socket, _: bytes) -> None:
         peer.sendall(b"HTTP/1.1 %d Bad\r\n" % status)
@@ -289,12 +289,12 @@ def test_an_error_is_told_whatever_its_body_does(
 
 @pytest.fixture(name="authority", scope="session")
 def _authority() -> trustme.CA:
-    """Make somebody who is trusted."""
+    """Return a certificate authority."""
     return trustme.CA()
 
 
 def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """Make what a server shows."""
+    """Return the context of a server with a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -302,7 +302,7 @@ def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 @pytest.fixture(name="trusted")
 def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """Trust that somebody, and nobody else."""
+    """Trust this authority, and no other."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
@@ -311,7 +311,7 @@ def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("secret", [False, True])
 def test_an_early_answer_is_the_answer(serve: Callable[..., Raw], trusted: trustme.CA, *, secret: bool) -> None:
-    """The server does not read the body, and closes the connection; its words may come in pieces."""
+    """An answer before the body was read counts, even in pieces, and even if the server then closes the connection."""
     early = (b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 413 Content Too Large\r\nConnection: close\r\n", b"\r\nno more than 1 MB")
 
     def answer(peer: socket.socket, _: bytes) -> None:
@@ -331,7 +331,7 @@ def test_an_early_answer_is_the_answer(serve: Callable[..., Raw], trusted: trust
 def test_what_is_no_answer_does_not_stop_a_body(
     serve: Callable[..., Raw], trusted: trustme.CA, early: bytes, *, secret: bool
 ) -> None:
-    """However early it comes."""
+    """An informational answer does not stop the body, however early it comes."""
     read = bytearray()
 
     def answer(peer: socket.socket, _: bytes) -> None:
@@ -347,7 +347,7 @@ def test_what_is_no_answer_does_not_stop_a_body(
 
 @pytest.mark.parametrize("is_read", [True, False])
 def test_an_early_success(serve: Callable[..., Raw], *, is_read: bool) -> None:
-    """It may begin before all of the body has been read; and is none if it never is."""
+    """An early success counts only if the server then reads the whole body."""
     read = bytearray()
 
     def answer(peer: socket.socket, _: bytes) -> None:
@@ -365,7 +365,7 @@ def test_an_early_success(serve: Callable[..., Raw], *, is_read: bool) -> None:
 
 
 def test_no_body_follows_a_redirect(serve: Callable[..., Raw]) -> None:
-    """As any of it may be a secret, and GET needs none."""
+    """No body follows a redirect, because it may be secret, and GET needs none."""
     other = serve(OK)
     server = serve(f"HTTP/1.1 302 x\r\nLocation: {other.url}/\r\n\r\n".encode())
     request("GET", server.url, "token=secret", "header=Content-Type: x")
@@ -385,7 +385,7 @@ def test_no_body_follows_a_redirect(serve: Callable[..., Raw]) -> None:
     ids=["twice", "folded", "folded into another", "two hundred", "with a space"],
 )
 def test_odd_heads_of_a_redirect(serve: Callable[..., Raw], head: bytes) -> None:
-    """The first header of a name counts, also if it goes on in the next line."""
+    """The first header of a name counts in a redirect, even if it is folded into the next line."""
     server = serve(
         lambda peer, asked: peer.sendall(OK if b" / " not in asked else b"HTTP/1.1 302 x\r\n" + head + b"\r\n")
     )
@@ -394,7 +394,7 @@ def test_odd_heads_of_a_redirect(serve: Callable[..., Raw], head: bytes) -> None
 
 
 def test_a_length_that_is_folded(serve: Callable[..., Raw]) -> None:
-    """The answer ends there, and not when the server closes."""
+    """If Content-Length is folded, the answer still ends there, not when the server closes the connection."""
 
     def answer(peer: socket.socket, _: bytes) -> None:
         hang(peer, server.over, b"HTTP/1.1\t200 OK\r\nContent-Length:\r\n\t2\r\n\r\nok")
@@ -405,7 +405,7 @@ def test_a_length_that_is_folded(serve: Callable[..., Raw]) -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_without_a_body(serve: Callable[..., Raw], status: int) -> None:
-    """Whatever its head says of one."""
+    """If the status of an answer allows no body, the answer ends with its head, even if that announces one."""
 
     def answer(peer: socket.socket, _: bytes) -> None:
         hang(peer, server.over, b"HTTP/1.1 %d x\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n" % status)
@@ -418,7 +418,7 @@ def test_an_answer_without_a_body(serve: Callable[..., Raw], status: int) -> Non
     "head", [b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunk"]
 )
 def test_a_head_that_is_cut_off(serve: Callable[..., Raw], head: bytes) -> None:
-    """Is none; but an error is told all the same."""
+    """A head that is cut off is a failure, but an error status in it is still reported."""
     with pytest.raises(ActionFailed, match="the answer ends within its head"):
         request("GET", serve(head).url)
     with pytest.raises(ActionFailed, match="503"):
@@ -429,7 +429,7 @@ def test_a_head_that_is_cut_off(serve: Callable[..., Raw], head: bytes) -> None:
     "head", [b"Content-Length: 2, 2\r\n\r\nok", b"Transfer-Encoding: gzip, CHUNKED\r\n\r\n2\r\nok\r\n0\r\n\r\n"]
 )
 def test_lengths_in_other_words(serve: Callable[..., Raw], head: bytes) -> None:
-    """The answer ends where they say."""
+    """The length of an answer is found in other spellings too."""
 
     def answer(peer: socket.socket, _: bytes) -> None:
         hang(peer, server.over, b"HTTP/1.1 200 OK\r\n" + head)
@@ -439,7 +439,7 @@ def test_lengths_in_other_words(serve: Callable[..., Raw], head: bytes) -> None:
 
 
 def test_a_chunk_of_no_length(start: Start, serve: Callable[..., Raw]) -> None:
-    """It is not read into memory."""
+    """A chunk with a bad length is not read into memory."""
 
     def answer(peer: socket.socket, _: bytes) -> None:
         peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
@@ -447,7 +447,7 @@ def test_a_chunk_of_no_length(start: Start, serve: Callable[..., Raw]) -> None:
             peer.sendall(b"x" * 1_000_000)
 
     server = serve(answer)
-    # What measures the coverage must not be interrupted in the middle of a flood.
+    # Coverage must not be interrupted in the middle of a flood.
     unmeasured = {name: None for name in os.environ if name.startswith("COVERAGE")}
     daemon = start("--timeout", "500ms", "--usr1", "http", "GET", server.url, environment=unmeasured).ready()
     daemon.signal(signal.SIGUSR1).expect_error("took longer than the timeout")
@@ -456,7 +456,7 @@ def test_a_chunk_of_no_length(start: Start, serve: Callable[..., Raw]) -> None:
 
 
 def test_messages_about_redirects(serve: Callable[..., Raw]) -> None:
-    """They are short, have no password in them, and what the server says about it."""
+    """A message about a redirect is short, has no password, and shows what the server says."""
     for location, message in (
         ("ftp://me:secret@x/" + "a" * 60_000, r"302 x: not followed, because it leads from http to ftp://x/aaa"),
         ("http://[bad", r"302 x: not followed, .*Invalid IPv6 URL"),
@@ -470,7 +470,7 @@ def test_messages_about_redirects(serve: Callable[..., Raw]) -> None:
 
 
 def test_no_way_from_a_socket_to_tls(serve: Callable[..., Raw], tmp_path: Path) -> None:
-    """A socket has no port that could be the usual one of another scheme."""
+    """A redirect from a socket to HTTPS is not followed, because a socket has no port."""
     serve(b"HTTP/1.1 302 x\r\nLocation: https://localhost/\r\n\r\n", path=tmp_path / "socket")
     with pytest.raises(ActionFailed, match="it leads from the socket to https://localhost/"):
         request("GET", f"unix:{tmp_path}/socket:/")
@@ -478,7 +478,7 @@ def test_no_way_from_a_socket_to_tls(serve: Callable[..., Raw], tmp_path: Path) 
 
 @pytest.mark.parametrize("secret", [False, True])
 def test_a_large_body_arrives(serve: Callable[..., Raw], trusted: trustme.CA, *, secret: bool) -> None:
-    """All of it, to a server that is slow to read."""
+    """A large body arrives completely, even if the server reads slowly."""
     body = "".join(f"{number:07}\n" for number in range(400_000))
     read = bytearray()
 
@@ -493,7 +493,7 @@ def test_a_large_body_arrives(serve: Callable[..., Raw], trusted: trustme.CA, *,
 
 
 def test_certificates(serve: Callable[..., Raw], trusted: trustme.CA, caplog: pytest.LogCaptureFixture) -> None:
-    """One that is good, one of somebody else, one that is too old, one for another host."""
+    """A good certificate is accepted; one that is not trusted, expired or of another host is not."""
     caplog.set_level(logging.INFO)
     past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     request("GET", serve(OK, context=context_of(trusted.issue_cert("localhost"))).url)
@@ -510,7 +510,7 @@ def test_certificates(serve: Callable[..., Raw], trusted: trustme.CA, caplog: py
 
 
 def relay(peer: socket.socket, head: bytes) -> None:
-    """Do what a proxy does for CONNECT."""
+    """Relay a connection as a proxy does for CONNECT."""
     port = int(head.split()[1].rpartition(b":")[2])
     with socket.create_connection(("127.0.0.1", port)) as other:
         peer.sendall(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n")
@@ -540,7 +540,7 @@ def test_a_proxy(
     *,
     secret: bool,
 ) -> None:
-    """It is asked for all of a URL of http, and for a tunnel to one of https; also if it speaks TLS itself."""
+    """A proxy gets the whole URL of HTTP, and opens a tunnel for HTTPS, also if it speaks TLS itself."""
     caplog.set_level(logging.INFO)
     context = context_of(trusted.issue_cert("localhost")) if secret else None
     proxy = serve(lambda peer, head: relay(peer, head) if b"CONNECT" in head else peer.sendall(OK), context=context)
@@ -577,14 +577,14 @@ def test_a_proxy(
 
 
 def test_a_proxy_that_refuses(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer is told."""
+    """The answer of a proxy that refuses is reported."""
     monkeypatch.setenv("https_proxy", serve(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").url)
     with pytest.raises(ActionFailed, match="the proxy refuses to connect: 407 Proxy Authentication Required"):
         request("GET", "https://localhost:1/")
 
 
 def test_a_host_in_another_script(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is looked up, and named, in ASCII."""
+    """A host in another script is looked up and named in ASCII."""
     server = serve(OK)
     looked_up: list[str] = []
     real = socket.getaddrinfo
@@ -602,7 +602,7 @@ def test_a_host_in_another_script(serve: Callable[..., Raw], monkeypatch: pytest
 
 @pytest.fixture(name="silent")
 def _silent() -> Iterator[int]:
-    """Give a port at which nobody answers, neither yes nor no: the queue is full."""
+    """Yield a port that neither accepts nor refuses a connection, because its queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -615,7 +615,7 @@ def _silent() -> Iterator[int]:
 
 
 def leading_to(*ports: int) -> Callable[..., list[object]]:
-    """Give a look-up that finds several addresses."""
+    """Return a look-up that finds several addresses."""
 
     def look_up(*_: object, **__: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
@@ -636,20 +636,20 @@ class Late(HttpAction):
 
 
 class Bounded(HttpAction):
-    """Has a short timeout of its own, and ends its waits with it."""
+    """Has a short timeout of its own, with which its waits end."""
 
     default_timeout = 0.2
     slack = 0.0
 
 
 def test_the_first_address_is_silent(serve: Callable[..., Raw], silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one is tried after a while, and the first that answers is taken."""
+    """If an address does not answer, the next one is tried after a while, and the first that answers is taken."""
     server = serve(OK)
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(silent, silent, server.port, silent))
     before = descriptors()
     request("GET", "http://many.example/", kind=Soon)
     assert len(server.heads) == 1
-    # One that fails makes room for the next at once, whatever else is silent.
+    # One that fails makes room for the next at once, even while others are silent.
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(silent, 1, 1, server.port))
     waited: list[str] = []
     real = channels.wait
@@ -670,7 +670,7 @@ def test_the_first_address_is_silent(serve: Callable[..., Raw], silent: int, mon
 
 
 def test_an_address_that_refuses_costs_no_time(serve: Callable[..., Raw], monkeypatch: pytest.MonkeyPatch) -> None:
-    """And if all do, that is said."""
+    """An address that refuses is followed by the next at once, and if all refuse, that is the failure."""
     server = serve(OK)
     monkeypatch.setattr(socket, "getaddrinfo", leading_to(1, 1, server.port))
     request("GET", "http://many.example/", kind=Late)
@@ -697,7 +697,7 @@ def test_a_timeout_ends_every_step(  # noqa: PLR0917 - what servers need
     *,
     alone: bool,
 ) -> None:
-    """A server that does not go on; with an engine, whose alarm ends the run, and without one."""
+    """A timeout ends each step of a request, with an engine's alarm and without an engine."""
     said = {
         "head": (b"", b""),
         "line by line": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
@@ -743,7 +743,7 @@ def test_a_timeout_ends_every_step(  # noqa: PLR0917 - what servers need
 
 
 def test_an_answer_that_came_in_time_is_not_late(start: Start, serve: Callable[..., Raw]) -> None:
-    """The daemon alone was stopped meanwhile."""
+    """An answer in time counts even if the daemon alone was stopped meanwhile."""
     go_on = threading.Event()
     server = serve(lambda peer, _: (go_on.wait(DEADLINE), peer.sendall(OK)))
     daemon = start("-v", "--timeout", "2s", "--usr1", "http", "GET", server.url).ready().signal(signal.SIGUSR1)
@@ -760,7 +760,7 @@ def test_an_answer_that_came_in_time_is_not_late(start: Start, serve: Callable[.
 
 
 def test_a_header_from_a_file(serve: Callable[..., Raw], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is read for every request, for secrets change; and it is no word of the command line, nor of the log."""
+    """A header from a file is read for each request, because secrets change, and is in no command line and no log."""
     path = tmp_path / "token"
     path.write_text("Bearer one\n", encoding="ascii")
     server = serve(OK)
@@ -792,7 +792,7 @@ def test_a_header_from_a_file(serve: Callable[..., Raw], tmp_path: Path, caplog:
 
 @pytest.fixture(name="nginx")
 def _nginx(open_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
-    """Start nginx, and give where it serves http and https."""
+    """Start nginx, and yield its URLs for HTTP and HTTPS."""
     binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if binary is None:
         pytest.skip("nginx is not installed")
@@ -837,7 +837,7 @@ def _nginx(open_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
 
 
 def test_nginx(nginx: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
-    """With and without TLS: a file, a redirect, errors, an early answer."""
+    """Requests to nginx work with and without TLS: a file, a redirect, errors, and an early answer."""
     caplog.set_level(logging.INFO)
     for url in nginx:
         for method in ("GET", "HEAD"):

@@ -1,4 +1,4 @@
-"""URLs and proxies: what can be asked, and through what."""
+"""URLs and proxies: which requests are possible, and through which proxy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GOOD = {
 
 @pytest.mark.parametrize("text", GOOD)
 def test_what_a_url_means(text: str) -> None:
-    """Scheme, host as it is looked up, port, target, and what the header Host says."""
+    """A URL gives the scheme, the host to look up, the port, the target, and the header Host."""
     url = Url(text)
     assert (url.scheme, url.host, url.port, url.target, url.authority) == GOOD[text]
 
@@ -70,14 +70,14 @@ def test_what_a_url_means(text: str) -> None:
     ],
 )
 def test_what_cannot_be_asked(text: str, message: str) -> None:
-    """It is refused, and no advice makes an invalid request of it."""
+    """A URL that cannot be requested is refused, and the advice for it leads to no invalid request."""
     with pytest.raises(ValueError, match=message.replace("\\", r"\\").replace(".", r"\.").replace("[", r"\[")):
         Url(text)
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
 def test_what_is_good_can_be_sent(text: str) -> None:
-    """Whatever is typed: it is refused, or it is a request of one line and headers of one line each."""
+    """Any text is refused, or gives a request with one line for itself and one for each header."""
     for url in (text, f"http://{text}", f"http://x/{text}", f"http://x:{text}/", f"unix:/s:/{text}"):
         try:
             request = Request("GET", url, f"header=A: {text}")
@@ -94,7 +94,7 @@ def test_what_is_good_can_be_sent(text: str) -> None:
 
 
 def test_headers_are_sent_as_they_were_written() -> None:
-    """All of them, in their order and their case; ours give way."""
+    """Headers are sent in their order and case, and replace flagman's own."""
     words = (
         "header=X-Tag: one",
         "header=x-tAG:two",
@@ -122,7 +122,7 @@ def test_headers_are_sent_as_they_were_written() -> None:
 
 
 def test_the_zone_of_an_address_is_a_matter_of_this_host() -> None:
-    """It stays where a redirect does not lead away, is part of what is another host, and is told to nobody."""
+    """The zone of an address stays in redirects on the same host, is part of the host's name, and is never sent."""
     url = Url("http://[fe80::1%25eth0]:81/a")
     assert url.absolute == "http://[fe80::1]:81/a"
     assert url.joined("b").host == "fe80::1%eth0"
@@ -144,7 +144,7 @@ PROXIES = {
 
 @pytest.mark.parametrize("value", PROXIES)
 def test_what_a_proxy_is(value: str) -> None:
-    """A URL, or a host with a port."""
+    """A proxy is a URL, or a host with a port."""
     proxy = Proxy("http_proxy", value)
     headers = dict(proxy.headers)
     assert (proxy.host, proxy.port, proxy.is_secret, headers.get("Proxy-Authorization")) == PROXIES[value]
@@ -166,7 +166,7 @@ def test_what_a_proxy_is(value: str) -> None:
     ],
 )
 def test_what_no_proxy_is(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused before anything starts, for the scheme that it is for."""
+    """A wrong proxy is refused before the start, and only for its own scheme."""
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", value)
@@ -179,7 +179,7 @@ def test_what_no_proxy_is(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_which_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small letters first, also if they say that there is none; in a CGI script capitals are a header of a request."""
+    """The lower-case variable counts first, even if empty; in a CGI script the upper-case one is a request's header."""
     for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "http_proxy", "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", "capitals:1")
@@ -246,13 +246,13 @@ def test_which_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_hosts_without_a_proxy(host: str, port: int, no_proxy: str, *, exempt: bool) -> None:
-    """Names, domains, addresses however they are written, networks, and all of them with ports."""
+    """Exceptions may be names, domains, addresses in any spelling, and networks, all with or without a port."""
     assert _is_exempt(host, port, no_proxy) is exempt
 
 
 @given(st.ip_addresses(), st.integers(0, 128))
 def test_every_spelling_of_an_address_is_the_address(address: ipaddress.IPv4Address, prefix: int) -> None:
-    """And every network that it is in has it."""
+    """Each spelling of an address, and each network around it, matches the address."""
     assume(prefix <= address.max_prefixlen)
     network = ipaddress.ip_network((address, prefix), strict=False)
     for spelling in (
@@ -267,5 +267,5 @@ def test_every_spelling_of_an_address_is_the_address(address: ipaddress.IPv4Addr
 
 @given(st.text(max_size=30), st.sampled_from(["x.example", "127.0.0.1", "::1"]))
 def test_nothing_in_the_variable_is_an_error(no_proxy: str, host: str) -> None:
-    """What means nothing to us matches nothing."""
+    """No text in the variable is an error: what has no meaning matches nothing."""
     assert _is_exempt(host, 80, no_proxy) in (True, False)
