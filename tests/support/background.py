@@ -24,7 +24,7 @@ class Background:
         self.pid_file.parent.mkdir(mode=0o755)
 
     def run(self, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
-        """Run the command to the end of what started it."""
+        """Run the command until the process that was started has ended."""
         options = {"NOTIFY_SOCKET": "", **marked(self.directory), **options}
         return run(command=arguments, directory=str(self.directory), **options)
 
@@ -33,28 +33,28 @@ class Background:
         return self.run(*SCRIPT, "--daemon", "--pid-file", str(self.pid_file), *arguments, **options)
 
     def pid(self) -> int:
-        """Give the daemon's number."""
+        """Return the daemon's pid."""
         pid = read_pid(self.pid_file)
         assert pid
         return pid
 
     def wait_for(self, condition: Callable[[], object]) -> None:
-        """Wait until something holds."""
+        """Wait until a condition is true."""
         wait_for(condition)
 
     def stop(self) -> None:
-        """Let the daemon end."""
+        """End the daemon with TERM, and wait until it has released its pid file."""
         os.kill(self.pid(), signal.SIGTERM)
         wait_for(lambda: read_pid(self.pid_file) is None)
 
     def close(self) -> None:
-        """End all daemons."""
+        """Kill all daemons."""
         if (pid := read_pid(self.pid_file)) is not None:
             os.kill(pid, signal.SIGKILL)
         end_all(self.directory)
 
 
 def status_of(pid: int) -> dict[str, str]:
-    """Read what the kernel tells of a process, see :manpage:`proc_pid_status(5)`."""
+    """Read what the kernel shows of a process, see :manpage:`proc_pid_status(5)`."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

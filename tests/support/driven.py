@@ -44,9 +44,9 @@ __all__ = [
     "wait_for",
 ]
 
-#: Where the actions for tests are.
+#: The folder of the actions for tests.
 LIB = Path(__file__).parent / "lib"
-#: Where the programs are that are files of their own.
+#: The folder of the programs that are files of their own.
 SCRIPTS = Path(__file__).parent / "scripts"
 
 SCRIPT = [str(Path(sysconfig.get_path("scripts")) / "flagman")]
@@ -56,7 +56,7 @@ MODULE = [sys.executable, "-m", "flagman"]
 class Flagman(testing.Daemon):
     """A flagman process that finds the actions for tests.
 
-    :param prefix: what to start it with
+    :param prefix: the command that starts it
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class Flagman(testing.Daemon):
 
 
 def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> list[str]:
-    """Return a prefix that starts a command with some signals ignored, or blocked."""
+    """Return a prefix that starts a command with some signals ignored or blocked."""
     numbers = [",".join(str(int(signum)) for signum in signums) for signums in (ignored, blocked)]
     return [sys.executable, "-IS", script("inherit"), *numbers]
 
 
 def script(name: str) -> str:
-    """Return the path of a program that is a file of its own, and begins as such."""
+    """Return the path of a program that is a file of its own and starts as such."""
     return str(SCRIPTS / f"{name}.py")
 
 
 def in_terminal(*words: str, environment: Mapping[str, str] | None = None) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a command in a session with a terminal; give it, and the descriptor of who sits there."""
+    """Start a command in a session with a terminal, and return it with the descriptor of the terminal's other side."""
     master, terminal = pty.openpty()
     command = [sys.executable, "-IS", script("lead_session"), *words]
     process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
@@ -98,12 +98,12 @@ def in_terminal(*words: str, environment: Mapping[str, str] | None = None) -> tu
 
 
 def marked(directory: Path) -> dict[str, str]:
-    """Give what marks processes as those of a test, in their environment."""
+    """Return the variables that mark processes as those of a test."""
     return {MARK: str(directory)}
 
 
 def end_all(directory: Path) -> None:
-    """Kill all processes that have been marked, also those of which nobody knows the number."""
+    """Kill all processes that carry the mark, even if their pids were never reported."""
     mark = f"{MARK}={directory}".encode()
     for process in Path("/proc").iterdir():
         with suppress(OSError):
@@ -112,7 +112,7 @@ def end_all(directory: Path) -> None:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     limit = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < limit
@@ -121,7 +121,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 @contextmanager
 def flooded(daemon: testing.Daemon, signum: int, *, pause: float = 0.0) -> Iterator[None]:
-    """Let a process send a signal to a daemon as often as it can, with so many seconds between each hundred."""
+    """Make a process send a signal to a daemon as often as it can, with a pause in seconds after each hundred."""
     sender = subprocess.Popen(words(signals.flood, daemon.process.pid, signum, pause))
     try:
         yield
@@ -131,7 +131,7 @@ def flooded(daemon: testing.Daemon, signum: int, *, pause: float = 0.0) -> Itera
 
 
 def hide_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the links in /proc be none, as where it is not mounted."""
+    """Make links in /proc unreadable, as if it were not mounted."""
     real = os.readlink
 
     def read(path: str, *, dir_fd: int | None = None) -> str:
@@ -143,7 +143,7 @@ def hide_proc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle(pid: int) -> None:
-    """Wait until a process sleeps; one that has just printed a line may not have come to rest yet; or has ended."""
+    """Wait until a process sleeps or has ended: it may still run just after it has printed a line."""
     quiet = 0
     with suppress(FileNotFoundError, ProcessLookupError):  # it has ended: that is rest too
         while quiet < 5:
@@ -153,7 +153,7 @@ def settle(pid: int) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """Give the environment without what makes a child measure its coverage, which imports a lot."""
+    """Return the environment without the variables that make a child measure its coverage, which imports a lot."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 

@@ -6,7 +6,7 @@ from flagman.actions import ShellAction
 
 
 def with_grace(seconds: float) -> type[ShellAction]:
-    """Return a kind of shell commands that have so many seconds between TERM and KILL."""
+    """Return a class of shell commands that have this many seconds between TERM and KILL."""
 
     class Hasty(ShellAction):
         grace = seconds

@@ -1,4 +1,4 @@
-"""Which module imports which: read from the source, so that imports within functions are seen, too."""
+"""The imports between modules, read from the source, so that those within functions are seen too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGE = Path(flagman.__file__).parent
 
 
 def modules() -> dict[str, Path]:
-    """Give all modules of flagman, by name; a package is called as it is imported."""
+    """Return the paths of all modules of flagman by name; a package has the name by which it is imported."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = ("flagman", *path.relative_to(PACKAGE).with_suffix("").parts)
@@ -24,9 +24,9 @@ def modules() -> dict[str, Path]:
 
 
 def imported(node: ast.AST, *, types: bool) -> Iterator[str]:
-    """Give the names that a module imports, at whatever time; of ``from a import b`` that is ``a.b``.
+    """Yield the names that a module imports, at any time; for ``from a import b`` that is ``a.b``.
 
-    :param types: also those for type checkers alone
+    :param types: whether to include imports for type checkers alone
     """
     for child in ast.iter_child_nodes(node):
         if not types and isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
@@ -41,7 +41,7 @@ def imported(node: ast.AST, *, types: bool) -> Iterator[str]:
 
 
 def graph() -> dict[str, set[str]]:
-    """Give for each module the others of flagman that it imports, also for type checkers alone, or within functions."""
+    """Return for each module the others of flagman that it imports, also for type checkers or within functions."""
     known = modules()
     arrows: dict[str, set[str]] = {}
     for name, path in known.items():
@@ -54,7 +54,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
-    """Give the groups of modules that can reach each other."""
+    """Return the groups of modules that can reach each other."""
     reach = {name: _reachable(name, arrows) for name in arrows}
     found: list[set[str]] = []
     for name in arrows:

@@ -1,4 +1,4 @@
-"""Raised flags, as tests compare them."""
+"""Raised flags, in a form that tests can compare."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ JOURNAL: list[str] = []
 
 
 class Recorder(Action):
-    """Writes its life into the journal; a test may give all instances something to do in a run."""
+    """Writes its life into the journal; a test may set a function that all instances call in their runs."""
 
     during_run: ClassVar[Callable[[str], object] | None] = None
 
@@ -34,7 +34,7 @@ class Recorder(Action):
 
 
 class Once(Recorder):
-    """Closes itself and says so."""
+    """Closes itself, and raises ActionClosed."""
 
     def run(self) -> None:
         """Record the run, and close."""
@@ -44,16 +44,16 @@ class Once(Recorder):
 
 
 class OnceWithoutClosing(Recorder):
-    """Says that it is closed without having closed itself."""
+    """Raises ActionClosed without closing itself."""
 
     def run(self) -> None:
-        """Record the run, and say that it was the last."""
+        """Record the run, and raise the exception."""
         super().run()
         raise ActionClosed("once")
 
 
 class Silent(Recorder):
-    """Closes itself without a word."""
+    """Closes itself without an exception."""
 
     def run(self) -> None:
         """Record the run, and close."""

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-# This user may not write where the coverage goes.
+# Another user may not write where the coverage goes.
 UNMEASURED = ("env", "-u", "COVERAGE_PROCESS_CONFIG")
 
 
 class Starter:
-    """Runs programs that start daemons, and ends these."""
+    """Runs programs that start daemons, and kills the daemons at the end."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         os.mkfifo(directory / "said")
         (directory / "said").chmod(0o666)
-        # Both ends, so that nobody waits for another to open it.
+        # Both ends, so that no process waits for another to open it.
         self._fifo = os.open(directory / "said", os.O_RDWR)
         self._lines = Lines(self._fifo)
         self._pids: list[int] = []
@@ -37,21 +37,21 @@ class Starter:
     def run(self, program: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> subprocess.CompletedProcess[str]:
         """Run the process that starts the daemon to its end.
 
-        :param program: a function of :mod:`.programs`; what follows is for it
+        :param program: a function of :mod:`.programs`; the other arguments are passed to it
         """
         return self.run_under((), program, *args, **kwargs)
 
     def run_under(
         self, prefix: Sequence[str], program: Callable[P, object], *args: P.args, **kwargs: P.kwargs
     ) -> subprocess.CompletedProcess[str]:
-        """Run it by way of another command, which is told what to start."""
+        """Run a program through another command, which gets its command line."""
         python, *others = words(program, *args, **kwargs)
         command = [*prefix, python, "-W", "error", *others]
         # The programs are short, and strict about everything but encodings.
         return run(command=command, PYTHONWARNDEFAULTENCODING="", **marked(self.directory))
 
     def told(self) -> dict[str, object]:
-        """Wait for what the daemon tells about itself."""
+        """Wait for the report of a daemon, and return its facts."""
         facts: dict[str, object] = json.loads(self._lines.next())
         pid = facts["pid"]
         assert isinstance(pid, int)
@@ -59,7 +59,7 @@ class Starter:
         return facts
 
     def close(self) -> None:
-        """End all daemons."""
+        """Kill all daemons."""
         for pid in self._pids:
             os.kill(pid, signal.SIGKILL)
         end_all(self.directory)

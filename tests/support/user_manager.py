@@ -1,4 +1,4 @@
-"""A real ``systemd --user`` manager, in a mount namespace of its own; it needs root and systemd, not a booted one."""
+"""A real ``systemd --user`` manager in a mount namespace of its own; it needs root and systemd, but no booted one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-# Another one than that of the system, with its tools in front in PATH, can be named in the environment.
+# The environment may name another manager than that of the system, with its tools first in PATH.
 PLACES = (os.environ.get("SYSTEMD_UNDER_TEST", ""), "/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 MANAGER = next((path for path in PLACES if Path(path).is_file()), None)
 
@@ -30,7 +30,7 @@ class Manager:
         )
 
     def start(self) -> bool:
-        """Wait until the manager answers; tell whether it does."""
+        """Wait until the manager answers, and return whether it does."""
         assert self.process.stdout
         if self.process.stdout.readline() != "started\n":
             return False
@@ -42,7 +42,7 @@ class Manager:
         return True
 
     def run(self, command: str) -> tuple[int, str]:
-        """Run a shell command beside the manager; give its status and its output."""
+        """Run a shell command beside the manager, and return its status and its output."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(f"{command}\n")
@@ -61,17 +61,17 @@ class Manager:
         return output
 
     def show(self, unit: str, name: str) -> str:
-        """Give a property of a unit."""
+        """Return a property of a unit."""
         return self.check(f"systemctl --user show --value -p {name} {unit}").strip()
 
     def install(self, name: str, text: str) -> None:
-        """Write a unit file and make it known."""
+        """Write a unit file, and make the manager read it."""
         path = f"/run/home/.config/systemd/user/{name}"
         lines = "".join(f" {shlex.quote(line)}" for line in text.splitlines())
         self.check(f"printf '%s\\n'{lines} > {path} && systemctl --user daemon-reload")
 
     def stop(self) -> None:
-        """End the manager and all that it started."""
+        """End the manager and all that it has started."""
         assert self.process.stdin
         self.process.stdin.close()
         try:

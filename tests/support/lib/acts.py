@@ -23,7 +23,7 @@ class Gate(Action):
     """Waits in every run until the test writes a line to a FIFO."""
 
     def set_up(self, name: str, fifo: str) -> None:
-        """Remember where to wait."""
+        """Remember the FIFO."""
         self._name = name
         self._fifo = fifo
         print(f"{name}: init")
@@ -36,7 +36,7 @@ class Gate(Action):
         print(f"{self._name}: end")
 
     def tear_down(self) -> None:
-        """Say so."""
+        """Print the stage."""
         print(f"{self._name}: cleanup")
 
 
@@ -53,7 +53,7 @@ class SlowTearDown(Gate):
     """Waits in its tear_down."""
 
     def run(self) -> None:
-        """Say so."""
+        """Print the stage."""
         print(f"{self._name}: run")
 
     def tear_down(self) -> None:
@@ -62,20 +62,20 @@ class SlowTearDown(Gate):
 
 
 class Stubborn(Gate):
-    """Does not even end when it is interrupted."""
+    """Goes on even when it is interrupted."""
 
     def run(self) -> None:
-        """Wait for ever, whatever is raised."""
+        """Wait for ever, and catch any exception."""
         print(f"{self._name}: begin")
         while True:
             try:
                 time.sleep(1000)
-            except BaseException as error:  # noqa: BLE001 - that is what stubborn means
+            except BaseException as error:  # noqa: BLE001 - to be stubborn
                 print(f"{self._name}: {type(error).__name__}")
 
 
 class Fail(Action):
-    """Fails in a way of the test's choice: the name of a built-in exception."""
+    """Fails with the built-in exception that the test names."""
 
     def set_up(self, name: str) -> None:
         """Remember the exception."""
@@ -87,15 +87,15 @@ class Fail(Action):
         raise self._error("on purpose")
 
     def tear_down(self) -> None:
-        """Say so."""
+        """Print the stage."""
         print("cleanup")
 
 
 class FailLoudly(Action):
-    """Fails with much to say."""
+    """Fails with a long message."""
 
     def set_up(self, text: str) -> None:
-        """Keep it."""
+        """Keep the message."""
         self._text = text
 
     def run(self) -> None:
@@ -107,7 +107,7 @@ class Another(Action):
     """Adds another action, and raises its flag."""
 
     def set_up(self, flag: str, name: str, *arguments: str) -> None:
-        """Read the flag as Python would, and add the action."""
+        """Read the flag as a Python literal, and add the action."""
         self._flag = ast.literal_eval(flag)
         self.engine.set_up(self._flag, KNOWN_ACTIONS[name], *arguments)
 
@@ -117,10 +117,10 @@ class Another(Action):
 
 
 class AtExit(Action):
-    """Has something to say at the end of the interpreter."""
+    """Prints a lot at the exit of the interpreter."""
 
     def set_up(self) -> None:
-        """Ask for that."""
+        """Register the output."""
         atexit.register(print, "x" * 200_000, file=sys.stderr)
 
     def run(self) -> None:
@@ -135,7 +135,7 @@ class Chatters(Action):
             logging.getLogger("chatter").error("x" * 1000)
 
     def run(self) -> None:
-        """Start them."""
+        """Start the threads."""
         for _ in range(3):
             threading.Thread(target=self._chat, daemon=True).start()
 
@@ -144,7 +144,7 @@ class AddsHandler(Action):
     """Adds a handler to the log."""
 
     def set_up(self, path: str) -> None:
-        """Add it."""
+        """Add the handler."""
         logging.getLogger().addHandler(logging.FileHandler(path, encoding="utf-8"))
 
     def run(self) -> None:
@@ -152,10 +152,10 @@ class AddsHandler(Action):
 
 
 class TakesAlarm(Action):
-    """Has an alarm of its own, and does not put back what was there."""
+    """Takes the handler of ALRM, and does not put back the previous one."""
 
     def run(self) -> None:
-        """Do so."""
+        """Take the handler."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
@@ -163,7 +163,7 @@ class TakesSignal(Action):
     """Handles USR2 itself."""
 
     def set_up(self) -> None:
-        """Take it."""
+        """Set a handler."""
         signal.signal(signal.SIGUSR2, lambda *_: print("mine"))
 
     def run(self) -> None:
@@ -178,7 +178,7 @@ class FailSetUp(Action):
         raise RuntimeError("no set-up\ntoday")
 
     def run(self) -> None:
-        """Never happens."""
+        """Do nothing, because it never runs."""
 
 
 class FailTearDown(Action):
@@ -200,23 +200,23 @@ class Words(Action):
         self._words = words
 
     def run(self) -> None:
-        """Print them, one a line."""
+        """Print the words, one a line."""
         print(*map(repr, self._words), sep="\n")
 
 
 class Environment(Action):
-    """Prints what the service manager said that was not meant for children."""
+    """Prints which variables of the service manager are visible, though none should be."""
 
     def run(self) -> None:
-        """Print the names that are still there."""
+        """Print the names of these variables."""
         print(sorted(name for name in os.environ if name.startswith(("NOTIFY", "WATCHDOG", "LISTEN"))))
 
 
 class Counter(Action):
-    """Counts its runs and tells the number when it is torn down."""
+    """Counts its runs, and prints the number when it is torn down."""
 
     def set_up(self, name: str) -> None:
-        """Begin with none."""
+        """Begin with no run."""
         self._name = name
         self._runs = 0
 
@@ -225,31 +225,31 @@ class Counter(Action):
         self._runs += 1
 
     def tear_down(self) -> None:
-        """Tell."""
+        """Print the number."""
         print(f"{self._name}: {self._runs}")
 
 
 class Echo(Action):
-    """Prints the time of the clock that all processes share, so that a sender can compare."""
+    """Prints the time of a clock that all processes share, so that a sender can compare."""
 
     def set_up(self, name: str) -> None:
         """Keep the name."""
         self._name = name
 
     def run(self) -> None:
-        """Print name and nanoseconds."""
+        """Print the name and the time in nanoseconds."""
         print(self._name, time.monotonic_ns())
 
 
 class Raises(Action):
-    """Raises another signal for its own process in the middle of a run."""
+    """Sends another signal to its own process in the middle of a run."""
 
     def set_up(self, name: str) -> None:
         """Keep the signal."""
         self._signal = signal.Signals[name]
 
     def run(self) -> None:
-        """Send it."""
+        """Send the signal."""
         print(f"raising {self._signal.name}")
         os.kill(os.getpid(), self._signal)
 
@@ -258,7 +258,7 @@ class Forks(Action):
     """Forks in its run; the child leaves in one of three ways."""
 
     def set_up(self, how: str) -> None:
-        """Remember how."""
+        """Keep the way."""
         self._how = how
 
     def run(self) -> None:
@@ -277,13 +277,13 @@ class Deafens(Action):
     """Takes the wake-up descriptor away, as an event loop does."""
 
     def run(self) -> None:
-        """Take it and do not give it back."""
+        """Take the wake-up descriptor away, and do not put it back."""
         signal.set_wakeup_fd(-1)
         print("deafened")
 
 
 class NoSuper(Action):
-    """Has an __init__ of its own that does not set it up."""
+    """Has an __init__ that does not call that of its base."""
 
     def __init__(self) -> None:
         """Do nothing."""
@@ -296,7 +296,7 @@ class Unfinished(Action):
     """Writes a line that does not end, so that it stays in the buffer."""
 
     def run(self) -> None:
-        """Write."""
+        """Write the line."""
         sys.stdout.write("x")
         print("written", file=sys.stderr)
 
@@ -305,11 +305,11 @@ class Exhaust(Action):
     """Uses up all descriptors, and gives them back in the next run."""
 
     def set_up(self) -> None:
-        """Have none yet."""
+        """Begin with no descriptor."""
         self._held: list[int] = []
 
     def run(self) -> None:
-        """Take them all, or give them back."""
+        """Open all of them, or close them."""
         if self._held:
             self.tear_down()
             return
@@ -319,25 +319,25 @@ class Exhaust(Action):
                 self._held.append(os.open("/dev/null", os.O_RDONLY))
 
     def tear_down(self) -> None:
-        """Give them back."""
+        """Close all descriptors."""
         for descriptor in self._held:
             os.close(descriptor)
         self._held.clear()
 
 
 class Recurse(Action):
-    """Calls itself too often."""
+    """Calls itself without an end."""
 
     def run(self) -> None:
-        """Once more."""
+        """Run once more."""
         self.run()
 
 
 class TooMuch(Action):
-    """Wants more memory than anybody has."""
+    """Wants more memory than any machine has."""
 
     def run(self) -> None:
-        """Ask for it."""
+        """Request the memory."""
         bytearray(1 << 62)
 
 
@@ -346,14 +346,14 @@ class NotAnAction:
 
 
 class Picky(Action):
-    """Likes few arguments."""
+    """Accepts only one argument."""
 
     def set_up(self, word: str) -> None:
-        """Take any."""
+        """Do nothing."""
 
     @classmethod
     def check_arguments(cls, word: str) -> None:
-        """Refuse most."""
+        """Refuse all but one."""
         if word == "exit":
             sys.exit("now")
         if word == "crash":
@@ -366,28 +366,28 @@ class Picky(Action):
 
 
 class Explodes(Action):
-    """Raises anything, at a stage of the test's choice."""
+    """Raises any exception at the stage that the test names."""
 
     def set_up(self, where: str, name: str) -> None:
-        """Raise it, perhaps."""
+        """Raise the exception, if it belongs here."""
         if where == "set_up":
             raise getattr(builtins, name)("on purpose")
 
     @classmethod
     def check_arguments(cls, where: str, name: str) -> None:
-        """Raise it, perhaps."""
+        """Raise the exception, if it belongs here."""
         if where == "check":
             raise getattr(builtins, name)("on purpose")
 
     def run(self) -> None:
-        """Never happens."""
+        """Do nothing."""
 
 
 class Adds(Action):
     """Adds another action when it is set up."""
 
     def set_up(self, flag: str) -> None:
-        """Add it."""
+        """Add the action."""
         self.engine.set_up(flag, PrintAction, "stranger")
 
     def run(self) -> None:

@@ -12,7 +12,7 @@ logger = logging.getLogger("p")
 
 
 class Counts(Action):
-    """Does nothing itself."""
+    """Does nothing in its runs."""
 
     def set_up(self) -> None:
         """Start the thread."""

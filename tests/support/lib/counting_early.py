@@ -26,9 +26,9 @@ thread.start()
 
 
 class Counts(Action):
-    """Ends the thread."""
+    """Ends the thread in its first run."""
 
     def run(self) -> None:
-        """End it."""
+        """End the thread."""
         done.set()
         thread.join()

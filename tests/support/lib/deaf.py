@@ -1,4 +1,4 @@
-"""A plugin that thinks signals are its own: it ignores them when it is imported, and again when it is set up."""
+"""A plugin that treats signals as its own: it ignores them when it is imported, and again when it is set up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SI
 
 
 def deafen() -> None:
-    """Ignore what stops a daemon, and more."""
+    """Ignore the signals that stop a daemon, and more."""
     for signum in TAKEN:
         signal.signal(signum, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
@@ -24,7 +24,7 @@ class Deaf(Action):
     """Does nothing."""
 
     def set_up(self) -> None:
-        """Be deaf once more."""
+        """Ignore the signals once more."""
         deafen()
 
     def run(self) -> None:

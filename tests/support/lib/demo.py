@@ -1,6 +1,6 @@
-"""A part for tests: it answers on a socket, from the control loop; and what plugs it in and starts flagman.
+"""A part for tests that answers on a socket from the control loop, and a program that runs flagman with it.
 
-``python -m demo`` is flagman with this part, which a file asks for with a table ``[demo]``.
+``python -m demo`` is flagman with this part, which a file requests with a table ``[demo]``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DemoPart(Part):
 
     @classmethod
     def mistakes(cls, table: object) -> Iterable[str]:
-        """Know two keys."""
+        """Accept a few keys."""
         if not isinstance(table, dict):
             return ["it is not a table"]
         return [f"key {key!r}: unknown" for key in table.keys() - {"socket", "slow", "forbidden", "broken"}]
@@ -60,7 +60,7 @@ class DemoPart(Part):
         return table
 
     def check(self, settings: Settings) -> None:
-        """Refuse what cannot be followed."""
+        """Refuse settings that cannot be followed."""
         if self._of(settings).get("forbidden"):
             raise UsageError("[demo]: this is forbidden")
 
@@ -73,12 +73,12 @@ class DemoPart(Part):
         self._stops.append(insists)
 
     def close(self) -> None:
-        """Say good-bye."""
+        """Log the stop requests, and close the socket."""
         logger.warning("part closed, stops: %s", self._stops)
         self._socket.close()
 
     def unready(self) -> Sequence[str]:
-        """Wait for the word."""
+        """Return the reason to wait, until a line says that the part is ready."""
         return () if self._is_ready else ("the word",)
 
     def requests(self) -> Mapping[str, Answer]:
@@ -86,14 +86,14 @@ class DemoPart(Part):
         return {"echo": " ".join}
 
     def routes(self) -> Mapping[tuple[str, str], Route]:
-        """Serve one."""
+        """Offer one route."""
         return {("GET", "/demo"): self._route}
 
     def _route(self, values: Mapping[str, str], reply: Reply) -> None:
         reply(200, dict(values))
 
     def snapshot(self) -> Mapping[str, object]:
-        """Show what is known."""
+        """Return all that the part knows."""
         return {"demo": {"table": self._table, "stops": self._stops, "events": self._events, "pid": os.getpid()}}
 
     def _on_line(self, _events: int) -> None:
@@ -131,15 +131,15 @@ class Ask(Action):
         self._words = words
 
     def run(self) -> None:
-        """Ask."""
+        """Ask, and print the answer."""
         print(self.engine.ask("echo", *self._words))
 
 
 class Fork(Action):
-    """Forks, as an action should not do while there is a second thread, and prints where the child's sockets lead."""
+    """Forks, as an action should not while there is a second thread, and writes down where the child's sockets lead."""
 
     def run(self) -> None:
-        """Look in the child."""
+        """Write down the child's descriptors."""
         pid = os.fork()
         if pid == 0:
             links = []

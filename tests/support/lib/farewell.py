@@ -1,4 +1,4 @@
-"""A plugin that writes down, at the exit, which process that is."""
+"""A plugin that writes down the pid of the process at its exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Farewell"]
 
 
 def note() -> None:
-    """Write it down."""
+    """Write the pid down."""
     with Path("farewell").open("a", encoding="utf-8") as file:
         print(os.getpid(), file=file)
 

@@ -1,4 +1,4 @@
-"""A plugin that logs something, and whose import never ends; it may stop another process before."""
+"""A plugin that logs something and then hangs in its import; it may stop another process first."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ logging.getLogger("hangs").warning("it hangs")
 print("hangs", flush=True)
 if waits := os.environ.get("WAITS"):
     os.kill(int(waits), signal.SIGTERM)
-while True:  # not one long call: a signal right before that would not end it
+while True:  # not one long call, which a signal right before it would not end
     time.sleep(0.01)

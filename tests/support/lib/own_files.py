@@ -1,4 +1,4 @@
-"""A plugin that has files for its own records, and filters those of others."""
+"""A plugin that has files for its own records, and a filter for those of others."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ for handler in (logging.FileHandler("file", "w", encoding="utf-8"), memory):
 
 
 class Filter:
-    """Keeps secrets."""
+    """Rejects records with secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is none."""
+        """Return whether a record has no secret."""
         return "secret" not in record.getMessage()
 
 
@@ -26,9 +26,9 @@ logger.warning("first")
 
 
 class Log(Action):
-    """Logs something that may be known, and something that may not."""
+    """Logs one public and one secret message."""
 
     def run(self) -> None:
-        """Log both."""
+        """Log both messages."""
         logger.warning("later")
         logging.getLogger().warning("secret")

@@ -1,4 +1,4 @@
-"""A plugin that sets the log up itself, when it is imported and again when it is set up."""
+"""A plugin that configures logging itself, when it is imported and again when it is set up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flagman import Action
 
 
 def silence() -> None:
-    """Set the log up in the way that the environment names."""
+    """Configure logging in the way that the environment names."""
     if os.environ["SILENCING"] == "basicConfig":
         logging.basicConfig(force=True, filename="theirs", encoding="utf-8")
     else:
@@ -25,7 +25,7 @@ class Fails(Action):
     """Fails."""
 
     def set_up(self) -> None:
-        """Set the log up once more."""
+        """Configure logging once more."""
         silence()
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""A plugin that waits at a FIFO when it is imported, or lets a thread that does so hold up the end."""
+"""A plugin that waits at a FIFO when it is imported, or in a thread that delays the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flagman import Action
 
 
 def wait() -> None:
-    """Say so, and wait for somebody to write there."""
+    """Print that it waits, and wait until the test writes a line to the FIFO."""
     print("waiting", flush=True)
     with Path(os.environ["SLOW_FIFO"]).open(encoding="utf-8") as fifo:
         fifo.readline()

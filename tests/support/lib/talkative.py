@@ -1,4 +1,4 @@
-"""A plugin that logs when it is imported: a record of each level, by a handler of its own, too, if there is a file."""
+"""A plugin that logs a record of each level at its import, also to a handler of its own if there is a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Talk(Action):
 
 
 class Fail(Action):
-    """Says so, and fails."""
+    """Logs a warning, and fails."""
 
     def run(self) -> None:
         """Fail."""

@@ -1,4 +1,4 @@
-"""A plugin with a handler that looks at the templates of records, and not at the messages."""
+"""A plugin with a handler that looks at the templates of records, not at the messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Handler(logging.Handler):
     """Prints the template and the arguments."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print them."""
+        """Print both."""
         print(record.msg, record.args)
 
 

@@ -1,4 +1,4 @@
-"""Programs whose daemons end in many ways, and which tell how that looks from where they were started."""
+"""Programs with daemons that end in many ways, which report how that looks to the process that started them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ CALLER = os.getpid()
 
 
 def start(d: Daemon) -> None:
-    """Start a daemon, and print how that has gone; a daemon that comes back here prints it, too."""
+    """Start a daemon, and print its exit status; a daemon that wrongly returns here prints it too."""
     d.start()
     print(d.exitcode, os.getpid() == CALLER, repr(d.error[-75:]))
 
 
 def status(d: Daemon) -> int:
-    """Return how a start has gone, as an exit status."""
+    """Return the result of a start as an exit status."""
     return 1 if d.exitcode is None else d.exitcode
 
 
 class Does(Daemon):
-    """Does something, given itself, before it is ready."""
+    """Calls a function with itself before it is ready."""
 
-    def __init__(self, does: Callable[[Daemon], object], **options: Any) -> None:  # noqa: ANN401 - as it is called
+    def __init__(self, does: Callable[[Daemon], object], **options: Any) -> None:  # noqa: ANN401 - any option of Daemon
         super().__init__(**options)
         self.does = does
 
     def set_umask(self) -> None:
-        """Do it."""
+        """Call the function."""
         super().set_umask()
         self.does(self)
 
@@ -47,7 +47,7 @@ class Broken:
     closed = False
 
     def write(self, text: str) -> None:
-        """Take it."""
+        """Ignore the text."""
 
     def flush(self) -> NoReturn:
         """Fail."""
@@ -55,38 +55,38 @@ class Broken:
 
 
 def exits_with_a_list() -> None:
-    """Exit with what is no number."""
+    """Exit with a list instead of a number."""
     start(Daemon(lambda: sys.exit(["no", "number"]), detach=True))  # type: ignore[arg-type]
 
 
 def exits_with_a_large_number() -> None:
-    """Exit with what is no status."""
+    """Exit with a number that is no status."""
     start(Daemon(lambda: sys.exit(2**40), detach=True))
 
 
 def exits_too_early() -> None:
-    """Exit with a reason before it is ready."""
+    """Exit with a reason before the daemon is ready."""
     start(Does(lambda _: sys.exit(["why"]), detach=True))  # type: ignore[arg-type]
 
 
 def exits_too_early_with_a_number() -> None:
-    """Exit with one that is larger than any status."""
+    """Exit with a number larger than any status before the daemon is ready."""
     start(Does(lambda _: sys.exit(256 + 7), detach=True))
 
 
 def fails_too_early() -> None:
-    """Fail before it is ready."""
+    """Fail before the daemon is ready."""
     start(Does(lambda _: 1 / 0, detach=True))
 
 
 def fails_without_stderr() -> None:
-    """Fail where nothing can be printed."""
+    """Fail without a standard error."""
     sys.stderr = None
     start(Does(lambda _: 1 / 0, detach=True))
 
 
 def breaks_stdout() -> None:
-    """Put a stream in place that cannot be flushed."""
+    """Replace standard output by a stream that cannot be flushed."""
     start(Does(lambda _: setattr(sys, "stdout", Broken()), detach=True))
 
 
@@ -105,10 +105,10 @@ def fails_detached() -> None:
 
 
 class DetachesTwice(Daemon):
-    """Would fork twice."""
+    """Tries to fork twice."""
 
     def detach(self) -> None:
-        """Fork, and try to do so again."""
+        """Fork, and try to fork again."""
         super().detach()
         super().detach()
 
@@ -119,14 +119,14 @@ def detaches_twice() -> None:
 
 
 def loses_a_stage() -> None:
-    """Replace a stage by nothing."""
+    """Replace a stage by a function that does nothing."""
     d = Daemon(detach=True)
     d.redirect_streams = lambda: None  # type: ignore[method-assign]
     start(d)
 
 
 def with_an_impossible_root() -> None:
-    """Name one that cannot be."""
+    """Name a root that cannot exist."""
     start(Daemon(detach=True, chroot=at("\0")))
 
 
@@ -138,10 +138,10 @@ def with_an_impossible_signal() -> None:
 
 
 class Says(Daemon):
-    """Says something that is not ASCII before it is ready."""
+    """Prints text that is not ASCII before it is ready."""
 
     def set_umask(self) -> None:
-        """Say it."""
+        """Print the text."""
         super().set_umask()
         print("ü" * 100)
 
@@ -157,7 +157,7 @@ def reports_too_early() -> None:
 
 
 def exchanges_streams() -> None:
-    """Become a daemon whose output leads to the caller's standard error, and the other way round."""
+    """Become a daemon with output that leads to the caller's standard error, and the other way round."""
     out, err = (os.open(at(name), os.O_CREAT | os.O_WRONLY, 0o644) for name in ("out", "err"))
     os.dup2(out, 1)
     os.dup2(err, 2)
@@ -171,7 +171,7 @@ def exchanges_streams() -> None:
 
 
 def without_streams() -> None:
-    """Become a daemon though nothing can be printed."""
+    """Become a daemon without standard streams."""
     os.mkdir(at("jail"))
     d = Daemon(signal.pause, detach=True, pid_file=at("d.pid"), chroot=None if os.geteuid() else at("jail"))
     d.start()
@@ -188,7 +188,7 @@ def with_a_lock(user: str | None) -> None:
 
 
 def nobody_fails() -> None:
-    """Fail when root's privileges are gone already."""
+    """Fail when root's privileges are already gone."""
     d = Daemon(tell, detach=True, user="nobody", working_directory="/no/such", pid_file=at("d.pid"))
     d.start()
     d.report()
@@ -203,7 +203,7 @@ class Exits(Daemon):
 
 
 def ignores_children() -> None:
-    """Start a daemon that ends, and ignore the signal that tells so."""
+    """Start a daemon that ends, and ignore the signal about that."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     d = Exits(detach=True)
     d.start()
@@ -235,12 +235,12 @@ class KillsItsWatcher(Daemon):
     watcher = 0
 
     def detach(self) -> None:
-        """Note which it is."""
+        """Note the watcher's pid."""
         super().detach()
         self.watcher = os.getppid()
 
     def set_umask(self) -> None:
-        """Kill it."""
+        """Kill the watcher."""
         os.kill(os.getppid(), signal.SIGKILL)
         while os.getppid() == self.watcher:
             pass
@@ -254,10 +254,10 @@ def loses_its_watcher() -> None:
 
 
 class KillsItsParent(Daemon):
-    """Kills the process that has started it, and tells what it gets for that."""
+    """Kills the process that has started it, and reports which signal it gets then."""
 
     def set_umask(self) -> None:
-        """Kill it."""
+        """Kill the process, and report the signal."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         os.kill(CALLER, signal.SIGKILL)
         say(got=signal.sigwait({signal.SIGTERM}))
@@ -271,8 +271,8 @@ def is_killed() -> None:
 
 
 def with_threads() -> None:
-    """Become a daemon that ends with one thread that is to end with it, and others that are not."""
-    import threading  # noqa: PLC0415 - which the others have not imported
+    """Become a daemon that ends with one daemon thread and with others."""
+    import threading  # noqa: PLC0415 - only here, because it would be imported for the other programs too
 
     def target() -> None:
         threading.Thread(target=signal.pause, daemon=True).start()
@@ -304,7 +304,7 @@ def dies_in_another_root() -> None:
 
 
 def leaves_its_terminal() -> None:
-    """Become a daemon, if there is a terminal to be left."""
+    """Become a daemon, provided that there was a terminal."""
     with open("/proc/self/stat") as file:
         before = int(file.read().rpartition(")")[2].split()[4])
     d = Daemon(tell, detach=True)
@@ -313,17 +313,17 @@ def leaves_its_terminal() -> None:
 
 
 def unheard() -> None:
-    """Become a daemon that tells nobody its number."""
+    """Become a daemon that does not report its pid."""
     d = Daemon(signal.pause, detach=True, pid_file=at("d.pid"))
     d.start()
 
 
-#: What a child of the target does.
+#: What a child of the target does, by its name.
 WAYS: dict[str, Callable[[], object]] = {"exits": lambda: sys.exit(3), "fails": lambda: 1 / 0, "returns": lambda: None}
 
 
 def with_a_child(way: str) -> None:
-    """Become a daemon with a child that ends, and write down how."""
+    """Become a daemon with a child that ends, and write down the child's status."""
 
     def target() -> None:
         child = os.fork()
@@ -341,10 +341,10 @@ def with_a_child(way: str) -> None:
 
 
 class Deaf(Daemon):
-    """Interrupts its parent, and does not stop when that gives it up."""
+    """Interrupts its parent, and does not stop when the parent gives up."""
 
     def redirect_streams(self) -> None:
-        """Wait until nobody waits any more."""
+        """Wait until the parent has given up."""
         super().redirect_streams()
         os.kill(CALLER, signal.SIGINT)
         poll = select.poll()
@@ -353,7 +353,7 @@ class Deaf(Daemon):
 
 
 def ignores_the_stop() -> None:
-    """Give up a daemon that does not care."""
+    """Stop waiting for a daemon that ignores the stop."""
     d = Deaf(signal.pause, detach=True, signal_map={"TERM": None}, stderr=at("err"), pid_file=at("d.pid"))
     try:
         d.start()
@@ -362,16 +362,16 @@ def ignores_the_stop() -> None:
 
 
 class Evil(Daemon):
-    """Tells its watcher to remove a file that is not its own."""
+    """Tells its watcher to remove a file of another process."""
 
     def take_pid_file(self) -> None:
-        """Make the file, while it is root."""
+        """Make the file, while the daemon is root."""
         super().take_pid_file()
         with open(at("secret/victim"), "w") as file:
             print(os.getpid(), file=file)
 
     def set_umask(self) -> None:
-        """Tell that, and end."""
+        """Send the watcher the wrong file name, and end."""
         os.write(self._detachment._readiness, b"=" + os.fsencode(at("secret/victim")))
         sys.exit(5)
 

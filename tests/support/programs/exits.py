@@ -1,4 +1,4 @@
-"""Programs that become daemons in either way, and note what is done at the exits of both processes."""
+"""Programs that become daemons in either way, and note what runs at the exits of both processes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CALLER = os.getpid()
-#: What lives as long as the module does.
+#: Objects that live as long as the module does.
 KEPT: list[object] = []
 
 
 def note(what: object) -> None:
-    """Note something, and which of the two processes has done so."""
+    """Note something, with the one of the two processes that notes it."""
     with open(at("notes"), "a") as file:
         print(what, "caller" if os.getpid() == CALLER else "daemon", file=file)
 
 
 def begin() -> None:
-    """Let the last words be told in the directory of the test."""
+    """Write the last traceback into the directory of the test."""
     crash._SYSTEM = os.environ[MARK]
 
 
@@ -45,9 +45,9 @@ def become(
     target: Callable[[], object],
     kind: type[Daemon] = Daemon,
     prepare: Callable[[Daemon], object] = lambda _: None,
-    **options: Any,  # noqa: ANN401 - as it is called
+    **options: Any,  # noqa: ANN401 - any option of Daemon
 ) -> None:
-    """Become a daemon in one of the two ways, and do something there."""
+    """Become a daemon in one of the two ways, and run the target there."""
     begin()
     where = {"detach": True, "pid_file": at("d.pid"), "stderr": at("err"), **options}
     if way == "start":
@@ -63,7 +63,7 @@ def become(
 
 
 def _is_at_the_end() -> bool:
-    """Return whether the main thread has done all but wait for the others."""
+    """Return whether the main thread has finished, except for waiting for the others."""
     frame = sys._current_frames()[threading.main_thread().ident or 0]
     while not (frame.f_code.co_name == "_shutdown" and "threading" in frame.f_code.co_filename):
         if frame.f_back is None:
@@ -80,7 +80,7 @@ def _work_for_ever() -> None:
 
 
 def _hang() -> None:
-    """Say that this is where it hangs."""
+    """Report that the process hangs here."""
     say()
     threading.Event().wait()
 
@@ -90,7 +90,7 @@ def _term() -> None:
 
 
 class _Thing:
-    """Can be referred to weakly."""
+    """An object that can have weak references."""
 
 
 def registers(way: str) -> None:
@@ -109,7 +109,7 @@ def registers(way: str) -> None:
         KEPT.extend((own, tempfile.TemporaryDirectory(dir=os.environ[MARK], prefix="daemons-")))
         atexit.register(lambda: note("kept" if os.path.isdir(parents) else "lost"))
 
-    # The parent outlives the daemon: it does not remove its directory before the daemon could have done so.
+    # The parent outlives the daemon, so that its directory is not removed before the daemon could have done that.
     warnings.simplefilter("ignore", ResourceWarning)
     atexit.register(_wait_for_the_end)
     become(way, target)
@@ -121,20 +121,20 @@ def _wait_for_the_end() -> None:
 
 
 def registers_by_the_fork() -> None:
-    """Register a function at the moment of the fork."""
+    """Register a function in the child at the fork."""
     os.register_at_fork(after_in_child=lambda: atexit.register(note, "forked"))
     become("start", lambda: None)
 
 
 def holds_records() -> None:
-    """Log something that is only written when logging is shut down."""
+    """Log a record that is only written when logging is shut down."""
     handler = logging.handlers.MemoryHandler(1000, target=logging.FileHandler(at("log"), delay=True))
     logging.getLogger().addHandler(handler)
     become("start", lambda: logging.getLogger().error("held"))
 
 
 def has_children() -> None:
-    """Start children of both processes by multiprocessing: one ends by itself, and the others do not."""
+    """Start multiprocessing children in both processes: one ends by itself, and the others do not."""
     reader, writer = os.pipe()
 
     def child(name: str) -> None:
@@ -169,7 +169,7 @@ def has_children() -> None:
 
 
 def has_workers(way: str) -> None:
-    """Leave it to Python to stop an executor."""
+    """Leave an executor for Python to stop."""
 
     def target() -> None:
         executor = ThreadPoolExecutor()
@@ -180,7 +180,7 @@ def has_workers(way: str) -> None:
 
 
 def waits_for_a_thread(way: str, *, is_second: bool) -> None:
-    """Leave a thread that does not end; TERM may have come before."""
+    """Leave a thread that does not end, after a first TERM or before it."""
 
     def target() -> None:
         atexit.register(note, "done")
@@ -192,7 +192,7 @@ def waits_for_a_thread(way: str, *, is_second: bool) -> None:
 
 
 def hangs_at_the_exit(way: str) -> None:
-    """Register a function that never ends, between two others."""
+    """Register a function that never ends between two others."""
 
     def target() -> None:
         atexit.register(note, "the last")
@@ -232,7 +232,7 @@ HANGS: dict[str, Callable[[], object]] = {
 
 
 def hangs_in_a_clean_up(way: str, where: str) -> None:
-    """Hang in what is done after TERM."""
+    """Hang in a clean-up after TERM."""
 
     def target() -> None:
         atexit.register(note, "done")
@@ -322,7 +322,7 @@ def fails_to_activate(*, detach: bool) -> None:
     d = Daemon(detach=detach, pid_file=at("d.pid"), prevent_core=False, working_directory="/no/such")
     try:
         d.activate()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the test sees it
+    except Exception as error:  # noqa: BLE001 - the test sees any exception
         print(error)
     except SystemExit:
         print(d.error.rstrip())
@@ -330,7 +330,7 @@ def fails_to_activate(*, detach: bool) -> None:
 
 
 def stages_by_hand() -> None:
-    """Say that the daemon is ready without start() or activate()."""
+    """Report that the daemon is ready, without start() or activate()."""
     begin()
     d = Daemon(detach=True, pid_file=at("d.pid"))
     d.advance()
@@ -344,7 +344,7 @@ class _DoesNotMonitor(Daemon):
 
 class _Sleeps(Daemon):
     def monitor(self) -> None:
-        """Do nothing for a while."""
+        """Sleep for a moment, without monitoring."""
         time.sleep(0.1)
 
 
@@ -359,7 +359,7 @@ MONITORS: dict[str, type[Daemon]] = {"returns": _DoesNotMonitor, "sleeps": _Slee
 
 
 def does_not_monitor(way: str) -> None:
-    """Start a daemon whose start nobody watches to its end."""
+    """Start a daemon with a monitor() that does not watch the start to its end."""
     begin()
     kind = type("Wrong", (MONITORS[way],), {})
     d = kind(signal.pause, detach=True, pid_file=at("d.pid"))
@@ -383,12 +383,12 @@ def in_a_block() -> None:
         print(os.path.exists(lock.path))
 
 
-#: What ends a start.
+#: What ends a start, by its name.
 LEAVES: dict[str, Callable[[], object]] = {"exits": lambda: sys.exit("no directory"), "gets TERM": _term}
 
 
 def leaves_too_early(way: str, how: str) -> None:
-    """End within a stage, and leave something that is to be cleaned up."""
+    """End within a stage, and leave something to be cleaned up."""
 
     class Own(Daemon):
         def redirect_streams(self) -> None:
@@ -410,7 +410,7 @@ def fails_when_it_is_active() -> None:
 
 
 def gets_int_at_the_end() -> None:
-    """Get INT while threads are waited for, and at the exit."""
+    """Get INT while the daemon waits for threads, and at its exit."""
 
     def interrupt(times: int) -> None:
         time.sleep(0)
@@ -426,7 +426,7 @@ def gets_int_at_the_end() -> None:
 
 
 def speaks_to_nobody() -> None:
-    """Exit with words for a FIFO that is full."""
+    """Exit with a message for a FIFO that is full."""
     full = os.open(at("full"), os.O_RDWR | os.O_NONBLOCK)
     try:
         while True:
@@ -452,7 +452,7 @@ def closes_everything() -> None:
 
 
 def fails_to_clean_up(way: str) -> None:
-    """Fail in a clean-up of its own."""
+    """Fail in a clean-up of the program's own."""
 
     class Own(Daemon):
         def let_go(self) -> None:
@@ -464,7 +464,7 @@ def fails_to_clean_up(way: str) -> None:
 
 
 def has_a_child_in_its_clean_up() -> None:
-    """Send TERM to a child right after the daemon's own has come."""
+    """Send TERM to a child right after the daemon has got its own."""
 
     def target() -> None:
         try:
@@ -487,7 +487,7 @@ def has_a_child_in_its_clean_up() -> None:
 
 
 def only_notes_term() -> None:
-    """Handle TERM by a function that does not end anything."""
+    """Handle TERM with a function that ends nothing."""
     event = threading.Event()
 
     def target() -> None:
@@ -499,8 +499,8 @@ def only_notes_term() -> None:
 
 
 def _use() -> int | None:
-    """Use what needs the helpers of multiprocessing; return the exit status of a process."""
-    from multiprocessing import shared_memory  # noqa: PLC0415 - for this alone
+    """Use the helpers of multiprocessing, and return the exit status of a process."""
+    from multiprocessing import shared_memory  # noqa: PLC0415 - only here
 
     memory = shared_memory.SharedMemory(create=True, size=10)
     memory.close()
@@ -512,7 +512,7 @@ def _use() -> int | None:
 
 
 def has_helpers() -> None:
-    """Use the helpers of multiprocessing before the fork and after it, with files that have the same numbers."""
+    """Use the helpers of multiprocessing before the fork and after it, with files that have the same descriptors."""
     print(_use())
 
     def target() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def hold(path: Path, *, releases: bool = True) -> None:
-    """Take the file, say so, and hold it until the input ends."""
+    """Take the file, print whether that worked, and hold it until the input ends."""
     try:
         lock = PidLockFile(path)
         lock.__enter__()
@@ -32,7 +32,7 @@ def hold(path: Path, *, releases: bool = True) -> None:
 
 
 def _contend(path: Path, gate: tuple[int, int], answers: tuple[int, int], end: tuple[int, int]) -> None:
-    """Try to hold the file as soon as the gate opens; tell how that went, and hold it until the end."""
+    """Try to hold the file as soon as the gate opens, report the result, and hold it until the end."""
     os.close(gate[1])
     os.close(end[1])
     os.read(gate[0], 1)
@@ -43,14 +43,14 @@ def _contend(path: Path, gate: tuple[int, int], answers: tuple[int, int], end: t
         os.write(answers[1], b"yes %d;" % os.getpid())
     except AlreadyRunningError:
         os.write(answers[1], b"no;")
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the test sees it
+    except BaseException as error:  # noqa: BLE001 - the test sees any exception
         os.write(answers[1], b"%r;" % str(error).encode())
     os.read(end[0], 1)
     os._exit(0)
 
 
 def rounds(path: Path) -> None:
-    """Let many processes try to hold the file at the same moment, again and again; no winner cleans up."""
+    """Make many processes try to hold the file at once, again and again, where no winner cleans up."""
     for _ in range(25):
         gate, answers, end = os.pipe(), os.pipe(), os.pipe()
         children = []
@@ -76,11 +76,11 @@ def rounds(path: Path) -> None:
 
 
 def dies_at(path: Path, call: str) -> None:
-    """Take the file, and be killed right after the first call of a function of the system."""
+    """Take the file, and be killed right after the first call of this system function."""
     module = fcntl if call == "flock" else os
     real = getattr(module, call)
 
-    def die(*arguments: Any, **options: Any) -> object:  # noqa: ANN401 - whatever the function takes
+    def die(*arguments: Any, **options: Any) -> object:  # noqa: ANN401 - any arguments
         result: object = real(*arguments, **options)
         if call != "open" or ".daemon.pid." in str(arguments[0]):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -100,7 +100,7 @@ def with_one_byte(path: Path) -> None:
 
 
 def locks_as_anybody(path: Path) -> None:
-    """Lock the file as anybody could who may read it, until there is a line of input."""
+    """Lock the file, as any user may that can read it, until there is a line of input."""
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         print("locked", flush=True)
@@ -108,21 +108,21 @@ def locks_as_anybody(path: Path) -> None:
 
 
 def leaves_children(path: Path) -> None:
-    """Take the file, start children of both kinds, print their numbers, and be killed."""
+    """Take the file, start children of both kinds, print their pids, and be killed."""
     PidLockFile(path).__enter__()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.write(writer, b".")
         signal.pause()
-    os.read(reader, 1)  # what is to be done after a fork has been done
+    os.read(reader, 1)  # the hooks after the fork have run
     other = subprocess.Popen(["sleep", "1000"], close_fds=False)
     print(child, other.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def forks_before_the_seal(path: Path) -> None:
-    """Take the file for a child, which seals it, and has a child itself; print the status of the first."""
+    """Take the file, leave it to a child that seals it and has a child itself, and print the status of the first."""
     lock = PidLockFile(path)
     lock.acquire()
     child = os.fork()

@@ -1,4 +1,4 @@
-"""What programs that become daemons tell the test that has started them."""
+"""Reports of programs that become daemons to the test that has started them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 
-#: In the environment of processes that must not outlive a test, and of all that they start: the test's directory.
+#: Marks processes that must not outlive a test, and all their children: its value is the directory of the test.
 MARK = "FLAGMAN_TESTED_IN"
 
 
@@ -18,21 +18,21 @@ def at(name: str) -> str:
 
 
 def said() -> int:
-    """Open the FIFO at whose other end the test listens, and return its descriptor."""
+    """Open the FIFO to the test, and return its descriptor."""
     return os.open(at("said"), os.O_WRONLY)
 
 
 def say(fifo: int | None = None, **facts: object) -> None:
-    """Tell the test some facts, and the number of this process.
+    """Report some facts and the pid of this process to the test.
 
-    :param fifo: leads to the test, as where its directory cannot be reached
+    :param fifo: a descriptor that leads to the test, for a process that cannot reach its directory
     """
     line = json.dumps({"pid": os.getpid(), **facts}) + "\n"
     os.write(said() if fifo is None else fifo, line.encode())
 
 
 def tell() -> None:
-    """Tell all about this process, and wait to be killed."""
+    """Report all about this process, and wait to be killed."""
     with open("/proc/self/status") as file:
         status = dict(line.split(":\t") for line in file.read().splitlines() if ":\t" in line)
     with open("/proc/self/stat") as file:
@@ -43,7 +43,7 @@ def tell() -> None:
     for number in list(map(int, os.listdir("/proc/self/fd"))):
         try:
             found[number] = os.readlink(f"/proc/self/fd/{number}")
-        except OSError:  # that of the listing itself
+        except OSError:  # the descriptor of the listing itself
             continue
     say(
         group=int(stat[2]),

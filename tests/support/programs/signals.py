@@ -1,4 +1,4 @@
-"""Programs that send signals, or tell of those that they get."""
+"""Programs that send signals, or report those that they get."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 
 def flood(pid: int, signum: int, pause: float) -> None:
-    """Send one signal until its receiver has gone, perhaps with pauses that let it do other things, too."""
+    """Send one signal until its receiver has gone, with pauses in seconds that let the receiver do other things."""
     try:
         while True:
             for _ in range(100):
@@ -20,7 +20,7 @@ def flood(pid: int, signum: int, pause: float) -> None:
 
 
 def send(pid: int, signum: int, count: int) -> None:
-    """Send one signal as often as it is told, as fast as it can, and print when it began to send the last one."""
+    """Send one signal this many times, as fast as possible, and print the time right before the last one."""
     for _ in range(count - 1):
         os.kill(pid, signum)
     print(time.monotonic_ns(), flush=True)
@@ -28,8 +28,8 @@ def send(pid: int, signum: int, count: int) -> None:
 
 
 def receive() -> None:
-    """Print when it is ready, and the name of each signal that it gets."""
-    # Not handlers and pause(): a signal that comes right before the latter would wait for the next one.
+    """Print when it is ready, and the name of each signal that arrives."""
+    # Not handlers and pause(): a signal right before pause() would wait for the next one.
     signals = {signal.SIGHUP, signal.SIGUSR2}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     print("ready", flush=True)

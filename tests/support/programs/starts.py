@@ -1,4 +1,4 @@
-"""Programs that start daemons, and what they become."""
+"""Programs that start daemons, and the code of these daemons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Any
 
-import flagman.daemon.privileges  # noqa: F401 - which another user may not read
+import flagman.daemon.privileges  # noqa: F401 - now, because another user may not read it
 from flagman.daemon import Daemon
 from flagman.daemon.detachment import Detachment
 from support.programs.reports import at, said, say, tell
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def plain(**options: Any) -> None:  # noqa: ANN401 - as it is called
+def plain(**options: Any) -> None:  # noqa: ANN401 - any option of Daemon
     """Become a daemon."""
     d = Daemon(tell, detach=True, **options)
     d.start()
@@ -26,7 +26,7 @@ def plain(**options: Any) -> None:  # noqa: ANN401 - as it is called
 
 
 def with_files() -> None:
-    """Become a daemon that keeps one file, and not the others."""
+    """Become a daemon that keeps one file open, and not the others."""
     for _ in range(5):
         os.dup(0)
     kept = os.open(at("kept"), os.O_CREAT)
@@ -37,7 +37,7 @@ def with_files() -> None:
 
 
 def without_privileges() -> None:
-    """Become a daemon of nobody's, which tries to be root's again."""
+    """Become a daemon of the user nobody that tries to be root again."""
     os.setgroups([0, 1, 2, 3])
     os.mkdir(at("run"))
 
@@ -58,7 +58,7 @@ def without_privileges() -> None:
 
 
 def in_another_root() -> None:
-    """Become a daemon that tells what it sees of its root, and which directories it has open."""
+    """Become a daemon that reports what it sees of its root, and which directories it has open."""
     os.makedirs(at("jail/in"))
     fifo = said()
     os.open("/", os.O_RDONLY)
@@ -88,7 +88,7 @@ def in_another_root() -> None:
 
 
 def killed_after(stage: str) -> None:
-    """Start a daemon that is killed as soon as one of its stages is done."""
+    """Start a daemon that is killed right after one of its stages."""
 
     def die(self: Daemon) -> None:
         getattr(Daemon, stage)(self)
@@ -101,8 +101,8 @@ def killed_after(stage: str) -> None:
     d.report()
 
 
-def as_another_user(**options: Any) -> None:  # noqa: ANN401 - as it is called
-    """Become somebody else, and then a daemon."""
+def as_another_user(**options: Any) -> None:  # noqa: ANN401 - any option of Daemon
+    """Become another user, and then a daemon."""
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
@@ -110,12 +110,12 @@ def as_another_user(**options: Any) -> None:  # noqa: ANN401 - as it is called
 
 
 class Says(Daemon):
-    """Says more than a pipe holds before it is ready."""
+    """Prints more than a pipe holds before it is ready."""
 
     fails = False
 
     def set_umask(self) -> None:
-        """Say it."""
+        """Print the text."""
         super().set_umask()
         print("x" * 200_000)
         print("err", file=sys.stderr)
@@ -124,7 +124,7 @@ class Says(Daemon):
 
 
 class SaysAndFails(Says):
-    """Dies after that."""
+    """Fails after the output."""
 
     fails = True
 
@@ -135,18 +135,18 @@ class Exits(Daemon):
     exit_status = 0
 
     def set_umask(self) -> None:
-        """End."""
+        """Exit."""
         sys.exit(self.exit_status)
 
 
 class ExitsWith3(Exits):
-    """Ends with a status that tells so."""
+    """Ends with a status that its parent gets."""
 
     exit_status = 3
 
 
 def says_something() -> None:
-    """Print what the parent has learned of several daemons."""
+    """Print what the parent has learnt about several daemons."""
 
     def target() -> None:
         print("unheard")
@@ -187,7 +187,7 @@ class Own(Daemon):
     """Runs a method instead of a target."""
 
     def run(self) -> None:
-        """Say so."""
+        """Print the name of the method."""
         print("own")
 
 
@@ -196,7 +196,7 @@ IN_PLACE: dict[str, Any] = {"detach": False, "prevent_core": False, "umask": Non
 
 
 def runs() -> None:
-    """Run a target, a method and nothing, here and now."""
+    """Run a target, a method and nothing in this process."""
     options = {**IN_PLACE, "signal_map": {"TERM": signal.SIG_DFL}}
     Daemon(print, ("a", "b"), {"sep": "-"}, **options).start()
     Own(**options).start()
@@ -216,37 +216,37 @@ def starts_twice() -> None:
 
 
 def nothing_but_none() -> None:
-    """Give None for whatever has a default."""
+    """Pass None for each parameter with a default."""
     nothing: dict[str, Any] = dict.fromkeys(("inherit_files", "signal_map", "stdin", "stdout", "stderr"))
     Daemon(lambda: print("ran"), None, None, **IN_PLACE, **nothing).start()
 
 
 def with_threads() -> None:
     """Try to become a daemon while another thread runs."""
-    import threading  # noqa: PLC0415 - which the others have not imported
+    import threading  # noqa: PLC0415 - only here, because it would be imported for the other programs too
 
     event = threading.Event()
     thread = threading.Thread(target=event.wait)
     thread.start()
     try:
         Daemon(detach=True).start()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the test sees it
+    except Exception as error:  # noqa: BLE001 - the test sees any exception
         print(error)
     event.set()
     thread.join()
 
 
 class Hears(Daemon):
-    """Tells of signals, and gets one before it can hear it."""
+    """Reports signals, and gets one before it can handle it."""
 
     fifo = -1
 
     def hear(self, signum: int, _frame: object) -> None:
-        """Tell which."""
+        """Report the signal."""
         say(self.fifo, heard=signum)
 
     def change_root(self) -> None:
-        """Send one; it waits for its handler."""
+        """Send a signal, which waits for its handler."""
         super().change_root()
         os.kill(os.getpid(), signal.SIGUSR1)
         say(self.fifo, heard=0)
@@ -274,7 +274,7 @@ def hears_signals() -> None:
 
 
 def with_a_high_limit() -> None:
-    """Become a daemon that counts the calls by which it closes descriptors, of which there could be very many."""
+    """Become a daemon that counts its calls to close descriptors, where there could be very many."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with open("/proc/sys/fs/nr_open") as file:
         most = int(file.read())
@@ -310,7 +310,7 @@ def with_a_high_limit() -> None:
 
 def of_a_super_server() -> None:
     """Print whether a daemon would detach, with several kinds of sockets as standard input."""
-    import socket  # noqa: PLC0415 - for this alone
+    import socket  # noqa: PLC0415 - only here
 
     os.environ.pop("NOTIFY_SOCKET", None)
     os.getppid = lambda: 4711
@@ -327,7 +327,7 @@ def of_a_super_server() -> None:
 
 def dies_of_an_error(*, log: bool) -> None:
     """Start a daemon that dies, and wait for its end."""
-    import logging  # noqa: PLC0415 - for this alone
+    import logging  # noqa: PLC0415 - only here
 
     from flagman.daemon import crash  # noqa: PLC0415 - as above
 
@@ -376,7 +376,7 @@ def gives_up() -> None:
 
 
 def gives_up_too_late() -> None:
-    """Get SIGINT, as it were, when the daemon has just become ready."""
+    """Simulate a SIGINT at the moment when the daemon has just become ready."""
     gather = Detachment._gather
 
     def late(self: Detachment) -> None:

@@ -1,4 +1,4 @@
-"""A program whose daemon can open no file any more; it has imported as little as it can."""
+"""A program with a daemon that can open no file any more; it has imported as little as possible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.programs.reports import at
 
 
 def without_files(way: str) -> None:
-    """Become a daemon that fails in its run, or at its exit, when it can open nothing."""
+    """Become a daemon that can open no file, and fail in its run or at its exit."""
 
     def target() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

@@ -1,6 +1,6 @@
 """The command flagmanctl, run by another user.
 
-It is called once before, for its imports: the other user may not read where this interpreter is.
+It is called once before, for its imports, because the other user may not read the interpreter's directory.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The command, which gets a signal when one of the stages of its daemon is done: the first two words name them."""
+"""The command, which gets a signal after one of its daemon's stages: the first two words name stage and signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import flagman, and check that this does nothing else; so it imports nothing else before that."""
+"""Import flagman, and check that this does nothing else; therefore nothing else is imported before."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""Start a command with some signals ignored, and some blocked; runs without the modules of any site.
+"""Start a command with some signals ignored, and some blocked; this runs without the modules of any site.
 
-The numbers of both, with commas, come before the command.
+The numbers of both, separated by commas, come before the command.
 """
 
 import os

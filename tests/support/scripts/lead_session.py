@@ -1,4 +1,4 @@
-"""Make the terminal that is standard input that of a new session, and become a command."""
+"""Make standard input the terminal of a new session, and become a command."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The command, with a mistake that only shows when its daemon is ready, if the first word is True."""
+"""The command, which fails when its daemon is ready if the first word is True."""
 
 import sys
 
@@ -11,10 +11,10 @@ is_mistaken = sys.argv.pop(1) == "True"
 
 
 class Mistaken(command._Hooks):
-    """Fails as soon as all is ready, or does not."""
+    """Fails as soon as all is ready, if the first word says so."""
 
     def ready(self) -> None:
-        """Fail, or do not."""
+        """Fail, or return."""
         super().ready()
         if is_mistaken:
             raise KeyError("a mistake")

@@ -1,10 +1,10 @@
-# Start a manager, which is named, in a namespace of its own, and beside it execute each line of standard input.
+# Start the manager $1 in a namespace of its own, and beside it execute each line of standard input.
 mount -t tmpfs tmpfs /run || exit 77
 mkdir -p /run/systemd/system /run/user/0 /run/home/.config/systemd/user
 chmod 700 /run/user/0
 export XDG_RUNTIME_DIR=/run/user/0 HOME=/run/home
 unset NOTIFY_SOCKET DBUS_SESSION_BUS_ADDRESS
-# A control group of its own, below which it makes those of the units: another manager makes some of the same names.
+# A control group of its own for those of the units, because another manager makes some of the same names.
 groups=
 for place in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
     if [ -e $place/cgroup.procs ] && mkdir $place/flagman-tests-$$ 2>/dev/null; then

@@ -1,4 +1,4 @@
-"""Lead a session as a shell does, and have a command in a process group of its own, in the foreground."""
+"""Lead a session as a shell does, with a command in its own process group in the foreground."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""Run the command up to the moment at which its engine would begin to wait, and print what that has imported."""
+"""Run the command until its engine would begin to wait, and print which modules have been imported."""
 
-import logging  # noqa: F401 - what this takes differs from one Python to the next
+import logging  # noqa: F401 - here, because its own imports differ between versions of Python
 import sys
 
 before = set(sys.modules)

@@ -1,4 +1,4 @@
-"""The command, which says when it imports something after it has changed its root."""
+"""The command, which reports each import after a change of its root."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ change_root = steps.change_root
 
 
 class Says:
-    """Finds no module, but says which are looked for."""
+    """Finds no module, but reports the name of each that is looked for."""
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """Say which."""
+        """Report the name."""
         if not name.startswith(("coverage", "__main__")):
             os.write(2, f"imported late: {name}\n".encode())
 
 
 def change(path: str | os.PathLike[str]) -> None:
-    """Change the root, and listen from then on."""
+    """Change the root, and report imports from then on."""
     change_root(path)
     sys.meta_path.insert(0, Says())
 
