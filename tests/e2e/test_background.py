@@ -210,7 +210,7 @@ def test_files_that_only_root_may_make(background: Background) -> None:
     os.kill(pid, signal.SIGUSR1)
     background.wait_for(lambda: "err" in lines("err") and "out" in lines("out"))
     assert "WARNING:flagman.log:x" in lines("log")
-    for name in ("log", "out", "err"):  # as logrotate does: create 0640 nobody
+    for name in ("log", "out", "err"):  # as logrotate does with a line that creates the file for the user nobody
         (directory / name).rename(directory / f"{name}.1")
         (directory / name).touch(0o640)
         shutil.chown(directory / name, "nobody")

@@ -157,6 +157,6 @@ CLASSES = sorted(
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_public_class_has_a_repr(name: str) -> None:
-    """An author who prints an object, or reads it in an error of a test, sees what it is."""
+    """Printed, or in an error of a test, an object shows what it is."""
     module, _, attribute = name.rpartition(".")
     assert getattr(import_module(module), attribute).__repr__ is not object.__repr__

@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 # The errors of pwritev2(2) for descriptors that do not know the flag, or if the call is missing or filtered.
 _UNKNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE, errno.EPERM)
 # The device /dev/ptmx: opening it would make a new terminal.
@@ -73,9 +72,9 @@ def _attempt(descriptor: int, data: memoryview) -> int:
     try:
         if stat.S_ISREG(status.st_mode):  # a disk is slow, but it does not wait for a reader
             return os.write(descriptor, data)
-        if _NO_WAIT is not None:
+        if hasattr(os, "RWF_NOWAIT"):
             try:
-                return os.pwritev(descriptor, [data], -1, _NO_WAIT)
+                return os.pwritev(descriptor, [data], -1, os.RWF_NOWAIT)
             except OSError as error:
                 if error.errno not in _UNKNOWN:
                     raise
