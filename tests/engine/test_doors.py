@@ -210,7 +210,7 @@ def test_no_descriptor_makes_the_loop_spin(how: str, pipe: tuple[int, int], capl
         assert engine._poller.attached == ()
     assert len(waits) < 10
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert record.message == ("A scheduled call failed" if how == "fails" else record.message)
+    assert record.message == (f"A call for descriptor {pipe[0]} failed" if how == "fails" else record.message)
     assert "was closed and not detached" in record.message or record.exc_info
 
 
@@ -266,3 +266,81 @@ def test_an_engine_knows_whether_it_stops() -> None:
         assert repr(engine) == "<Engine (open) with bundles for no flag>"
     assert repr(engine).startswith("<Engine (closed)")
     assert repr(Turn("usr1", 3)) == "<Turn of 'usr1' (raises: 3, failures: 0)>"
+
+
+def test_a_descriptor_that_is_not_wanted_for_now(pipe: tuple[int, int]) -> None:
+    """Without any event that is waited for, not even a hang-up ends a wait."""
+    reader, writer = os.dup(pipe[0]), pipe[1]
+    other, end = os.pipe()
+    os.close(end)
+    calls: list[int] = []
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "x")
+        engine.attach(other, calls.append, readable=False)
+        attachment = engine.attach(reader, calls.append)
+        attachment.expect(readable=False)
+        os.write(writer, b"x")
+        engine.call_later(0.02, engine.stop)
+        engine.run()
+        attachment.detach()
+    assert calls == []
+    os.close(other)
+    os.close(reader)
+
+
+def test_a_failure_of_a_descriptor_is_told(pipe: tuple[int, int]) -> None:
+    """The owner of a descriptor learns that its code has failed, and can attach the descriptor anew."""
+    os.write(pipe[1], b"x")
+    with Engine() as engine:
+        engine.set_up("usr1", Recorder, "x")
+        attachment = engine.attach(pipe[0], fail, on_failure=engine.stop)
+        engine.run()
+        assert attachment.descriptor == -1
+
+
+def test_a_failing_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An observer that raises an exception ends neither the loop nor the other observers."""
+    seen: list[str] = []
+
+    def observe(_: Turn) -> None:
+        raise RuntimeError("blind")
+
+    with Engine() as engine:
+        engine.observe(observe)
+        engine.observe(lambda turn: seen.append(turn.flag))
+        engine.set_up("usr1", Recorder, "x")
+        engine.raise_flag("usr1")
+        engine.follow(engine.choices, once=True)
+        engine.run()
+    assert seen == ["usr1"]
+    assert "An observer of the turns failed" in caplog.messages
+
+
+def test_calls_outlive_an_exception_that_leaves_the_loop() -> None:
+    """A call that raises what is not contained does not take the calls with it that were due at the same moment."""
+    with Engine(contained=(ValueError,)) as engine:
+        engine.set_up("usr1", Recorder, "x")
+        engine.call_at(0, lambda: 1 / 0)
+        engine.call_at(0, JOURNAL.append, "second")
+        engine.call_at(0, engine.stop)
+        with pytest.raises(ZeroDivisionError):
+            engine.run()
+        engine.run()
+        assert JOURNAL == ["set up x", "second"]
+
+
+def test_the_last_bundles_know_that_the_engine_stops() -> None:
+    """An action that runs after the stop sees it, and a later run begins without it."""
+    seen: list[bool] = []
+
+    class Look(Action):
+        def run(self) -> None:
+            seen.append(self.engine.stopping)
+
+    with Engine(last_flags=["term"]) as engine:
+        engine.set_up("term", Look)
+        for _ in range(2):
+            engine.raise_flag("term")
+            engine.stop()
+            engine.run()
+    assert seen == [True, True]

@@ -584,3 +584,45 @@ def test_an_alarm_that_is_not_ours_is_left_alone(handlers: list[tuple[signal.Sig
     interrupter.bound(0.01)
     interrupter.close()
     assert signal.getitimer(signal.ITIMER_REAL)[0] > 400
+
+
+def test_an_interruption_after_the_last_wait_ends_the_next_command() -> None:
+    """What was postponed until a command has ended is raised when the same code waits for another one."""
+    interrupter = Interrupter()
+    steps: list[str] = []
+
+    def code() -> None:
+        with interrupter.shield as shield:
+            shield.started(4711, lambda: True)
+            interrupter.interrupt("now")
+        steps.append("first")
+        assert interrupter.shield.groups == set()
+        with interrupter.shield as shield:
+            shield.started(4712, lambda: True)
+            interrupter.wait(select.poll(), None)
+        steps.append("second")
+
+    with pytest.raises(ActionInterrupted, match="now"):
+        interrupter.call(code)
+    assert steps == ["first"]
+    interrupter.call(interrupter.unshielded, list)
+
+
+def test_an_interruption_after_all_waits_is_over_with_the_code() -> None:
+    """The next code that is called is not ended by what came for the code before."""
+    interrupter = Interrupter()
+
+    def code() -> None:
+        with interrupter.shield:
+            interrupter.interrupt("now")
+
+    interrupter.call(code)
+    interrupter.call(interrupter.unshielded, list)
+
+
+def test_a_shield_is_put_up_once() -> None:
+    """Code under the shield that starts another command is a mistake, and is told so."""
+    interrupter = Interrupter()
+    with interrupter.shield, pytest.raises(RuntimeError, match="the shield is up already"), interrupter.shield:
+        pass
+    assert not interrupter.shield.is_up

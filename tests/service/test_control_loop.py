@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,8 @@ from support.driven import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from flagman.engine.polling import Attachment
 
 
 @pytest.fixture(name="loop")
@@ -55,15 +59,18 @@ def test_later_calls_and_descriptors(loop: ControlLoop) -> None:
 
     def on_read(_: int) -> None:
         assert os.read(reader, 1) == b"x"
-        attachment.detach()
         done.set()
 
-    attachment = loop.attach(reader, on_read)
+    with pytest.raises(RuntimeError, match="only the control loop itself"):
+        loop.attach(reader, on_read)
+    attachments: list[Attachment] = []
+    loop.call(lambda: attachments.append(loop.attach(reader, on_read)))
     loop.keep(writer)
+    assert loop.settle(DEADLINE)
     assert {reader, writer} < loop.descriptors
     loop.call_later(0.01, os.write, writer, b"x")
     assert done.wait(DEADLINE)
-    assert loop.settle(DEADLINE)
+    loop.release(attachments[0])
     loop.let_go(writer)
     assert not {reader, writer} & loop.descriptors
     os.close(reader)
@@ -87,7 +94,7 @@ def test_a_loop_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> N
     loop.call(hangs.wait, DEADLINE)
     assert not loop.settle(0.01)
     assert not loop.stop(0.01)
-    assert caplog.records[-1].message == "The control loop has not ended within 0.01 seconds"
+    assert caplog.records[-1].message == "The control loop has not ended: a call of it hangs"
     hangs.set()
     assert loop.stop(DEADLINE)
 
@@ -103,8 +110,11 @@ def test_a_loop_that_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
     loop._poller._wait = wait
     loop.start()
     assert failed.wait(DEADLINE)
+    while not loop.has_ended:
+        pass
+    assert not loop.settle(DEADLINE), "nothing makes calls any more, and nothing waits for them"
     assert loop.stop(DEADLINE)
-    assert [record.message for record in caplog.records] == ["The control loop cannot go on"]
+    assert [record.message for record in caplog.records] == ["The control loop has failed, and flagman stops"]
 
 
 def test_no_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,3 +128,21 @@ def test_no_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FlagmanError, match="the control loop cannot be started: can't start new thread"):
         loop.start()
     assert loop.stop(0)
+
+
+@pytest.mark.parametrize("moment", [math.inf, math.nan])
+def test_a_moment_that_never_comes_is_refused(moment: float, loop: ControlLoop) -> None:
+    """A call at such a moment is a mistake of its caller, and does not end the loop."""
+    with pytest.raises(ValueError, match="is not a moment on the clock"):
+        loop.call_at(moment, list)
+
+
+def test_forked_children_have_no_loop(loop: ControlLoop) -> None:
+    """In a child the loop's descriptors lead nowhere, and no thread is taken for the loop's."""
+    pid = os.fork()
+    if pid == 0:
+        null = Path(os.devnull).stat()
+        leads_nowhere = all(os.path.samestat(os.fstat(number), null) for number in loop.descriptors)
+        os._exit(0 if leads_nowhere and not loop.thread else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert loop.settle(DEADLINE)

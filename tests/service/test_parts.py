@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.config.settings import Settings
+from flagman.config.settings import Binding, Settings
 from flagman.engine.engine import Engine
 from flagman.service.parts import Part, Site
-from support.driven import DEADLINE, run
+from flagman.testing import FakeTime
+from flagman.triggers.by_signal import SignalSource
+from support.driven import DEADLINE, run, wait_for
+from support.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from support.driven import Flagman
 
 WITH_PART = (sys.executable, "-m", "demo")
+
+
+class Quiet(Part):
+    """A part that does nothing."""
 
 
 class Client:
@@ -81,7 +88,7 @@ def test_a_part_answers_while_an_action_hangs(parted: Callable[..., Flagman], cl
     """A part answers while an action hangs, and a flag that it raises meanwhile runs afterwards."""
     daemon = parted("--usr1", "acts:Gate", "gate", str(fifo), "--usr2", "print", "two").ready()
     daemon.expect("gate: init", "init").signal(signal.SIGUSR1).expect("gate: begin")
-    assert client.ask("raise usr2") == "ok"
+    assert client.ask("raise usr2") is None
     assert client.status()["pid"] == daemon.process.pid
     fifo.write_text("go on\n", encoding="utf-8")
     daemon.expect("gate: end", "two")
@@ -188,8 +195,8 @@ def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Flagman], cli
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
     client._socket.sendto(b"fail badly", str(client._path))
-    daemon.expect_error("A call of the control loop failed")
-    daemon.expect_error("RuntimeError: badly")
+    daemon.expect_error("A call for descriptor")
+    daemon.expect_error("ValueError: ")
     daemon.signal(signal.SIGUSR1)
     daemon.expect("hi")
     daemon.stop("cleanup")
@@ -271,3 +278,172 @@ def test_parts_are_closed_in_reverse() -> None:
             assert site.unready() == []
             assert (site.snapshot(), site.routes()) == ({}, {})
         assert steps == ["open 0", "open 1", "close 1", "close 0"]
+
+
+def test_a_reload_does_not_make_an_unready_daemon_ready(
+    parted: Callable[..., Flagman], client: Client, tmp_path: Path
+) -> None:
+    """A daemon that waits for a part still waits after a reload."""
+    daemon = parted("--hup", "reload", "--usr1", "print", "hi", "-v", table="slow = true")
+    daemon.notified()
+    daemon.signal(signal.SIGHUP)
+    daemon.expect_error("Reloaded")
+    client.status()
+    assert not any("READY=1" in message for message in daemon.pending())
+    client.ask("ready")
+    daemon.ready()
+    write(tmp_path)
+    daemon.stop("init", "cleanup")
+
+
+def test_a_table_cannot_come_or_go_in_a_reload(parted: Callable[..., Flagman], tmp_path: Path) -> None:
+    """A part is opened at a start, so a reload that would need another one is refused."""
+    daemon = parted("--hup", "reload", "--usr1", "stop").ready()
+    (tmp_path / "d.toml").write_text("", encoding="utf-8")
+    daemon.signal(signal.SIGHUP)
+    daemon.expect_error("old configuration stays: [demo]: to add or remove such a table, restart flagman")
+    daemon.signal(signal.SIGUSR1)
+    assert daemon.status() == 0
+
+
+def test_the_whole_configuration_is_checked_by_its_parts(tmp_path: Path) -> None:
+    """A part may refuse settings that do not go together, before anything starts."""
+    write(tmp_path, "slow = true\nbroken = true")
+    for words in ([], ["--check"]):
+        done = run("-c", "d.toml", "--usr1", "print", "x", *words, command=WITH_PART, directory=str(tmp_path))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "[demo]: it cannot be both" in done.stderr
+
+
+def test_the_actions_of_a_stop_signal_come_before_the_parts(
+    parted: Callable[..., Flagman], client: Client, fifo: Path
+) -> None:
+    """An action that is bound to TERM runs while the parts still work; a second TERM does not wait for it."""
+    daemon = parted("--signal", "TERM", "acts:Gate", "gate", str(fifo)).ready()
+    daemon.expect("gate: init").signal(signal.SIGTERM).expect("gate: begin")
+    assert client.status()["stops"] == []
+    daemon.signal(signal.SIGTERM)
+    daemon.expect_error("part closed, stops: [False, True]")
+    assert daemon.status() == 0
+
+
+def test_a_good_stop_logs_no_error(parted: Callable[..., Flagman]) -> None:
+    """The descriptor of a part is detached before it is closed."""
+    daemon = parted("--usr1", "print", "hi").ready()
+    daemon.expect("init").stop("cleanup")
+    said = daemon.err.rest()
+    assert said[-1].endswith("part closed, stops: [False]")
+    assert not any(line.startswith("ERROR") for line in said)
+
+
+@pytest.mark.parametrize("size", [100, 70_000])
+def test_an_unread_log_does_not_delay_the_end(size: int, parted: Callable[..., Flagman], client: Client) -> None:
+    """Records that nothing reads are given up soon after the stop, also in the middle of a long line."""
+    daemon = parted("--usr1", "print", "hi", "--stop-timeout", "1000s", table="quiet = true").ready()
+    client.ask(f"long {size}")
+    daemon.expect("init").stop("cleanup")
+
+
+def test_a_log_that_is_not_read_does_not_starve_another(
+    client: Client, tmp_path: Path, start: Callable[..., Flagman]
+) -> None:
+    """Each handler has its own queue."""
+    lines = [
+        "[logging]\nversion = 1",
+        f'[logging.handlers.file]\nclass = "logging.FileHandler"\nfilename = "{tmp_path / "log"}"',
+        '[logging.loggers.demo]\nhandlers = ["file"]',
+    ]
+    write(tmp_path, "", "\n".join(lines))
+    daemon = start("--config", "d.toml", "--usr1", "print", "hi", command=WITH_PART).ready()
+    client.ask("log 500")
+    wait_for(lambda: (tmp_path / "log").read_text(encoding="utf-8").count("\n") == 500)
+    daemon.expect("init").stop("cleanup")
+
+
+def opened(parts: list[Part], engine: Engine) -> tuple[Site, ExitStack]:
+    """Open parts, and return their site and what closes them."""
+    site, stack = Site(engine, Settings(), parts), ExitStack()
+    site.open(stack)
+    return site, stack
+
+
+def test_a_part_that_fails_to_stop_does_not_hide_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """Every part learns of a stop, whatever another one raises."""
+    stops: list[bool] = []
+
+    class Bad(Part):
+        def stop(self, *, insists: bool) -> None:
+            raise RuntimeError(insists)
+
+    class Good(Part):
+        def stop(self, *, insists: bool) -> None:
+            stops.append(insists)
+
+    with Engine() as engine:
+        _, stack = opened([Bad(), Good()], engine)
+        stack.close()
+    assert stops == [False]
+    assert "Bad has not begun to stop" in caplog.messages
+
+
+def test_a_part_that_cannot_say_whether_it_is_ready_is_not() -> None:
+    """The error is the reason that is shown."""
+
+    class Bad(Part):
+        def unready(self) -> list[str]:
+            raise RuntimeError("no idea")
+
+    with Engine() as engine:
+        site, stack = opened([Bad(), Quiet()], engine)
+        assert site.unready() == ["Bad (no idea)"]
+        stack.close()
+
+
+def test_the_control_loop_is_asked_for_in_time() -> None:
+    """A part that asks for the loop after it was opened has made a mistake; events without a loop go nowhere."""
+    with Engine() as engine:
+        site, stack = opened([Quiet()], engine)
+        with pytest.raises(RuntimeError, match="when it is opened"):
+            repr(site.loop)
+        site.publish({})
+        stack.close()
+
+
+def test_changes_do_not_multiply() -> None:
+    """However often a part says that it has changed, there is one next look."""
+    looks: list[int] = []
+    time = FakeTime()
+    with Engine(clock=time, wait=time.wait) as engine:
+        engine.set_up("usr1", Recorder, "x")
+        site, stack = opened([Quiet()], engine)
+
+        def look() -> None:
+            looks.append(1)
+            site.when_changed(look, 5.0)
+
+        time.on_end, time.end = engine.stop, time.now + 1
+        site.when_changed(look, 5.0)
+        for _ in range(20):
+            site.changed()
+        engine.run()
+        assert 1 <= len(looks) <= 20
+        count, time.end = len(looks), time.now + 11
+        engine.run()
+        assert len(looks) - count == 2
+        stack.close()
+
+
+def test_a_trigger_of_a_part_before_all_is_set_up() -> None:
+    """Its flag stays raised until the actions are there; afterwards a flag without actions is not raised."""
+    source = SignalSource(signal.SIGUSR1)
+    binding = Binding(source, "recorder", Recorder, ("x",))
+    with Engine() as engine:
+        site, stack = opened([Quiet()], engine)
+        settings = Settings(bindings=(binding,))
+        site.settings = settings
+        site.raise_trigger("usr1")
+        assert engine.flags.discard("usr1") == 1
+        site.follow(settings)
+        site.raise_trigger("usr1")
+        assert engine.flags.discard("usr1") == 0
+        stack.close()

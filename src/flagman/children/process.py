@@ -143,6 +143,7 @@ class Process:
         :returns: whether it has ended: a process of another user may refuse
         """
         if self._child.is_reaped:
+            self.forget()
             return True
         self._is_ending = True
         # Before any log record: the reader of the log may have stopped reading.

@@ -24,7 +24,8 @@ class Registry:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._owners: dict[int, object] = {}
-        # Held while a program is started: its number is known only afterwards.
+        # The number of programs that are being started: their process numbers are known only afterwards.
+        self._starting = 0
         self._lock = allocate_lock()
 
     def __repr__(self) -> str:
@@ -44,9 +45,16 @@ class Registry:
         """
         self._check()
         with self._lock:
-            pid = spawn()
-            self._owners[pid] = owner
+            self._starting += 1
+        pid = None
+        try:
+            pid = spawn()  # without the lock: it may take long where the program is on a slow disk
             return pid
+        finally:
+            with self._lock:
+                self._starting -= 1
+                if pid is not None:
+                    self._owners[pid] = owner
 
     def release(self, pid: int, owner: object) -> None:
         """Forget a process after its exit status was taken; a newer one that has got its number stays."""
@@ -61,10 +69,13 @@ class Registry:
         return self._owners.get(pid)
 
     def strangers(self, pids: Iterable[int]) -> set[int]:
-        """Return those children that nothing here has started; a start that is under way is waited for."""
+        """Return those children that nothing here has started.
+
+        While a program is being started it is not known which child that is, and this returns no child: ask again.
+        """
         self._check()
         with self._lock:
-            return {pid for pid in pids if pid not in self._owners}
+            return set() if self._starting else {pid for pid in pids if pid not in self._owners}
 
 
 #: The registry of this process.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from flagman import core
+from flagman.cli.reading import check_together
 from flagman.exceptions import DaemonError, UsageError
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ def answer(settings: Settings, line: Settings) -> None:
     if settings.list:
         list_actions()
         return
-    settings.check_together()
+    check_together(settings)
     if settings.print_config:
         from flagman.config import writer  # noqa: PLC0415 - only for this option, as all here
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
-from flagman.cli.reading import Line, complete, finder, open_file
+from flagman.cli.reading import Line, check_together, complete, finder, open_file
 from flagman.config.options import OPTIONS
 from flagman.config.settings import Settings
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
@@ -181,7 +181,7 @@ class _Command:
 
                 answers.answer(settings, given)
                 return 0
-            settings.check_together()
+            check_together(settings)
             if settings.daemon and self._is_managed:
                 logger.warning("--daemon: a service manager watches this process, so it stays in the foreground")
             if own_process is None and (settings.daemon or settings.shape_the_process()):
@@ -273,7 +273,7 @@ class _Hooks:
         if self._own_process is not None:
             settings = self._own_process.placed(settings)
         settings = settings.changed(**self._lasting)
-        settings.check_together()
+        check_together(settings)
         return settings
 
     def change_log(self, before: Settings, after: Settings) -> None:

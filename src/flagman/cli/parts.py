@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flagman.service.parts import Part
 
 #: The class of each part, such as ``flagman.control.part:ControlPart``, by the table of the configuration file that
-#: belongs to the part and asks for it. A class is imported only if a file has its table.
+#: belongs to the part and asks for it; so does a setting of the same name. A class is imported only if it is asked for.
 PARTS: dict[str, str] = {}
 
 
@@ -35,6 +35,19 @@ def tables() -> dict[str, Mistakes]:
     return {name: mistakes(name) for name in PARTS}
 
 
+def _asked_for(settings: Settings) -> list[type[Part]]:
+    return [_class_of(name) for name in PARTS if name in settings.tables or getattr(settings, name, None)]
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that a part could not use.
+
+    :raises UsageError: if there is such a part
+    """
+    for part in _asked_for(settings):
+        part.check(settings)
+
+
 def wanted(settings: Settings) -> list[Part]:
     """Make the parts that settings ask for, in the order of :data:`PARTS`."""
-    return [_class_of(name)() for name in PARTS if name in settings.tables]
+    return [part() for part in _asked_for(settings)]

@@ -125,3 +125,15 @@ def open_file(options: Settings, place: str = "") -> File | None:
     from flagman.config.reader import File  # noqa: PLC0415
 
     return File(options.config, place, parts.tables())
+
+
+def check_together(settings: Settings) -> None:
+    """Refuse settings that do not go together.
+
+    :raises UsageError: if they do not
+    """
+    settings.check_together()
+    if settings.tables:
+        from flagman.cli import parts  # noqa: PLC0415 - only if a part is asked for
+
+        parts.check(settings)

@@ -114,7 +114,7 @@ class _Reader:
     def options(self, document: Mapping[str, object]) -> Config:
         """Read all but the bindings."""
         config = Config()
-        for name in document.keys() - {"flagman", "on", "logging"}:
+        for name in (name for name in document if name not in ("flagman", "on", "logging")):
             if name not in self._tables:
                 value = document[name]
                 if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):

@@ -130,7 +130,13 @@ class Host:
         raise RuntimeError(_ALONE)
 
     def attach(
-        self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
+        self,
+        descriptor: int,
+        code: Callable[[int], object],
+        *,
+        readable: bool = True,
+        writable: bool = False,
+        on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
         """Call ``code`` in the loop, between two runs of bundles, when a descriptor is ready."""
         raise RuntimeError(_ALONE)

@@ -41,7 +41,7 @@ class Calls:
     :param make: makes one call, and handles what it raises
     """
 
-    def __init__(self, clock: Callable[[], float], make: Callable[[Callable[[], object]], object]) -> None:
+    def __init__(self, clock: Callable[[], float], make: Callable[[Callable[[], object], str], object]) -> None:
         self._clock = clock
         self._make = make
         # Tuples, so that comparing two entries is one step that nothing interrupts.
@@ -80,11 +80,18 @@ class Calls:
     def drain(self) -> None:
         """Make all calls that are due now; those that they add wait for the next turn of the loop."""
         now = self._clock()
-        due: list[Call] = []
+        due: list[tuple[float, int, Call]] = []
         with self._lock:
             while self._heap and self._heap[0][0] <= now:
-                due.append(heappop(self._heap)[2])
-        for call in due:
-            code, call.code = call.code, None
-            if code is not None:
-                self._make(code)
+                due.append(heappop(self._heap))
+        due.reverse()
+        try:
+            while due:
+                call = due.pop()[2]
+                code, call.code = call.code, None
+                if code is not None:
+                    self._make(code, "scheduled call")
+        finally:  # an exception that leaves the loop must not take the other calls with it
+            with self._lock:
+                for entry in due:
+                    heappush(self._heap, entry)

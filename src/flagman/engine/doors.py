@@ -138,24 +138,31 @@ class Doors(Host):
         return self._poller.call_at(moment, lambda: code(*args, **kwargs))
 
     def attach(
-        self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
+        self,
+        descriptor: int,
+        code: Callable[[int], object],
+        *,
+        readable: bool = True,
+        writable: bool = False,
+        on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
-        """Call ``code`` in the loop, between two runs of bundles, when a descriptor is ready.
+        """Wait for a descriptor, too, and call ``code`` in the loop, between two runs of bundles, when it is ready.
 
-        ``code`` gets the events of :meth:`select.poll.poll`. It is called again while the descriptor is ready, and
+        ``code`` gets the events of :meth:`select.poll.poll`. It is called again as long as the descriptor is ready, and
         also for a hang-up or an error. What it raises is logged, and then the descriptor is detached. Attach, change
         and detach descriptors in the loop's thread only; the loop may be running.
 
         :param readable: call it when there is something to read
         :param writable: call it when there is room to write
+        :param on_failure: called after ``code`` has raised an exception and the descriptor was detached
         :returns: the attachment, with methods ``expect(readable=..., writable=...)`` and ``detach()``; detach a
             descriptor before you close it
         :raises ValueError: if it has been attached already
         """
-        return self._poller.attach(descriptor, code, readable=readable, writable=writable)
+        return self._poller.attach(descriptor, code, readable=readable, writable=writable, on_failure=on_failure)
 
-    def _make(self, code: Callable[[], object]) -> bool:
-        is_good = self._roster.make(code)
+    def _make(self, code: Callable[[], object], what: str) -> bool:
+        is_good = self._roster.make(code, what)
         self._signals.keep_waking()
         return is_good
 

@@ -129,6 +129,8 @@ class Interrupter:
         finally:
             # First, and in one step that no handler can split: from here on nothing is raised.
             self._window = window.outer
+            if window.outer is None:
+                self.shield.postponed = None  # too late: the code is over
             if window.timeout is not None or window.outer is not None:
                 self._set_timer()
 

@@ -104,6 +104,7 @@ class Lowering:
             self.turn.ignored = self._overlaps.judge(flag, bundle, overlap, whole=whole and not partly)
         if not bundle:
             del self.by_flag[flag]
+        self._report()
         return True
 
     def _run(self, flag: FlagName, raises: int, is_over: Callable[[], bool], *, partly: bool = False) -> bool:
@@ -126,9 +127,15 @@ class Lowering:
 
         whole = bundle.run(run, is_over)
         turn.action = ""
-        for observer in self.observers:
-            observer(turn)
         return whole
+
+    def _report(self) -> None:
+        """Show the turn that is over to the observers."""
+        for observer in self.observers:
+            try:
+                observer(self.turn)
+            except Exception:
+                logger.exception("An observer of the turns failed")
 
     def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool]) -> None:
         """Run the last bundles after the loop has stopped, and log which flags are not lowered any more.
@@ -146,8 +153,11 @@ class Lowering:
         for flag, debounce in self._debounced.items():
             if debounce.held:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
+        self._flags.add(STOP)  # actions, and other loops, still see that the engine stops
         for flag, raises in last:
             self._run(flag, raises, is_over)
+            self._report()
+        self._flags.discard(STOP)
 
 
 def warn_unmapped(flag: FlagName) -> None:

@@ -10,6 +10,7 @@ import math
 import select
 import time
 from _thread import allocate_lock
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     #: Waits this many milliseconds at most, None for no limit, and returns the descriptors that are ready, as poll(2)
     #: does.
     Wait = Callable[[float | None], list[tuple[int, int]]]
-    #: Calls a function, handles what it raises, and returns whether it raised nothing.
-    Make = Callable[[Callable[[], object]], bool]
+    #: Calls a function, handles what it raises, and returns whether it raised nothing. The second argument is the name
+    #: of the call for the log.
+    Make = Callable[[Callable[[], object], str], bool]
 
 # The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
@@ -34,10 +36,19 @@ _LONGEST_WAIT = 2**31 - 1
 class Attachment:
     """A descriptor that a loop waits for; :meth:`flagman.Engine.attach` returns it."""
 
-    __slots__ = ("_poller", "code", "descriptor", "since")
+    __slots__ = ("_poller", "code", "descriptor", "on_failure", "since")
 
-    def __init__(self, poller: Poller, descriptor: int, code: Callable[[int], object], since: int) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        descriptor: int,
+        code: Callable[[int], object],
+        on_failure: Callable[[], object] | None,
+        since: int,
+    ) -> None:
         self._poller = poller
+        #: Called after it was detached because ``code`` has raised an exception.
+        self.on_failure = on_failure
         #: The descriptor; -1 after :meth:`detach`.
         self.descriptor = descriptor
         #: Called with the events of poll(2).
@@ -50,6 +61,8 @@ class Attachment:
 
     def expect(self, *, readable: bool = True, writable: bool = False) -> None:
         """Wait for other events from now on; in the loop's thread only.
+
+        If both are False, nothing of the descriptor ends a wait, not even a hang-up or an error.
 
         :raises ValueError: if it has been detached
         """
@@ -90,23 +103,39 @@ class Poller:
         self._lock = allocate_lock()
 
     def attach(
-        self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
+        self,
+        descriptor: int,
+        code: Callable[[int], object],
+        *,
+        readable: bool = True,
+        writable: bool = False,
+        on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
         """Call ``code`` when a descriptor is ready; see :meth:`flagman.Engine.attach`."""
         if descriptor in self._attached:
             raise ValueError(f"descriptor {descriptor} has been attached already")
         self.expect(descriptor, readable=readable, writable=writable)
-        self._attached[descriptor] = attachment = Attachment(self, descriptor, code, self._waits)
+        self._attached[descriptor] = attachment = Attachment(self, descriptor, code, on_failure, self._waits)
         return attachment
 
     def expect(self, descriptor: int, *, readable: bool, writable: bool) -> None:
-        """Set the events that end the wait; an end, an error and a hang-up always do."""
-        self._poll.register(descriptor, select.POLLIN * readable | select.POLLOUT * writable)
+        """Set the events that end the wait; :class:`Attachment` calls it.
+
+        With any event, a hang-up and an error end it, too.
+        """
+        if readable or writable:
+            self._poll.register(descriptor, select.POLLIN * readable | select.POLLOUT * writable)
+        else:
+            self._ignore(descriptor)
 
     def forget(self, descriptor: int) -> None:
-        """Wait for a descriptor no longer."""
+        """Wait for a descriptor no longer; :class:`Attachment` calls it."""
         del self._attached[descriptor]
-        self._poll.unregister(descriptor)
+        self._ignore(descriptor)
+
+    def _ignore(self, descriptor: int) -> None:
+        with suppress(KeyError):  # no event of it was waited for
+            self._poll.unregister(descriptor)
 
     @property
     def attached(self) -> tuple[int, ...]:
@@ -114,7 +143,12 @@ class Poller:
         return tuple(self._attached)
 
     def call_at(self, moment: float, code: Callable[[], object]) -> Call:
-        """Call ``code`` at a moment on the clock; safe in any thread."""
+        """Call ``code`` at a moment on the clock; safe in any thread.
+
+        :raises ValueError: if that moment never comes
+        """
+        if not math.isfinite(moment):
+            raise ValueError(f"{moment} is not a moment on the clock")
         from flagman.engine.calls import Calls  # noqa: PLC0415 - only if there is a call
 
         with self._lock:
@@ -142,11 +176,14 @@ class Poller:
 
     def _call(self, attachment: Attachment, events: int) -> None:
         """Call what belongs to a descriptor; if it fails, detach it: the next wait would end at once, for ever."""
+        what = f"call for descriptor {attachment.descriptor}"
         if events & select.POLLNVAL:
             logger.error("Descriptor %d was closed and not detached", attachment.descriptor)
-            attachment.detach()
-        elif not self._make(lambda: attachment.code(events)):
-            attachment.detach()
+        elif self._make(lambda: attachment.code(events), what):
+            return
+        attachment.detach()
+        if attachment.on_failure is not None:
+            self._make(attachment.on_failure, what)
 
     def make_calls(self) -> None:
         """Make the calls that are due."""

@@ -84,16 +84,19 @@ class Roster:
         self._check_process()
         return verdict
 
-    def make(self, call: Callable[[], object]) -> bool:
-        """Make a scheduled call; log what it raises, and return whether it raised nothing."""
+    def make(self, call: Callable[[], object], what: str) -> bool:
+        """Make a call of the loop; log what it raises, and return whether it raised nothing.
+
+        :param what: what the log calls it
+        """
         is_good = False
         try:
             self._call(call)
             is_good = True
         except ActionInterrupted as interruption:
-            logger.warning("Interrupted a scheduled call: %s", interruption)
+            logger.warning("Interrupted a %s: %s", what, interruption)
         except self._contained:
-            logger.exception("A scheduled call failed")
+            logger.exception("A %s failed", what)
         self._check_process()
         return is_good
 

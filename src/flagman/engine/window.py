@@ -127,7 +127,8 @@ class Shield:
         self._exit: Callable[[], object] | None = None
 
     def __enter__(self) -> Self:
-        self.postponed = None
+        if self._guards:
+            raise RuntimeError("the shield is up already: code under it cannot start another command")
         # The shield first: an interruption from here on is postponed.
         self.is_up = self._guards = self.is_starting = True
         return self
@@ -169,11 +170,12 @@ class Shield:
         if end is not None:
             end()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._group is not None:
             self.groups.discard(self._group)
             self._group = None
         self._end_start()
         self.is_done = None
         self._guards = self.is_up = False
-        self.postponed = None  # too late: the code is over
+        if kind is not None:
+            self.postponed = None  # the code ends anyway; else the next wait is interrupted

@@ -16,7 +16,7 @@ HANDLER_NAME = "flagman"
 def all_loggers() -> list[logging.Logger]:
     """Return every logger, the root first."""
     root = logging.getLogger()
-    return [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
+    return [root, *(known for known in list(root.manager.loggerDict.values()) if isinstance(known, logging.Logger))]
 
 
 def all_handlers() -> set[logging.Handler]:

@@ -1,105 +1,151 @@
-"""A relay: writes the records of one thread in another one, so that a log that is not read does not stop the first."""
+"""A relay: writes the records of one thread in others, so that a log that is not read does not stop that thread."""
 
 from __future__ import annotations
 
 import logging
+import select
 import threading
-from _thread import get_ident, start_new_thread
+import time
+from _thread import start_new_thread
 from collections import deque
 from contextlib import suppress
 from copy import copy
 
-from flagman.engine import writing
+from flagman.engine.wakeup import Wakeup
 from flagman.log import all_handlers, standard_streams
 
-logger = logging.getLogger("flagman.log")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-# The most records that wait: if the log is not read, further ones are lost, and counted.
+# The most records that wait for one handler: if its log is not read, further ones are lost, and counted.
 _MOST = 1000
 
 
 class Relay:
-    """Takes the records of a thread from the handlers, and hands them back in a thread that does nothing else.
+    """Takes the records of a thread from the handlers, and hands each back in a thread of that handler.
 
-    :param thread: its identifier, see :func:`threading.get_ident`
+    :param is_here: returns whether the caller is the thread
     """
 
-    def __init__(self, thread: int) -> None:
-        self._thread = thread
-        self._waiting: deque[tuple[logging.Handler, logging.LogRecord]] = deque()
+    def __init__(self, is_here: Callable[[], bool]) -> None:
+        self._is_here = is_here
+        self._gates: dict[logging.Handler, _Gate] = {}
+
+    def cover(self) -> None:
+        """Stand before each handler that exists by now, and forget those that have gone."""
+        handlers = all_handlers()
+        for handler in handlers - self._gates.keys():
+            self._gates[handler] = _Gate(handler, self._is_here)
+            handler.addFilter(self._gates[handler])
+        for handler in self._gates.keys() - handlers:
+            self._gates.pop(handler).close()
+
+    def finish(self, seconds: float) -> None:
+        """Write the records that wait, and step aside.
+
+        :param seconds: the most seconds that this may take
+        """
+        limit = time.monotonic() + seconds
+        for handler, gate in self._gates.items():
+            gate.settle(limit - time.monotonic())
+            gate.close()
+            handler.removeFilter(gate)
+        self._gates.clear()
+
+
+class _Gate(logging.Filter):
+    """Takes records before a handler gets them, and passes them on in a thread of its own.
+
+    :param handler: the handler
+    :param is_here: returns whether a record is to be taken
+    """
+
+    def __init__(self, handler: logging.Handler, is_here: Callable[[], bool]) -> None:
+        super().__init__()
+        self._handler = handler
+        self._is_here = is_here
+        self._waiting: deque[logging.LogRecord] = deque()
         self._changed = threading.Condition()
+        # Ends the wait for a log that is not read.
+        self._wakeup = Wakeup()
         self._lost = 0
         # The number of records that are not written yet, including the one that is being written.
         self._pending = 0
         self._is_started = self._is_over = False
 
-    def cover(self) -> None:
-        """Put a filter before each handler that exists by now."""
-        for handler in all_handlers():
-            if not any(isinstance(each, _Gate) and each.relay is self for each in handler.filters):
-                handler.addFilter(_Gate(self, handler))
-
-    def takes(self, handler: logging.Handler, record: logging.LogRecord) -> bool:
-        """Take a record if it comes from the thread; return whether it was taken."""
-        if get_ident() != self._thread:
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not self._is_here():
+            return True
+        try:
+            kept = copy(record)
+            kept.msg, kept.args = record.getMessage(), None  # now: what it quotes may change
+        except Exception:  # noqa: BLE001 - as in every handler
+            self._handler.handleError(record)
             return False
-        kept = copy(record)
-        kept.msg, kept.args = record.getMessage(), None  # now: what it quotes may change
         with self._changed:
             if self._pending >= _MOST:
                 self._lost += 1
-            else:
-                self._pending += 1
-                self._waiting.append((handler, kept))
-                self._changed.notify_all()
-            start, self._is_started = not self._is_started, True
-        if start:
-            try:
-                start_new_thread(self._run, ())
-            except RuntimeError:  # there can be no more threads now
-                self._is_started = False
-        return True
-
-    def finish(self, seconds: float) -> None:
-        """Write what waits, for this number of seconds at the most, and remove the filters."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._pending, seconds)
-            self._is_over = True
+                return False
+            self._pending += 1
+            self._waiting.append(kept)
             self._changed.notify_all()
-        for handler in all_handlers():
-            handler.filters[:] = [each for each in handler.filters if getattr(each, "relay", None) is not self]
+            if not self._is_started:
+                with suppress(RuntimeError):  # there can be no more threads now
+                    start_new_thread(self._run, ())
+                    self._is_started = True
+        return False
+
+    def settle(self, seconds: float) -> None:
+        """Wait until all has been written; after this number of seconds, give up a line that is being written."""
+        with self._changed:
+            is_done = self._changed.wait_for(lambda: not self._pending or not self._is_started, max(0, seconds))
+        if not is_done:
+            standard_streams.give_up(self._handler)
+
+    def close(self) -> None:
+        """Drop what waits, and end the thread."""
+        with self._changed:
+            self._is_over = True
+            self._waiting.clear()
+            self._changed.notify_all()
+            if self._is_started:
+                self._wakeup.wake()  # the thread closes it
+            else:
+                self._wakeup.close()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._is_over)
-                if not self._waiting:
-                    return
-                handler, record = self._waiting.popleft()
-                lost, self._lost = self._lost, 0
-            if lost:
-                logger.warning("%d records of the control loop are lost: the log was not read", lost)
+        while self._has_next():
             with suppress(Exception):  # a handler of a plugin, or a file that was closed meanwhile
-                _wait_for_room(handler)
-                handler.handle(record)
+                self._wait_for_room()
+                self._write_next()
             with self._changed:
                 self._pending -= 1
                 self._changed.notify_all()
+        self._wakeup.close()
 
+    def _has_next(self) -> bool:
+        """Wait for a record; return False if there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_over)
+            return bool(self._waiting)
 
-class _Gate(logging.Filter):
-    """Passes the records of one thread, before a handler gets them, to a relay."""
+    def _wait_for_room(self) -> None:
+        """Wait until the handler can write, without its lock: other threads need the lock, and can give up a write."""
+        if standard_streams.is_ours(self._handler) and isinstance(self._handler, logging.StreamHandler):
+            poll = self._wakeup.poll()
+            with suppress(ValueError):  # the file is closed
+                poll.register(self._handler.stream.fileno(), select.POLLOUT)
+                poll.poll()
 
-    def __init__(self, relay: Relay, handler: logging.Handler) -> None:
-        super().__init__()
-        self.relay = relay
-        self._handler = handler
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not self.relay.takes(self._handler, record)
-
-
-def _wait_for_room(handler: logging.Handler) -> None:
-    """Wait until a handler can write, without its lock: other threads need the lock, and can give up a write."""
-    if standard_streams.is_ours(handler) and isinstance(handler, logging.StreamHandler):
-        writing.is_ready(handler.stream.fileno(), None)
+    def _write_next(self) -> None:
+        with self._changed:
+            record = self._waiting.popleft() if self._waiting else None
+            lost, self._lost = self._lost, 0
+        if lost:
+            text = "%d records of the control loop are lost: the log was not read"
+            self._handler.handle(
+                logging.LogRecord("flagman.log", logging.WARNING, __file__, 0, text, (lost,), exc_info=None)
+            )
+        if record is not None:
+            self._handler.handle(record)

@@ -52,6 +52,8 @@ class PatientFile(FileIO):
     wait: ClassVar[Callable[[int], bool]] = staticmethod(_wait_for_ever)
     #: Says that ``write`` waits by itself.
     is_patient = True
+    #: Whether a line that cannot be written at once is to be lost.
+    hurries = False
     # Whether the last line has lost its end.
     _is_cut = False
 
@@ -64,12 +66,15 @@ class PatientFile(FileIO):
             line = b"\n" + line
         written = 0
         try:
-            for written in writing.progress(self.fileno(), line, type(self).wait):  # noqa: B007 - for what comes next
+            for written in writing.progress(self.fileno(), line, self._wait):  # noqa: B007 - for what comes next
                 pass
         finally:  # an interruption may cut the line, too
             if written:
                 self._is_cut = written < len(line) and line[written - 1 : written] != b"\n"
         return memoryview(data).nbytes
+
+    def _wait(self, descriptor: int) -> bool:
+        return not self.hurries and type(self).wait(descriptor)
 
 
 def hurry() -> None:
@@ -154,6 +159,12 @@ def flush() -> None:
 def is_ours(handler: logging.Handler) -> bool:
     """Return whether a handler of the log writes to a stream of ours."""
     return isinstance(getattr(getattr(handler, "stream", None), "buffer", None), PatientFile)
+
+
+def give_up(handler: logging.Handler) -> None:
+    """Make a handler lose what it cannot write at once, if it writes to a stream of ours: the process ends."""
+    if is_ours(handler):
+        handler.stream.buffer.hurries = True  # type: ignore[attr-defined]
 
 
 def lead_nowhere(stream: TextIO | None) -> None:

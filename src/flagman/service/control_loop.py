@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.service")
 
+# Signals that a fault of a thread itself causes: blocked ones would hide where it was.
+_OF_ITS_OWN = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+# Seconds that the loop has to detach a descriptor.
+_PATIENCE = 1.0
+
 
 class ControlLoop:
     """Waits for descriptors and calls, in a thread of its own.
@@ -48,10 +53,11 @@ class ControlLoop:
         self._poller = Poller(self._wakeup, self._make)
         self._posted: deque[Callable[[], object]] = deque()
         self._kept: set[int] = set()
-        self._is_over = False
+        self._is_over = self._has_ended = False
         # Held while the thread runs.
         self._running = allocate_lock()
-        #: The thread's identifier, as :func:`threading.get_ident` returns it; 0 before the thread runs.
+        #: The thread's identifier, as :func:`threading.get_ident` returns it; 0 before the thread runs, and in a
+        #: forked child.
         self.thread = 0
 
     def start(self) -> None:
@@ -60,13 +66,17 @@ class ControlLoop:
         :raises FlagmanError: if there can be no more threads
         """
         self._running.acquire()
+        # Only the main thread gets signals: one that was delivered to the other would not end a system call here.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _OF_ITS_OWN)
         try:
             self.thread = start_new_thread(self._run, ())
         except RuntimeError as error:
             self._running.release()
             raise FlagmanError(f"the control loop cannot be started: {error}") from error
-        reference = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _abandon(reference()))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _LOOPS.add(self)
+        _hook()
 
     def stop(self, seconds: float) -> bool:
         """End the thread when the call that is being made has returned.
@@ -77,8 +87,9 @@ class ControlLoop:
         self._is_over = True
         self._wakeup.wake()
         if self.thread and not self._running.acquire(timeout=seconds):
-            logger.error("The control loop has not ended within %g seconds", seconds)
+            logger.error("The control loop has not ended: a call of it hangs")
             return False
+        self.thread = 0
         self._wakeup.close()
         return True
 
@@ -98,7 +109,7 @@ class ControlLoop:
         done = allocate_lock()
         done.acquire()
         self.call(done.release)
-        return done.acquire(timeout=seconds)
+        return not self._has_ended and done.acquire(timeout=seconds)
 
     def wake(self) -> None:
         """End its wait; safe in any thread and in a signal handler."""
@@ -113,10 +124,29 @@ class ControlLoop:
         return self._poller.call_at(self._poller.clock() + delay, lambda: code(*args, **kwargs))
 
     def attach(
-        self, descriptor: int, code: Callable[[int], object], *, readable: bool = True, writable: bool = False
+        self,
+        descriptor: int,
+        code: Callable[[int], object],
+        *,
+        readable: bool = True,
+        writable: bool = False,
+        on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
-        """Wait for a descriptor, as :meth:`flagman.Engine.attach` does; in its own thread, or before that runs."""
-        return self._poller.attach(descriptor, code, readable=readable, writable=writable)
+        """Wait for a descriptor, as :meth:`flagman.Engine.attach` does.
+
+        :raises RuntimeError: if this is another thread, and the loop runs
+        """
+        if self.thread and not self.is_here:
+            raise RuntimeError("only the control loop itself may attach a descriptor while it runs")
+        return self._poller.attach(descriptor, code, readable=readable, writable=writable, on_failure=on_failure)
+
+    def release(self, attachment: Attachment) -> None:
+        """Detach a descriptor, so that it can be closed; in the control loop, or in the main thread at the end."""
+        if self.is_here or not self.thread:
+            attachment.detach()
+        else:
+            self.call(attachment.detach)
+            self.settle(_PATIENCE)
 
     def keep(self, descriptor: int) -> None:
         """Also keep a descriptor that is not attached from forked children."""
@@ -133,46 +163,73 @@ class ControlLoop:
         return {*self._poller.attached, *self._kept, *pipe}
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its thread has ended, perhaps because it could not go on."""
+        return self._has_ended
+
+    @property
     def is_here(self) -> bool:
         """Whether the caller runs in the control loop."""
         return get_ident() == self.thread
 
     def _run(self) -> None:
         self.thread = get_ident()
-        # Only the main thread gets signals: one that was delivered here would not end a system call there.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             while not self._is_over:
                 self._poller.wait(at_once=bool(self._posted))
-                self._make(self._on_wake)
+                self._make(self._on_wake, "look for a stop request")
                 self._poller.make_calls()
-                for _ in range(len(self._posted)):
-                    self._make(self._posted.popleft())
+                self._make_posted()
         except BaseException:
-            logger.critical("The control loop cannot go on", exc_info=True)
+            logger.critical("The control loop has failed, and flagman stops", exc_info=True)
             self._on_failure()
         finally:
+            self._has_ended = True
+            self._make_posted()
             self._running.release()
 
+    def _make_posted(self) -> None:
+        """Make the calls that were asked for so far; those that they ask for come later."""
+        for _ in range(len(self._posted)):
+            self._make(self._posted.popleft(), "call")
+
     @staticmethod
-    def _make(code: Callable[[], object]) -> bool:
+    def _make(code: Callable[[], object], what: str) -> bool:
         try:
             code()
         except BaseException:  # also sys.exit() of a plugin, which would end this thread silently
-            logger.exception("A call of the control loop failed")
+            logger.exception("A %s of the control loop failed", what)
             return False
         return True
 
+    def abandon(self) -> None:
+        """Make its descriptors lead to the null device, in a forked child.
 
-def _abandon(loop: ControlLoop | None) -> None:
-    """Make the descriptors of a loop lead to the null device in a forked child.
+        They are not closed: objects of the child may still know their numbers, and would close the next files with
+        them.
+        """
+        self.thread = 0
+        with suppress(OSError):  # there is no free descriptor
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            for descriptor in self.descriptors:
+                os.dup2(null, descriptor, inheritable=False)
+            os.close(null)
 
-    They are not closed: objects of the child may still know their numbers, and would close the next files with them.
-    """
-    if loop is None:
-        return
-    with suppress(OSError):  # there is no free descriptor
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for descriptor in loop.descriptors:
-            os.dup2(null, descriptor, inheritable=False)
-        os.close(null)
+
+# The loops that forked children must not have.
+_LOOPS: weakref.WeakSet[ControlLoop] = weakref.WeakSet()
+_is_hooked = False
+
+
+def _hook() -> None:
+    """Call :meth:`ControlLoop.abandon` in forked children; once, because such a hook cannot be removed."""
+    global _is_hooked  # noqa: PLW0603 - so is the list of hooks
+    if not _is_hooked:
+        os.register_at_fork(after_in_child=_abandon_all)
+        _is_hooked = True
+
+
+def _abandon_all() -> None:
+    for loop in tuple(_LOOPS):
+        if loop.thread:
+            loop.abandon()

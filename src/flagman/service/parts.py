@@ -6,30 +6,49 @@ No part is known here by name: the command makes those that its settings ask for
 from __future__ import annotations
 
 import logging
+import time
 
+from flagman.exceptions import ActionInterrupted, FlagmanError, one_line
 from flagman.log.relay import Relay
 from flagman.service.control_loop import ControlLoop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import ExitStack
 
     from flagman.config.settings import Settings
     from flagman.engine.action import Answer
+    from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
+    from flagman.types import FlagName
 
     #: Answers a request, with the status of HTTP and with what becomes its JSON.
     Reply = Callable[[int, object], None]
-    #: Serves a request, in the control loop. It is called with the values of the path, query and body, and with the
-    #: function that answers the request, which it may call later.
-    Route = Callable[[Mapping[str, str], Reply], None]
 
 logger = logging.getLogger("flagman.service")
 
-# Seconds that the thread of the control loop has to end, and that the log has to write the loop's last records.
+# Seconds that the control loop has to take in the end, and that the log has to write the loop's last records.
 _LAST = 5.0
 _LAST_RECORDS = 1.0
+
+
+class Request:
+    """A request to a control interface, for the part that serves it.
+
+    :param path: the values of the parts of the path that are written in capitals, such as NAME
+    :param query: the values that follow the path
+    :param body: the JSON that came with it; None if there was none
+    :param reply: answers it; may be called later, in the control loop
+    """
+
+    __slots__ = ("body", "path", "query", "reply")
+
+    def __init__(self, path: Mapping[str, str], query: Mapping[str, str], body: object, reply: Reply) -> None:
+        self.path = path
+        self.query = query
+        self.body = body
+        self.reply = reply
 
 
 class Part:
@@ -37,6 +56,18 @@ class Part:
 
     Its constructor takes no descriptor, no process and no thread: only :meth:`open` does that.
     """
+
+    @classmethod
+    def mistakes(cls, table: object) -> Iterable[str]:  # noqa: ARG003 - of parts that have one
+        """Return what is wrong with the part's table of the configuration file, one message for each mistake."""
+        return ()
+
+    @classmethod
+    def check(cls, settings: Settings) -> None:
+        """Refuse settings that do not go together, such as a binding that names what the table does not have.
+
+        :raises UsageError: if they do not; called for a start, for a reload and for ``--check``, without an effect
+        """
 
     def open(self, site: Site) -> None:
         """Take what the part needs; in the main thread, before the second thread and before any action is set up.
@@ -46,28 +77,28 @@ class Part:
         :raises FlagmanError: if that fails; the part has released everything then, and the run does not start
         """
 
-    @classmethod
-    def mistakes(cls, table: object) -> Iterable[str]:  # noqa: ARG003 - of parts that have one
-        """Return what is wrong with the part's table of the configuration file, one message for each mistake."""
-        return ()
+    def accept(self, settings: Settings) -> None:
+        """Refuse the settings of a reload that the part cannot follow; nothing must change here.
 
-    def check(self, settings: Settings) -> None:
-        """Refuse settings that the part could not follow; nothing has changed yet, and nothing must change here.
-
-        :raises UsageError: if the part could not follow them
+        :raises UsageError: if it cannot
         """
 
     def follow(self, settings: Settings) -> None:
         """Obey the settings of a start or a reload from now on; in the main thread. It must not fail."""
 
     def stop(self, *, insists: bool) -> None:
-        """Begin to stop; in the control loop, while an action may still be running. It comes before :meth:`close`.
+        """Begin to stop; in the control loop. It comes before :meth:`close`.
+
+        An action may still be running, but not one that is bound to the stop signal: those run before.
 
         :param insists: whether a second stop signal has come: this is called once more then
         """
 
     def close(self) -> None:
-        """Release everything, in the main thread, when all actions have been torn down; the control loop still runs."""
+        """Release everything, in the main thread, when all actions have been torn down.
+
+        The control loop still runs: call ``site.loop.release(attachment)`` before a descriptor is closed.
+        """
 
     def unready(self) -> Sequence[str]:
         """Return what the part waits for before the daemon is ready; in any thread. See :meth:`Site.changed`."""
@@ -77,8 +108,11 @@ class Part:
         """Return what actions may :meth:`flagman.Engine.ask` for, by name."""
         return {}
 
-    def routes(self) -> Mapping[tuple[str, str], Route]:
-        """Return what a control interface may serve, by method and path: ``("POST", "/processes/NAME/stop")``."""
+    def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
+        """Return what a control interface may serve, by method and path: ``("POST", "/processes/NAME/stop")``.
+
+        Each is called in the control loop.
+        """
         return {}
 
     def snapshot(self) -> Mapping[str, object]:
@@ -87,23 +121,31 @@ class Part:
 
 
 class Site:
-    """What a run offers to its parts, which know each other only through it.
+    """The doors of a run for its parts, and of the parts for each other.
 
     :param engine: runs the actions
     :param settings: those of the start
     :param parts: all of them, in the order in which they are opened
+    :param last_flags: the flags of actions that run before the parts begin to stop
     """
 
-    def __init__(self, engine: Engine, settings: Settings, parts: Iterable[Part]) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, parts: Iterable[Part], last_flags: Collection[FlagName] = ()
+    ) -> None:
         #: Runs the actions; parts raise flags and offer answers.
         self.engine = engine
         #: The settings that hold; only replaced as a whole.
         self.settings = settings
         self._parts = tuple(parts)
+        self._last_flags = last_flags
         self._loop: ControlLoop | None = None
         self._relay: Relay | None = None
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
-        self._on_change: Callable[[], object] = list
+        self._on_change: Callable[[], object] | None = None
+        self._planned: Call | None = None
+        self._is_open = self._is_set_up = self._is_finished = False
+        # When the control loop has to be at its end, on the monotonic clock.
+        self._limit = 0.0
         #: Whether the control loop could not go on.
         self.failed = False
         # How many stop signals the parts have been told about.
@@ -111,8 +153,13 @@ class Site:
 
     @property
     def loop(self) -> ControlLoop:
-        """The control loop; it runs if a part has asked for it in :meth:`Part.open`."""
+        """The control loop; it runs if a part has asked for it in :meth:`Part.open`.
+
+        :raises RuntimeError: if no part has asked for it then
+        """
         if self._loop is None:
+            if self._is_open:
+                raise RuntimeError("a part asks for the control loop when it is opened, or never")
             self._loop = ControlLoop(self._look_for_stop, self._fail)
         return self._loop
 
@@ -123,47 +170,59 @@ class Site:
     def open(self, stack: ExitStack) -> None:
         """Open all parts, then start the control loop; the stack closes them in reverse order.
 
-        :raises FlagmanError: if a part cannot be opened
+        :raises FlagmanError: if a part cannot be opened, or a second stop signal has interrupted that
         """
         stack.callback(self._end_loop)
         for part in self._parts:
-            part.open(self)
+            try:
+                self.engine.interrupter.call(part.open, self)
+            except ActionInterrupted as interruption:
+                raise FlagmanError(f"the start was interrupted: {interruption}") from None
             stack.callback(part.close)
             for request, answer in part.requests().items():
                 self.engine.offer(request, answer)
+        self._is_open = True
         if self._loop is not None:
             self._loop.start()
-            self._relay = Relay(self._loop.thread)
+            self._relay = Relay(lambda: self.loop.is_here)
             self._relay.cover()
-            stack.callback(self._tell_stop, self._loop)
+        stack.callback(self._tell_stop)
 
-    def _tell_stop(self, loop: ControlLoop) -> None:
+    def _tell_stop(self) -> None:
         """Report the stop to every part before the parts are closed."""
-        loop.call(self._look_for_stop)
-        loop.settle(_LAST)
+        self.finish()
+        self._limit = time.monotonic() + _LAST
+        if self._loop is None or self._loop.has_ended:
+            self._look_for_stop()
+        else:
+            self._loop.call(self._look_for_stop)
+            self._loop.settle(_LAST)
 
     def _end_loop(self) -> None:
-        if self._loop is not None and self._loop.stop(_LAST) and self._relay is not None:
+        if self._loop is not None:
+            self._loop.stop(max(0, self._limit - time.monotonic()))
+        if self._relay is not None:
             self._relay.finish(_LAST_RECORDS)
 
-    def check(self, settings: Settings) -> None:
-        """Refuse settings that a part could not follow.
+    def accept(self, settings: Settings) -> None:
+        """Refuse the settings of a reload that a part cannot follow.
 
-        :raises UsageError: if there is one
+        :raises UsageError: if there is such a part
         """
         for part in self._parts:
-            part.check(settings)
+            part.accept(settings)
 
     def follow(self, settings: Settings) -> None:
-        """Obey other settings: those of the start when all is set up, and those of a reload."""
+        """Obey the settings of the start, when all is set up, or those of a reload."""
         self.settings = settings
+        self._is_set_up = True
         if self._relay is not None:
             self._relay.cover()  # the log may have other handlers by now
         for part in self._parts:
             try:
                 part.follow(settings)
             except Exception:
-                logger.exception("A part cannot follow the configuration")
+                logger.exception("%s has not followed the configuration", type(part).__name__)
 
     def when_changed(self, code: Callable[[], object], pause: float | None) -> None:
         """Call ``code`` once in the main loop when a part says that it has changed.
@@ -171,37 +230,55 @@ class Site:
         :param pause: seconds after which to call it anyway; None for never
         """
         self._on_change = code
-        if pause is not None:
-            self.engine.call_later(pause, self._look)
+        if self._planned is not None:
+            self._planned.cancel()
+        self._planned = None if pause is None else self.engine.call_later(pause, self._look)
 
     def changed(self) -> None:
-        """Take note that :meth:`Part.unready` may return something else by now; safe in any thread."""
+        """Make the main loop look at :meth:`Part.unready` again; safe in any thread."""
         self.engine.call_later(0, self._look)
 
     def _look(self) -> None:
-        code, self._on_change = self._on_change, list
-        code()
+        code, self._on_change = self._on_change, None
+        if code is not None:
+            code()
 
     def unready(self) -> list[str]:
         """Return all that the parts still wait for; safe in any thread."""
-        return [reason for part in self._parts for reason in part.unready()]
+        reasons: list[str] = []
+        for part in self._parts:
+            try:
+                reasons += part.unready()
+            except Exception as error:  # noqa: BLE001 - it is the reason
+                reasons.append(f"{type(part).__name__} ({one_line(error)})")
+        return reasons
 
     def wake(self) -> None:
         """Make the control loop look for a stop request; safe in a signal handler."""
         if self._loop is not None:
             self._loop.wake()
 
+    def finish(self) -> None:
+        """Note that no action runs any more."""
+        self._is_finished = True
+        self.wake()
+
     def _look_for_stop(self) -> None:
-        asked = 2 if self.engine.interrupter.insisted else 1 if self.engine.stopping else 0
+        has_last = any(flag in self.engine.bundles for flag in self._last_flags)
+        asked = 1 if self._is_finished or (self.engine.stopping and not has_last) else 0
+        asked = 2 if self.engine.interrupter.insisted else asked
         while self._told < asked:
             self._told += 1
             for part in self._parts:
-                part.stop(insists=self._told > 1)
+                try:
+                    part.stop(insists=self._told > 1)
+                except Exception:
+                    logger.exception("%s has not begun to stop", type(part).__name__)
 
     def raise_trigger(self, trigger: str) -> None:
-        """Raise the flags of all bindings of a trigger, by its name; safe in any thread."""
+        """Raise the flags of all bindings of a trigger, by its name; safe in any thread, also before all is set up."""
         for flag in dict.fromkeys(each.flag for each in self.settings.bindings if each.source.trigger == trigger):
-            if flag in self.engine.bundles:
+            if flag in self.engine.bundles or not self._is_set_up:
                 self.engine.raise_flag(flag)
 
     def listen(self, listener: Callable[[Mapping[str, object]], None]) -> None:
@@ -210,10 +287,11 @@ class Site:
 
     def publish(self, event: Mapping[str, object]) -> None:
         """Pass an event, as JSON that is complete in itself, to all listeners; safe in any thread."""
-        for listener in self._listeners:
-            self.loop.call(listener, event)
+        if self._loop is not None:
+            for listener in self._listeners:
+                self._loop.call(listener, event)
 
-    def routes(self) -> dict[tuple[str, str], Route]:
+    def routes(self) -> dict[tuple[str, str], Callable[[Request], None]]:
         """Return the routes of all parts."""
         return {key: route for part in self._parts for key, route in part.routes().items()}
 

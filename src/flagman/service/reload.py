@@ -6,7 +6,7 @@ import logging
 import time
 from signal import SIGHUP
 
-from flagman.exceptions import ActionInterrupted, FlagmanError, mistakes_of, one_line
+from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line
 from flagman.systemd.more_time import MoreTime
 
 TYPE_CHECKING = False
@@ -97,8 +97,11 @@ class Reloader:
                 settings = self._engine.interrupter.call(self._hooks.read, more_time)
             finally:
                 self._dispositions.rearm()
+            if settings.tables.keys() != before.tables.keys():
+                names = ", ".join(f"[{name}]" for name in sorted(settings.tables.keys() ^ before.tables.keys()))
+                raise UsageError(f"{names}: to add or remove such a table, restart flagman")
             if self._site is not None:
-                self._site.check(settings)
+                self._site.accept(settings)
             plan = self._assembly.plan(settings)
             try:
                 complete = self._set_up(plan, more_time)

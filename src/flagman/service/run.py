@@ -51,6 +51,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
     service = _Service(engine, signals, manager, settings)
     # Not ExitStack.enter_context(), which imports inspect since Python 3.15: 4 ms.
     with closing(engine.interrupter), ExitStack() as outer:
+        service.listen()
         if parts:
             service.open(parts, outer)
         with engine, ExitStack() as stack:
@@ -58,7 +59,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
             stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
             stack.callback(manager.notify, "STOPPING=1")
             stack.callback(manager.follow, engine.interrupter.wait_to_write, None)  # the loop is over
-            stack.callback(service.wake_parts)
+            stack.callback(service.finish)
             if settings.config:
                 service.let_reload(hooks)
             service.start(hooks.ready)
@@ -73,6 +74,7 @@ class _Service:
         self._manager = manager
         self._status_line: StatusLine | None = None
         self._site: Site | None = None
+        self._is_ready = False
         # Why the run could not become ready after the loop had begun.
         self._trouble: BaseException | None = None
         self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
@@ -96,15 +98,22 @@ class _Service:
         """
         from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
 
-        self._site = Site(self._engine, self.assembly.settings, parts)
+        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values())
         self.dispositions.stop.tell(self._site.wake)
         self._site.open(stack)
 
-    def wake_parts(self) -> None:
-        """Report to the parts a stop that no signal has asked for."""
+    def finish(self) -> None:
+        """Report to the parts that no action runs any more."""
         if self._site is not None:
-            self._engine.stop()
-            self._site.wake()
+            self._site.finish()
+
+    def listen(self) -> None:
+        """Install the handlers of signals: one that arrives while all is opened and set up waits, or stops that."""
+        sources = self.assembly.settings.by_signal()
+        self.dispositions.expect(flag for flags in sources.values() for flag in flags)
+        self.dispositions.follow(sources)
+        self.dispositions.install()  # only now can HUP as a signal be told from a hang-up
+        self.dispositions.answer_early()
 
     def start(self, say: Callable[[], None]) -> None:
         """Set everything up, start timers, and become ready, unless a stop was asked for meanwhile.
@@ -112,11 +121,6 @@ class _Service:
         :param say: reports to the command that all is ready; it may raise an exception
         """
         settings = self.assembly.settings
-        sources = settings.by_signal()
-        self.dispositions.expect(flag for flags in sources.values() for flag in flags)
-        self.dispositions.follow(sources)
-        self.dispositions.install()  # only now can HUP as a signal be told from a hang-up
-        self.dispositions.answer_early()
         plan = self.assembly.plan(settings)
         is_complete = self._set_up(plan)
         self.dispositions.rearm()
@@ -155,6 +159,7 @@ class _Service:
             for flag in self._engine.bundles:
                 if flag not in STOPPING.values():
                     self._engine.raise_flag(flag)
+        self._is_ready = True
         self._announce()
         if settings.systemd and self._manager.watchdog is not None:
             self._feed_watchdog(self._manager.watchdog / 3)
@@ -173,6 +178,9 @@ class _Service:
 
         :param trouble: what has gone wrong; empty if nothing has
         """
+        if not self._is_ready:  # after a reload, while parts are waited for
+            self._manager.notify(self._manager.status(trouble or "Waiting"))
+            return
         text = f"Ready: {self.assembly.settings.summary()}"
         logger.info("%s", text)
         text += f"; {trouble}" if trouble else ""

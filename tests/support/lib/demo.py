@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from flagman import Action
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.service.parts import Part
+from flagman.service.parts import Part, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flagman.config.settings import Settings
     from flagman.engine.action import Answer
-    from flagman.service.parts import Reply, Route, Site
+    from flagman.service.parts import Site
 
 logger = logging.getLogger("demo")
 
@@ -36,7 +36,7 @@ class DemoPart(Part):
         """Accept a few keys."""
         if not isinstance(table, dict):
             return ["it is not a table"]
-        return [f"key {key!r}: unknown" for key in table.keys() - {"socket", "slow", "forbidden", "broken"}]
+        return [f"key {key!r}: unknown" for key in table.keys() - {"socket", "slow", "forbidden", "broken", "quiet"}]
 
     def open(self, site: Site) -> None:
         """Bind the socket."""
@@ -50,7 +50,7 @@ class DemoPart(Part):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(self._table["socket"]))
         self._socket.settimeout(0)
-        site.loop.attach(self._socket.fileno(), self._on_line)
+        self._attachment = site.loop.attach(self._socket.fileno(), self._on_line)
         site.listen(self._events.append)
 
     @staticmethod
@@ -59,8 +59,14 @@ class DemoPart(Part):
         assert isinstance(table, dict)
         return table
 
-    def check(self, settings: Settings) -> None:
-        """Refuse settings that cannot be followed."""
+    @classmethod
+    def check(cls, settings: Settings) -> None:
+        """Refuse a file that says too much."""
+        if cls._of(settings).get("broken") and cls._of(settings).get("slow"):
+            raise UsageError("[demo]: it cannot be both")
+
+    def accept(self, settings: Settings) -> None:
+        """Refuse what cannot be followed."""
         if self._of(settings).get("forbidden"):
             raise UsageError("[demo]: this is forbidden")
 
@@ -74,7 +80,9 @@ class DemoPart(Part):
 
     def close(self) -> None:
         """Log the stop requests, and close the socket."""
-        logger.warning("part closed, stops: %s", self._stops)
+        if not self._table.get("quiet"):
+            logger.warning("part closed, stops: %s", self._stops)
+        self._site.loop.release(self._attachment)
         self._socket.close()
 
     def unready(self) -> Sequence[str]:
@@ -85,12 +93,9 @@ class DemoPart(Part):
         """Offer an echo."""
         return {"echo": " ".join}
 
-    def routes(self) -> Mapping[tuple[str, str], Route]:
-        """Offer one route."""
-        return {("GET", "/demo"): self._route}
-
-    def _route(self, values: Mapping[str, str], reply: Reply) -> None:
-        reply(200, dict(values))
+    def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
+        """Serve one."""
+        return {("GET", "/demo"): lambda request: request.reply(200, dict(request.query))}
 
     def snapshot(self) -> Mapping[str, object]:
         """Return all that the part knows."""
@@ -99,26 +104,36 @@ class DemoPart(Part):
     def _on_line(self, _events: int) -> None:
         data, client = self._socket.recvfrom(65536)
         word, _, argument = data.decode().partition(" ")
-        answer: object = "ok"
-        if word == "status":
-            answer = self._site.snapshot()
-        elif word == "raise":
-            self._site.raise_trigger(argument)
-        elif word == "log":
-            for number in range(int(argument)):
-                logger.warning("record %d %s", number, 500 * "x")
-        elif word == "ready":
-            self._is_ready = True
-            self._site.changed()
-        elif word == "publish":
-            self._site.publish({"name": argument})
-        elif word == "fail":
-            raise RuntimeError(argument)
-        elif word == "route":
-            replies: list[object] = []
-            self._site.routes()["GET", "/demo"]({"a": argument}, lambda *said: replies.append(said))
-            answer = replies
+        answer = self._answer(word, argument)
         self._socket.sendto(json.dumps(answer).encode(), client)
+
+    def _answer(self, word: str, argument: str) -> object:
+        answers: dict[str, Callable[[], object]] = {
+            "status": self._site.snapshot,
+            "raise": lambda: self._site.raise_trigger(argument),
+            "log": lambda: self._log(int(argument), 500),
+            "long": lambda: self._log(200, int(argument)),
+            "ready": self._become_ready,
+            "publish": lambda: self._site.publish({"name": argument}),
+            "fail": lambda: int(argument),
+            "route": lambda: self._route(argument),
+        }
+        return answers[word]()
+
+    @staticmethod
+    def _log(records: int, size: int) -> None:
+        for number in range(records):
+            logger.warning("record %d %s", number, size * "x")
+
+    def _become_ready(self) -> None:
+        self._is_ready = True
+        self._site.changed()
+
+    def _route(self, argument: str) -> object:
+        replies: list[object] = []
+        request = Request({}, {"a": argument}, None, lambda *said: replies.append(said))
+        self._site.routes()["GET", "/demo"](request)
+        return replies
 
 
 class Ask(Action):
