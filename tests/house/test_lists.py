@@ -126,6 +126,16 @@ def row(option: Option) -> list[str]:
     ]
 
 
+# A word that each kind of trigger can read.
+WORDS = {"--signal": "QUIT", "--every": "5m", "--after": "5m"}
+
+
+@pytest.mark.parametrize("name", [name for name, trigger in TRIGGERS.items() if trigger.value])
+def test_a_trigger_has_one_name(name: str) -> None:
+    """The option, the key of the file and the class of a trigger agree, so that what is written can be read again."""
+    assert f"--{TRIGGERS[name].source(WORDS[name]).key}" == name
+
+
 def test_the_table_of_the_keys() -> None:
     """The documented table of keys agrees with the options; if not, this test rewrites it and fails."""
     page = ROOT / "docs" / "configuration.rst"

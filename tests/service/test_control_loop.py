@@ -14,7 +14,7 @@ import pytest
 from flagman.exceptions import FlagmanError
 from flagman.service import control_loop
 from flagman.service.control_loop import ControlLoop
-from support.driven import DEADLINE
+from support.driven import DEADLINE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +110,7 @@ def test_a_loop_that_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
     loop._poller._wait = wait
     loop.start()
     assert failed.wait(DEADLINE)
-    while not loop.has_ended:
-        pass
+    wait_for(lambda: loop.has_ended)
     assert not loop.settle(DEADLINE), "nothing makes calls any more, and nothing waits for them"
     assert loop.stop(DEADLINE)
     assert [record.message for record in caplog.records] == ["The control loop has failed, and flagman stops"]

@@ -17,7 +17,7 @@ from flagman.engine.engine import Engine
 from flagman.service.parts import Part, Site
 from flagman.testing import FakeTime
 from flagman.triggers.by_signal import SignalSource
-from support.driven import DEADLINE, run, wait_for
+from support.driven import DEADLINE, run, settle, wait_for
 from support.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -148,9 +148,10 @@ def test_a_reload_reaches_the_parts(parted: Callable[..., Flagman], client: Clie
 def test_parts_learn_of_each_stop_request(parted: Callable[..., Flagman], client: Client, fifo: Path) -> None:
     """Parts learn of each stop request, also while an action hangs."""
     daemon = parted("--usr1", "acts:Gate", "gate", str(fifo)).ready()
-    daemon.expect("gate: init").signal(signal.SIGUSR1).expect("gate: begin").signal(signal.SIGTERM)
-    while client.status()["stops"] != [False]:
-        pass
+    daemon.expect("gate: init").signal(signal.SIGUSR1).expect("gate: begin")
+    settle(daemon.process.pid)
+    daemon.signal(signal.SIGTERM)
+    wait_for(lambda: client.status()["stops"] == [False])
     daemon.signal(signal.SIGTERM)
     daemon.expect_error("part closed, stops: [False, True]")
     assert daemon.status() == 0
@@ -169,8 +170,7 @@ def test_events_and_routes_go_from_part_to_part(parted: Callable[..., Flagman], 
     daemon = parted("--usr1", "print", "hi").ready()
     daemon.expect("init")
     client.ask("publish renewed")
-    while client.status()["events"] != [{"name": "renewed"}]:
-        pass
+    wait_for(lambda: client.status()["events"] == [{"name": "renewed"}])
     assert client.ask("route x") == [[200, {"a": "x"}]]
     daemon.stop("cleanup")
 
@@ -322,6 +322,7 @@ def test_the_actions_of_a_stop_signal_come_before_the_parts(
     daemon = parted("--signal", "TERM", "acts:Gate", "gate", str(fifo)).ready()
     daemon.expect("gate: init").signal(signal.SIGTERM).expect("gate: begin")
     assert client.status()["stops"] == []
+    settle(daemon.process.pid)
     daemon.signal(signal.SIGTERM)
     daemon.expect_error("part closed, stops: [False, True]")
     assert daemon.status() == 0

@@ -159,11 +159,13 @@ class Number(Kind):
 
     def read(self, text: str) -> object:
         """Read a number."""
-        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) <= self.most):
+        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS):
             raise ValueError(f"{text!r} is not a whole number, such as 3")
-        if int(text) < self.least:
-            raise ValueError(f"must be at least {self.least}, not {int(text)}")
-        return int(text)
+        number = int(text)
+        if not self.least <= number <= self.most:
+            bound = f"at least {self.least}" if number < self.least else f"at most {self.most}"
+            raise ValueError(f"must be {bound}, not {number}")
+        return number
 
     def dump(self, value: object) -> object:
         """Return the number; None if it is a default that cannot be written."""

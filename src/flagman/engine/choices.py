@@ -54,8 +54,14 @@ class Choices:
                 )
         if not _is_count(max_failures):
             raise ValueError(f"max_failures: {max_failures!r} is not a whole number from 0 on")
-        values = (max_failures, on_error, output, overlap, timeout)
-        for name, value in zip(self.__slots__, values, strict=True):
+        values = {
+            "overlap": overlap,
+            "on_error": on_error,
+            "timeout": timeout,
+            "max_failures": max_failures,
+            "output": output,
+        }
+        for name, value in values.items():
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
