@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flagman import Action, ActionFailed, Engine
+from flagman import KNOWN_ACTIONS, Action, ActionFailed, Engine
+from flagman.actions import BUILT_IN
 from flagman.engine.defects import defect_of
 from flagman.exceptions import SetUpError
 from support.driven import run
@@ -283,3 +284,9 @@ def test_the_list_shows_a_defect(tmp_path: Path) -> None:
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("odd "))
     assert "BROKEN: the action 'odd'" in line
     assert "run() is async" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN])
+def test_no_built_in_action_has_a_defect(name: str) -> None:
+    """Engines rely on it, and do not look at the built-in ones at each start."""
+    assert defect_of(KNOWN_ACTIONS[name]) == ""

@@ -17,7 +17,7 @@ from support.recorder import JOURNAL, Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from flagman.engine.polling import Attachment
+    from flagman.engine.loop import Attachment
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagman.engine.flags import STOP, Flags
-from flagman.engine.loop import Loop
-from flagman.engine.polling import Poller
+from flagman.engine.loop import Loop, Poller
 from flagman.engine.wakeup import Wakeup
 
 if TYPE_CHECKING:

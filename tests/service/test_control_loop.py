@@ -19,7 +19,7 @@ from support.driven import DEADLINE, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flagman.engine.polling import Attachment
+    from flagman.engine.loop import Attachment
 
 
 @pytest.fixture(name="loop")

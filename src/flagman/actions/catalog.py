@@ -219,7 +219,7 @@ def _place(value: str) -> str:
 def _load(place: str, what: str) -> type[Action]:
     """Import ``module:Class``; an error inside the module is reported as the module's own fault."""
     from flagman.engine.action import Action  # noqa: PLC0415 - not before an action is wanted
-    from flagman.engine.defects import defect_of  # noqa: PLC0415 - as above
+    from flagman.engine.roster import defect_in  # noqa: PLC0415 - as above
 
     module, _, attribute = place.partition(":")
     try:
@@ -230,6 +230,6 @@ def _load(place: str, what: str) -> type[Action]:
         raise PluginError(f"{what} is broken: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Action)):
         raise PluginError(f"{what} is broken: {place} is not a subclass of flagman.Action")
-    if defect := defect_of(found):
+    if defect := defect_in(found):
         raise PluginError(f"{what} is broken: {defect}")
     return found

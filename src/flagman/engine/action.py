@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec
 
     from flagman.engine.calls import Call
-    from flagman.engine.polling import Attachment
+    from flagman.engine.loop import Attachment
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")

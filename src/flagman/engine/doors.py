@@ -5,8 +5,8 @@ from __future__ import annotations
 from flagman.engine.action import Host
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import Interrupter
+from flagman.engine.loop import Poller
 from flagman.engine.lowering import Lowering
-from flagman.engine.polling import Poller
 from flagman.engine.roster import Roster
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flagman.engine.bundle import Bundle
     from flagman.engine.calls import Call
     from flagman.engine.choices import Choices
-    from flagman.engine.polling import Attachment, Wait
+    from flagman.engine.loop import Attachment, Wait
     from flagman.engine.signals import Signals
     from flagman.engine.turn import Turn
     from flagman.types import FlagName

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flagman.engine.bundle import Bundle, Member
     from flagman.engine.choices import OnError, Output, Overlap
     from flagman.engine.flags import Raises
-    from flagman.engine.polling import Wait
+    from flagman.engine.loop import Wait
     from flagman.types import ActionName, FlagName, SignalNumber
 
     P = ParamSpec("P")

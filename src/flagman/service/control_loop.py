@@ -14,7 +14,7 @@ from _thread import allocate_lock, get_ident, start_new_thread
 from collections import deque
 from contextlib import suppress
 
-from flagman.engine.polling import Poller
+from flagman.engine.loop import Poller
 from flagman.engine.wakeup import Wakeup
 from flagman.exceptions import FlagmanError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import ParamSpec
 
     from flagman.engine.calls import Call
-    from flagman.engine.polling import Attachment
+    from flagman.engine.loop import Attachment
 
     P = ParamSpec("P")
 
