@@ -67,6 +67,7 @@ def test_a_start_that_is_under_way_is_waited_for() -> None:
     assert found == [set()]
 
 
+@pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
 def test_a_forked_child_begins_anew() -> None:
     """A forked child has an empty registry, because the children of its parent are not its own."""
     registry = Registry()

@@ -136,6 +136,7 @@ def test_a_moment_that_never_comes_is_refused(moment: float, loop: ControlLoop) 
         loop.call_at(moment, list)
 
 
+@pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
 def test_forked_children_have_no_loop(loop: ControlLoop) -> None:
     """In a child the loop's descriptors lead nowhere, and no thread is taken for the loop's."""
     pid = os.fork()

@@ -17,7 +17,7 @@ from flagman.exceptions import TearDownError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import ParamSpec, Self
+    from typing import Self
 
     from flagman.engine.action import Action
     from flagman.engine.bundle import Bundle, Member
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from flagman.engine.flags import Raises
     from flagman.engine.loop import Wait
     from flagman.types import ActionName, FlagName, SignalNumber
-
-    P = ParamSpec("P")
 
 
 class Engine(Doors):
