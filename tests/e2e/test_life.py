@@ -512,3 +512,11 @@ def test_without_systemd_the_manager_hears_of_nothing(start: Start, words: list[
 def test_a_program_may_have_an_option_of_that_name(start: Start) -> None:
     """A program's own option --no-systemd is not taken for flagman's."""
     start("--usr1", "exec", "true", "--no-systemd", "-d").ready().stop()
+
+
+@pytest.mark.parametrize("choice", [("--on-error", "exit"), ("--max-failures", "1")])
+def test_a_failure_of_the_last_actions_counts(choice: tuple[str, str], start: Start) -> None:
+    """An action that is bound to TERM and fails decides about the exit status as any other."""
+    daemon = start(*choice, "--signal", "TERM", "exec", "false").ready()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.status() == 1

@@ -626,3 +626,21 @@ def test_a_shield_is_put_up_once() -> None:
     with interrupter.shield, pytest.raises(RuntimeError, match="the shield is up already"), interrupter.shield:
         pass
     assert not interrupter.shield.is_up
+
+
+def test_a_command_that_has_ended_is_not_out_of_time(handlers: list[tuple[signal.Signals, Handler]]) -> None:
+    """An alarm between the end of the command and the end of the call does not make a success a failure."""
+    interrupter = Interrupter()
+    handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
+
+    def code() -> str:
+        with interrupter.shield as shield:
+            shield.started(4711, lambda: False)
+        limit = time.monotonic() + 0.1
+        while time.monotonic() < limit:
+            pass
+        return "good"
+
+    assert interrupter.call_within(0.01, code) == "good"
+    with pytest.raises(ActionTimedOut):
+        interrupter.call_within(0.01, lambda: time.sleep(1000))

@@ -101,3 +101,54 @@ def test_the_end_does_not_wait_for_ever(relay: Relay, slow: Slow) -> None:
     assert slow.filters == []
     slow.goes_on.set()
     wait_for(lambda: slow.said)
+
+
+def test_a_record_that_cannot_be_written_stops_nothing(
+    relay: Relay, slow: Slow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in a log call is complained about by the handler, in the handler's own thread."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    monkeypatch.setattr(slow, "emit", lambda record: record.getMessage())
+    complaints: list[int] = []
+    monkeypatch.setattr(slow, "handleError", lambda _: complaints.append(threading.get_ident()))
+
+    def emit(record: logging.LogRecord) -> None:
+        try:
+            record.getMessage()
+        except TypeError:
+            slow.handleError(record)
+
+    monkeypatch.setattr(slow, "emit", emit)
+    logger.warning("%d", "x")
+    relay.finish(DEADLINE)
+    assert len(complaints) == 1
+    assert threading.get_ident() not in complaints
+    capsys.readouterr()
+
+
+def test_a_handler_that_goes_still_gets_what_waits(relay: Relay, slow: Slow) -> None:
+    """After a reload of the log the records that had come before are written where they were meant to go."""
+    for number in range(100):
+        logger.warning("%d", number)
+    logger.removeHandler(slow)
+    relay.cover()
+    assert slow.filters == []
+    slow.goes_on.set()
+    wait_for(lambda: len(slow.said) == 100)
+    assert [message for message, _ in slow.said] == list(map(str, range(100)))
+    relay.finish(DEADLINE)
+
+
+def test_a_handler_that_is_stuck_gives_up_at_the_next_reload(
+    relay: Relay, slow: Slow, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it still had to write is lost, and counted."""
+    for number in range(100):
+        logger.warning("%d", number)
+    assert slow.begun.wait(DEADLINE)
+    logger.removeHandler(slow)
+    relay.cover()
+    relay.cover()
+    slow.goes_on.set()
+    relay.finish(DEADLINE)
+    assert "99 records of the control loop are lost: the log was not read" in caplog.messages

@@ -448,3 +448,27 @@ def test_a_trigger_of_a_part_before_all_is_set_up() -> None:
         site.raise_trigger("usr1")
         assert engine.flags.discard("usr1") == 0
         stack.close()
+
+
+def test_nothing_reaches_a_part_that_is_closed() -> None:
+    """A second stop signal that comes while the parts are closed is not for them any more."""
+    steps: list[str] = []
+
+    class Late(Part):
+        def open(self, site: Site) -> None:
+            self._site = site
+            repr(site.loop)
+
+        def stop(self, *, insists: bool) -> None:
+            steps.append(f"stop {insists}")
+
+        def close(self) -> None:
+            steps.append("close")
+            self._site.engine.interrupter.interrupt("a second stop signal arrived")
+            self._site.wake()
+            self._site.loop.settle(DEADLINE)
+
+    with Engine() as engine:
+        _, stack = opened([Late()], engine)
+        stack.close()
+    assert steps == ["stop False", "close"]

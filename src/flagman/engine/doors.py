@@ -67,7 +67,7 @@ class Doors(Host):
     @property
     def stopping(self) -> bool:
         """Whether the engine has been asked to stop."""
-        return STOP in self.flags
+        return STOP in self.flags or self._lowering.is_finishing
 
     def follow(self, choices: Choices, *, once: bool = False) -> None:
         """Obey other choices from now on; actions that are set up keep their own.

@@ -130,7 +130,7 @@ class Interrupter:
             # First, and in one step that no handler can split: from here on nothing is raised.
             self._window = window.outer
             if window.outer is None:
-                self.shield.postponed = None  # too late: the code is over
+                self.shield.postponed = self.shield.is_done = None  # too late: the code is over
             if window.timeout is not None or window.outer is not None:
                 self._set_timer()
 

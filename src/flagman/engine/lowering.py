@@ -44,6 +44,8 @@ class Lowering:
         self.turn = Turn("", 0)
         #: Called when a bundle has run.
         self.observers: list[Callable[[Turn], None]] = []
+        #: Whether the last bundles run.
+        self.is_finishing = False
         #: Called by flag when its bundle has run, before raises during that run are judged.
         self.after_runs: dict[FlagName, list[Callable[[], object]]] = {}
 
@@ -153,11 +155,13 @@ class Lowering:
         for flag, debounce in self._debounced.items():
             if debounce.held:
                 logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
-        self._flags.add(STOP)  # actions, and other loops, still see that the engine stops
-        for flag, raises in last:
-            self._run(flag, raises, is_over)
-            self._report()
-        self._flags.discard(STOP)
+        self.is_finishing = True
+        try:
+            for flag, raises in last:
+                self._run(flag, raises, is_over)
+                self._report()
+        finally:
+            self.is_finishing = False
 
 
 def warn_unmapped(flag: FlagName) -> None:

@@ -99,6 +99,10 @@ class Window:
         return 0
 
 
+def _yes() -> bool:
+    return True
+
+
 class Shield:
     """Protects code that must not be cut in two; a context manager.
 
@@ -173,9 +177,10 @@ class Shield:
     def __exit__(self, kind: object, *_: object) -> None:
         if self._group is not None:
             self.groups.discard(self._group)
-            self._group = None
+        # A command that has ended in time has succeeded, also if the time is over before the call has returned.
+        self.is_done = _yes if self._group is not None and kind is None else None
+        self._group = None
         self._end_start()
-        self.is_done = None
         self._guards = self.is_up = False
         if kind is not None:
             self.postponed = None  # the code ends anyway; else the next wait is interrupted

@@ -18,6 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+logger = logging.getLogger("flagman.log")
+
+_LOST = "%d records of the control loop are lost: the log was not read"
 # The most records that wait for one handler: if its log is not read, further ones are lost, and counted.
 _MOST = 1000
 
@@ -31,15 +34,24 @@ class Relay:
     def __init__(self, is_here: Callable[[], bool]) -> None:
         self._is_here = is_here
         self._gates: dict[logging.Handler, _Gate] = {}
+        # Gates of handlers that have gone, while they pass on what waits.
+        self._retired: list[_Gate] = []
 
     def cover(self) -> None:
-        """Stand before each handler that exists by now, and forget those that have gone."""
+        """Stand before each handler that exists by now, and retire from those that have gone."""
         handlers = all_handlers()
+        lost = sum(gate.close() for gate in self._retired)  # they have had the time between two reloads
+        for gate in self._retired:
+            gate.join(0)
         for handler in handlers - self._gates.keys():
             self._gates[handler] = _Gate(handler, self._is_here)
             handler.addFilter(self._gates[handler])
-        for handler in self._gates.keys() - handlers:
-            self._gates.pop(handler).close()
+        gone = self._gates.keys() - handlers
+        self._retired = [self._gates.pop(handler) for handler in gone]
+        for gate in self._retired:
+            gate.retire()
+        if lost:
+            logger.warning(_LOST, lost)
 
     def finish(self, seconds: float) -> None:
         """Write the records that wait, and step aside.
@@ -47,10 +59,13 @@ class Relay:
         :param seconds: the most seconds that this may take
         """
         limit = time.monotonic() + seconds
-        for handler, gate in self._gates.items():
+        gates = [*self._retired, *self._gates.values()]
+        for gate in gates:
             gate.settle(limit - time.monotonic())
+        for gate in gates:
+            gate.retire()
             gate.close()
-            handler.removeFilter(gate)
+            gate.join(limit - time.monotonic())
         self._gates.clear()
 
 
@@ -77,12 +92,9 @@ class _Gate(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if not self._is_here():
             return True
-        try:
-            kept = copy(record)
+        kept = copy(record)
+        with suppress(Exception):  # else the handler complains about the record, in its own thread
             kept.msg, kept.args = record.getMessage(), None  # now: what it quotes may change
-        except Exception:  # noqa: BLE001 - as in every handler
-            self._handler.handleError(record)
-            return False
         with self._changed:
             if self._pending >= _MOST:
                 self._lost += 1
@@ -100,18 +112,32 @@ class _Gate(logging.Filter):
         """Wait until all has been written; after this number of seconds, give up a line that is being written."""
         with self._changed:
             is_done = self._changed.wait_for(lambda: not self._pending or not self._is_started, max(0, seconds))
-        if not is_done:
+        if not is_done or (self._waiting and not self._is_started):
             standard_streams.give_up(self._handler)
+        while not self._is_started and self._waiting:  # there could be no thread
+            self._write_next()
 
-    def close(self) -> None:
-        """Drop what waits, and end the thread."""
+    def retire(self) -> None:
+        """Take no more records; the thread ends when those that wait have been written."""
+        self._handler.removeFilter(self)
         with self._changed:
             self._is_over = True
+            self._changed.notify_all()
+
+    def close(self) -> int:
+        """Drop what waits, and end the thread; return how many records are lost by that, and were before."""
+        with self._changed:
+            lost = self._lost + len(self._waiting)
+            self._lost = 0
             self._waiting.clear()
             self._changed.notify_all()
-            if self._is_started:
-                self._wakeup.wake()  # the thread closes it
-            else:
+            self._wakeup.wake()
+        return lost
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended, for this number of seconds at the most, and close the pipe."""
+        with self._changed:
+            if self._changed.wait_for(lambda: not self._is_started, max(0, seconds)):
                 self._wakeup.close()
 
     def _run(self) -> None:
@@ -122,7 +148,10 @@ class _Gate(logging.Filter):
             with self._changed:
                 self._pending -= 1
                 self._changed.notify_all()
-        self._wakeup.close()
+        with self._changed:
+            self._is_started = False
+            self._wakeup.close()
+            self._changed.notify_all()
 
     def _has_next(self) -> bool:
         """Wait for a record; return False if there will be none."""
@@ -143,9 +172,7 @@ class _Gate(logging.Filter):
             record = self._waiting.popleft() if self._waiting else None
             lost, self._lost = self._lost, 0
         if lost:
-            text = "%d records of the control loop are lost: the log was not read"
-            self._handler.handle(
-                logging.LogRecord("flagman.log", logging.WARNING, __file__, 0, text, (lost,), exc_info=None)
-            )
+            told = logging.LogRecord("flagman.log", logging.WARNING, __file__, 0, _LOST, (lost,), exc_info=None)
+            self._handler.handle(told)
         if record is not None:
             self._handler.handle(record)

@@ -193,7 +193,7 @@ class _Bounded:
 def finish() -> None:
     """Keep handlers from delaying the end of the process: the interpreter would flush them again, without a limit."""
     bounded = [handler.handle for handler in all_handlers() if isinstance(handler.handle, _Bounded)]
-    stuck = [each.handler for each in bounded if not each.finish()]
+    stuck = [each.handler for each in bounded if standard_streams.HANGS in vars(each.handler) or not each.finish()]
     # A handler may write to another one.
     targets = [getattr(handler, "target", None) for handler in stuck]
     stuck += [target for target in targets if isinstance(target, logging.Handler)]

@@ -77,6 +77,10 @@ class PatientFile(FileIO):
         return not self.hurries and type(self).wait(descriptor)
 
 
+#: An attribute of a handler that is not ours and holds its lock, because what it writes to is not read.
+HANGS = "hangs"
+
+
 def hurry() -> None:
     """Keep what is written to streams of ours from delaying the end of the process for long."""
     PatientFile.wait = staticmethod(_wait_a_moment)
@@ -85,6 +89,11 @@ def hurry() -> None:
 def follow(interrupter: Interrupter | None) -> None:
     """Stop waiting to write to streams of ours when this run has to stop; None if there is no run any more."""
     PatientFile.wait = staticmethod(interrupter.wait_to_write if interrupter is not None else _wait_for_ever)
+    if interrupter is None:
+        for stream in (sys.stdout, sys.stderr):
+            file = getattr(stream, "buffer", None)
+            if isinstance(file, PatientFile):
+                file.hurries = False
 
 
 def _as_text(file: PatientFile) -> TextIOWrapper:
@@ -162,9 +171,11 @@ def is_ours(handler: logging.Handler) -> bool:
 
 
 def give_up(handler: logging.Handler) -> None:
-    """Make a handler lose what it cannot write at once, if it writes to a stream of ours: the process ends."""
+    """Make a handler lose what it cannot write at once, because the process ends; or note that another one hangs."""
     if is_ours(handler):
         handler.stream.buffer.hurries = True  # type: ignore[attr-defined]
+    else:
+        vars(handler)[HANGS] = True
 
 
 def lead_nowhere(stream: TextIO | None) -> None:

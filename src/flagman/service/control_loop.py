@@ -170,7 +170,7 @@ class ControlLoop:
     @property
     def is_here(self) -> bool:
         """Whether the caller runs in the control loop."""
-        return get_ident() == self.thread
+        return not self._has_ended and get_ident() == self.thread
 
     def _run(self) -> None:
         self.thread = get_ident()

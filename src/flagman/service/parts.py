@@ -31,6 +31,7 @@ logger = logging.getLogger("flagman.service")
 # Seconds that the control loop has to take in the end, and that the log has to write the loop's last records.
 _LAST = 5.0
 _LAST_RECORDS = 1.0
+_MOMENT = 0.5
 
 
 class Request:
@@ -123,7 +124,6 @@ class Part:
 class Site:
     """The doors of a run for its parts, and of the parts for each other.
 
-    :param engine: runs the actions
     :param settings: those of the start
     :param parts: all of them, in the order in which they are opened
     :param last_flags: the flags of actions that run before the parts begin to stop
@@ -143,9 +143,8 @@ class Site:
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
         self._on_change: Callable[[], object] | None = None
         self._planned: Call | None = None
-        self._is_open = self._is_set_up = self._is_finished = False
-        # When the control loop has to be at its end, on the monotonic clock.
-        self._limit = 0.0
+        self._is_open = self._is_set_up = self._is_finished = self._is_closing = False
+        self._limit = 0.0  # the monotonic time at which the control loop has to be at its end
         #: Whether the control loop could not go on.
         self.failed = False
         # How many stop signals the parts have been told about.
@@ -197,10 +196,11 @@ class Site:
         else:
             self._loop.call(self._look_for_stop)
             self._loop.settle(_LAST)
+        self._is_closing = True
 
     def _end_loop(self) -> None:
         if self._loop is not None:
-            self._loop.stop(max(0, self._limit - time.monotonic()))
+            self._loop.stop(max(_MOMENT, self._limit - time.monotonic()))
         if self._relay is not None:
             self._relay.finish(_LAST_RECORDS)
 
@@ -267,7 +267,7 @@ class Site:
         has_last = any(flag in self.engine.bundles for flag in self._last_flags)
         asked = 1 if self._is_finished or (self.engine.stopping and not has_last) else 0
         asked = 2 if self.engine.interrupter.insisted else asked
-        while self._told < asked:
+        while self._told < asked and not self._is_closing:
             self._told += 1
             for part in self._parts:
                 try:

@@ -12,7 +12,7 @@ from flagman.service.dispositions import STOPPING, Dispositions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
@@ -139,8 +139,7 @@ class _Service:
             return
         reasons = self._site.unready()
         if reasons:
-            status = self._manager.status(f"Waiting: {'; '.join(reasons)}")
-            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{status}")
+            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{self._waiting(reasons)}")
             self._site.when_changed(lambda: self._wait_for_parts(say), _PAUSE if self._manager.is_open else None)
             return
         try:
@@ -148,6 +147,9 @@ class _Service:
         except BaseException as error:  # noqa: BLE001 - conclude() raises it
             self._trouble = error
             self._engine.stop()
+
+    def _waiting(self, reasons: Iterable[str]) -> str:
+        return self._manager.status(f"Waiting: {'; '.join(reasons)}")
 
     def _become_ready(self, say: Callable[[], None]) -> None:
         """Report that all is ready.
@@ -179,7 +181,9 @@ class _Service:
         :param trouble: what has gone wrong; empty if nothing has
         """
         if not self._is_ready:  # after a reload, while parts are waited for
-            self._manager.notify(self._manager.status(trouble or "Waiting"))
+            self._manager.notify(
+                self._waiting([*filter(None, [trouble]), *(self._site.unready() if self._site else ())])
+            )
             return
         text = f"Ready: {self.assembly.settings.summary()}"
         logger.info("%s", text)
@@ -205,12 +209,14 @@ class _Service:
         """Log why the run has ended, and return the exit status."""
         if self._trouble is not None:
             raise self._trouble
-        if self._site is not None and self._site.failed:
-            return 1
-        if outcome is Outcome.STOPPED:
+        failed = self._site is not None and self._site.failed
+        if outcome is Outcome.STOPPED and not failed:
             logger.info("Stopping as asked")
             return 0
-        if outcome is Outcome.EMPTY:
+        if failed:
+            reason, exit_status = "Exiting because the control loop has failed", 1
+            logger.error("%s", reason)
+        elif outcome is Outcome.EMPTY:
             reason = "All actions have closed; exiting"
             logger.warning("%s", reason)
             exit_status = 0 if self.assembly.settings.successful_empty else 1
