@@ -181,9 +181,8 @@ class _Service:
         :param trouble: what has gone wrong; empty if nothing has
         """
         if not self._is_ready:  # after a reload, while parts are waited for
-            self._manager.notify(
-                self._waiting([*filter(None, [trouble]), *(self._site.unready() if self._site else ())])
-            )
+            reasons = self._site.unready() if self._site is not None else []
+            self._manager.notify(self._waiting([*reasons, trouble] if trouble else reasons))
             return
         text = f"Ready: {self.assembly.settings.summary()}"
         logger.info("%s", text)
