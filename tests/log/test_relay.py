@@ -152,3 +152,17 @@ def test_a_handler_that_is_stuck_gives_up_at_the_next_reload(
     slow.goes_on.set()
     relay.finish(DEADLINE)
     assert "99 records of the control loop are lost: the log was not read" in caplog.messages
+
+
+def test_without_threads_the_end_writes_what_waits(relay: Relay, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the system refuses another thread, the records are late, and not lost."""
+
+    def refuse(*_: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("flagman.log.relay.start_new_thread", refuse)
+    slow.goes_on.set()
+    logger.warning("one")
+    assert slow.said == []
+    relay.finish(DEADLINE)
+    assert slow.said == [("one", threading.get_ident())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -343,6 +344,24 @@ def test_an_unread_log_does_not_delay_the_end(size: int, parted: Callable[..., F
     daemon = parted("--usr1", "print", "hi", "--stop-timeout", "1000s", table="quiet = true").ready()
     client.ask(f"long {size}")
     daemon.expect("init").stop("cleanup")
+
+
+def test_a_foreign_handler_that_hangs_does_not_delay_the_end(
+    client: Client, tmp_path: Path, start: Callable[..., Flagman], fifo: Path
+) -> None:
+    """A handler of the table [logging] that is stuck with a record of the control loop is left behind."""
+    reader = os.open(fifo, os.O_RDWR)  # or to open the handler's file would wait
+    lines = [
+        "[logging]\nversion = 1",
+        f'[logging.handlers.fifo]\nclass = "logging.FileHandler"\nfilename = "{fifo}"\nmode = "w"',
+        '[logging.loggers.demo]\nhandlers = ["fifo"]\npropagate = false',
+    ]
+    write(tmp_path, "quiet = true", "\n".join(lines))
+    words = ("--config", "d.toml", "--usr1", "print", "hi", "--stop-timeout", "1000s")
+    daemon = start(*words, command=WITH_PART).ready()
+    client.ask("long 70000")
+    daemon.expect("init").stop("cleanup")
+    os.close(reader)
 
 
 def test_a_log_that_is_not_read_does_not_starve_another(

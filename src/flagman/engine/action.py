@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from types import MappingProxyType
 from warnings import warn
 
-from flagman.engine.choices import Choices
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.turn import Turn
 from flagman.exceptions import ActionClosed, ActionFailed
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec
 
     from flagman.engine.calls import Call
+    from flagman.engine.choices import Choices
     from flagman.engine.loop import Attachment
     from flagman.types import ActionName, FlagName, SignalNumber
 
@@ -39,13 +39,13 @@ class Host:
     #: Returns the seconds of a clock that never goes back.
     clock: Callable[[], float] = time.monotonic
 
-    def __init__(self) -> None:
+    def __init__(self, interrupter: Interrupter | None = None, choices: Choices | None = None) -> None:
         self._turn = Turn("", 0)
-        self._choices = Choices()
+        self._choices = choices or self._turn.choices
         # What answers the requests of actions, by name.
         self._answers: dict[str, Answer] = {}
         #: Interrupts the code of an action when it has to end, see ``flagman.engine.interrupt``.
-        self.interrupter = Interrupter()
+        self.interrupter = interrupter or Interrupter()
 
     def __repr__(self) -> str:
         return "<Host without an engine>"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class Doors(Host):
     """What a program may tell an engine, and ask of it, during its whole life.
 
+    :param choices: how actions are run that have none of their own
     :param signals: its signal handlers
     :param contained: the exceptions that count as an action's failure
     :param clock: returns the seconds of a clock that never goes back
@@ -36,16 +37,16 @@ class Doors(Host):
 
     def __init__(
         self,
+        choices: Choices,
         signals: Signals,
         contained: tuple[type[BaseException], ...],
         clock: Callable[[], float],
         wait: Wait | None,
     ) -> None:
-        super().__init__()
+        super().__init__(Interrupter(signals.codes, signals.wakeup), choices)
         self._signals = signals
         self.flags = signals.flags
         self.flags.clock = clock
-        self.interrupter = Interrupter(signals.codes, signals.wakeup)
         self._roster = Roster(self.flags, self.interrupter, contained)
         self._lowering = Lowering(self.flags, self._roster, signals.keep_waking)
         self.clock = clock

@@ -76,10 +76,8 @@ class Engine(Doors):
         wait: Wait | None = None,
     ) -> None:
         self._owns_signals = signals is None
-        super().__init__(Signals() if signals is None else signals, contained, clock, wait)
-        self._choices = Choices(
-            overlap=overlap, on_error=on_error, timeout=timeout, max_failures=max_failures, output=output
-        )
+        choices = Choices(overlap=overlap, on_error=on_error, timeout=timeout, max_failures=max_failures, output=output)
+        super().__init__(choices, Signals() if signals is None else signals, contained, clock, wait)
         self._find = find
         self._last_flags = frozenset(last_flags)
         self._unmapped = unmapped or warn_unmapped

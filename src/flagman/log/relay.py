@@ -61,9 +61,10 @@ class Relay:
         limit = time.monotonic() + seconds
         gates = [*self._retired, *self._gates.values()]
         for gate in gates:
+            gate.retire()
+        for gate in gates:
             gate.settle(limit - time.monotonic())
         for gate in gates:
-            gate.retire()
             gate.close()
             gate.join(limit - time.monotonic())
         self._gates.clear()
