@@ -52,6 +52,25 @@ def test_a_driven_action_lives_as_in_a_daemon() -> None:
     assert not action.open
 
 
+class Told(Action):
+    """Keeps what its trigger tells."""
+
+    change = ""
+
+    def run(self) -> None:
+        """Keep the change."""
+        self.change = self.engine.turn.details.get("change", "none")
+
+
+def test_a_run_with_details() -> None:
+    """A test can tell an action what a trigger would tell."""
+    with ActionDriver(Told) as driver:
+        driver.run(flag="file-f", details={"file": "/f", "change": "come"})
+        assert driver.action.change == "come"
+        driver.run()
+        assert driver.action.change == "none"
+
+
 def test_what_an_action_raises_comes_out(capsys: pytest.CaptureFixture[str]) -> None:
     """An exception that an action raises in set_up, run or tear_down reaches the test unchanged."""
     with ActionDriver(PrintOnceAction, "hi") as driver, pytest.raises(ActionClosed):

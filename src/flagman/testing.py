@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from flagman.actions.arguments import arity
@@ -75,13 +76,17 @@ class ActionDriver(Generic[A]):
     def __repr__(self) -> str:
         return f"<ActionDriver of {self.action!r}>"
 
-    def run(self, *, flag: FlagName = "usr1", raises: int = 1) -> None:
+    def run(
+        self, *, flag: FlagName = "usr1", raises: int = 1, details: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Run the action once.
 
         :param flag: the flag for which it runs
         :param raises: how often the flag had been raised
+        :param details: what the trigger tells, see :attr:`flagman.engine.turn.Turn.details`
         """
         turn = Turn(flag, raises)
+        turn.details.update(details)
         turn.action = type(self.action).__name__
         self.engine.begin(turn)
         self._run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,7 +175,52 @@ def test_a_descriptor_that_can_be_written_to(pipe: tuple[int, int]) -> None:
             engine.attach(pipe[1], on_room)
 
 
-def fail(_: int) -> None:
+def test_a_descriptor_with_urgent_data() -> None:
+    """A descriptor that is attached for exceptional conditions is not called for anything else."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sender:
+        receiver, _ = server.accept()
+        with receiver, Engine() as engine:
+            engine.set_up("usr1", Recorder, "x")
+
+            def on_urgent(events: int) -> None:
+                JOURNAL.append("urgent" if events & select.POLLPRI else "other")
+                receiver.recv(1, socket.MSG_OOB)
+                attachment.detach()
+                engine.stop()
+
+            attachment = engine.attach(receiver.fileno(), on_urgent, readable=False, urgent=True)
+            sender.send(b"plain")
+            engine.call_later(0.01, sender.send, b"!", socket.MSG_OOB)
+            engine.run()
+            assert JOURNAL[1:] == ["urgent"]
+
+
+class Told(Action):
+    """Notes what its trigger tells."""
+
+    def run(self) -> None:
+        """Note the details, and stop."""
+        JOURNAL.append(str(self.engine.turn.details))
+        self.engine.stop()
+
+
+def test_what_is_called_before_a_run(caplog: pytest.LogCaptureFixture) -> None:
+    """Code that is called before a run fills the details of its turn; if it fails, the run takes place without them."""
+    with Engine() as engine:
+        engine.set_up("usr1", Told)
+        end = engine.before_runs("usr1", lambda turn: turn.details.update(file="f"))
+        fail_too = engine.before_runs("usr1", fail)
+        for _ in range(3):
+            engine.raise_flag("usr1")
+            engine.run()
+            end()
+            fail_too()
+    assert JOURNAL == ["{'file': 'f'}", "{}", "{}"]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == "A call before a run for `usr1` failed"
+
+
+def fail(_: object) -> None:
     """Raise an error, as code of a plugin may."""
     raise RuntimeError("not today")
 

@@ -129,13 +129,14 @@ class Host:
         """Call ``code`` as :meth:`call_later` does, at a moment on :attr:`clock`."""
         raise RuntimeError(_ALONE)
 
-    def attach(
+    def attach(  # noqa: PLR0913 - the events, each by its name
         self,
         descriptor: int,
         code: Callable[[int], object],
         *,
         readable: bool = True,
         writable: bool = False,
+        urgent: bool = False,
         on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
         """Call ``code`` in the loop, between two runs of bundles, when a descriptor is ready."""

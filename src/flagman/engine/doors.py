@@ -12,7 +12,7 @@ from flagman.engine.roster import Roster
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import ParamSpec
+    from typing import ParamSpec, TypeVar
 
     from flagman.engine.bundle import Bundle
     from flagman.engine.calls import Call
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flagman.types import FlagName
 
     P = ParamSpec("P")
+    T = TypeVar("T")
 
 
 class Doors(Host):
@@ -90,6 +91,13 @@ class Doors(Host):
         """Call ``code`` in the loop when a flag is lowered that has no actions: it has a meaning of its own then."""
         self._meanings[flag] = code
 
+    def before_runs(self, flag: FlagName, code: Callable[[Turn], object]) -> Callable[[], None]:
+        """Call ``code`` with each turn of a flag, before its first action runs; it may fill ``turn.details``.
+
+        :returns: a function that ends this
+        """
+        return _entered(self._lowering.before_runs, flag, code)
+
     def after_runs(self, flag: FlagName, code: Callable[[], object]) -> Callable[[], None]:
         """Call ``code`` when the bundle of a flag has run, and before raises during that run are judged.
 
@@ -97,9 +105,7 @@ class Doors(Host):
 
         :returns: a function that ends this
         """
-        codes = self._lowering.after_runs.setdefault(flag, [])
-        codes.append(code)
-        return lambda: codes.remove(code) if code in codes else None
+        return _entered(self._lowering.after_runs, flag, code)
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
         """Hold a flag until it has not been raised for ``span`` seconds, or for ten times that; then run its bundle.
@@ -138,13 +144,14 @@ class Doors(Host):
         """Call ``code`` as :meth:`call_later` does, at a moment on the engine's clock, by default time.monotonic."""
         return self._poller.call_at(moment, lambda: code(*args, **kwargs))
 
-    def attach(
+    def attach(  # noqa: PLR0913 - the events, each by its name
         self,
         descriptor: int,
         code: Callable[[int], object],
         *,
         readable: bool = True,
         writable: bool = False,
+        urgent: bool = False,
         on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
         """Wait for a descriptor, too, and call ``code`` in the loop, between two runs of bundles, when it is ready.
@@ -155,12 +162,15 @@ class Doors(Host):
 
         :param readable: call it when there is something to read
         :param writable: call it when there is room to write
+        :param urgent: call it for an exceptional condition, see ``POLLPRI`` in :manpage:`poll(2)`
         :param on_failure: called after ``code`` has raised an exception and the descriptor was detached
-        :returns: the attachment, with methods ``expect(readable=..., writable=...)`` and ``detach()``; detach a
-            descriptor before you close it
+        :returns: the attachment, with methods ``expect(readable=..., writable=..., urgent=...)`` and ``detach()``;
+            detach a descriptor before you close it
         :raises ValueError: if it has been attached already
         """
-        return self._poller.attach(descriptor, code, readable=readable, writable=writable, on_failure=on_failure)
+        return self._poller.attach(
+            descriptor, code, readable=readable, writable=writable, urgent=urgent, on_failure=on_failure
+        )
 
     def _make(self, code: Callable[[], object], what: str) -> bool:
         is_good = self._roster.make(code, what)
@@ -170,3 +180,10 @@ class Doors(Host):
     def stop(self) -> None:
         """Make :meth:`run` return as soon as the running action has ended; safe in any thread, and in an action."""
         self.raise_flag(STOP)
+
+
+def _entered(table: dict[FlagName, list[T]], flag: FlagName, code: T) -> Callable[[], None]:
+    """Add ``code`` to the list of a flag; return a function that removes it."""
+    codes = table.setdefault(flag, [])
+    codes.append(code)
+    return lambda: codes.remove(code) if code in codes else None

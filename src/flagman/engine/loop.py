@@ -63,16 +63,16 @@ class Attachment:
     def __repr__(self) -> str:
         return f"<Attachment of descriptor {self.descriptor}>"
 
-    def expect(self, *, readable: bool = True, writable: bool = False) -> None:
+    def expect(self, *, readable: bool = True, writable: bool = False, urgent: bool = False) -> None:
         """Wait for other events from now on; in the loop's thread only.
 
-        If both are False, nothing of the descriptor ends a wait, not even a hang-up or an error.
+        If all are False, nothing of the descriptor ends a wait, not even a hang-up or an error.
 
         :raises ValueError: if it has been detached
         """
         if self.descriptor < 0:
             raise ValueError("the descriptor has been detached")
-        self._poller.expect(self.descriptor, readable=readable, writable=writable)
+        self._poller.expect(self.descriptor, readable=readable, writable=writable, urgent=urgent)
 
     def detach(self) -> None:
         """Wait for it no longer; in the loop's thread only, and before the descriptor is closed."""
@@ -106,29 +106,31 @@ class Poller:
         self._calls: Calls | None = None
         self._lock = allocate_lock()
 
-    def attach(
+    def attach(  # noqa: PLR0913 - the events, each by its name
         self,
         descriptor: int,
         code: Callable[[int], object],
         *,
         readable: bool = True,
         writable: bool = False,
+        urgent: bool = False,
         on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
         """Call ``code`` when a descriptor is ready; see :meth:`flagman.Engine.attach`."""
         if descriptor in self._attached:
             raise ValueError(f"descriptor {descriptor} has been attached already")
-        self.expect(descriptor, readable=readable, writable=writable)
+        self.expect(descriptor, readable=readable, writable=writable, urgent=urgent)
         self._attached[descriptor] = attachment = Attachment(self, descriptor, code, on_failure, self._waits)
         return attachment
 
-    def expect(self, descriptor: int, *, readable: bool, writable: bool) -> None:
+    def expect(self, descriptor: int, *, readable: bool, writable: bool, urgent: bool) -> None:
         """Set the events that end the wait; :class:`Attachment` calls it.
 
         With any event, a hang-up and an error end it, too.
         """
-        if readable or writable:
-            self._poll.register(descriptor, select.POLLIN * readable | select.POLLOUT * writable)
+        events = select.POLLIN * readable | select.POLLOUT * writable | select.POLLPRI * urgent
+        if events:
+            self._poll.register(descriptor, events)
         else:
             self._ignore(descriptor)
 

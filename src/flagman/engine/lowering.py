@@ -46,6 +46,8 @@ class Lowering:
         self.observers: list[Callable[[Turn], None]] = []
         #: Whether the last bundles run.
         self.is_finishing = False
+        #: Called by flag with its turn, before the first action of its bundle runs.
+        self.before_runs: dict[FlagName, list[Callable[[Turn], object]]] = {}
         #: Called by flag when its bundle has run, before raises during that run are judged.
         self.after_runs: dict[FlagName, list[Callable[[], object]]] = {}
 
@@ -101,7 +103,7 @@ class Lowering:
         whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
         if bundle and flag in self.after_runs:
             for code in tuple(self.after_runs[flag]):
-                code()
+                self._roster.make(code, f"call after a run for `{flag}`")
         if flag in self._flags:
             self.turn.ignored = self._overlaps.judge(flag, bundle, overlap, whole=whole and not partly)
         if not bundle:
@@ -114,6 +116,8 @@ class Lowering:
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
+        if codes := self.before_runs.get(flag):
+            self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{flag}`")
 
         def run(member: Member) -> Verdict:
             if partly and member.choices.overlap == "ignore":

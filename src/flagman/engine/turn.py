@@ -17,13 +17,15 @@ _DEFAULTS = Choices()
 class Turn:
     """One run of a bundle: the flag that was lowered for it, and how the run goes."""
 
-    __slots__ = ("action", "choices", "failures", "flag", "ignored", "raises", "timeout", "trigger")
+    __slots__ = ("action", "choices", "details", "failures", "flag", "ignored", "raises", "timeout", "trigger")
 
     def __init__(self, flag: FlagName, raises: int, trigger: FlagName = "") -> None:
         #: The flag.
         self.flag = flag
         #: The name of what has raised it: the flag's own name, unless one trigger has several flags.
         self.trigger = trigger or flag
+        #: What the trigger says about this turn, as texts: ``file`` and ``change`` for a file that has changed.
+        self.details: dict[str, str] = {}
         #: How often it was raised before it was lowered.
         self.raises = raises
         #: The name of the action that runs; empty after the last one.

@@ -123,13 +123,14 @@ class ControlLoop:
         """Call ``code`` in the control loop in ``delay`` seconds; safe in any thread."""
         return self._poller.call_at(self._poller.clock() + delay, lambda: code(*args, **kwargs))
 
-    def attach(
+    def attach(  # noqa: PLR0913 - the events, each by its name
         self,
         descriptor: int,
         code: Callable[[int], object],
         *,
         readable: bool = True,
         writable: bool = False,
+        urgent: bool = False,
         on_failure: Callable[[], object] | None = None,
     ) -> Attachment:
         """Wait for a descriptor, as :meth:`flagman.Engine.attach` does.
@@ -138,7 +139,9 @@ class ControlLoop:
         """
         if self.thread and not self.is_here:
             raise RuntimeError("only the control loop itself may attach a descriptor while it runs")
-        return self._poller.attach(descriptor, code, readable=readable, writable=writable, on_failure=on_failure)
+        return self._poller.attach(
+            descriptor, code, readable=readable, writable=writable, urgent=urgent, on_failure=on_failure
+        )
 
     def release(self, attachment: Attachment) -> None:
         """Detach a descriptor, so that it can be closed; in the control loop, or in the main thread at the end."""
