@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     import pytest
 
 
+def begun(engine: Engine, flag: str, period: float, jitter: float = 0) -> Every:
+    """Return a timer that ticks."""
+    timer = Every(engine, flag, period, jitter)
+    timer.begin()
+    return timer
+
+
 class Note(Action):
     """Notes when, for which flag and for how many raises it runs."""
 
@@ -150,7 +157,7 @@ def test_an_action_schedules_its_own_next_run() -> None:
 def test_a_timer_ticks_on_its_grid() -> None:
     """A timer ticks on a grid that begins one period after the start."""
     history = History("every-5m")
-    Every(history.engine, "every-5m", 300)
+    begun(history.engine, "every-5m", 300)
     assert history.play(1000) == [(300, 1), (600, 1), (900, 1)]
 
 
@@ -158,7 +165,7 @@ def test_a_run_that_takes_long_does_not_move_the_grid() -> None:
     """A long run neither moves the grid nor makes late ticks pile up."""
     history = History("every-10s")
     history.notes[0].takes = [4, 3, 27]
-    Every(history.engine, "every-10s", 10)
+    begun(history.engine, "every-10s", 10)
     assert [moment for moment, _ in history.play(75)] == [10, 20, 30, 60, 70]
 
 
@@ -166,7 +173,7 @@ def test_no_burst_after_a_suspend(caplog: pytest.LogCaptureFixture) -> None:
     """A machine that sleeps through a hundred ticks gets one."""
     caplog.set_level(logging.INFO)
     history = History("every-10s")
-    Every(history.engine, "every-10s", 10)
+    begun(history.engine, "every-10s", 10)
 
     def suspend() -> None:
         history.time.now += 1004
@@ -187,7 +194,7 @@ def test_ticks_keep_to_the_grid(period: float, takes: list[float], seconds: floa
     assume(seconds / period < 500)
     history = History("t")
     history.notes[0].takes = takes[:]
-    Every(history.engine, "t", period)
+    begun(history.engine, "t", period)
     runs = [moment for moment, _ in history.play(seconds, 6)]
     # The engine waits in whole milliseconds.
     ticks = [int((moment + 1e-5) / period) for moment in runs]
@@ -201,13 +208,13 @@ def test_ticks_keep_to_the_grid(period: float, takes: list[float], seconds: floa
 def test_jitter_spreads_ticks_and_keeps_the_grid() -> None:
     """A jitter delays each tick by at most its span or a period, and keeps the grid."""
     history = History("t")
-    Every(history.engine, "t", 10, jitter=5)
+    begun(history.engine, "t", 10, jitter=5)
     delays = [moment - 10 * number for number, (moment, _) in enumerate(history.play(1000, 6), 1)]
     assert len(delays) in (99, 100)
     assert all(0 <= delay <= 5.001 for delay in delays)
     assert len(set(delays)) > 50
     history = History("t")
-    Every(history.engine, "t", 10, jitter=1000)
+    begun(history.engine, "t", 10, jitter=1000)
     assert 80 <= len(history.play(1000)) <= 100
     assert spread(0)() == 0
 
@@ -429,7 +436,7 @@ def test_a_tick_that_stands_for_several_says_so() -> None:
     """A tick that covers several counts the first and all that were missed while another bundle ran."""
     history = History("t", "usr1")
     history.notes[1].takes = [55]
-    Every(history.engine, "t", 10)
+    begun(history.engine, "t", 10)
     history.at(15)
     assert history.play(85) == [(10, 1), (70, 6), (80, 1)]
 
@@ -439,7 +446,7 @@ def test_ticks_in_their_own_run_are_ignored(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.INFO)
     history = History("t")
     history.notes[0].takes = [13] * 10
-    Every(history.engine, "t", 10)
+    begun(history.engine, "t", 10)
     assert history.play(95) == [(10, 1), (30, 1), (50, 1), (70, 1), (90, 1)]
     assert caplog.messages.count("Ignored `t` while its own bundle ran (raises: 1)") == 5
     assert "comes late" not in caplog.text
@@ -449,11 +456,11 @@ def test_ticks_in_their_own_run_lead_to_one_more_run() -> None:
     """With overlap "rerun" ticks during their own run lead to one more run right after it."""
     history = History("t", overlap="rerun")
     history.notes[0].takes = [25]
-    Every(history.engine, "t", 10)
+    begun(history.engine, "t", 10)
     assert history.play(55) == [(10, 1), (35, 2), (40, 1), (50, 1)]
     history = History("t", "usr1", overlap="rerun")
     history.notes[0].takes = [15]
-    Every(history.engine, "t", 10)
+    begun(history.engine, "t", 10)
     history.at(5, flag="other")
     assert history.play(29) == [(10, 1), (25, 1)]
 
@@ -473,7 +480,7 @@ def test_a_tick_in_its_own_last_run_ends_with_its_bundle() -> None:
         once = history.engine.set_up("t", Once)
         assert isinstance(once, Once)
         once.takes = [35]
-        Every(history.engine, "t", 10)
+        begun(history.engine, "t", 10)
         history.play(100)
         assert len(once.notes) == 1
     assert unmapped == []
@@ -483,8 +490,8 @@ def test_a_cancelled_timer_does_not_tick_after_a_run() -> None:
     """A cancelled timer does not tick after a run, nor replace the timer that has followed it."""
     history = History("t")
     history.notes[0].takes = [25]
-    first = Every(history.engine, "t", 10)
-    history.at(5, code=lambda: Every(history.engine, "t", 20))
+    first = begun(history.engine, "t", 10)
+    history.at(5, code=lambda: begun(history.engine, "t", 20))
     history.at(6, code=first.cancel)
     assert history.play(70) == [(25, 1), (65, 1)]
 
@@ -499,7 +506,7 @@ def test_a_timer_ends_with_its_bundle() -> None:
 
     history = History("usr1")
     history.engine.set_up("t", Once)
-    Every(history.engine, "t", 10)
+    begun(history.engine, "t", 10)
     history.play(1000)
     assert history.engine._poller._calls
     assert history.engine._poller._calls._heap == []
@@ -508,7 +515,7 @@ def test_a_timer_ends_with_its_bundle() -> None:
 def test_a_jitter_as_long_as_the_period_loses_no_tick() -> None:
     """A jitter as long as the period loses no tick, because lateness counts from the delayed moment."""
     history = History("t")
-    Every(history.engine, "t", 10, jitter=10)
+    begun(history.engine, "t", 10, jitter=10)
     assert sum(raises for _, raises in history.play(10_000)) in (999, 1000)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from flagman.cli.reading import Find
+    from flagman.config.paths import Start
     from flagman.config.reader import File
     from flagman.engine.action import Action
     from flagman.engine.engine import Engine
@@ -191,7 +192,7 @@ class _Command:
                 settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
         hooks = _Hooks(given, settings, self._log, own_process)
-        return run(settings, self._signals, self._manager, hooks, _parts(settings))
+        return run(hooks.placed(settings), self._signals, self._manager, hooks, _parts(settings))
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
         """Return whether this process goes into the background, which it does before any action is looked for."""
@@ -245,14 +246,16 @@ class _Hooks:
         self._log = log
         self._own_process = own_process
         self._config = ""
+        self._start: Start | None = None
         if own_process is not None:
             self._config = own_process.config
-        elif line.config:
-            from flagman.config.paths import working_directory  # noqa: PLC0415 - only with a file
+        elif line.config or any(binding.source.has_path for binding in first.bindings):
+            from flagman.config.paths import Start  # noqa: PLC0415 - only if there is a path
 
-            with suppress(OSError):  # the directory has been deleted
+            self._start = Start()
+            with suppress(UsageError):  # the directory has been deleted
                 # By its name, and not relative to the directory itself: another one may have that name by then.
-                self._config = os.path.join(working_directory(), line.config)  # noqa: PTH118 - pathlib costs 5 ms
+                self._config = self._start.absolute(line.config)
 
     def find(self, name: ActionName) -> type[Action]:
         return core.KNOWN_ACTIONS[name]
@@ -267,12 +270,16 @@ class _Hooks:
         standard_streams.follow(engine.interrupter)
         self._log.watch(engine)
 
+    def placed(self, settings: Settings) -> Settings:
+        """Return the settings with absolute paths."""
+        if self._own_process is not None:
+            return self._own_process.placed(settings)
+        return settings if self._start is None else settings.placed(self._start.absolute)
+
     def read(self, more_time: MoreTime) -> Settings:
         core.KNOWN_ACTIONS.look_again()
         settings = complete(self._line, finder(more_time), open_file(self._line, self._config))
-        if self._own_process is not None:
-            settings = self._own_process.placed(settings)
-        settings = settings.changed(**self._lasting)
+        settings = self.placed(settings).changed(**self._lasting)
         check_together(settings)
         return settings
 

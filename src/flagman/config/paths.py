@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from flagman.exceptions import UsageError
+
 
 def working_directory() -> str:
     """Return the working directory under the name that the user knows, as ``pwd`` does.
@@ -24,3 +26,22 @@ def working_directory() -> str:
             if os.path.samefile(logical, physical):  # noqa: PTH121 - as above
                 return logical
     return physical
+
+
+class Start:
+    """The directory in which this command was started: there all relative paths begin."""
+
+    def __init__(self) -> None:
+        #: The directory; empty if it has been deleted.
+        self.directory = ""
+        with suppress(OSError):
+            self.directory = working_directory()
+
+    def absolute(self, path: str) -> str:
+        """Return an absolute path.
+
+        :raises UsageError: if the directory has been deleted, and the path is relative
+        """
+        if path and not self.directory and not os.path.isabs(path):  # noqa: PTH117 - as above
+            raise UsageError(f"{path!r} is not an absolute path, and the current directory does not exist any more")
+        return os.path.join(self.directory, path) if path else ""  # noqa: PTH118 - as above

@@ -168,6 +168,13 @@ class Settings:
         """Return the same settings with other values."""
         return Settings(**{**vars(self), **values})
 
+    def placed(self, absolute: Callable[[str], str]) -> Settings:
+        """Return the same settings, with triggers for a process in another working directory.
+
+        :param absolute: makes a path absolute
+        """
+        return self.changed(bindings=tuple(binding.placed(absolute) for binding in self.bindings))
+
     def of(self, binding: Binding) -> Settings:
         """Return the settings that hold for one binding: its own options override the common ones."""
         return self.changed(**binding.options) if binding.options else self

@@ -94,6 +94,8 @@ class Assembly:
         :raises SetUpError: if one could not be set up
         """
         self._follow(plan.settings)
+        if self._timetable is not None:
+            self._timetable.arm(plan.settings)
         try:
             for binding, kept in plan.steps:
                 if self._engine.stopping:
@@ -140,7 +142,7 @@ class Assembly:
         self._engine.replace(bundles)
         self.settings = settings
         if self._timetable is not None:
-            self._timetable.follow(settings, before, pass_first=pass_first)
+            self._timetable.follow(settings, pass_first=pass_first)
         self._pass_on(waiting, old)
 
     def _follow(self, settings: Settings) -> None:
@@ -177,6 +179,8 @@ class Assembly:
     def undo(self, plan: Plan) -> None:
         """Tear down actions that were set up for a plan that is not adopted, and actions that these have added."""
         self._follow(self.settings)
+        if self._timetable is not None:
+            self._timetable.disarm()
         strangers = [
             member for bundle in self._engine.bundles.values() for member in bundle if member not in plan.before
         ]
@@ -188,11 +192,15 @@ class Assembly:
             self._engine.replace({flag: bundle for flag, bundle in kept.items() if bundle})
         self._engine.discard([*plan.new, *strangers])
 
+    def close(self) -> None:
+        """Cancel all triggers."""
+        if self._timetable is not None:
+            self._timetable.close()
+
     def _prepare(self, settings: Settings) -> None:
-        """Import now what bindings need beyond their signals: an import can fail, and :meth:`adopt` must not."""
+        """Make a timetable if bindings need one beyond their signals."""
         for binding in settings.bindings:
             own = settings.of(binding)
-            binding.source.prepare(own.jitter)
             if self._timetable is None and (binding.source.has_start or own.debounce):
                 from flagman.service.timetable import Timetable  # noqa: PLC0415 - only if a binding needs it
 

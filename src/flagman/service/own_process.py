@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from flagman.children import environment
 from flagman.config.options import OPTIONS
-from flagman.config.paths import working_directory
+from flagman.config.paths import Start
 from flagman.config.values import Path
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
@@ -115,10 +115,7 @@ class OwnProcess:
         self._is_ready = False
         #: A descriptor of the log file, if only root could open that.
         self.log: int | None = None
-        #: The directory in which relative paths of options begin.
-        self.directory = ""
-        with suppress(OSError):  # it may have been deleted
-            self.directory = working_directory()
+        self._start = Start()
         #: The path of the configuration file in this process, after :meth:`enter`.
         self.config = ""
 
@@ -142,7 +139,7 @@ class OwnProcess:
         :raises OSError: likewise
         """
         process = self._process
-        self.config = self._absolute(settings.config)
+        self.config = self._start.absolute(settings.config)
         names: tuple[str, ...] = ()
         if settings.chroot is not None:
             names = self._move(settings, settings.chroot)
@@ -178,20 +175,13 @@ class OwnProcess:
         """Return settings with absolute paths, which mean the same here as where the command was started."""
         options = [option for option in OPTIONS if isinstance(option.kind, Path) and not option.kind.is_outside]
         paths = {option.setting: getattr(settings, option.setting) for option in options}
-        return settings.changed(
-            **{name: self._absolute(path) for name, path in paths.items() if path},
-            bindings=tuple(binding.placed(self._absolute) for binding in settings.bindings),
-        )
-
-    def _absolute(self, path: str) -> str:
-        if path and not self.directory and not os.path.isabs(path):  # noqa: PTH117 - as above
-            raise UsageError(f"{path!r} is not an absolute path, and the current directory does not exist any more")
-        return os.path.join(self.directory, path) if path else ""  # noqa: PTH118 - as above
+        options_ = {name: self._start.absolute(path) for name, path in paths.items() if path}
+        return settings.changed(**options_).placed(self._start.absolute)
 
     def _move(self, settings: Settings, root: str) -> tuple[str, ...]:
         """Get ready for another root; return the names that the configuration file may have there, the best first."""
         root = os.path.realpath(root).rstrip("/")
-        self.directory = "/"
+        self._start.directory = "/"
         if not settings.config:
             return ()
         # First the name as it was given: a link may lead to another file by the time it is read again.

@@ -54,7 +54,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
         service.listen()
         if parts:
             service.open(parts, outer)
-        with engine, ExitStack() as stack:
+        with engine, closing(service.assembly), ExitStack() as stack:
             # However the run ends, each tear_down gets the stop timeout.
             stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
             stack.callback(manager.notify, "STOPPING=1")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from flagman.config.settings import Binding, Settings
     from flagman.engine.engine import Engine
-    from flagman.triggers import Started
+    from flagman.triggers import Trigger
     from flagman.types import FlagName
 
 
@@ -20,8 +18,11 @@ class Timetable:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # The triggers that have been started, each with its jitter in seconds.
-        self._started: dict[FlagName, tuple[float, Started]] = {}
+        # The triggers that have begun, each with its options.
+        self._started: dict[FlagName, tuple[dict[str, float], Trigger]] = {}
+        # Those that have been armed, and what all of them share, by kind.
+        self._armed: dict[FlagName, Trigger] = {}
+        self._shared: dict[str, object] = {}
         # The flags that are held, and for how many seconds.
         self._held: dict[FlagName, float] = {}
         # How often the settings have been replaced.
@@ -52,35 +53,66 @@ class Timetable:
             return binding
         return binding.as_variant("~".join(filter(None, (binding.variant, str(self._generation)))))
 
-    def follow(self, settings: Settings, running: Container[FlagName], *, pass_first: bool) -> None:
-        """Start, keep and stop triggers, and hold flags, as the bindings say; the first binding of each flag decides.
+    def arm(self, settings: Settings) -> None:
+        """Make the triggers that are new, before the actions of the same settings are set up.
 
-        :param running: the flags that had actions so far
+        They may fail, and need what has happened since; :meth:`disarm` takes this back.
+        """
+        running = self._engine.bundles
+        for flag, binding in _first(settings).items():
+            if binding.source.has_start:
+                options = _options(settings, binding)
+                old_options, old = self._started.get(flag, (options, None))
+                is_same = options == old_options
+                if old is None or not binding.source.survives(is_same=is_same, had_actions=flag in running):
+                    self._armed[flag] = binding.source.arm(self._engine, flag, options, self._shared)
+
+    def disarm(self) -> None:
+        """Cancel the triggers that have been armed and have not begun."""
+        while self._armed:
+            self._armed.popitem()[1].cancel()
+
+    def close(self) -> None:
+        """Cancel all triggers."""
+        self.disarm()
+        while self._started:
+            self._started.popitem()[1][1].cancel()
+
+    def follow(self, settings: Settings, *, pass_first: bool) -> None:
+        """Begin, keep and cancel triggers, and hold flags, as the bindings say; the first binding of each flag decides.
+
         :param pass_first: do not hold any flag the first time
         """
-        first: dict[FlagName, Binding] = {}
-        for binding in settings.bindings:
-            first.setdefault(binding.flag, binding)
+        first = _first(settings)
+        before, self._started = self._started, {}
         held: dict[FlagName, float] = {}
         for flag, binding in first.items():
-            own = settings.of(binding)
-            spread = binding.source.spread()
             if binding.source.has_start:
-                self._start(binding, own.jitter if spread == "jitter" else 0.0, had_actions=flag in running)
-            if own.debounce and spread == "debounce":
-                held[flag] = own.debounce
-        for flag in self._started.keys() - first.keys():
-            self._started.pop(flag)[1].cancel()
+                options = _options(settings, binding)
+                new = self._armed.pop(flag, None)
+                trigger = new or before.pop(flag)[1]
+                if new is not None:
+                    new.begin()
+                trigger.follow(options)
+                self._started[flag] = (options, trigger)
+            debounce = settings.of(binding).debounce
+            if debounce and binding.source.spread() == "debounce":
+                held[flag] = debounce
+        for _, trigger in before.values():  # after all others have begun: a new one may take over from one of these
+            trigger.cancel()
         for flag in self._held | held:
             if held.get(flag) != self._held.get(flag):
                 self._engine.debounce(flag, held.get(flag, 0), pass_first=pass_first)
         self._held = held
 
-    def _start(self, binding: Binding, jitter: float, *, had_actions: bool) -> None:
-        """Start the trigger of a binding, unless the one that was started before goes on as it is."""
-        old_jitter, old = self._started.get(binding.flag, (jitter, None))
-        if old is not None:
-            if binding.source.survives(is_same=jitter == old_jitter, had_actions=had_actions):
-                return
-            old.cancel()
-        self._started[binding.flag] = (jitter, binding.source.start(self._engine, binding.flag, jitter))
+
+def _first(settings: Settings) -> dict[FlagName, Binding]:
+    first: dict[FlagName, Binding] = {}
+    for binding in settings.bindings:
+        first.setdefault(binding.flag, binding)
+    return first
+
+
+def _options(settings: Settings, binding: Binding) -> dict[str, float]:
+    own = settings.of(binding)
+    return {name: getattr(own, name) for name in binding.source.options}

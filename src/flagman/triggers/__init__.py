@@ -9,35 +9,47 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import ClassVar, Protocol
 
     from flagman.engine.engine import Engine
     from flagman.types import FlagName, SignalNumber
 
-    class Started(Protocol):
-        """A trigger that raises its flag by itself."""
+    class Trigger(Protocol):
+        """What raises a flag by itself."""
+
+        def begin(self) -> object:
+            """Raise the flag from now on: its bundle is there."""
+
+        def follow(self, options: Mapping[str, float]) -> object:
+            """Obey other options from now on, see :attr:`Source.options`."""
 
         def cancel(self) -> object:
-            """Stop raising the flag."""
+            """Raise the flag no more, also if it has not begun to."""
 
 
 class Source:
     """What raises the flag of a binding, as the command line or the file says it; each kind is a subclass.
 
-    It is only the description, which settings hold; :meth:`start` makes the trigger that runs.
+    It is only the description, which settings hold; :meth:`arm` makes the trigger that runs.
 
     :param trigger: its name in messages and for commands; two sources with the same name are one
     """
 
     __slots__ = ("trigger",)
 
-    #: The key in the file for what :meth:`text` returns; with two dashes before it, the option.
+    #: The key in the file for what :meth:`text` returns.
     key: ClassVar[str]
+    #: The option, if it is not the key with two dashes before it.
+    option: ClassVar[str] = ""
     #: Whether it raises its flag only once: bindings that are added later need a flag of their own then.
     happens_once: ClassVar[bool] = False
     #: Whether it has to be started, because it does not come from outside.
     has_start: ClassVar[bool] = False
+    #: Whether it has a path, which :meth:`placed` makes absolute.
+    has_path: ClassVar[bool] = False
+    #: The settings that its trigger obeys, by name; their values are seconds.
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, trigger: FlagName) -> None:
         self.trigger = trigger
@@ -48,7 +60,7 @@ class Source:
 
     def words(self) -> list[str]:
         """Return the words that begin a binding on the command line."""
-        return [f"--{self.key}", self.text()]
+        return [self.option or f"--{self.key}", self.text()]
 
     def signals(self) -> tuple[SignalNumber, ...]:
         """Return the signals that raise its flag."""
@@ -65,23 +77,28 @@ class Source:
         """
         return self
 
-    def prepare(self, jitter: float) -> None:
-        """Import what :meth:`start` needs: an import can fail, and :meth:`start` must not, during a reload."""
+    def notes(self) -> Iterable[str]:
+        """Return what ``flagman --check`` tells about it, in lines."""
+        return ()
 
-    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:  # noqa: ARG002 - for kinds that have one
-        """Begin to raise a flag, while ``engine.bundles`` has it.
+    def arm(self, engine: Engine, flag: FlagName, options: Mapping[str, float], shared: dict[str, object]) -> Trigger:  # noqa: ARG002 - for kinds that have one
+        """Make the trigger, before any new action is set up.
+
+        It raises its flag only after its ``begin``, and while ``engine.bundles`` has the flag. This may fail, and the
+        trigger may be cancelled instead of begun; ``begin`` must not fail, because it is a step of a reload.
 
         A trigger that may become due while the bundle of its own flag runs registers with ``engine.after_runs``:
         what it raises there is judged like a signal.
 
-        :param jitter: seconds by which it may be late, at random; 0 for a kind that a jitter does not move
+        :param options: the values of its :attr:`options`; 0 for a ``jitter`` that does not move this kind
+        :param shared: what the triggers of one engine share, by a name for each kind; it is empty at first
         """
         raise RuntimeError(f"{flag} is raised from outside")
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:
-        """Return whether a trigger that has been started goes on through a reload, and is not started anew.
+        """Return whether a trigger that has begun goes on through a reload, and none is armed in its place.
 
-        :param is_same: its jitter has not changed
-        :param had_actions: its flag had actions until now
+        :param is_same: its options have not changed
+        :param had_actions: its flag has had actions until now
         """
         return is_same and had_actions

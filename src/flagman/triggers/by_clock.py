@@ -10,10 +10,11 @@ from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
-    from flagman.triggers import Started
+    from flagman.triggers import Trigger
     from flagman.types import FlagName
 
 # The engine logs as flagman.core, the name that is documented.
@@ -33,6 +34,7 @@ class _Timer(Source):
     __slots__ = ("_span",)
 
     has_start = True
+    options = ("jitter",)
 
     def __init__(self, span: float) -> None:
         self._span = span
@@ -42,10 +44,6 @@ class _Timer(Source):
         """Return the span, as it is written."""
         return format_span(self._span)
 
-    def prepare(self, jitter: float) -> None:
-        """Import what a jitter needs."""
-        spread(jitter)
-
 
 class EverySource(_Timer):
     """A timer that ticks again and again; its span is that from one tick to the next."""
@@ -54,9 +52,9 @@ class EverySource(_Timer):
 
     key = "every"
 
-    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
-        """Begin to tick."""
-        return Every(engine, flag, self._span, jitter)
+    def arm(self, engine: Engine, flag: FlagName, options: Mapping[str, float], shared: dict[str, object]) -> Trigger:  # noqa: ARG002 - it shares nothing, as the next
+        """Make the timer."""
+        return Every(engine, flag, self._span, options["jitter"])
 
 
 class AfterSource(_Timer):
@@ -67,9 +65,9 @@ class AfterSource(_Timer):
     key = "after"
     happens_once = True
 
-    def start(self, engine: Engine, flag: FlagName, jitter: float) -> Started:
-        """Plan the tick."""
-        return engine.call_later(self._span + spread(jitter)(), engine.raise_flag, flag)
+    def arm(self, engine: Engine, flag: FlagName, options: Mapping[str, float], shared: dict[str, object]) -> Trigger:  # noqa: ARG002
+        """Make the timer."""
+        return After(engine, flag, self._span + spread(options["jitter"])())
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:  # noqa: ARG002 - neither matters
         """Return True: the moment stays as it was planned, even if it is over."""
@@ -95,7 +93,45 @@ def after(text: str) -> AfterSource:
     return AfterSource(parse_span(text))
 
 
-class Every:
+class _Running:
+    """A timer that runs.
+
+    :param engine: the engine of the flag
+    :param flag: the flag
+    """
+
+    def __init__(self, engine: Engine, flag: FlagName) -> None:
+        self._engine = engine
+        self._flag = flag
+        self._call: Call | None = None
+
+    def follow(self, options: Mapping[str, float]) -> None:
+        """Go on: with another jitter, another timer takes the place of this one."""
+
+    def cancel(self) -> None:
+        """Stop raising the flag."""
+        if self._call is not None:
+            self._call.cancel()
+
+
+class After(_Running):
+    """Raises a flag once.
+
+    :param engine: the engine of the flag
+    :param flag: the flag
+    :param delay: seconds from the start of the timer
+    """
+
+    def __init__(self, engine: Engine, flag: FlagName, delay: float) -> None:
+        super().__init__(engine, flag)
+        self._delay = delay
+
+    def begin(self) -> None:
+        """Plan the tick."""
+        self._call = self._engine.call_later(self._delay, self._engine.raise_flag, self._flag)
+
+
+class Every(_Running):
     """Raises a flag again and again, on a grid of moments that begins when the timer is started.
 
     A tick that comes late, after a long run or a suspend, stands for all that were missed, and does not move the grid.
@@ -107,12 +143,16 @@ class Every:
     """
 
     def __init__(self, engine: Engine, flag: FlagName, period: float, jitter: float = 0) -> None:
-        self._engine = engine
-        self._flag = flag
+        super().__init__(engine, flag)
         self._period = period
         self._delay = spread(min(jitter, period))
-        self._origin = engine.clock()
-        self._end = engine.after_runs(flag, self.catch_up)
+        self._origin = 0.0
+        self._end: Callable[[], object] = bool
+
+    def begin(self) -> None:
+        """Begin to tick."""
+        self._origin = self._engine.clock()
+        self._end = self._engine.after_runs(self._flag, self.catch_up)
         self._wait_for(1)
 
     def _wait_for(self, tick: int) -> None:
@@ -124,13 +164,13 @@ class Every:
 
     def cancel(self) -> None:
         """Stop raising the flag."""
-        self._call.cancel()
+        super().cancel()
         self._end()
 
     def catch_up(self) -> None:
         """Raise the flag now if it is due: a tick during the run of its own bundle is judged like a signal."""
         if self._moment <= self._engine.clock():
-            self._call.cancel()
+            super().cancel()
             self._tick_now()
 
     def _on_tick(self) -> None:
