@@ -195,8 +195,8 @@ MISTAKES = {
     "[[on]] #1: key 'signal': is not a string": f"[[on]]\naction = 'stop'\nsignal = 0x{'f' * 5000}",
     "is not TOML: Exceeds the limit": f"a = {'9' * 5000}",
     "[logging]: key 'version': must be 1": "[logging]\nversion = 2",
-    "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; none is given": "[[on]]\naction = 'stop'",
-    "[[on]] #1: needs one of the keys 'signal', 'every', 'after'; signal and every are given": (
+    "[[on]] #1: needs one of the keys 'signal', 'every', 'after', 'file'; none is given": "[[on]]\naction = 'stop'",
+    "[[on]] #1: needs one of the keys 'signal', 'every', 'after', 'file'; signal and every are given": (
         "[[on]]\naction = 'stop'\nsignal = 'HUP'\nevery = 5"
     ),
     "[[on]] #1: key 'action': is missing": "[[on]]\nsignal = 'HUP'",

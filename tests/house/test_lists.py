@@ -127,13 +127,16 @@ def row(option: Option) -> list[str]:
 
 
 # A word that each kind of trigger can read.
-WORDS = {"--signal": "QUIT", "--every": "5m", "--after": "5m"}
+WORDS = {"--signal": "QUIT", "--every": "5m", "--after": "5m", "--on-file": "/etc/motd"}
 
 
 @pytest.mark.parametrize("name", [name for name, trigger in TRIGGERS.items() if trigger.value])
 def test_a_trigger_has_one_name(name: str) -> None:
     """The option, the key of the file and the class of a trigger agree, so that what is written can be read again."""
-    assert f"--{TRIGGERS[name].source(WORDS[name]).key}" == name
+    source = TRIGGERS[name].source(WORDS[name])
+    assert source.key == TRIGGERS[name].key
+    assert source.words() == [name, WORDS[name]]
+    assert source.text() == WORDS[name]
 
 
 def test_the_table_of_the_keys() -> None:
@@ -159,7 +162,7 @@ def test_the_table_of_the_keys() -> None:
 def test_the_keys_of_a_binding() -> None:
     """The section about bindings explains each of their keys."""
     keys = {option.key for option in OPTIONS if option.where >= BINDING}
-    keys |= {trigger.name.removeprefix("--") for trigger in TRIGGERS.values() if trigger.value}
+    keys |= {trigger.key for trigger in TRIGGERS.values() if trigger.value}
     found = {key for term in terms(section("configuration.rst", "[[on]]")) for key in re.findall(r"``([\w-]+)``", term)}
     assert found == {*keys, "action", "args"}
 

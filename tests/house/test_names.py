@@ -25,6 +25,7 @@ LOGGERS = {
     "flagman.core",
     "flagman.daemon.crash",
     "flagman.daemon.pid_file",
+    "flagman.files",
     "flagman.log",
     "flagman.reload",
     "flagman.rotation",

@@ -87,12 +87,13 @@ class ExecAction(Action):
         self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
         self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
         self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
+        variables = self._environment
+        if turn.details:
+            variables = {**variables, **environment.of_details(turn.details)}
         # For each run, because the choice may have changed, and the streams may lead elsewhere.
         takers = sinks(self.engine.turn.choices.output, self._shown, self._interrupter)
         try:
-            return Process(
-                self._program, self._words, self._environment, self._null, takers, self._interrupter, self._shown
-            )
+            return Process(self._program, self._words, variables, self._null, takers, self._interrupter, self._shown)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ActionFailed(f"`{self._shown}` cannot be started: {reason}") from error

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: What the manager meant for this process and for none of its children, see sd_notify(3), sd_watchdog_enabled(3) and
 #: sd_listen_fds(3).
 PRIVATE = frozenset(
@@ -21,6 +25,8 @@ PRIVATE = frozenset(
     )
 )
 _PRIVATE = frozenset(map(os.fsencode, PRIVATE))
+# What another flagman has told this process about its own turn, see :func:`of_details`.
+_OF_TURNS = frozenset((b"FLAGMAN_FILE", b"FLAGMAN_CHANGE"))
 _LC_CTYPE = b"LC_CTYPE"
 # The values that Python sets it to.
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
@@ -30,7 +36,7 @@ _before: list[bytes | None] = []
 
 def for_commands() -> dict[bytes, bytes]:
     """Return the environment as it is now, with LC_CTYPE as it was when this process was started."""
-    environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE}
+    environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE | _OF_TURNS}
     remember()
     if environment.get(_LC_CTYPE) in _COERCED and _before:
         (before,) = _before
@@ -38,6 +44,11 @@ def for_commands() -> dict[bytes, bytes]:
         if before is not None:
             environment[_LC_CTYPE] = before
     return environment
+
+
+def of_details(details: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return the details of a turn as variables: FLAGMAN_FILE for ``file``."""
+    return {f"FLAGMAN_{name.upper()}".encode(): encoded(value) for name, value in details.items()}
 
 
 def encoded(name: str) -> bytes:

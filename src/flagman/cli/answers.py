@@ -10,6 +10,8 @@ from flagman.exceptions import DaemonError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flagman.config.settings import Settings
 
 
@@ -34,6 +36,8 @@ def answer(settings: Settings, line: Settings) -> None:
     else:
         _check_identity(settings)
         print(f"good: {settings.summary()}")
+        for note in _notes(settings):
+            print(note)
 
 
 def list_actions() -> None:
@@ -44,6 +48,16 @@ def list_actions() -> None:
     known = core.KNOWN_ACTIONS
     for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):
         print(line)
+
+
+def _notes(settings: Settings) -> Iterable[str]:
+    """Return what there is to tell about the triggers, each line once."""
+    if settings.chroot is not None or not any(binding.source.has_path for binding in settings.bindings):
+        return ()  # another root is not looked at from outside: links in it would lead elsewhere
+    from flagman.config.paths import Start  # noqa: PLC0415 - only if there is a path
+
+    placed = settings.placed(Start().absolute)
+    return dict.fromkeys(note for binding in placed.bindings for note in binding.source.notes())
 
 
 def _check_identity(settings: Settings) -> None:

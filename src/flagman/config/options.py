@@ -73,15 +73,21 @@ class TriggerOption:
     :param value: what the help calls the word before the action, if there is one; then it is a key of the file, too
     :param reader: reads that word, or the name of the option, into a :class:`~flagman.triggers.Source`; a place such
         as ``by_clock:every`` in :mod:`flagman.triggers`, which is imported when it is used
+    :param key: the name of its key in the file; by default that of the option
+    :param takes_numbers: whether the word may be a number in the file
     """
 
-    __slots__ = ("explanation", "name", "reader", "value")
+    __slots__ = ("explanation", "key", "name", "reader", "takes_numbers", "value")
 
-    def __init__(self, name: str, explanation: str, value: str, reader: str) -> None:
+    def __init__(  # noqa: PLR0913 - as many as an option has
+        self, name: str, explanation: str, value: str, reader: str, *, key: str = "", takes_numbers: bool = True
+    ) -> None:
         self.name = name
         self.explanation = explanation
         self.value = value
         self.reader = reader
+        self.key = key or name.removeprefix("--")
+        self.takes_numbers = takes_numbers
 
     def source(self, text: str) -> Source:
         """Return the source that raises the flag.
@@ -91,7 +97,7 @@ class TriggerOption:
         """
         module, _, function = self.reader.partition(":")
         read: Callable[[str], Source] = getattr(import_module(f"flagman.triggers.{module}"), function)
-        return read(text if self.value else self.name.removeprefix("--"))
+        return read(text if self.value else self.key)
 
 
 #: The options that bind an action, by name.
@@ -109,6 +115,14 @@ TRIGGERS = {
             "--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", "by_clock:every"
         ),
         TriggerOption("--after", "add an action that runs once, SPAN after flagman is ready", "SPAN", "by_clock:after"),
+        TriggerOption(
+            "--on-file",
+            "add an action for a file or a directory that changes, is replaced, comes or goes",
+            "PATH",
+            "by_file:read",
+            key="file",
+            takes_numbers=False,
+        ),
     )
 }
 
@@ -190,8 +204,20 @@ GROUPS = {
             "inherit",
             "output of commands: pass it on (default), log it, or drop it",
         ),
-        Option("--debounce", Span(), 0.0, "run a signal's actions only after SPAN without another one", where=BINDING),
+        Option(
+            "--debounce",
+            Span(),
+            0.0,
+            "run the actions of a signal or a file only after SPAN without another one",
+            where=BINDING,
+        ),
         Option("--jitter", Span(), 0.0, "delay each tick of a timer by a random time up to SPAN", where=BINDING),
+        Option(
+            "--file-interval",
+            Span(0.1),
+            5.0,
+            "how often to look at files about which the kernel reports nothing, such as those on NFS (default 5s)",
+        ),
         Option("--run-at-start", SWITCH, OFF, "also run all actions once when ready", is_for_start=True),
         Option("--once", SWITCH, OFF, "exit with status 0 after the first signal or timer has been handled"),
         Option(

@@ -35,7 +35,7 @@ KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
 # The keys that a binding may have, too.
 _OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING}
 # The keys of [[on]] that name what raises the flag.
-_SOURCES = {name.removeprefix("--"): trigger for name, trigger in TRIGGERS.items() if trigger.value}
+_SOURCES = {trigger.key: trigger for trigger in TRIGGERS.values() if trigger.value}
 
 
 class Config:
@@ -214,7 +214,7 @@ class _Reader:
         value = table.get(key)
         if isinstance(value, str):
             return value
-        if is_number(value) and key in _SOURCES:
+        if is_number(value) and key in _SOURCES and _SOURCES[key].takes_numbers:
             return str(value)
         self._wrong(f"{place}: key {key!r}", "is missing" if value is None else "is not a string")
         return None

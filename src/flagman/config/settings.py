@@ -101,6 +101,8 @@ class Settings:
     jitter: float
     #: Seconds of quiet after a signal before its bundle runs; 0 runs it at once.
     debounce: float
+    #: Seconds between two looks at a file about which the kernel reports nothing.
+    file_interval: float
     #: Run every bundle once when all is ready.
     run_at_start: bool
     #: Stop after the first bundle that has run.

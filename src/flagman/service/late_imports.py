@@ -33,6 +33,8 @@ OF_PYTHON = (
     "threading",
     "tomllib",
 )
+#: What they import for a file that is watched.
+FOR_FILES = ("ctypes",)
 #: Parts of flagman that are not for a daemon, by the beginnings of their names.
 NOT_FOR_DAEMONS = (
     "flagman.__main__",
@@ -44,9 +46,12 @@ NOT_FOR_DAEMONS = (
 )
 
 
-def import_all() -> None:
-    """Import all that a daemon may need later."""
-    for name in OF_PYTHON:
+def import_all(*, files: bool = True) -> None:
+    """Import all that a daemon may need later.
+
+    :param files: whether it watches files, or may do so after a reload
+    """
+    for name in OF_PYTHON + FOR_FILES * files:
         with suppress(ImportError):  # this Python does not have it
             import_module(name)
     for module in pkgutil.walk_packages(sys.modules["flagman"].__path__, "flagman."):

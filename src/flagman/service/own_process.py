@@ -147,7 +147,8 @@ class OwnProcess:
         if settings.chroot is not None or settings.user is not None:
             from flagman.service.late_imports import import_all  # noqa: PLC0415 - only for these two
 
-            import_all()  # another user may not be able to read the interpreter's files either
+            # Another user may not be able to read the interpreter's files either.
+            import_all(files=bool(settings.config) or any(binding.source.has_path for binding in settings.bindings))
             environment.remember()
         if settings.pid_file:
             process.pid_file = settings.pid_file

@@ -87,7 +87,8 @@ class Command:
             arguments[0] = program
         if arguments[:1] == ["--"]:
             arguments.insert(0, "--")  # the first one is dropped
-        words = [*binding.source.words(), binding.name, *arguments]
+        source = binding.source if self._settings.chroot is not None else binding.source.placed(_absolute)
+        words = [*source.words(), binding.name, *arguments]
         if any(word.startswith(("-", ";")) or not word for word in words[1:]):
             return [
                 f"{words[0]}={shlex.join(words[1:])}"

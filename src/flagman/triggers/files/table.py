@@ -1,0 +1,204 @@
+"""What has been asked of the kernel, by inode; several watched paths may need events of the same one."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+
+from flagman.triggers.files import inotify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Protocol
+
+    from flagman.triggers.files.claims import Claim, Inode
+    from flagman.triggers.files.inotify import Inotify
+
+    class Watch(Protocol):
+        """A watched path."""
+
+        #: The path.
+        path: str
+        #: The path for the log.
+        shown: str
+
+        @property
+        def is_busy(self) -> bool:
+            """Whether a process is still writing there."""
+
+        def on_event(self, claim: Claim, mask: int, name: str) -> bool:
+            """Take note of an event; return whether it matters."""
+
+        def on_overflow(self) -> None:
+            """Take note that events have been lost."""
+
+        def on_mount(self) -> None:
+            """Take note that something was mounted somewhere, or is no longer."""
+
+        def settle(self) -> None:
+            """Plan a look, after events that matter."""
+
+        def look_blindly(self) -> None:
+            """Look at once, because nothing reports what happens there."""
+
+
+# What an inode has gone by, between a look at it and the request.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class _Node:
+    """An inode that is watched.
+
+    :param number: the kernel's number of the watch
+    """
+
+    __slots__ = ("claims", "ends", "inode", "mask", "names", "number")
+
+    def __init__(self, number: int, inode: Inode) -> None:
+        self.number = number
+        self.inode = inode
+        self.mask = 0
+        self.claims: dict[Watch, Claim] = {}
+        # The claims to which an entry matters, by its name.
+        self.names: dict[str, dict[Watch, Claim]] = {}
+        # The claims of paths at which it stands.
+        self.ends: dict[Watch, Claim] = {}
+
+    def set(self, watch: Watch, claim: Claim) -> None:
+        self.drop(watch)
+        self.claims[watch] = claim
+        for name in claim.names:
+            self.names.setdefault(name, {})[watch] = claim
+        if claim.is_end:
+            self.ends[watch] = claim
+
+    def drop(self, watch: Watch) -> None:
+        claim = self.claims.pop(watch, None)
+        for name in claim.names if claim is not None else ():
+            takers = self.names[name]
+            del takers[watch]
+            if not takers:
+                del self.names[name]
+        self.ends.pop(watch, None)
+
+    def takers(self, name: str) -> dict[Watch, Claim]:
+        """Return the claims that an event concerns."""
+        return {**self.ends, **self.names.get(name, {})} if name else dict(self.claims)
+
+
+class Table:
+    """The claims of all watched paths.
+
+    :param source: the descriptor
+    """
+
+    def __init__(self, source: Inotify) -> None:
+        self._source = source
+        self._nodes: dict[int, _Node] = {}
+        # The nodes of each watched path.
+        self._by_watch: dict[Watch, dict[Inode, _Node]] = {}
+        self._by_inode: dict[Inode, _Node] = {}
+
+    def __repr__(self) -> str:
+        return f"<Table of {len(self._nodes)} inodes>"
+
+    def claim(self, watch: Watch, wanted: Mapping[Inode, Claim]) -> tuple[bool, set[Inode], OSError | None]:
+        """Ask for what a watched path needs, and no longer for anything else.
+
+        :returns: whether anything new was asked for, so that the way may have changed meanwhile; the inodes that may
+            not be watched; and the error that shows that a limit is reached
+        """
+        is_new, trouble = False, None
+        refused: set[Inode] = set()
+        nodes = self._by_watch.setdefault(watch, {})
+        for inode, claim in wanted.items():
+            node = nodes.get(inode)
+            if node is not None and node.claims[watch] == claim:
+                continue
+            try:
+                self._ask(watch, inode, claim)
+                is_new = True
+            except OSError as error:
+                if error.errno == errno.EACCES:
+                    refused.add(inode)
+                elif error.errno in _GONE:
+                    is_new = True
+                else:
+                    trouble = error
+        for inode in nodes.keys() - wanted.keys():
+            self._drop(watch, nodes.pop(inode))
+        return is_new, refused, trouble
+
+    def _ask(self, watch: Watch, inode: Inode, claim: Claim) -> None:
+        node = self._by_inode.get(inode)
+        if node is None or claim.mask & ~node.mask:
+            number = self._source.add(claim.place, claim.mask)
+            found = self._nodes.get(number)
+            if found is not node:
+                # Another inode stands there since the look at it. A watch that is not in the table is asked for again.
+                if found is None and node is not None:
+                    self._source.remove(number)
+                    return
+                if found is not None:
+                    found.mask |= claim.mask
+                    return
+            if node is None:
+                node = self._nodes[number] = self._by_inode[inode] = _Node(number, inode)
+            node.mask |= claim.mask
+        node.set(watch, claim)
+        self._by_watch[watch][inode] = node
+        self._narrow(node)
+
+    def _narrow(self, node: _Node) -> None:
+        """Ask for no more events of an inode than its claims need."""
+        mask = 0
+        for claim in node.claims.values():
+            mask |= claim.mask
+        if mask == node.mask:
+            return
+        place = next(iter(node.claims.values())).place
+        with suppress(OSError):  # it has gone: then the kernel reports that
+            number = self._source.add(place, mask, replace=True)
+            other = self._nodes.get(number)
+            if other is node:
+                node.mask = mask
+            elif other is None:
+                self._source.remove(number)
+            else:  # what stands there now has lost events that others need
+                self._source.add(place, other.mask)
+
+    def _drop(self, watch: Watch, node: _Node) -> None:
+        node.drop(watch)
+        if node.claims:
+            self._narrow(node)
+        elif self._forget(node):  # first of all, because events that are still queued mean nothing then
+            self._source.remove(node.number)
+
+    def _forget(self, node: _Node) -> bool:
+        if self._by_inode.get(node.inode) is node:
+            del self._by_inode[node.inode]
+        return self._nodes.pop(node.number, None) is not None
+
+    def remove(self, watch: Watch) -> None:
+        """Forget a watched path."""
+        for node in self._by_watch.pop(watch, {}).values():
+            self._drop(watch, node)
+
+    def read(self) -> Iterator[tuple[dict[Watch, Claim] | None, int, str]]:
+        """Yield what has been reported: the claims that it concerns, the events, and the name of an entry.
+
+        If events have been lost, there are no claims.
+        """
+        for number, mask, name in self._source.read():
+            if mask & inotify.OVERFLOW:
+                yield None, mask, name
+                continue
+            node = self._nodes.get(number)
+            if node is None:
+                continue
+            yield node.takers(name), mask, name
+            if mask & inotify.IGNORED:  # the kernel has removed the watch
+                self._forget(node)
+                for watch in node.claims:
+                    self._by_watch[watch].pop(node.inode, None)

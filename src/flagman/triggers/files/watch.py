@@ -1,0 +1,247 @@
+"""Decides when what stands at a path has changed, and raises the flag: events are evidence, the status is the judge.
+
+A stat alone is not enough: on a disk that keeps whole seconds, a second change within one leaves it as it was. Events
+alone are not enough either: a link that is made anew, or a directory that is moved away and back, changes nothing.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+
+from flagman.text.shown import printable
+from flagman.triggers.files import inotify
+from flagman.triggers.files.guard import Guard
+from flagman.triggers.files.sight import Sight
+from flagman.triggers.files.snapshot import differ, is_noise, take
+from flagman.triggers.files.window import REPLACED, WRITING, Window
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flagman.engine.calls import Call
+    from flagman.engine.engine import Engine
+    from flagman.engine.turn import Turn
+    from flagman.triggers.files.claims import Claim, Inode
+    from flagman.triggers.files.events import Events
+    from flagman.triggers.files.snapshot import Snapshot
+    from flagman.triggers.files.way import Step
+    from flagman.types import FlagName
+
+# Seconds until what has gone is believed to be gone.
+_PATIENCE = 1.0
+# Events after which the path still leads to the same place.
+_SAME_WAY = inotify.MODIFY | inotify.CLOSE_WRITE
+
+
+class FileWatch:
+    """Raises a flag when what stands at a path has changed.
+
+    It looks at the path when it is made. What changes from then on raises the flag, but not before :meth:`begin`.
+
+    :param flag: the flag
+    :param path: an absolute path
+    :param events: passes on what the kernel reports
+    """
+
+    def __init__(self, engine: Engine, flag: FlagName, path: str, events: Events) -> None:
+        #: The path.
+        self.path = path
+        #: The path for the log.
+        self.shown = printable(path)
+        self._engine = engine
+        self._flag = flag
+        self._events = events
+        self._sight = Sight(self, events)
+        self._window = Window()
+        self._guard = Guard(engine, flag, self.shown)
+        self._ends: list[Callable[[], None]] = []
+        # The next look, and the moment for which it is planned.
+        self._look: Call | None = None
+        self._planned = 0.0
+        # The inode that stands there; None if it has been replaced, or nothing stands there. Since when nothing does.
+        self._inode: Inode | None = None
+        self._gone_at: float | None = None
+        # Whether the path may lead elsewhere since it was followed last.
+        self._may_lead_elsewhere = False
+        # Whether the bundle is going to run for a change, and whether another thing stands there than at its last run.
+        self._is_raised = self._was_replaced = False
+        # Whether events came since the last run began; and whether some came during a run, and were not judged yet.
+        self._was_touched = self._is_own = False
+        events.add(self)
+        # What stood there when the flag was raised last; when its bundle ran last; and at the last look without events.
+        self._seen = self._told = self._glimpse = self._follow_path()
+        self._window.close()
+
+    def __repr__(self) -> str:
+        return f"<FileWatch of {self.path!r}>"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a process is still writing there."""
+        return self._window.is_busy
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it raises its flag."""
+        return bool(self._ends)
+
+    def begin(self) -> None:
+        """Raise the flag from now on.
+
+        Another watch of the same path, which this one is going to replace, may be in the middle of something: this one
+        goes on with that.
+        """
+        for other in self._events.others(self):
+            if isinstance(other, FileWatch) and other.has_begun:
+                self._take_over(other)
+                break
+        engine = self._engine
+        self._ends = [engine.before_runs(self._flag, self._describe), engine.after_runs(self._flag, self._after_run)]
+
+    def _take_over(self, other: FileWatch) -> None:
+        self._seen, self._told = other._seen, other._told
+        self._is_raised, self._was_replaced = other._is_raised, other._was_replaced
+        self._window.is_evident = other._window.is_evident or other._guard.holds
+        self.settle()
+
+    def follow(self, options: Mapping[str, float]) -> None:
+        """Obey other options from now on."""
+        self._events.follow(options["file_interval"])
+
+    def cancel(self) -> None:
+        """Watch no longer."""
+        if self._look is not None:
+            self._look.cancel()
+        self._guard.cancel()
+        for end in self._ends:
+            end()
+        self._ends = []
+        self._events.remove(self)
+
+    def on_event(self, claim: Claim, mask: int, name: str) -> bool:
+        """Take note of an event; return whether it matters."""
+        is_end = claim.is_end
+        is_entry = bool(name) and name not in claim.names
+        if is_entry and is_noise(name):
+            return False
+        if name and not is_entry:  # of what is missing, or may not be watched itself
+            is_end = claim.names[name]
+            name = ""
+            self._window.note_close(mask)
+        if is_end:
+            self._window.note(mask, name)
+            if mask & REPLACED and not name:
+                self._was_replaced = True
+                self._inode = None
+        if not is_entry and not mask & _SAME_WAY:
+            self._may_lead_elsewhere = True
+        self._was_touched = True
+        return True
+
+    def on_overflow(self) -> None:
+        """Take note that events may have been lost."""
+        self._window.is_unsure = self._may_lead_elsewhere = self._was_touched = True
+
+    def on_mount(self) -> None:
+        """Find out whether the path leads elsewhere because something was mounted, or is no longer."""
+        before = self._inode
+        self._follow_path()
+        if self._inode != before:
+            self.settle()
+
+    def settle(self) -> None:
+        """Plan a look, after events that matter.
+
+        If the path may lead elsewhere now, it is followed at once: the next events are to be those of the new end.
+        """
+        if self._may_lead_elsewhere:
+            self._follow_path()
+        self._window.extend(self._engine.clock())
+        self._plan(self._window.due())
+
+    def _follow_path(self) -> Snapshot | None:
+        """Find out where the path leads now; return what stands there."""
+        self._may_lead_elsewhere = False
+        end = self._sight.arm().end
+        if end is None:
+            self._inode = None
+            self._gone_at = self._engine.clock() if self._gone_at is None else self._gone_at
+            return None
+        self._gone_at = None
+        if end.inode != self._inode:
+            self._inode = end.inode
+            self._window.expect_writing(is_expected=_is_empty_and_new(end))
+        return take(end)
+
+    def _plan(self, moment: float) -> None:
+        if self._look is not None and self._planned <= moment:
+            return  # that look finds out that it has come too early
+        if self._look is not None:
+            self._look.cancel()
+        self._planned = moment
+        self._look = self._engine.call_at(moment, self._on_due)
+
+    def _on_due(self) -> None:
+        self._look = None
+        self._events.drain()
+        now = self._engine.clock()
+        due = self._window.due()
+        if due > now:
+            self._plan(due)
+            return
+        state = self._follow_path()
+        believed = now if self._gone_at is None or self._seen is None else self._gone_at + _PATIENCE
+        if believed > now:  # it may come back
+            self._plan(believed)
+        else:
+            self._judge(state)
+
+    def _judge(self, state: Snapshot | None) -> None:
+        """Raise the flag if this state is news; a change after it is news again."""
+        by_times = self._window.is_unsure or self._sight.is_blind
+        is_news = differ(state, self._seen, by_times=by_times) or (self._window.is_evident and state is not None)
+        is_own, self._is_own = self._is_own, False
+        self._window.close()
+        self._seen = state
+        if is_news:
+            self._is_raised = True
+            self._guard.admit(is_own=is_own)
+
+    def look_blindly(self) -> None:
+        """Look at the path, because nothing reports what happens there; two looks have to show the same state."""
+        before, self._glimpse = self._glimpse, self._follow_path()
+        if not self._sight.is_blind:
+            self.on_overflow()
+            self.settle()
+        elif not self._window.is_open and not differ(self._glimpse, before, by_times=True):
+            self._judge(self._glimpse)
+
+    def _describe(self, turn: Turn) -> None:
+        """Fill in the details of a turn, before its first action runs."""
+        self._events.drain()
+        turn.details.update(file=self.path, change=self._change() if self._is_raised else "")
+        self._told = self._seen
+        self._is_raised = self._was_replaced = self._was_touched = False
+
+    def _change(self) -> str:
+        if self._seen is None:
+            return "gone"
+        if self._told is None:
+            return "come"
+        return "replaced" if self._was_replaced or self._seen.inode != self._told.inode else "changed"
+
+    def _after_run(self) -> None:
+        """Find out whether anything has changed during the run."""
+        self._events.drain()
+        was_seen = self._was_touched
+        if self._sight.is_blind and not was_seen:
+            was_seen = differ(self._follow_path(), self._seen, by_times=True)
+        self._is_own = self._is_own or was_seen
+
+
+def _is_empty_and_new(end: Step) -> bool:
+    """Return whether a file is empty and new, so that a process may be about to write to it."""
+    status = end.status
+    return stat.S_ISREG(status.st_mode) and not status.st_size and abs(time.time() - status.st_mtime) < WRITING

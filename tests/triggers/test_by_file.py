@@ -1,0 +1,464 @@
+"""Files as triggers: every way of changing one leads to one run, and nothing else leads to any."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import mmap
+import os
+import random
+import re
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman.testing import DEADLINE
+from flagman.triggers.files import inotify, mounts
+from support.histories import play
+from support.watched import Watched, content
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from flagman.triggers import Trigger
+    from support.watched import Step
+
+    Runs = list[tuple[float, str]]
+
+CHANGED, REPLACED = [(0.1, "changed")], [(0.1, "replaced")]
+NONE: Runs = []
+
+# What is there at first, by the names of the layouts.
+LAYOUTS = {
+    "plain": "mkdir a; echo 1 > a/f",
+    "none": "mkdir a",
+    "nothing": ":",
+    "release": "mkdir r1 r2; echo 1 > r1/f; echo 1 > r2/f; ln -s r1 a",
+    "dangling": "mkdir a; ln -s g a/f",
+    "configmap": "mkdir a a/..1; echo 1 > a/..1/f; ln -s ..1 a/..data; ln -s ..data/f a/f",
+    "certbot": "mkdir a archive; echo 1 > archive/f1; ln -s ../archive/f1 a/f",
+}
+
+# A way of changing what stands at a/f: the layout, what is done, and the runs that follow.
+WAYS: dict[str, tuple[str, Mapping[float, Step], Runs]] = {
+    "append": ("plain", {0: "echo 2 >> a/f"}, CHANGED),
+    "overwrite": ("plain", {0: "echo 2 > a/f"}, CHANGED),
+    "overwrite with the same": ("plain", {0: "echo 1 > a/f"}, CHANGED),
+    "cp over": ("plain", {0: "echo 2 > g; cp g a/f"}, CHANGED),
+    "copytruncate": ("plain", {0: "cp a/f g; : > a/f"}, CHANGED),
+    "dd": ("plain", {0: "dd if=/dev/zero of=a/f bs=1 count=4 conv=notrunc status=none"}, CHANGED),
+    "fallocate": ("plain", {0: "fallocate -l 100 a/f"}, CHANGED),
+    "vim in place": (
+        "plain",
+        {0: "echo swp > a/.f.swp; echo 2 > a/f; chmod 700 a/f; chmod 644 a/f; rm a/.f.swp"},
+        CHANGED,
+    ),
+    "vim opened and quit": ("plain", {0: "echo swp > a/.f.swp; cat a/f > /dev/null; rm a/.f.swp"}, NONE),
+    "mv over": ("plain", {0: "echo 2 > g; mv g a/f"}, REPLACED),
+    "mv of an equal file": ("plain", {0: "cp -p a/f g; mv g a/f"}, REPLACED),
+    "sed -i": ("plain", {0: "sed -i s/1/2/ a/f"}, REPLACED),
+    "sed -i without a match": ("plain", {0: "sed -i s/7/2/ a/f"}, REPLACED),
+    "the editor's backup": ("plain", {0: "mv a/f a/f~; echo 2 > a/f; rm a/f~"}, REPLACED),
+    "logrotate create": ("plain", {0: "mv a/f a/f.1; : > a/f"}, [(2.0, "replaced")]),
+    "cp -p over": ("plain", {0: "echo 2 > g; touch -r a/f g; cp -p g a/f"}, CHANGED),
+    "rm and create": ("plain", {0: "rm a/f; echo 2 > a/f"}, REPLACED),
+    "install": ("plain", {0: "echo 2 > g; install g a/f"}, REPLACED),
+    "cp --remove-destination": ("plain", {0: "echo 2 > g; cp --remove-destination g a/f"}, REPLACED),
+    "tar x": ("plain", {0: "mkdir t t/a; echo 2 > t/a/f; tar c -C t a | tar x"}, REPLACED),
+    "rm": ("plain", {0: "rm a/f"}, [(1.0, "gone")]),
+    "rm and soon back": ("plain", {0: "rm a/f", 0.5: "echo 2 > a/f"}, [(0.6, "replaced")]),
+    "rm and later back": ("plain", {0: "rm a/f", 1.5: "echo 2 > a/f"}, [(1.0, "gone"), (1.6, "come")]),
+    "touch": ("plain", {0: "touch -d @1 a/f"}, CHANGED),
+    "touch new": ("none", {0: "touch a/f"}, [(0.1, "come")]),
+    "chmod": ("plain", {0: "chmod 600 a/f"}, CHANGED),
+    "chmod to the same": ("plain", {0: "chmod 644 a/f"}, NONE),
+    "touch -a": ("plain", {0: "touch -a -d @1 a/f"}, NONE),
+    "xattr": ("plain", {0: "setfattr -n user.x -v 1 a/f || :"}, NONE),
+    "ln": ("plain", {0: "ln a/f h"}, NONE),
+    "opened for writing": ("plain", {0: "exec 3>> a/f"}, NONE),
+    "read": ("plain", {0: "cat a/f > /dev/null"}, NONE),
+    "made and removed": ("none", {0: "echo 2 > a/f; rm a/f"}, NONE),
+    "through another hard link": ("plain", {0: "ln a/f h; echo 2 > h"}, CHANGED),
+    "siblings": (
+        "plain",
+        {0: "for i in 1 2 3 4 5 6 7 8 9; do echo > a/$i; chmod 600 a/$i; mv a/$i a/x; touch a/x; rm a/x; done"},
+        NONE,
+    ),
+    "chmod of the directory": ("plain", {0: "chmod 700 a"}, NONE),
+    "ConfigMap": (
+        "configmap",
+        {0: "cd a; mkdir ..2; echo 2 > ..2/f; ln -s ..2 ..tmp; mv -T ..tmp ..data; rm -r ..1"},
+        REPLACED,
+    ),
+    "ConfigMap, another key": (
+        "configmap",
+        {0: "cd a; mkdir ..2; cp -p ..1/f ..2/f; echo > ..2/g; ln -s ..2 ..tmp; mv -T ..tmp ..data; rm -r ..1"},
+        REPLACED,
+    ),
+    "certbot": ("certbot", {0: "echo 2 > archive/f2; rm a/f; ln -s ../archive/f2 a/f"}, REPLACED),
+    "another release": ("release", {0: "ln -s r2 b; mv -T b a"}, REPLACED),
+    "the same release": ("release", {0: "ln -s r1 b; mv -T b a"}, NONE),
+    "target of a dangling link": ("dangling", {0: "echo 2 > a/g"}, [(0.1, "come")]),
+    "mkdir -p and file": ("nothing", {0: "mkdir a", 1: "echo 2 > a/f"}, [(1.1, "come")]),
+    "mkdir alone": ("nothing", {0: "mkdir a"}, NONE),
+    "rm -r and new": ("plain", {0: "rm -r a; mkdir a; echo 2 > a/f"}, REPLACED),
+    "rm -r": ("plain", {0: "rm -r a"}, [(1.0, "gone")]),
+    "another directory": ("plain", {0: "mkdir b; echo 2 > b/f; mv a c; mv b a"}, REPLACED),
+    "directory away": ("plain", {0: "mv a b"}, [(1.0, "gone")]),
+    "directory away and back": ("plain", {0: "mv a b; mv b a"}, NONE),
+    "directory soon back": ("plain", {0: "mv a b", 0.5: "mv b a"}, NONE),
+}
+
+
+@pytest.fixture(name="watch")
+def _watch(tmp_path: Path) -> Iterator[Callable[..., Watched]]:
+    """Yield a function that makes a layout and watches a path in it, and needs no more than that."""
+    with ExitStack() as stack:
+
+        def watch(layout: str, path: str = "a/f", **options: float) -> Watched:
+            line = f"umask 022; {LAYOUTS.get(layout, layout)}"
+            subprocess.run(["sh", "-ec", line], cwd=tmp_path, check=True, timeout=DEADLINE)
+            return stack.enter_context(Watched(tmp_path, path, **options))
+
+        yield watch
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_changing_a_file(watch: Callable[..., Watched], way: str) -> None:
+    """Each way of changing a file leads to exactly the runs that it should, and the next change is noticed, too."""
+    layout, steps, runs = WAYS[way]
+    watched = watch(layout)
+    assert watched.play(steps) == runs
+    assert len(watched.action.contents) == len(runs)
+    if runs:
+        assert watched.action.contents[-1] == content(watched.path)
+    if watched.path.exists():
+        assert watched.play({0: "echo later >> a/f"}) == CHANGED
+        assert str(watched.action.contents[-1]).endswith("later\n")
+
+
+# A way of changing what stands in the directory a.
+IN_DIRECTORIES: dict[str, tuple[str, Mapping[float, Step], Runs]] = {
+    "made": ("plain", {0: "echo 2 > a/g"}, CHANGED),
+    "edited": ("plain", {0: "echo 2 > a/f"}, CHANGED),
+    "chmodded": ("plain", {0: "chmod 600 a/f"}, CHANGED),
+    "removed": ("plain", {0: "rm a/f"}, CHANGED),
+    "renamed over": ("plain", {0: "cp -p a/f g; mv g a/f"}, CHANGED),
+    "two files": ("plain", {0: "echo 2 > a/f; echo 2 > a/g"}, CHANGED),
+    "ConfigMap": (
+        "configmap",
+        {0: "cd a; mkdir ..2; echo 2 > ..2/f; ln -s ..2 ..tmp; mv -T ..tmp ..data; rm -r ..1"},
+        CHANGED,
+    ),
+    "certbot": ("certbot", {0: "echo 2 > archive/f2; rm a/f; ln -s ../archive/f2 a/f"}, CHANGED),
+    "another directory": ("plain", {0: "mkdir b; mv a c; mv b a"}, REPLACED),
+    "deeper": ("plain; mkdir a/b; echo > a/b/g", {0: "echo 2 > a/b/g"}, NONE),
+    "read": ("plain", {0: "cat a/f; ls a"}, NONE),
+    "vim": ("plain", {0: "echo swp > a/.f.swp; echo > a/4913; rm a/4913 a/.f.swp; echo > a/g~; echo > 'a/#g#'"}, NONE),
+    "gone and back": ("plain", {0: "rm -r a", 1.5: "mkdir a"}, [(1.0, "gone"), (1.6, "come")]),
+}
+
+
+@pytest.mark.parametrize("way", IN_DIRECTORIES)
+def test_every_way_of_changing_a_directory(watch: Callable[..., Watched], way: str) -> None:
+    """A directory stands for its entries, but neither for what is deeper nor for what editors put there meanwhile."""
+    layout, steps, runs = IN_DIRECTORIES[way]
+    first, _, more = layout.partition(";")
+    watched = watch(f"{LAYOUTS[first]};{more or ':'}", "a")
+    assert watched.play(steps) == runs
+    assert watched.play({0: "echo later > a/later"}) == CHANGED
+
+
+def test_siblings_do_not_wake(watch: Callable[..., Watched]) -> None:
+    """What happens beside the file, to its reader and to its links is not even reported."""
+    watched = watch("release")
+    watched.play(
+        {
+            0: "for i in 1 2 3 4 5 6; do echo > a/$i; chmod 600 a/$i; touch a/$i; mv a/$i a/x; ln a/x y; rm y a/x; done"
+            "; setfattr -n user.x -v 1 r1 || :",
+            1: "cat a/f; ls -l a .; mkdir a/d; rmdir a/d; chmod 700 a; chmod 755 r1",
+        }
+    )
+    assert watched.wake_ups == 0
+    assert watched.play({0: "touch a/f"}) == CHANGED
+
+
+def test_a_writer_that_takes_its_time(watch: Callable[..., Watched]) -> None:
+    """A file that is being written is left alone until it is closed."""
+    watched = watch("plain")
+    file = watched.path.open("w", encoding="ascii", buffering=1)
+    steps: dict[float, Step] = {moment / 2: lambda: file.write("part\n") for moment in range(5)}
+    assert watched.play({**steps, 2.3: file.close}) == [(2.4, "changed")]
+    assert watched.action.contents == ["part\n" * 5]
+
+
+def test_a_writer_that_never_closes(watch: Callable[..., Watched]) -> None:
+    """A file that stays open leads to a run when its writer pauses, and to one after twenty seconds without a pause."""
+    watched = watch("plain")
+    with watched.path.open("w", encoding="ascii", buffering=1) as file:
+        steps: dict[float, Step] = {0: lambda: file.write("1\n"), 0.5: lambda: file.write("2\n")}
+        assert watched.play(steps) == [(2.5, "changed")]
+        steps = {float(moment): lambda: file.write("3\n") for moment in range(25)}
+        assert watched.play({**steps, 25: file.close}, 40) == [(20.0, "changed"), (25.1, "changed")]
+
+
+def test_a_new_file_that_is_still_empty(watch: Callable[..., Watched]) -> None:
+    """A new file is empty at first: its writer gets time to write."""
+    watched = watch("none")
+    files = []
+
+    def create() -> None:
+        files.append(watched.path.open("w", encoding="ascii"))
+
+    def write() -> None:
+        files[0].write("content")
+        files[0].close()
+
+    assert watched.play({0: create, 1: write}) == [(1.1, "come")]
+    assert watched.action.contents == ["content"]
+
+
+def test_a_truncated_file(watch: Callable[..., Watched]) -> None:
+    """A file that is cut without being opened may be about to be written to, so it gets time for that."""
+    watched = watch("plain")
+    assert watched.play({0: lambda: os.truncate(watched.path, 1)}) == [(2.0, "changed")]
+
+
+def test_a_mapped_file(watch: Callable[..., Watched]) -> None:
+    """A change through memory is noticed when the file is closed; the kernel does not report it before."""
+    watched = watch("plain")
+    descriptor = os.open(watched.path, os.O_RDWR)
+    mapped = mmap.mmap(descriptor, 2)
+
+    def write() -> None:
+        mapped[0:1] = b"7"
+
+    def close() -> None:
+        mapped.close()
+        os.close(descriptor)
+
+    assert watched.play({0: write, 1: close}) == [(1.1, "changed")]
+
+
+def test_exchanged_files(watch: Callable[..., Watched]) -> None:
+    """Two files that are exchanged in one step are both others."""
+    watched = watch("plain")
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "renameat2"):
+        pytest.skip("the C library has no renameat2")
+
+    def exchange() -> None:
+        here, there = os.fsencode(watched.path), os.fsencode(watched.directory / "g")
+        assert library.renameat2(-100, here, -100, there, 2) == 0  # AT_FDCWD and RENAME_EXCHANGE
+
+    watched.sh("echo 2 > g")
+    assert watched.play({0: exchange}) == REPLACED
+
+
+def test_a_directory_that_a_process_still_uses(watch: Callable[..., Watched]) -> None:
+    """The removal of a directory in which a process works is not reported there, and not missed."""
+    watched = watch("plain", "a/b/f")
+    watched.sh("mkdir a/b; echo 1 > a/b/f")
+    assert watched.play({}) == [(0.1, "come")]
+    with subprocess.Popen(["sleep", "60"], cwd=watched.directory / "a" / "b") as process:
+        steps: dict[float, Step] = {0: "rm a/b/f", 2: "rmdir a/b", 3: "mkdir a/b", 4: "echo 2 > a/b/f"}
+        assert watched.play(steps) == [(1.0, "gone"), (4.1, "come")]
+        process.kill()
+
+
+def test_lost_events(watch: Callable[..., Watched]) -> None:
+    """More events than the kernel keeps lead to one run, and later ones are noticed."""
+    watched = watch("plain")
+
+    def storm() -> None:
+        for number in range(12_000):
+            watched.path.chmod(0o600 + number % 2 * 0o44)
+            os.truncate(watched.path, number % 2)
+
+    assert watched.play({0: storm}) == [(2.0, "changed")]
+    assert watched.play({0: "echo 2 > a/f"}) == CHANGED
+
+
+def test_a_storm_during_a_run(watch: Callable[..., Watched]) -> None:
+    """Thousands of changes during one run lead to one more run."""
+    watched = watch("plain", "a")
+
+    def storm() -> None:
+        watched.action.during = bool
+        for number in range(10_000):
+            (watched.path / str(number % 100)).touch()
+            (watched.path / str(number % 100)).unlink()
+        (watched.path / "last").touch()
+
+    watched.action.during = storm
+    assert watched.play({0: "touch a/f"}) == [(0.1, "changed"), (0.2, "changed")]
+    assert watched.play({0: "rm a/last"}) == CHANGED
+
+
+def test_a_change_during_the_run(watch: Callable[..., Watched]) -> None:
+    """A run that began before a change does not stand for it, although overlap is ``ignore``."""
+    watched = watch("plain")
+
+    def change() -> None:
+        watched.sh("echo 3 > a/f")
+        watched.time.now += 1
+        watched.action.during = bool
+
+    watched.action.during = change
+    assert watched.play({0: "echo 2 > a/f"}) == [(0.1, "changed"), (1.2, "changed")]
+    assert watched.action.contents == ["2\n", "3\n"]
+
+
+def test_an_action_that_writes_its_own_file(watch: Callable[..., Watched], caplog: pytest.LogCaptureFixture) -> None:
+    """Such an action runs less and less often, and no change is lost; all is as before when it has stopped."""
+    watched = watch("plain")
+    watched.action.during = lambda: watched.sh("echo again >> a/f")
+    runs = watched.play({0: "echo 2 > a/f"}, 100)
+    pauses = [round(later - earlier, 1) for (earlier, _), (later, _) in pairwise(runs)]
+    assert pauses == [0.1, 0.1, 0.1, 0.1, 1.1, 2.1, 4.1, 8.1, 16.1, 32.1]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warning.startswith(f"{watched.path} changed during each of 5 runs of Note; ")
+    watched.action.during = bool
+    assert watched.play({}, 100) == [(24.21, "changed")]  # sixty seconds after the run before it
+    assert watched.action.contents[-1] == content(watched.path)
+    assert watched.play({0: "echo 2 > a/f", 1: "echo 3 > a/f"}) == [(0.1, "changed"), (1.1, "changed")]
+
+
+def test_a_change_while_a_run_is_held_back(watch: Callable[..., Watched]) -> None:
+    """A change by others while a run is held back needs no run of its own."""
+    watched = watch("plain")
+    watched.action.during = lambda: watched.sh("echo again >> a/f")
+    watched.play({0: "echo 2 > a/f"}, 10)
+    watched.action.during = bool
+    assert [change for _, change in watched.play({0: "echo other > a/f"}, 20)] == ["changed"]
+    assert watched.action.contents[-1] == "other\n"
+
+
+def test_an_action_that_only_opens_its_own_file(watch: Callable[..., Watched]) -> None:
+    """An action that opens its file for writing, and writes nothing, is not slowed down."""
+    watched = watch("plain")
+    watched.action.during = lambda: watched.sh("exec 3>> a/f")
+    steps: dict[float, Step] = {float(number): "echo more >> a/f" for number in range(10)}
+    assert watched.play(steps, 12) == [(number + 0.1, "changed") for number in range(10)]
+
+
+def test_a_watch_that_takes_over(watch: Callable[..., Watched]) -> None:
+    """A watch that takes the place of another one, as at a reload, goes on with what that one has noticed."""
+    watched = watch("plain")
+    watched.sh("echo 2 > a/f")
+    fresh: list[Trigger] = []
+
+    def swap() -> None:
+        fresh.append(watched.arm(str(watched.path)))
+        fresh[0].begin()
+        watched.trigger.cancel()
+        watched.trigger = fresh[0]
+
+    assert watched.play({0.05: swap}) == [(0.15, "changed")]
+
+
+def test_a_reason_to_look_now_and_then(
+    watch: Callable[..., Watched], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is reported, a warning says so once, and looks in intervals find what has changed."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inotify.Inotify, "__init__", refuse)
+        watched = watch("plain")
+        other = watched.arm(str(watched.directory / "a"))
+        steps: dict[float, Step] = {1: "echo 2 > a/f", 12: "rm a/f", 18: "echo 3 > a/f"}
+        assert [moment for moment, _ in watched.play(steps, 31)] == [10.0, 25.0]
+        assert watched.play({8: "rm a/f"}, 29) == [(14.0, "gone")]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "every 5s: the limit " in warning
+    assert "max_" in warning
+    watched.trigger.follow({"file_interval": 1.0})
+    assert watched.play({2: "echo 4 > a/f"}) == [(2.1, "come")]  # it can be reported again
+    other.cancel()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (errno.ENOSPC, "max_user_watches|max_inotify_watches"),
+        (errno.ENOSYS, "this system does not report changes of files: "),
+    ],
+)
+def test_requests_that_are_refused(
+    watch: Callable[..., Watched],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: int,
+    said: str,
+) -> None:
+    """When the kernel refuses a request, the path is looked at in intervals, and the reason is logged."""
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(inotify.Inotify, "add", refuse)
+    watched = watch("plain", file_interval=2.0)
+    assert watched.play({1: "echo 2 > a/f"}, 9) == [(4.0, "changed")]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert re.search(said, warning)
+
+
+def test_two_equal_looks(watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is reported, a file that is still changing is left alone."""
+    monkeypatch.setattr(mounts, "_BLIND", re.compile(".*"))
+    monkeypatch.setattr(inotify.Inotify, "read", lambda _: iter(()))
+    watched = watch("plain", file_interval=1.0)
+    steps: dict[float, Step] = {moment + 0.5: "echo more >> a/f" for moment in range(5)}
+    assert watched.play(steps, 10) == [(6.0, "changed")]
+
+
+def test_what_may_not_be_read(open_path: Path) -> None:
+    """A user who may not read a file, or its directory, still learns that it has changed."""
+    if os.geteuid():
+        pytest.skip("needs root")
+    (open_path / "private").mkdir(0o711)
+    (open_path / "private" / "f").write_text("1", encoding="ascii")
+    (open_path / "private" / "f").chmod(0o644)
+    (open_path / "public").mkdir(0o755)
+    (open_path / "public" / "key").write_text("1", encoding="ascii")
+    (open_path / "public" / "key").chmod(0o600)
+    os.seteuid(65534)
+    try:
+        with Watched(open_path, "private/f") as one, Watched(open_path, "public/key") as two:
+
+            def as_root(line: str) -> Callable[[], None]:
+                def act() -> None:
+                    os.seteuid(0)
+                    one.sh(line)
+                    os.seteuid(65534)
+
+                return act
+
+            assert two.play({0: as_root("echo 2 > public/key")}) == CHANGED
+            assert two.play({0: as_root("echo 2 > public/other")}) == NONE
+            assert one.play({0: as_root("echo 2 > g; chmod 644 g; mv g private/f")}) == REPLACED
+            line = "mkdir -m 711 new; echo 3 > new/f; chmod 644 new/f; mv private old; mv new private"
+            assert one.play({0: as_root(line)}) == REPLACED
+            assert one.play({0: as_root("rm private/f")}, 3) == [(1.0, "gone")]
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("place", ["", "/dev/shm"])
+def test_the_law_of_random_histories(tmp_path: Path, place: str) -> None:
+    """When two writers are done, in whatever ways they have changed a file, the last run has seen its last content."""
+    if place and not os.access(place, os.W_OK):
+        pytest.skip(f"there is no {place}")
+    with tempfile.TemporaryDirectory(prefix="flagman-", dir=place or tmp_path) as directory:
+        *lost, (_, runs) = play(Path(directory), random.randrange(10**6), histories=24, rounds=1)
+        assert lost == []
+        assert runs > 0
