@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -177,9 +178,10 @@ def test_children_have_no_descriptor(start: Callable[..., Flagman], file: Path) 
 def test_an_odd_name(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """A path may contain whatever a file name may contain."""
     name = "~a ~2s\n*?%\udcff"
-    daemon = start("--on-file", name, "sh", 'cat "$FLAGMAN_FILE"').ready()
+    daemon = start("-vv", "--on-file", name, "sh", 'cat "$FLAGMAN_FILE"').ready()
     (tmp_path / name).write_text("hi\n", encoding="ascii")
     daemon.expect("hi").stop()
+    assert all(re.match("[A-Z]+:flagman", line) for line in daemon.err.rest())
 
 
 def test_check(file: Path) -> None:

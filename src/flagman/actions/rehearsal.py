@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from flagman.engine.action import Action
+from flagman.engine.flags import in_log
 from flagman.text.shown import shown
 
 logger = logging.getLogger("flagman.actions.rehearsal")
@@ -26,4 +27,4 @@ class RehearsedAction(Action):
     def run(self) -> None:
         """Log the action that would run."""
         turn = self.engine.turn
-        logger.info("Would run `%s` for `%s` (raises: %d)", self._line, turn.flag, turn.raises)
+        logger.info("Would run `%s` for `%s` (raises: %d)", self._line, in_log(turn.flag), turn.raises)

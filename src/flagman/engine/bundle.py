@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from flagman.engine.flags import in_log
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -129,7 +131,7 @@ class Overlaps:
         policies = {member.choices.overlap for member in bundle} or {otherwise}
         if "rerun" not in policies:
             ignored = self._flags.discard(flag)
-            logger.info("Ignored `%s` while its own bundle ran (raises: %d)", flag, ignored)
+            logger.info("Ignored `%s` while its own bundle ran (raises: %d)", in_log(flag), ignored)
             return ignored
         if "ignore" in policies and whole:
             self._partly[flag] = self._flags.count(flag)

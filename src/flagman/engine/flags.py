@@ -44,6 +44,15 @@ def check_name(flag: object) -> None:
         raise ValueError(f"unknown flag {flag!r}; the signal raises the flag {name!r}")
 
 
+def in_log(flag: FlagName) -> str:
+    """Return the name of a flag as one line of the log shows it: the path in it may contain any character."""
+    if flag.isprintable():
+        return flag
+    from flagman.text.shown import printable  # noqa: PLC0415 - only for such a name
+
+    return printable(flag)
+
+
 def joined(earlier: Raises | None, later: Raises) -> Raises:
     """Return the sum of two records of the raises of one flag."""
     return later if earlier is None else (earlier[0] + later[0], min(earlier[1], later[1]), max(earlier[2], later[2]))

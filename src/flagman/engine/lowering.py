@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flagman.engine.bundle import Bundle, Overlaps
-from flagman.engine.flags import STOP
+from flagman.engine.flags import STOP, in_log
 from flagman.engine.turn import Turn
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ class Lowering:
         if flag in self._debounced:
             admitted = self._debounced[flag].admit(raised)
             if admitted is None:
-                logger.debug("Holding `%s` until it is quiet", flag)
+                logger.debug("Holding `%s` until it is quiet", in_log(flag))
                 return False
             raised = admitted
         bundle = self.by_flag[flag]
@@ -103,7 +103,7 @@ class Lowering:
         whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
         if bundle and flag in self.after_runs:
             for code in tuple(self.after_runs[flag]):
-                self._roster.make(code, f"call after a run for `{flag}`")
+                self._roster.make(code, f"call after a run for `{in_log(flag)}`")
         if flag in self._flags:
             self.turn.ignored = self._overlaps.judge(flag, bundle, overlap, whole=whole and not partly)
         if not bundle:
@@ -114,10 +114,10 @@ class Lowering:
     def _run(self, flag: FlagName, raises: int, is_over: Callable[[], bool], *, partly: bool = False) -> bool:
         """Run a bundle; return whether no action has ended its turn."""
         bundle = self.by_flag[flag]
-        logger.debug("Lowering `%s` (raises: %d, actions: %d)", flag, raises, len(bundle))
+        logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
         if codes := self.before_runs.get(flag):
-            self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{flag}`")
+            self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{in_log(flag)}`")
 
         def run(member: Member) -> Verdict:
             if partly and member.choices.overlap == "ignore":
@@ -155,10 +155,10 @@ class Lowering:
             if flag in last_flags and flag in self.by_flag:
                 last.append((flag, raises))
             elif flag != STOP:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, raises)
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", in_log(flag), raises)
         for flag, debounce in self._debounced.items():
             if debounce.held:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", flag, debounce.held[0])
+                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", in_log(flag), debounce.held[0])
         self.is_finishing = True
         try:
             for flag, raises in last:
@@ -170,4 +170,4 @@ class Lowering:
 
 def warn_unmapped(flag: FlagName) -> None:
     """Log that a flag without actions was raised."""
-    logger.warning("Received `%s`, but no action is bound to it", flag)
+    logger.warning("Received `%s`, but no action is bound to it", in_log(flag))

@@ -11,6 +11,7 @@ import os
 import stat
 
 from flagman.triggers.files import inotify
+from flagman.triggers.files.window import ENTRIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     #: The device and the number of an inode.
     Inode = tuple[int, int]
 
-_ITSELF = inotify.MOVE_SELF | inotify.DELETE_SELF
+#: What every claim asks for.
+LEAST = inotify.MOVE_SELF | inotify.DELETE_SELF
 _CONTENT = inotify.MODIFY | inotify.CLOSE_WRITE
-_ENTRIES = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
 
 
 class Claim:
@@ -35,7 +36,7 @@ class Claim:
     def __init__(self, place: str) -> None:
         self.place = place
         #: The events.
-        self.mask = _ITSELF
+        self.mask = LEAST
         #: The names of entries that matter; for each, whether it is what stands at the path.
         self.names: dict[str, bool] = {}
         #: Whether this is what stands at the path.
@@ -92,7 +93,7 @@ def _add_end(claim: Claim, end: Step) -> None:
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # a device or a pipe reports its use
         claim.mask |= _CONTENT
     if stat.S_ISDIR(mode):
-        claim.mask |= _ENTRIES
+        claim.mask |= ENTRIES
 
 
 def _add_missing(claims: dict[Inode, Claim], way: Way) -> None:
@@ -101,9 +102,9 @@ def _add_missing(claims: dict[Inode, Claim], way: Way) -> None:
     above = holder and way.above(holder.place)
     more = inotify.ATTRIB if way.error == errno.EACCES else 0
     if holder is not None:
-        claims[holder.inode].wait_for(way.missing, _ENTRIES | inotify.CLOSE_WRITE | more)
+        claims[holder.inode].wait_for(way.missing, ENTRIES | inotify.CLOSE_WRITE | more)
     if holder is not None and above is not None:
-        claims[above.inode].wait_for(holder.place, _ENTRIES | more)
+        claims[above.inode].wait_for(holder.place, ENTRIES | more)
 
 
 def _go_around(claims: dict[Inode, Claim], way: Way, step: Step, refused: set[tuple[int, ...]]) -> str:
@@ -112,7 +113,7 @@ def _go_around(claims: dict[Inode, Claim], way: Way, step: Step, refused: set[tu
     above = way.above(step.place)
     is_end = step is way.end
     if above is not None and permissions(above) not in refused:
-        mask = _ENTRIES | (_CONTENT | inotify.ATTRIB if is_end else 0)
+        mask = ENTRIES | (_CONTENT | inotify.ATTRIB if is_end else 0)
         claims[above.inode].wait_for(step.place, mask, is_end=is_end)
         if is_end and step.is_directory:
             return f"{step.place} may not be read"

@@ -30,6 +30,8 @@ logger = logging.getLogger("flagman.files")
 # Seconds for which the descriptor is not polled when events pour in, and the number of wake-ups after which they do.
 _PAUSE = 0.1
 _MANY = 8
+# Seconds between two looks because of mounts.
+_MOUNT_PAUSE = 1.0
 # The limits of the kernel, by error: for a user, and for one in a user namespace. See inotify(7) and namespaces(7).
 _LIMITS = {
     errno.ENOSPC: ("fs.inotify.max_user_watches", "user.max_inotify_watches"),
@@ -48,6 +50,7 @@ class Events:
         self._engine = engine
         self._interval = interval
         self._watches: dict[Watch, None] = {}
+        self._by_path: dict[str, dict[Watch, None]] = {}
         self._inotify: Inotify | None = None
         self._table: Table | None = None
         self._attachment: Attachment | None = None
@@ -76,12 +79,14 @@ class Events:
     def add(self, watch: Watch) -> None:
         """Register a watched path."""
         self._watches[watch] = None
+        self._by_path.setdefault(watch.path, {})[watch] = None
         if self._mounts is None:
             self._watch_mounts()
 
     def remove(self, watch: Watch) -> None:
         """Forget a watched path; with the last one, close the descriptor."""
         self._watches.pop(watch, None)
+        self._by_path.get(watch.path, {}).pop(watch, None)
         self._blind.pop(watch, None)
         self._end_looks()
         if self._table is not None:
@@ -96,7 +101,7 @@ class Events:
 
     def others(self, watch: Watch) -> list[Watch]:
         """Return the other watches of the same path."""
-        return [other for other in self._watches if other.path == watch.path and other is not watch]
+        return [other for other in self._by_path[watch.path] if other is not watch]
 
     def claim(self, watch: Watch, wanted: Mapping[Inode, Claim]) -> tuple[bool, set[Inode], str]:
         """Ask for the events that a watched path needs, see :meth:`Table.claim`.
@@ -211,8 +216,18 @@ class Events:
             self._mounts = descriptor, self._engine.attach(descriptor, self._on_mount, readable=False, urgent=True)
 
     def _on_mount(self, _events: int) -> None:
+        """Follow all paths anew; a start of containers makes many mounts, and is looked at once a second."""
         for watch in tuple(self._watches):
             watch.on_mount()
+        if self._mounts is not None:
+            _, attachment = self._mounts
+            attachment.expect(readable=False)
+            self._engine.call_later(_MOUNT_PAUSE, self._wait_for_mounts, attachment)
+
+    @staticmethod
+    def _wait_for_mounts(attachment: Attachment) -> None:
+        if attachment.descriptor >= 0:
+            attachment.expect(readable=False, urgent=True)
 
 
 def _reason(error: OSError) -> str:

@@ -6,6 +6,7 @@ import errno
 from contextlib import suppress
 
 from flagman.triggers.files import inotify
+from flagman.triggers.files.claims import LEAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class _Node:
         if claim.is_end:
             self.ends[watch] = claim
 
-    def drop(self, watch: Watch) -> None:
+    def drop(self, watch: Watch) -> Claim | None:
         claim = self.claims.pop(watch, None)
         for name in claim.names if claim is not None else ():
             takers = self.names[name]
@@ -81,6 +82,7 @@ class _Node:
             if not takers:
                 del self.names[name]
         self.ends.pop(watch, None)
+        return claim
 
     def takers(self, name: str) -> dict[Watch, Claim]:
         """Return the claims that an event concerns."""
@@ -146,9 +148,11 @@ class Table:
             if node is None:
                 node = self._nodes[number] = self._by_inode[inode] = _Node(number, inode)
             node.mask |= claim.mask
+        before = node.claims.get(watch)
         node.set(watch, claim)
         self._by_watch[watch][inode] = node
-        self._narrow(node)
+        if before is not None and before.mask & ~claim.mask:
+            self._narrow(node)
 
     def _narrow(self, node: _Node) -> None:
         """Ask for no more events of an inode than its claims need."""
@@ -169,9 +173,10 @@ class Table:
                 self._source.add(place, other.mask)
 
     def _drop(self, watch: Watch, node: _Node) -> None:
-        node.drop(watch)
+        claim = node.drop(watch)
         if node.claims:
-            self._narrow(node)
+            if claim is not None and claim.mask & ~LEAST:
+                self._narrow(node)
         elif self._forget(node):  # first of all, because events that are still queued mean nothing then
             self._source.remove(node.number)
 

@@ -14,7 +14,7 @@ from flagman.triggers.files import inotify
 from flagman.triggers.files.guard import Guard
 from flagman.triggers.files.sight import Sight
 from flagman.triggers.files.snapshot import differ, is_noise, take
-from flagman.triggers.files.window import REPLACED, WRITING, Window
+from flagman.triggers.files.window import ENTRIES, REPLACED, WRITING, Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class FileWatch:
         self._was_touched = self._is_own = False
         events.add(self)
         # What stood there when the flag was raised last; when its bundle ran last; and at the last look without events.
-        self._seen = self._told = self._glimpse = self._follow_path()
+        self._seen = self._told = self._glimpse = take(self._follow_path())
         self._window.close()
 
     def __repr__(self) -> str:
@@ -118,6 +118,7 @@ class FileWatch:
         for end in self._ends:
             end()
         self._ends = []
+        self._look = None
         self._events.remove(self)
 
     def on_event(self, claim: Claim, mask: int, name: str) -> bool:
@@ -132,7 +133,7 @@ class FileWatch:
             self._window.note_close(mask)
         if is_end:
             self._window.note(mask, name)
-            if mask & REPLACED and not name:
+            if not is_entry and mask & (REPLACED if claim.is_end else ENTRIES):
                 self._was_replaced = True
                 self._inode = None
         if not is_entry and not mask & _SAME_WAY:
@@ -161,7 +162,7 @@ class FileWatch:
         self._window.extend(self._engine.clock())
         self._plan(self._window.due())
 
-    def _follow_path(self) -> Snapshot | None:
+    def _follow_path(self) -> Step | None:
         """Find out where the path leads now; return what stands there."""
         self._may_lead_elsewhere = False
         end = self._sight.arm().end
@@ -173,7 +174,7 @@ class FileWatch:
         if end.inode != self._inode:
             self._inode = end.inode
             self._window.expect_writing(is_expected=_is_empty_and_new(end))
-        return take(end)
+        return end
 
     def _plan(self, moment: float) -> None:
         if self._look is not None and self._planned <= moment:
@@ -191,7 +192,7 @@ class FileWatch:
         if due > now:
             self._plan(due)
             return
-        state = self._follow_path()
+        state = take(self._follow_path())
         believed = now if self._gone_at is None or self._seen is None else self._gone_at + _PATIENCE
         if believed > now:  # it may come back
             self._plan(believed)
@@ -205,13 +206,15 @@ class FileWatch:
         is_own, self._is_own = self._is_own, False
         self._window.close()
         self._seen = state
-        if is_news:
+        if self._flag not in self._engine.bundles:
+            self.cancel()  # all of its actions have closed
+        elif is_news:
             self._is_raised = True
             self._guard.admit(is_own=is_own)
 
     def look_blindly(self) -> None:
         """Look at the path, because nothing reports what happens there; two looks have to show the same state."""
-        before, self._glimpse = self._glimpse, self._follow_path()
+        before, self._glimpse = self._glimpse, take(self._follow_path())
         if not self._sight.is_blind:
             self.on_overflow()
             self.settle()
@@ -237,7 +240,7 @@ class FileWatch:
         self._events.drain()
         was_seen = self._was_touched
         if self._sight.is_blind and not was_seen:
-            was_seen = differ(self._follow_path(), self._seen, by_times=True)
+            was_seen = differ(take(self._follow_path()), self._seen, by_times=True)
         self._is_own = self._is_own or was_seen
 
 

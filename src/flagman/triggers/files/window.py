@@ -10,7 +10,8 @@ _LONGEST = 20.0
 #: Seconds without an event before a look while a process writes.
 WRITING = 2.0
 
-_ENTRIES = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
+#: What shows that an entry of a directory comes, goes or is another one.
+ENTRIES = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
 #: What shows that what stands at the path has gone, or is another thing.
 REPLACED = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.UNMOUNT | inotify.IGNORED
 
@@ -57,7 +58,7 @@ class Window:
             self._written.discard(name)
         if mask & REPLACED and not name:
             self._written.clear()
-        if mask & (REPLACED | _ENTRIES | inotify.MODIFY):
+        if mask & (REPLACED | ENTRIES | inotify.MODIFY):
             self.is_evident = True
 
     def note_close(self, mask: int) -> None:
