@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,16 @@ from flagman.text.spans import LONGEST, format_span, parse_span
         ("1d2h3m4s5ms", 93_784.005),
         ("1m500ms", 60.5),
         ("100000000", LONGEST),
+        ("5min", 300),
+        ("1h 30m", 5400),
+        ("1w", 604_800),
+        ("2 days", 172_800),
+        ("1H", 3600),
+        ("1Hour 2Minutes 3SECONDS", 3723),
+        ("1month 1day", 2_716_200),
+        ("3y", 94_672_800),
+        ("10us", 0.00001),
+        ("1 s", 1),
     ],
 )
 def test_spans(text: str, seconds: float) -> None:
@@ -41,17 +53,17 @@ def test_spans(text: str, seconds: float) -> None:
         "1e3",
         "nan",
         "inf",
-        "1 s",
-        "5 m",
         "m",
         "1m1h",
+        "1 h 30",
+        "1mi",
+        "1dayss",
+        " 1s",
         "1m1m",
         "1h30",
         "1.",
         ".5",
         "٣",
-        "1w",
-        "1S",
         "1s\n",
     ],
 )
@@ -61,10 +73,17 @@ def test_what_is_no_span(text: str) -> None:
         parse_span(text)
 
 
+@pytest.mark.parametrize(("text", "meant"), [("5M", "5m or 5min"), ("1h 30M", "1h 30m or 1h 30min")])
+def test_what_may_mean_two_things(text: str, meant: str) -> None:
+    """A capital M means months to systemd, and minutes to most people."""
+    with pytest.raises(ValueError, match=f"did you mean {re.escape(meant)}\\?$"):
+        parse_span(text)
+
+
 @pytest.mark.parametrize("text", ["100000001", "1158d", "9" * 400])
 def test_what_is_too_long(text: str) -> None:
     """A span that is too long for a timer is refused."""
-    with pytest.raises(ValueError, match="the longest span is 100000000 seconds"):
+    with pytest.raises(ValueError, match="the longest span is 1157d"):
         parse_span(text)
 
 
