@@ -85,13 +85,18 @@ def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exis
     assert list(tmp_path.rglob("*")) == ([target] if exists else [])
 
 
+def test_without_a_verb_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command alone shows what it can do."""
+    assert ctl.main(["flagmanctl"]) == 0
+    assert capsys.readouterr().out.startswith("usage: flagmanctl [-h] VERB ...")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ([], 2, "the following arguments are required: VERB"),
-        (["bogus"], 2, "invalid choice: 'bogus'"),
-        (["new"], 2, "the following arguments are required: NAME"),
-        (["new", "a", "b"], 2, "unrecognized arguments: b"),
+        (["bogus"], 2, "unknown verb 'bogus'; the verbs are new, "),
+        (["new"], 2, "new: NAME is missing; see flagmanctl new --help"),
+        (["new", "a", "b"], 2, "new: 'b' is one word too many"),
         (["new", "Acme"], 2, "'Acme' is not a name such as acme-purge"),
         (["new", "../x"], 2, "'../x' is not a name"),
         (["new", ""], 2, "'' is not a name"),

@@ -44,7 +44,7 @@ def test_the_options_of_the_command_line() -> None:
     """The reference explains each option by all of its names, and no other option."""
     found = {name for term in terms(section("cli.rst", "Options")) for name in re.findall(r"(?:``|\[)(-[\w-]+)", term)}
     names = {name for option in OPTIONS for name in option.names}
-    assert found == names | set(TRIGGERS) | {"-h", "--help", "--version"}
+    assert found == names | set(TRIGGERS) | {"-h", "--help", "-V", "--version"}
 
 
 def test_the_built_in_actions_are_entry_points() -> None:

@@ -167,8 +167,8 @@ def test_a_plugin_that_never_stops_logging(capsys: pytest.CaptureFixture[str]) -
 
 MISTAKES = {
     "--bogus": "unknown option '--bogus'; see flagman --help",
-    "--timeout never": "argument --timeout: 'never' is not a span of time such as 90, 250ms, 5m, 1h30m or 1d",
-    "--overlap maybe": "argument --overlap: invalid choice: 'maybe' (choose from",
+    "--timeout never": "--timeout: 'never' is not a span of time such as 90, 250ms, 5m, 1h30m or 1d",
+    "--overlap maybe": "--overlap: 'maybe' is not one of ignore, rerun",
     "--usr2": "--usr2 takes an action and its arguments",
     "--usr2 bogus": "--usr2: unknown action 'bogus'",
     "--usr2 print": "--usr2 print: takes 1 argument",

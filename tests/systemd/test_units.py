@@ -114,7 +114,7 @@ def test_timers(spec: str) -> None:
 
 MISTAKES = {
     "--usr1 print a --print-unit --timer banana": "--timer: 'banana' is neither a span",
-    "--usr1 print a --print-unit --timer ''": "argument --timer: the value is empty",
+    "--usr1 print a --print-unit --timer ''": "--timer: the value is empty",
     "--usr1 print a --print-unit --timer 0s": "--timer: '0s' is too short",
     "--usr1 print a --print-unit --timer '1h\nX=Y'": "--timer: '1h\\nX=Y' is neither",
     "--usr1 print a --print-unit --timer '1h \\'": "--timer: '1h \\\\' is neither",

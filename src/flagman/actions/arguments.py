@@ -66,7 +66,8 @@ def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> N
         takes = f"{smallest} to {largest}"
     plural = "" if takes in ("1", "at least 1") else "s"
     shown = f" {describe(action)}" if largest != 0 else ""
-    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_given(arguments)}")
+    hint = action.usage_hint and f"; {action.usage_hint}"
+    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_given(arguments)}{hint}")
 
 
 def _given(arguments: Sequence[str]) -> str:

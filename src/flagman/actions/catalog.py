@@ -72,6 +72,8 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         if isinstance(direct, type):
             return direct
         offers = [offer for offer in self._look()[0] if name in (offer[1], _full_name(offer))]
+        if not offers and name != name.lower() and name.lower() in self:
+            return self[name.lower()]
         if not offers:
             raise direct or self._unknown(name)
         if len(offers) > 1:
@@ -83,9 +85,9 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         return _load(place, what)
 
     def _unknown(self, name: ActionName) -> UnknownActionError:
-        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
+        from flagman.actions.unknown import hint_for  # noqa: PLC0415 - only on the way to an error message
 
-        hint = did_you_mean(name, self, otherwise="; flagman --list shows all actions")
+        hint = hint_for(name, self)
         trouble = "".join(f"; the distribution {where!r} is broken: {what}" for where, what in self.broken.items())
         return UnknownActionError(f"unknown action {name!r}{hint}{trouble}")
 

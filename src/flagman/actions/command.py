@@ -130,6 +130,8 @@ class ExecAction(Action):
 class ShellAction(ExecAction):
     """Runs a shell command; a status other than 0 is a failure."""
 
+    usage_hint = "quote the command, as in sh 'echo hi', or use exec"
+
     def set_up(self, command: str) -> None:  # type: ignore[override]
         """Keep the command.
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack, nullcontext, suppress
 
 from flagman import core
-from flagman.cli.reading import Line, check_together, complete, finder, open_file
+from flagman.cli.reading import Line, check_together, complete, extend_path, finder, open_file
 from flagman.config.options import OPTIONS
 from flagman.config.settings import Settings
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
@@ -166,6 +166,7 @@ class _Command:
                 # Before any action is looked for, because what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
                 self._log.release_at_end(self._signals)  # again, in this process
+            extend_path(str(early.pythonpath or (file and file.options.get("pythonpath")) or ""), stack)
             find = finder(more_time)
             given = self._given(line, find, early if own_process is not None else None)
             asks = early.daemon or bool(file and file.options.get("daemon"))

@@ -18,7 +18,7 @@ from flagman.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 # See https://refspecs.linuxbase.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/iniscrptact.html.
 _DEAD = 1
@@ -34,9 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv if argv is None else argv
     try:
-        arguments = _parser().parse_args(argv[1:])
-        verb: Callable[[Namespace], int] = arguments.verb
-        return verb(arguments)
+        return _carry_out(argv[1:])
     except SystemExit as exit_:  # of the parser
         return int(exit_.code or 0)
     except (FlagmanError, OSError) as error:
@@ -47,15 +45,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> ArgumentParser:
+def _carry_out(words: Sequence[str]) -> int:
+    parser, verbs = _parser()
+    if not words:
+        parser.print_help()
+        return 0
+    if not words[0].startswith("-") and words[0] not in verbs:
+        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+        hint = did_you_mean(words[0], verbs, otherwise=f"; the verbs are {', '.join(verbs)}")
+        raise UsageError(f"unknown verb {words[0]!r}{hint}")
+    arguments, unknown = parser.parse_known_args(list(words))
+    if unknown:
+        raise UsageError(f"{words[0]}: {unknown[0]!r} is one word too many; see flagmanctl {words[0]} --help")
+    verb: Callable[[Namespace], int] | None = getattr(arguments, "verb", None)
+    for name, title in (("name", "NAME"), ("pid_file", "--pid-file PATH")):
+        if getattr(arguments, name, "") is None:
+            raise UsageError(f"{words[0]}: {title} is missing; see flagmanctl {words[0]} --help")
+    return verb(arguments) if verb is not None else 0
+
+
+def _parser() -> tuple[ArgumentParser, Collection[str]]:
+    """Return the parser, and the names of the verbs; what is missing is left to us, to say it in our own words."""
     parser = Parser(
         prog="flagmanctl",
         description="Control a running flagman, and create plugin packages.",
         allow_abbrev=False,
         usage="flagmanctl [-h] VERB ...",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB")
 
     def add(verb: Callable[[Namespace], int], name: str, explanation: str, *, epilog: str = "") -> ArgumentParser:
         description = f"{explanation[0].upper()}{explanation[1:]}."
@@ -64,7 +83,9 @@ def _parser() -> ArgumentParser:
         return parser
 
     new = add(_new, "new", "write a new plugin package: an action, its tests, its metadata, a unit and a README")
-    new.add_argument("name", metavar="NAME", help="name of the package and of its action, such as acme-purge")
+    new.add_argument(
+        "name", metavar="NAME", nargs="?", help="name of the package and of its action, such as acme-purge"
+    )
     new.add_argument("--directory", type=Path, metavar="DIR", help="directory to write to (default: NAME)")
     send = add(
         _signal,
@@ -72,7 +93,7 @@ def _parser() -> ArgumentParser:
         "send a signal to a running daemon",
         epilog="exit status: 0 the signal was sent, 3 no daemon runs, 4 it could not be sent",
     )
-    send.add_argument("name", metavar="NAME", help="name of the signal, with or without SIG, or its number")
+    send.add_argument("name", metavar="NAME", nargs="?", help="name of the signal, with or without SIG, or its number")
     status = add(
         _status,
         "status",
@@ -80,8 +101,8 @@ def _parser() -> ArgumentParser:
         epilog="exit status: 0 the daemon runs, 1 it is dead but its pid file exists, 3 it does not run, 4 unknown",
     )
     for verb in (send, status):
-        verb.add_argument("--pid-file", metavar="PATH", required=True, help="pid file of the daemon")
-    return parser
+        verb.add_argument("--pid-file", metavar="PATH", help="pid file of the daemon")
+    return parser, verbs.choices
 
 
 def _signal(arguments: Namespace) -> int:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    SUPPRESS,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 
-from flagman.config.options import GROUPS, LONG_OPTIONS, TRIGGERS
+from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
 from flagman.version import __version__
 
@@ -62,9 +69,12 @@ def parse(words: Sequence[str], options: dict[str, object]) -> None:
     parser = _parser()
     namespace = Namespace()
     namespace.__dict__ = options
-    _, unknown = parser.parse_known_args(list(words), namespace)
+    try:
+        _, unknown = parser.parse_known_args(list(map(_folded, words)), namespace)
+    except ArgumentError as error:
+        raise UsageError(_wrong(error)) from None
     if unknown:
-        parser.error(_unknown(unknown[0]))
+        raise UsageError(_unknown(unknown[0]))
 
 
 def _parser() -> ArgumentParser:
@@ -77,6 +87,7 @@ def _parser() -> ArgumentParser:
         argument_default=SUPPRESS,
         add_help=False,
         allow_abbrev=False,
+        exit_on_error=False,
     )
     group = parser.add_argument_group("what starts actions")
     for trigger in TRIGGERS.values():  # only for the help: the parser never gets them from a command line
@@ -89,7 +100,7 @@ def _parser() -> ArgumentParser:
         if title == "print something and exit":
             group.add_argument("-h", "--help", action="help", help="show this help and exit")
             version = f"%(prog)s {__version__}"
-            group.add_argument("--version", action="version", version=version, help="show the version and exit")
+            group.add_argument("-V", "--version", action="version", version=version, help="show the version and exit")
     return parser
 
 
@@ -98,13 +109,14 @@ def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argp
     if not kind.takes_value:
         return {"action": kind.action}
     optional = {"nargs": "?", "const": ""} if kind.is_optional else {}
-    return {"type": _reader(kind), "choices": kind.choices or None, "metavar": kind.metavar or None, **optional}
+    metavar = f"{{{','.join(kind.choices)}}}" if kind.choices else kind.metavar
+    return {"type": _reader(kind), "metavar": metavar, **optional}
 
 
 def _reader(kind: Kind) -> Callable[[str], object]:
     def read(text: str) -> object:
-        if kind.choices or (kind.is_optional and not text):
-            return text  # argparse checks choices itself, and passes an empty text for a value that was left out
+        if kind.is_optional and not text:
+            return text  # argparse passes an empty text for a value that was left out
         try:
             return kind.read(text)
         except ValueError as error:
@@ -113,11 +125,56 @@ def _reader(kind: Kind) -> Callable[[str], object]:
     return read
 
 
+def _folded(word: str) -> str:
+    """Return a long option in small letters, unless it is one as it was typed."""
+    name, equals, value = word.partition("=")
+    small = name.lower()
+    return f"{small}{equals}{value}" if name not in LONG_OPTIONS and small in LONG_OPTIONS else word
+
+
+def _wrong(error: ArgumentError) -> str:
+    """Return the message about the value of an option."""
+    name = str(error.argument_name).split("/")[-1]
+    kind = next((option.kind for option in OPTIONS if option.names[-1] == name), None)
+    if kind is None or not kind.takes_value:
+        return f"{name} takes no value"
+    return f"{name} takes {kind.takes}" if error.message == "expected one argument" else f"{name}: {error.message}"
+
+
+# Words that people type where other commands have verbs, and what they mean here.
+_VERBS = {
+    "help": "flagman --help",
+    "list": "flagman --list",
+    "version": "flagman --version",
+    "check": "flagman --check",
+    "status": "flagmanctl status",
+    "new": "flagmanctl new",
+}
+
+
 def _unknown(word: str) -> str:
     """Return the message about a word that is no option and belongs to none."""
     if not word.startswith("-"):
+        if word.lower() in _VERBS:
+            return f"{word!r} is no option; did you mean {_VERBS[word.lower()]}?"
         return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
+    if hint := _signal_hint(word.lstrip("-").partition("=")[0]):
+        return f"unknown option {word!r}; {hint}"
     from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 
     hint = did_you_mean(word, [*TRIGGERS, *LONG_OPTIONS], otherwise="; see flagman --help", likeness=0.7)
     return f"unknown option {word!r}{hint}"
+
+
+def _signal_hint(name: str) -> str:
+    """Return how to bind a signal that has no option of its own; empty if there is none of this name."""
+    from flagman.text.signames import bindable, name_of, number_of  # noqa: PLC0415 - as above
+
+    try:
+        number = number_of("" if name.isdigit() else name)
+    except ValueError:
+        return ""
+    try:
+        return f"for other signals: --signal {name_of(bindable(name))} print hello"
+    except ValueError as error:
+        return str(error) if number else ""

@@ -89,6 +89,7 @@ class CommandLine:
         bound: Bound | None = None
         for word in words:
             option, equals, value = word.partition("=")
+            option = option if option in self._triggers else option.lower()
             if bound is not None and word == _END:
                 bound.end = word
                 bound = None

@@ -140,6 +140,15 @@ GROUPS = {
             where=LINE,
         ),
     ),
+    "where actions are found": (
+        Option(
+            "--pythonpath",
+            Path("DIR", is_outside=True),
+            "",
+            "also look for modules of actions in this directory, last of all",
+            is_for_start=True,
+        ),
+    ),
     "print something and exit": (
         Option("-l --list", SWITCH, OFF, "list known actions and exit", where=LINE),
         Option(

@@ -147,6 +147,8 @@ class Settings:
     check: bool
     #: Run, but log what each action would do instead of doing it.
     dry_run: bool
+    #: A directory with modules of actions; empty for none.
+    pythonpath: str
     #: The configuration file; empty if there is none.
     config: str
     #: Print all settings as a configuration file instead of running.

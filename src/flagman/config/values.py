@@ -25,12 +25,19 @@ class Kind:
     action = "store"
     #: The type of the value in the file, for messages.
     in_file = "string"
+    #: A value, for messages; empty if every name is one.
+    example = ""
     #: The name of the kind in the documentation.
     title = "a name, or a number, as a string"
 
     def __init__(self, metavar: str, *, is_optional: bool = False) -> None:
         self.metavar = metavar
         self.is_optional = is_optional
+
+    @property
+    def takes(self) -> str:
+        """What an option of this kind takes, for messages."""
+        return f"a {self.metavar}{self.example and f', such as {self.example}'}"
 
     @property
     def takes_value(self) -> bool:
@@ -98,14 +105,18 @@ class Choice(Kind):
         super().__init__("")
         self.choices = choices
 
-    def read(self, text: str) -> object:
-        """Read one of the words."""
-        if text not in self.choices:
-            from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+    @property
+    def takes(self) -> str:
+        """What an option of this kind takes, for messages."""
+        return f"one of {', '.join(self.choices)}"
 
-            hint = did_you_mean(text, self.choices)
-            raise ValueError(f"{text!r} is not one of {', '.join(self.choices)}{hint}")
-        return text
+    def read(self, text: str) -> object:
+        """Read one of the words; capitals count as small letters."""
+        if text.lower() in self.choices:
+            return text.lower()
+        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+        raise ValueError(f"{text!r} is not {self.takes}{did_you_mean(text, self.choices)}")
 
 
 class Span(Kind):
@@ -117,6 +128,7 @@ class Span(Kind):
     __slots__ = ("shortest",)
 
     title = "a span"
+    example = "30s"
 
     in_file = "string or a number"
 
@@ -151,6 +163,7 @@ class Number(Kind):
 
     in_file = "string or a number"
     title = "a number"
+    example = "3"
 
     def __init__(self, metavar: str, *, least: int = 1, most: int = 10**9 - 1) -> None:
         super().__init__(metavar)
@@ -177,6 +190,7 @@ class Mode(Kind):
 
     __slots__ = ()
 
+    example = "027"
     title = 'an octal number, as a string such as ``"027"``'
 
     def read(self, text: str) -> object:

@@ -166,6 +166,9 @@ class Action(ABC):
     #: are quoted as one word.
     takes_dashes: bool = True
 
+    #: What a message adds if the number of arguments is wrong, such as how to write an argument with spaces.
+    usage_hint: str = ""
+
     #: The engine of this action, already in :meth:`set_up`; an action without an engine has a plain ``Host``.
     engine: Host
 

@@ -50,7 +50,8 @@ class Command:
             modules = [binding.action.__module__ for binding in settings.bindings]
             modules += [binding.name.partition(":")[0] for binding in settings.bindings if ":" in binding.name]
             packages = {"flagman", *(module.partition(".")[0] for module in modules)} & set(sys.modules)
-            _add_places(self.environment, self._flagman[: self._flagman.index("-m")], packages)
+            more = _absolute(settings.pythonpath) if settings.pythonpath else ""
+            _add_places(self.environment, self._flagman[: self._flagman.index("-m")], packages, more)
         self._options: list[str] = []
         for option in OPTIONS:
             if vars(given).get(option.setting, "") != "" and option.is_in_unit:
@@ -124,15 +125,19 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _add_places(environment: dict[str, str], python: list[str], packages: set[str]) -> None:
+def _add_places(environment: dict[str, str], python: list[str], packages: set[str], more: str) -> None:
     """Add to PYTHONPATH what only this interpreter finds, for example because a program has changed the search path.
 
+    :param more: a directory that the unit's own option adds
     :raises UsageError: if that is not possible
     """
-    ask = "import sys; from importlib.util import find_spec; print(*(n for n in sys.argv[1:] if find_spec(n) is None))"
+    ask = (
+        "import sys; from importlib.util import find_spec; sys.path += filter(None, sys.argv[1:2]);"
+        "print(*(n for n in sys.argv[2:] if find_spec(n) is None))"
+    )
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(  # noqa: S603 - no shell
-        [*python, "-c", ask, *packages],
+        [*python, "-c", ask, more, *packages],
         capture_output=True,
         check=False,
         cwd="/",

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER = "header="
 _FILE = "@"
+# Headers that are often set; a body does not begin with their names.
+_HEADER_ALIKE = re.compile(
+    "(?:accept|authorization|cache-control|content-encoding|content-type|cookie|host|if-none-match|origin|priority"
+    "|referer|user-agent|x-[a-z0-9-]+):",
+    re.IGNORECASE,
+)
 _LAST_LATIN_1 = "\xff"
 # Methods for which an empty body means something, so that its length is sent.
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -86,6 +92,10 @@ class Request:
         for word in words:
             if word.startswith(_HEADER):
                 self.headers.append(_parse_header(word))
+            elif _HEADER_ALIKE.match(word):
+                raise ValueError(
+                    f"{word.partition(':')[0]!r} looks like a header; write {_HEADER}{word.partition(':')[0]}: ..."
+                )
             elif self.body is None:
                 self.body = word.encode(errors="surrogateescape")
             else:
