@@ -28,8 +28,9 @@ GOLDEN = Path(__file__).parent / "help.txt"
 @pytest.mark.skipif(
     sys.version_info >= (3, 13), reason="argparse shows short and long options differently from 3.13 on"
 )
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The help is the text of the golden file; if it differs, this test rewrites the file and fails, for review."""
+    monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["flagman", "--help"]) == 0
     shown = capsys.readouterr().out
     golden = GOLDEN.read_text(encoding="utf-8")
@@ -37,6 +38,17 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         GOLDEN.write_text(shown, encoding="utf-8")
     assert shown == golden
     assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("90", 90), ("200", 100)])
+def test_the_help_is_as_wide_as_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, widest: int
+) -> None:
+    """The options are explained in as many columns as there are, up to a hundred."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert cli.main(["flagman", "--help"]) == 0
+    options, _, _ = capsys.readouterr().out.partition("notes:")
+    assert widest - 12 <= max(map(len, options.splitlines())) <= widest
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,7 +211,8 @@ def test_all_options() -> None:
         ("--stop-timeout -1", "--stop-timeout"),
         ("--stop-timeout=nan", "'nan' is not a span of time"),
         ("--stop-timeout=2000d", "'2000d' is too long; the longest span is 1157d"),
-        ("--list=x", "--list takes no value"),
+        ("--list=x", "unknown action 'x'; flagman --list shows all actions"),
+        ("--once=x", "--once takes no value"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

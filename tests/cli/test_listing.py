@@ -158,3 +158,19 @@ def test_without_colorama_nothing_is_bold(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setitem(sys.modules, "colorama", missing["colorama"])
     assert listing.bold_escapes(Terminal()) == ("", "")
+
+
+def test_one_action_is_shown_whole() -> None:
+    """The text of one action has its arguments, its whole description and an example."""
+    assert list(listing.whole("beep", Beep)) == [
+        "beep",
+        "",
+        "Beeps.",
+        "",
+        "And has a second paragraph, which is long enough to be wrapped at the right",
+        "margin of the column.",
+        "",
+        "Example: flagman --usr1 beep",
+    ]
+    first, *_, last = listing.whole("print", PrintAction, ("<", ">"))
+    assert (first, last) == ("<print> (message: str)", "Example: flagman --usr1 print 'a fun message'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 import subprocess
@@ -57,8 +58,14 @@ def test_the_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "80")
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     before = MESSAGES.read_text(encoding="utf-8")
-    now = played(before, tmp_path, capfd)
+    try:
+        now = played(before, tmp_path, capfd)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
     if now != before:
         MESSAGES.write_text(now, encoding="utf-8")
     assert now == before, "the messages were others; they have been written anew"

@@ -38,6 +38,11 @@ def describe(action: type[Action]) -> str:
     return f"({', '.join(map(_show, _parameters(action)))})" if arity(action) != (0, 0) else ""
 
 
+def placeholders(action: type[Action]) -> list[str]:
+    """Return words that stand for the arguments that an action needs, such as ``MESSAGE``."""
+    return [parameter.name.upper() for parameter in _parameters(action)[: arity(action)[0]]]
+
+
 def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
     """Check the arguments of an action without setting it up.
 

@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 class ExecAction(Action):
     """Runs a program and waits for its end; a status other than 0 is a failure."""
 
+    example = "exec systemctl reload nginx"
+
     # Seconds between TERM and KILL, for a command that is to end.
     grace = GRACE
 
@@ -130,6 +132,7 @@ class ExecAction(Action):
 class ShellAction(ExecAction):
     """Runs a shell command; a status other than 0 is a failure."""
 
+    example = "sh 'nginx -t && systemctl reload nginx'"
     usage_hint = "quote the command, as in sh 'echo hi', or use exec"
 
     def set_up(self, command: str) -> None:  # type: ignore[override]

@@ -49,6 +49,8 @@ class HttpAction(Action):
     The URL unix:/path.sock:/request/path reaches a local daemon through its socket.
     """
 
+    example = "http POST https://example.org/alive"
+
     # Seconds, for the whole request; --timeout takes precedence.
     default_timeout = 30.0
     # Seconds by which the action's own waits end later than the run's timeout, which has the better message.

@@ -15,6 +15,8 @@ logger = logging.getLogger("flagman.log")
 class LogAction(Action):
     """Logs a message."""
 
+    example = "log info 'it is noon'"
+
     def set_up(self, level: str, message: str) -> None:
         """Keep the message.
 

@@ -25,6 +25,8 @@ def _mention(stage: str) -> None:
 class PrintAction(Action):
     """A simple Action that prints messages at the various stages of execution."""
 
+    example = "print 'a fun message'"
+
     def set_up(self, message: str) -> None:
         """Keep the message and print that the action is ready.
 
@@ -45,6 +47,8 @@ class PrintAction(Action):
 class PrintOnceAction(PrintAction):
     """Prints a message the first time that it runs, then closes itself."""
 
+    example = "print_once 'will be printed once'"
+
     def run(self) -> None:
         """Print the message and close.
 
@@ -57,6 +61,8 @@ class PrintOnceAction(PrintAction):
 
 class DelayedPrintAction(PrintAction):
     """Prints a message, sleeps for the given number of seconds, and prints that it has finished."""
+
+    example = "delay_print working 2.5"
 
     def set_up(self, message: str, delay: str) -> None:  # type: ignore[override]
         """Keep the message and the delay, and print that the action is ready.

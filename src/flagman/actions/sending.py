@@ -24,6 +24,8 @@ class SignalAction(Action):
     The target is a pid, or pidfile:PATH for the process that the file names when the action runs.
     """
 
+    example = "signal HUP pidfile:/run/nginx.pid"
+
     def set_up(self, name: str, target: str) -> None:
         """Find the target.
 

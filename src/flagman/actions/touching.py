@@ -12,6 +12,8 @@ from flagman.text.shown import shown
 class TouchAction(Action):
     """Sets the times of a file to now, or creates it."""
 
+    example = "touch /run/flagman/alive"
+
     def set_up(self, path: str) -> None:
         """Keep the path.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flagman.config.settings import Settings
+    from flagman.types import ActionName
 
 
 def answer(settings: Settings, line: Settings) -> None:
@@ -21,6 +22,9 @@ def answer(settings: Settings, line: Settings) -> None:
     :param line: the settings of the command line alone
     :raises UsageError: if the settings could not be run
     """
+    if isinstance(settings.list, str):
+        _show_action(settings.list)
+        return
     if settings.list:
         list_actions()
         return
@@ -47,6 +51,17 @@ def list_actions() -> None:
 
     known = core.KNOWN_ACTIONS
     for line in listing.lines(known, getattr(known, "broken", {}), listing.bold_escapes(sys.stdout)):
+        print(line)
+
+
+def _show_action(name: ActionName) -> None:
+    """Print all there is to say about one action.
+
+    :raises UsageError: if there is none of this name, or it cannot be loaded
+    """
+    from flagman.cli import listing  # noqa: PLC0415 - as above
+
+    for line in listing.whole(name, core.KNOWN_ACTIONS[name], listing.bold_escapes(sys.stdout)):
         print(line)
 
 

@@ -7,7 +7,7 @@ import re
 from inspect import cleandoc
 from textwrap import wrap
 
-from flagman.actions.arguments import describe
+from flagman.actions.arguments import describe, placeholders
 from flagman.exceptions import PluginError
 from flagman.text.shown import printable
 
@@ -42,6 +42,21 @@ def lines(
         yield from _item(name, _description(known, name, width), column, bold)
     for distribution, trouble in broken.items():
         yield from _item(distribution, wrap(f"BROKEN DISTRIBUTION: {trouble}", width), column, bold)
+
+
+def whole(name: ActionName, action: type[Action], bold: tuple[str, str] = ("", "")) -> Iterator[str]:
+    """Yield the lines that show one action: its arguments, its whole description, and an example.
+
+    :param bold: as above
+    """
+    arguments = describe(action)
+    yield f"{bold[0]}{printable(name)}{bold[1]}{arguments and f' {printable(arguments)}'}"
+    for paragraph in (cleandoc(action.__doc__ or "") or "(no description)").split("\n\n"):
+        yield ""
+        yield from map(printable, wrap(paragraph, _WIDTH))
+    example = action.example or " ".join([name, *placeholders(action)])
+    yield ""
+    yield f"Example: flagman --usr1 {printable(example)}"
 
 
 def bold_escapes(stream: TextIO | None) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from argparse import (
     Namespace,
     RawDescriptionHelpFormatter,
 )
+from shutil import get_terminal_size
 
 from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from flagman.config.values import Kind
 
+# Columns of the help at most.
+_WIDEST = 100
 _EPILOG = """\
 notes:
   All options that bind an action may be given several times.
@@ -52,10 +55,10 @@ class Parser(ArgumentParser):
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
-    """Formats the help in eighty columns on every terminal."""
+    """Formats the help as wide as the terminal, but lines that are too long are hard to read."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=36, width=80)
+        super().__init__(prog, max_help_position=36, width=min(get_terminal_size().columns, _WIDEST))
 
 
 def parse(words: Sequence[str], options: dict[str, object]) -> None:
@@ -108,7 +111,7 @@ def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argp
     """Return what argparse has to know about a kind of value."""
     if not kind.takes_value:
         return {"action": kind.action}
-    optional = {"nargs": "?", "const": ""} if kind.is_optional else {}
+    optional = {"nargs": "?", "const": kind.without} if kind.is_optional else {}
     metavar = f"{{{','.join(kind.choices)}}}" if kind.choices else kind.metavar
     return {"type": _reader(kind), "metavar": metavar, **optional}
 

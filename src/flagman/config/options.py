@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from importlib import import_module
 
-from flagman.config.values import Choice, Kind, Mode, Number, Path, Repeated, Span, Switch
+from flagman.config.values import Choice, Kind, ListOf, Mode, Number, Path, Repeated, Span, Switch
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
 TYPE_CHECKING = False
@@ -150,7 +150,7 @@ GROUPS = {
         ),
     ),
     "print something and exit": (
-        Option("-l --list", SWITCH, OFF, "list known actions and exit", where=LINE),
+        Option("-l --list", ListOf("NAME"), OFF, "list known actions, or show one of them, and exit", where=LINE),
         Option(
             "--check",
             SWITCH,

@@ -141,8 +141,8 @@ class Settings:
     quiet: bool
     #: 0 logs warnings, 1 also what is done, 2 also how.
     verbose: int
-    #: List the known actions instead of running.
-    list: bool
+    #: List the known actions, or show the one with this name, instead of running.
+    list: bool | str
     #: Check everything, but do not run.
     check: bool
     #: Run, but log what each action would do instead of doing it.

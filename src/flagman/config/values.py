@@ -25,6 +25,8 @@ class Kind:
     action = "store"
     #: The type of the value in the file, for messages.
     in_file = "string"
+    #: The value if one may be left out, and is.
+    without: object = ""
     #: A value, for messages; empty if every name is one.
     example = ""
     #: The name of the kind in the documentation.
@@ -69,6 +71,17 @@ class Kind:
     def dump(self, value: object) -> object:
         """Return a value as it is in the file; None if it cannot be written there, as when there is no path."""
         return None if value is None else self.write(value)
+
+
+class ListOf(Kind):
+    """A switch that shows all there is, or a name, which shows one of them."""
+
+    __slots__ = ()
+
+    without = True
+
+    def __init__(self, metavar: str) -> None:
+        super().__init__(metavar, is_optional=True)
 
 
 class Path(Kind):

@@ -166,6 +166,9 @@ class Action(ABC):
     #: are quoted as one word.
     takes_dashes: bool = True
 
+    #: An example for ``flagman --list NAME``: the action and its arguments, as they are typed in a shell.
+    example: str = ""
+
     #: What a message adds if the number of arguments is wrong, such as how to write an argument with spaces.
     usage_hint: str = ""
 
