@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from support.background import Background
 from support.driven import Flagman
@@ -16,6 +17,11 @@ from support.starter import Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+# A test may be slow on a loaded machine.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

@@ -130,6 +130,21 @@ def test_reload(start: Callable[..., Flagman], file: Path, fifo: Path) -> None:
     daemon.expect("changed file-f f 3").stop()
 
 
+@pytest.mark.parametrize("after", ['file = "{0}/f"\ndebounce = "1ms"', 'file = "f"\ndebounce = "2ms"'])
+def test_a_reload_while_a_change_is_held(start: Callable[..., Flagman], file: Path, after: str) -> None:
+    """A change that is held when a reload names its file, or its debounce, in another way leads to a run."""
+    config = file.with_name("flagman.toml")
+    rest = f"\naction = 'sh'\nargs = ['{SHOW}']\n"
+    config.write_text(f'[[on]]\nfile = "f"\ndebounce = "1h"{rest}', encoding="utf-8")
+    daemon = start("-vv", "-c", "flagman.toml", "--hup", "reload").ready()
+    file.write_text("2", encoding="ascii")
+    daemon.expect_error("Holding `file-f~1h` until it is quiet")
+    config.write_text(f"[[on]]\n{after.format(file.parent)}{rest}", encoding="utf-8")
+    daemon.signal(HUP)
+    assert daemon.out.next().startswith("changed file-")
+    daemon.stop()
+
+
 def test_a_reload_for_each_change_of_the_file(start: Callable[..., Flagman], tmp_path: Path) -> None:
     """A configuration file that is bound to a reload is read again whenever it changes, also after a mistake."""
     config = tmp_path / "flagman.toml"
@@ -171,6 +186,7 @@ def test_children_have_no_descriptor(start: Callable[..., Flagman], file: Path) 
     daemon = start("--on-file", "f", "sh", "ls -l /proc/self/fd | grep -c inotify").ready()
     file.write_text("2", encoding="ascii")
     daemon.expect("0")
+    settle(daemon.process.pid)
     links = [str(link.readlink()) for link in Path(f"/proc/{daemon.process.pid}/fd").iterdir()]
     assert links.count("anon_inode:inotify") == 1
 
@@ -201,7 +217,7 @@ def test_check(file: Path) -> None:
         f"{directory}/.: a directory, on {kind}",
         f"{directory}/f*: nothing is there yet; {directory} is on {kind}",
         f"{directory}/f*: * is taken literally",
-        f"{directory}/f/x: nothing can be there: Not a directory",
+        f"{directory}/f/x: nothing is there: Not a directory",
     ]
 
 
@@ -285,7 +301,7 @@ def test_mounts(start: Callable[..., Flagman], file: Path, fifo: Path) -> None:
     (directory / "outside" / "f").touch()
     script = f"""
         mount --bind f outside/f || exit 9
-        sh -c 'while read line < {fifo}; do $line; done' > /dev/null 2>&1 &
+        sh -c 'exec 3<> {fifo}; while read line <&3; do $line; done' > /dev/null 2>&1 &
         exec "$@"
     """
     words = ["--on-file", "volume/g", "sh", "echo $FLAGMAN_CHANGE", "--on-file", "outside/f", "sh", "echo no"]

@@ -214,5 +214,5 @@ def test_a_tick_with_a_jitter_of_its_own_that_is_added_later() -> None:
             assert assembly.set_up(plan)
             assembly.adopt(plan)
         assert set(engine.bundles) == {"after-10s", "after-10s~1s", "after-10s~2", "after-10s~1s~2"}
-        jitters = {flag: options["jitter"] for flag, (options, _) in assembly._timetable._started.items()}  # type: ignore[union-attr]
+        jitters = {flag: options["jitter"] for flag, (options, _) in assembly._timetable._begun.items()}  # type: ignore[union-attr]
         assert jitters == {"after-10s": 0.0, "after-10s~1s": 1.0, "after-10s~2": 0.0, "after-10s~1s~2": 1.0}

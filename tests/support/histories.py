@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 
 from flagman import Action, Engine
 from flagman.triggers.by_file import FileSource
+from flagman.triggers.files.watch import FileWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from flagman.triggers import Trigger
-
-# Seconds until every change has led to a run: two for a writer that does not close, one for what has gone, and more.
-_REST = 4.0
+# Seconds between two looks whether every change has led to a run.
+_PAUSE = 0.3
 
 
 class Layout:
@@ -242,6 +241,25 @@ def _write(layout: Layout, numbers: random.Random) -> None:
             numbers.choice(layout.ways())()
 
 
+def _run_until_rest(engine: Engine, triggers: Sequence[FileWatch], threads: Sequence[threading.Thread]) -> None:
+    """Run the engine while threads write, and until nothing is planned or raised any more."""
+
+    def look(rests: int = 0) -> None:
+        """Stop at the second look in a row at which all is at rest: at the first, events may not have been read yet."""
+        busy = [*filter(threading.Thread.is_alive, threads), *(trigger for trigger in triggers if trigger._look)]
+        if rests and not busy and not engine.flags:
+            engine.stop()
+        else:
+            engine.call_later(_PAUSE, look, not busy and not engine.flags)
+
+    for thread in threads:
+        thread.start()
+    engine.call_later(0, look)
+    engine.run()
+    for thread in threads:
+        thread.join()
+
+
 def play(directory: Path, seed: int, *, histories: int, rounds: int, writers: int = 2) -> Iterator[tuple[str, int]]:
     """Play histories; yield each that has broken the law, and at last the number of all runs.
 
@@ -252,37 +270,24 @@ def play(directory: Path, seed: int, *, histories: int, rounds: int, writers: in
     shared: dict[str, object] = {}
     layouts: list[Layout] = []
     actions: list[Reader] = []
-    triggers: list[Trigger] = []
+    triggers: list[FileWatch] = []
     for number in range(histories):
         place = directory / str(number)
         place.mkdir()
         layouts.append((Layout, Links)[number % 2](place, random.Random(numbers.random())))
         path = str(layouts[-1].path)
         source = FileSource(path)
-        triggers.append(source.arm(engine, source.trigger, {"file_interval": 5.0}, shared))
+        trigger = source.arm(engine, source.trigger, {"file_interval": 5.0}, shared)
+        assert isinstance(trigger, FileWatch)
+        triggers.append(trigger)
         action = engine.set_up(source.trigger, Reader, path)
         assert isinstance(action, Reader)
         actions.append(action)
-        triggers[-1].begin()
+        triggers[-1].begin(())
     with engine:
         for turn in range(rounds):
-            threads = [
-                threading.Thread(target=_write, args=(layout, random.Random(numbers.random())))
-                for layout in layouts
-                for _ in range(writers)
-            ]
-            for thread in threads:
-                thread.start()
-
-            def rest(threads: list[threading.Thread] = threads) -> None:
-                for thread in threads:
-                    thread.join()
-                engine.call_later(_REST, engine.stop)
-
-            last = threading.Thread(target=rest)
-            last.start()
-            engine.run()
-            last.join()
+            writing = [(layout, random.Random(numbers.random())) for layout in layouts for _ in range(writers)]
+            _run_until_rest(engine, triggers, [threading.Thread(target=_write, args=each) for each in writing])
             for layout, action in zip(layouts, actions, strict=True):
                 now = read(layout.path)
                 if action.last != now:

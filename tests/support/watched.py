@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +12,7 @@ from flagman.testing import FakeTime
 from flagman.triggers.by_file import FileSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from flagman.triggers import Trigger
 
@@ -40,7 +41,7 @@ class Note(Action):
 def content(path: Path) -> str | None:
     """Return the content of a file; None if there is none."""
     try:
-        return path.read_text(encoding="ascii")
+        return path.read_text(encoding="ascii") if path.is_file() else None
     except OSError:
         return None
 
@@ -66,7 +67,17 @@ class Watched:
         action = self.engine.set_up("usr1", Note, str(self.path))
         assert isinstance(action, Note)
         self.action = action
-        self.trigger.begin()
+        self.trigger.begin(())
+
+    @contextmanager
+    def also(self, path: str) -> Iterator[Note]:
+        """Watch another path, too, and yield an action that notes its runs."""
+        trigger = self.arm(f"{self.directory}/{path}", path)
+        action = self.engine.set_up(path, Note, f"{self.directory}/{path}")
+        assert isinstance(action, Note)
+        trigger.begin(())
+        yield action
+        trigger.cancel()
 
     def arm(self, path: str, flag: str = "usr1") -> Trigger:
         """Watch another path, too."""

@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.testing import DEADLINE
+from flagman.triggers.by_file import FileSource
 from flagman.triggers.files import inotify, mounts
+from flagman.triggers.files.events import Events
+from flagman.triggers.files.watch import FileWatch
+from flagman.triggers.files.way import walk
 from support.histories import play
 from support.watched import Watched, content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from flagman.triggers import Trigger
     from support.watched import Step
 
     Runs = list[tuple[float, str]]
@@ -122,7 +125,8 @@ def _watch(tmp_path: Path) -> Iterator[Callable[..., Watched]]:
     with ExitStack() as stack:
 
         def watch(layout: str, path: str = "a/f", **options: float) -> Watched:
-            line = f"umask 022; {LAYOUTS.get(layout, layout)}"
+            first, _, more = layout.partition(";")
+            line = f"umask 022; {LAYOUTS.get(first, first)};{more or ':'}"
             subprocess.run(["sh", "-ec", line], cwd=tmp_path, check=True, timeout=DEADLINE)
             return stack.enter_context(Watched(tmp_path, path, **options))
 
@@ -169,8 +173,7 @@ IN_DIRECTORIES: dict[str, tuple[str, Mapping[float, Step], Runs]] = {
 def test_every_way_of_changing_a_directory(watch: Callable[..., Watched], way: str) -> None:
     """A directory stands for its entries, but neither for what is deeper nor for what editors put there meanwhile."""
     layout, steps, runs = IN_DIRECTORIES[way]
-    first, _, more = layout.partition(";")
-    watched = watch(f"{LAYOUTS[first]};{more or ':'}", "a")
+    watched = watch(layout, "a")
     assert watched.play(steps) == runs
     assert watched.play({0: "echo later > a/later"}) == CHANGED
 
@@ -272,6 +275,50 @@ def test_a_directory_that_a_process_still_uses(watch: Callable[..., Watched]) ->
         process.kill()
 
 
+def test_an_empty_directory_that_a_process_still_uses(watch: Callable[..., Watched]) -> None:
+    """The removal of such a directory, which is the path itself, is not missed either."""
+    watched = watch("mkdir a", "a")
+    with subprocess.Popen(["sleep", "60"], cwd=watched.path) as process:
+        assert watched.play({0: "rmdir a; mkdir a; touch a/x"}) == REPLACED
+        assert watched.play({0: "touch a/y"}) == CHANGED
+        process.kill()
+
+
+@pytest.mark.parametrize("kind", ["mkfifo", "python3 -c 'import socket, sys; socket.socket(1).bind(sys.argv[1])'"])
+def test_a_path_that_is_no_file(watch: Callable[..., Watched], kind: str) -> None:
+    """A pipe or a socket may change its owner or be replaced; its use is no change."""
+    watched = watch(f"mkdir a; {kind} a/f")
+    assert watched.play({0: "sleep 0 <> a/f || :"}) == NONE
+    assert watched.play({0: "chmod 700 a/f"}) == CHANGED
+    assert watched.play({0: f"{kind} b; mv b a/f"}) == REPLACED
+
+
+def test_links_that_lead_in_a_circle(watch: Callable[..., Watched]) -> None:
+    """A path that leads in a circle is watched until it leads somewhere."""
+    watched = watch("mkdir a; ln -s g a/f; ln -s f a/g")
+    assert watched.play({0: "rm a/g; echo 1 > a/g"}) == [(0.1, "come")]
+
+
+def test_a_file_in_the_place_of_a_directory(watch: Callable[..., Watched]) -> None:
+    """A path that leads through a file is watched until that is a directory."""
+    watched = watch("echo > a")
+    assert watched.play({0: "rm a; mkdir a; echo 1 > a/f"}) == [(0.1, "come")]
+    with Watched(watched.directory, "a/f/") as below:
+        assert below.play({0: "echo 2 > a/f"}) == NONE
+        assert below.play({0: "rm a/f; mkdir a/f"}) == [(0.1, "come")]
+
+
+def test_two_paths_with_the_same_inodes(watch: Callable[..., Watched]) -> None:
+    """Each of two paths is told what it waits for, and no more than that."""
+    watched = watch("plain; ln a/f h")
+    with watched.also("h") as other, watched.also("a") as directory, watched.also("missing") as missing:
+        watched.play({0: "chmod 700 a", 1: "echo 2 > h", 2: "touch a/new", 3: "touch missing", 4: "rm missing"}, 8)
+        assert [round(moment, 1) for moment, _ in watched.action.notes] == [1.1]
+        assert [round(moment, 1) for moment, _ in other.notes] == [1.1]
+        assert [round(moment, 1) for moment, _ in directory.notes] == [0.1, 2.1]
+        assert [(round(moment, 1), change) for moment, change in missing.notes] == [(3.1, "come"), (5.0, "gone")]
+
+
 def test_lost_events(watch: Callable[..., Watched]) -> None:
     """More events than the kernel keeps lead to one run, and later ones are noticed."""
     watched = watch("plain")
@@ -315,6 +362,61 @@ def test_a_change_during_the_run(watch: Callable[..., Watched]) -> None:
     assert watched.action.contents == ["2\n", "3\n"]
 
 
+@pytest.mark.parametrize(
+    ("layout", "change", "during"),
+    [
+        ("release", "echo 2 > a/f", "ln -sfn r2 a; ln -sfn r1 a"),
+        ("plain", "echo 2 > a/f", "mv a b; mkdir a; echo 3 > a/f; rm -r a; mv b a"),
+        ("plain", "rm a/f", "echo 3 > a/f; rm a/f"),
+    ],
+    ids=["link", "directory", "nothing"],
+)
+def test_a_change_back_during_the_run(watch: Callable[..., Watched], layout: str, change: str, during: str) -> None:
+    """A run that may have seen another file for a while does not stand for the one that is there again."""
+    watched = watch(layout)
+
+    def swap() -> None:
+        watched.sh(during)
+        watched.action.during = bool
+
+    watched.action.during = swap
+    assert len(watched.play({0: change})) == 2
+    assert watched.play({}) == NONE
+
+
+def test_a_change_just_before_the_run(watch: Callable[..., Watched]) -> None:
+    """A run stands for all that has come before it, also for what its flag was not raised for yet."""
+    watched = watch("plain")
+    raise_flag = watched.engine.raise_flag
+    assert watched.play({0: "echo 2 > a/f", 0.05: lambda: raise_flag("usr1")}) == [(0.05, "changed")]
+
+
+def test_files_that_are_exchanged_while_they_are_looked_up(
+    watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request never means another inode than the one that was looked up."""
+    watched = watch("plain; echo g > a/g")
+    real = os.open
+
+    def exchange() -> None:
+        watched.sh("mv a/f a/x; mv a/g a/f; mv a/x a/g")
+
+    def swap(path: str, *rest: int) -> int:
+        if path == str(watched.path):
+            exchange()
+            try:
+                return real(path, *rest)
+            finally:
+                exchange()
+        return real(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", swap)
+        watched.play({0: "rm a/f; echo 2 > a/f"})
+    watched.play({}, 10)
+    assert watched.play({0: "echo 3 > a/f"}) == CHANGED
+
+
 def test_an_action_that_writes_its_own_file(watch: Callable[..., Watched], caplog: pytest.LogCaptureFixture) -> None:
     """Such an action runs less and less often, and no change is lost; all is as before when it has stopped."""
     watched = watch("plain")
@@ -348,19 +450,36 @@ def test_an_action_that_only_opens_its_own_file(watch: Callable[..., Watched]) -
     assert watched.play(steps, 12) == [(number + 0.1, "changed") for number in range(10)]
 
 
-def test_a_watch_that_takes_over(watch: Callable[..., Watched]) -> None:
-    """A watch that takes the place of another one, as at a reload, goes on with what that one has noticed."""
-    watched = watch("plain")
-    watched.sh("echo 2 > a/f")
-    fresh: list[Trigger] = []
+def swapped(watched: Watched) -> Callable[[], None]:
+    """Return a function that puts another watch in the place of the present one, as a reload may do."""
+    fresh = watched.arm(str(watched.path))
 
     def swap() -> None:
-        fresh.append(watched.arm(str(watched.path)))
-        fresh[0].begin()
+        fresh.begin([watched.trigger])
         watched.trigger.cancel()
-        watched.trigger = fresh[0]
+        watched.trigger = fresh
 
-    assert watched.play({0.05: swap}) == [(0.15, "changed")]
+    return swap
+
+
+def test_a_watch_that_takes_the_place_of_another(watch: Callable[..., Watched]) -> None:
+    """A watch goes on with what the one before it has noticed: a change, and a process that is still writing."""
+    watched = watch("plain")
+    assert watched.play({0: "echo 2 > a/f", 0.05: swapped(watched)}) == [(0.15, "changed")]
+    assert watched.play({0: "echo 2 > a/f", 0.5: swapped(watched)}) == CHANGED
+    assert watched.play({0: "rm a/f", 0.5: swapped(watched)}) == [(1.0, "gone")]
+    file = watched.path.open("w", encoding="ascii", buffering=1)
+    writes: dict[float, Step] = {moment: lambda: file.write("part") for moment in (0.0, 1.5)}
+    assert watched.play({**writes, 1.0: swapped(watched), 2.0: file.close}) == [(2.1, "come")]
+
+
+def test_a_held_raise_of_a_watch_that_is_replaced(watch: Callable[..., Watched]) -> None:
+    """A raise that is held back is not lost with its watch."""
+    watched = watch("plain")
+    watched.action.during = lambda: watched.sh("echo again >> a/f")
+    watched.play({0: "echo 2 > a/f"}, 10)
+    watched.action.during = bool
+    assert watched.play({0: swapped(watched)}) == [(0.0, "changed")]
 
 
 def test_a_reason_to_look_now_and_then(
@@ -412,6 +531,85 @@ def test_requests_that_are_refused(
     assert re.search(said, warning)
 
 
+def test_what_has_happened_in_a_blind_time(watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path about which events are reported again is looked at, whatever has found that out."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    for how in ("on_mount", "_after_run"):
+        with monkeypatch.context() as patch:
+            patch.setattr(inotify.Inotify, "__init__", refuse)
+            watched = watch(f"mkdir {how}; echo 1 > {how}/f", f"{how}/f", file_interval=60.0)
+            assert watched.play({0: f"echo 2 > {how}/f"}) == NONE
+        assert watched.play({0: getattr(watched.trigger, how)}) == CHANGED
+
+
+def test_a_file_that_never_rests(watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is reported, a file that is different at every look leads to a run after twenty seconds."""
+    monkeypatch.setattr(inotify.Inotify, "add", lambda *_, **__: _raise_enospc())
+    watched = watch("plain", file_interval=5.0)
+    steps: dict[float, Step] = {moment * 4.0: "echo more >> a/f" for moment in range(15)}
+    assert watched.play(steps, 60) == [(25.0, "changed"), (50.0, "changed")]
+
+
+def _raise_enospc() -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_descriptor_that_other_code_has_closed(
+    watch: Callable[..., Watched], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A watch goes on with another descriptor when a plugin has closed that of the kernel's events."""
+    watched = watch("plain")
+    events = watched.shared["files"]
+    assert isinstance(events, Events)
+    assert events._inotify
+    os.close(events._inotify.descriptor)
+    assert watched.play({0.5: "echo 2 > a/f"}) == [(0.6, "changed")]
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] != []
+
+
+def test_a_directory_that_cannot_be_listed_for_now(
+    watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A look that fails is tried again, and what has changed is not forgotten."""
+    watched = watch("plain", "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", lambda _: refuse_files())
+        assert watched.play({0: "echo 2 > a/f"}) == NONE
+    assert watched.play({}) == [(0.1, "changed")]
+    assert "Too many open files" in caplog.text
+
+
+def refuse_files() -> list[str]:
+    """Fail as when there are too many open files."""
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_a_long_row_of_own_changes(watch: Callable[..., Watched]) -> None:
+    """An action may write its own file for years."""
+    watched = watch("plain")
+    watched.action.during = lambda: watched.path.write_text("again", encoding="ascii")
+    assert isinstance(watched.trigger, FileWatch)
+    watched.play({0: "echo 2 > a/f"}, 3)
+    watched.trigger._guard._streak = 5000
+    assert len(watched.play({}, 200)) == 4
+
+
+def test_a_run_for_another_reason(watch: Callable[..., Watched]) -> None:
+    """A run for another reason stands for a change that was held back, and does not hide what a later one is told."""
+    watched = watch("plain")
+    watched.action.during = lambda: watched.sh("echo again >> a/f")
+    watched.play({0: "echo 2 > a/f"}, 5)
+    watched.action.during = bool
+    raise_flag = watched.engine.raise_flag
+    assert watched.play({0: lambda: raise_flag("usr1")}, 30) == [(0.0, "changed")]
+    assert watched.play({0: "rm a/f; echo 3 > a/f", 0.05: lambda: raise_flag("usr1")}) == [
+        (0.05, "replaced"),
+    ]
+
+
 def test_two_equal_looks(watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is reported, a file that is still changing is left alone."""
     monkeypatch.setattr(mounts, "_BLIND", re.compile(".*"))
@@ -449,6 +647,13 @@ def test_what_may_not_be_read(open_path: Path) -> None:
             line = "mkdir -m 711 new; echo 3 > new/f; chmod 644 new/f; mv private old; mv new private"
             assert one.play({0: as_root(line)}) == REPLACED
             assert one.play({0: as_root("rm private/f")}, 3) == [(1.0, "gone")]
+            assert two.play({0: as_root("rm public/key; echo 1 > public/key")}) == REPLACED
+        os.seteuid(0)
+        one.sh("mkdir -p h/u/p; echo 1 > h/u/p/f; chmod 711 h h/u")
+        os.seteuid(65534)
+        with Watched(open_path, "h/u/p/f", file_interval=1.0) as nested:
+            line = "mkdir -p h/v/p; echo 2 > h/v/p/f; chmod 711 h/v; mv h/u h/w; mv h/v h/u"
+            assert nested.play({0: as_root(line)}) == [(2.0, "replaced")]
     finally:
         os.seteuid(0)
 
@@ -462,3 +667,19 @@ def test_the_law_of_random_histories(tmp_path: Path, place: str) -> None:
         *lost, (_, runs) = play(Path(directory), random.randrange(10**6), histories=24, rounds=1)
         assert lost == []
         assert runs > 0
+
+
+def test_links_in_proc(tmp_path: Path) -> None:
+    """A link of a process leads to what it has open, whatever its text says, and is only looked at now and then."""
+    path = tmp_path / "f"
+    path.write_text("1", encoding="ascii")
+    with path.open(encoding="ascii") as file:
+        link = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        path.rename(tmp_path / "g")
+        path.write_text("another", encoding="ascii")
+        end = walk(link).end
+        assert end
+        assert end.inode == (os.fstat(file.fileno()).st_dev, os.fstat(file.fileno()).st_ino)
+        what, when = FileSource(link).notes()
+    assert what == f"{link}: a file, on a file system of an unknown kind"
+    assert when == f"{link}: looked at now and then; /proc is proc, see --file-interval"

@@ -39,8 +39,9 @@ def answer(settings: Settings, line: Settings) -> None:
         print("\n".join(units.lines(settings, line)))
     else:
         _check_identity(settings)
+        notes = _notes(settings)
         print(f"good: {settings.summary()}")
-        for note in _notes(settings):
+        for note in notes:
             print(note)
 
 

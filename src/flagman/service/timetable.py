@@ -19,7 +19,7 @@ class Timetable:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         # The triggers that have begun, each with its options.
-        self._started: dict[FlagName, tuple[dict[str, float], Trigger]] = {}
+        self._begun: dict[FlagName, tuple[dict[str, float], Trigger]] = {}
         # Those that have been armed, and what all of them share, by kind.
         self._armed: dict[FlagName, Trigger] = {}
         self._shared: dict[str, object] = {}
@@ -49,7 +49,7 @@ class Timetable:
             return binding
         if was is not None:
             return binding.as_variant(was.variant)
-        if binding.flag not in self._started:
+        if binding.flag not in self._begun:
             return binding
         return binding.as_variant("~".join(filter(None, (binding.variant, str(self._generation)))))
 
@@ -62,7 +62,7 @@ class Timetable:
         for flag, binding in _first(settings).items():
             if binding.source.has_start:
                 options = _options(settings, binding)
-                old_options, old = self._started.get(flag, (options, None))
+                old_options, old = self._begun.get(flag, (options, None))
                 is_same = options == old_options
                 if old is None or not binding.source.survives(is_same=is_same, had_actions=flag in running):
                     self._armed[flag] = binding.source.arm(self._engine, flag, options, self._shared)
@@ -75,8 +75,8 @@ class Timetable:
     def close(self) -> None:
         """Cancel all triggers."""
         self.disarm()
-        while self._started:
-            self._started.popitem()[1][1].cancel()
+        while self._begun:
+            self._begun.popitem()[1][1].cancel()
 
     def follow(self, settings: Settings, *, pass_first: bool) -> None:
         """Begin, keep and cancel triggers, and hold flags, as the bindings say; the first binding of each flag decides.
@@ -84,22 +84,24 @@ class Timetable:
         :param pass_first: do not hold any flag the first time
         """
         first = _first(settings)
-        before, self._started = self._started, {}
+        going = [trigger for flag, (_, trigger) in self._begun.items() if flag in self._armed or flag not in first]
+        begun: dict[FlagName, tuple[dict[str, float], Trigger]] = {}
         held: dict[FlagName, float] = {}
         for flag, binding in first.items():
             if binding.source.has_start:
                 options = _options(settings, binding)
                 new = self._armed.pop(flag, None)
-                trigger = new or before.pop(flag)[1]
+                trigger = new or self._begun[flag][1]
                 if new is not None:
-                    new.begin()
+                    new.begin(going)
                 trigger.follow(options)
-                self._started[flag] = (options, trigger)
+                begun[flag] = (options, trigger)
             debounce = settings.of(binding).debounce
             if debounce and binding.source.spread() == "debounce":
                 held[flag] = debounce
-        for _, trigger in before.values():  # after all others have begun: a new one may take over from one of these
+        for trigger in going:
             trigger.cancel()
+        self._begun = begun
         for flag in self._held | held:
             if held.get(flag) != self._held.get(flag):
                 self._engine.debounce(flag, held.get(flag, 0), pass_first=pass_first)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import ClassVar, Protocol
 
     from flagman.engine.engine import Engine
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     class Trigger(Protocol):
         """What raises a flag by itself."""
 
-        def begin(self) -> object:
-            """Raise the flag from now on: its bundle is there."""
+        def begin(self, going: Collection[Trigger]) -> object:
+            """Raise the flag from now on: its bundle is there.
+
+            :param going: the triggers that are cancelled next, one of which this may replace
+            """
 
         def follow(self, options: Mapping[str, float]) -> object:
             """Obey other options from now on, see :attr:`Source.options`."""
@@ -90,7 +93,7 @@ class Source:
         A trigger that may become due while the bundle of its own flag runs registers with ``engine.after_runs``:
         what it raises there is judged like a signal.
 
-        :param options: the values of its :attr:`options`; 0 for a ``jitter`` that does not move this kind
+        :param options: the values of its :attr:`options`
         :param shared: what the triggers of one engine share, by a name for each kind; it is empty at first
         """
         raise RuntimeError(f"{flag} is raised from outside")

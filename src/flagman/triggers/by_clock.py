@@ -10,7 +10,7 @@ from flagman.triggers import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
@@ -126,7 +126,7 @@ class After(_Running):
         super().__init__(engine, flag)
         self._delay = delay
 
-    def begin(self) -> None:
+    def begin(self, going: Collection[Trigger] = ()) -> None:  # noqa: ARG002 - a timer takes nothing over
         """Plan the tick."""
         self._call = self._engine.call_later(self._delay, self._engine.raise_flag, self._flag)
 
@@ -149,7 +149,7 @@ class Every(_Running):
         self._origin = 0.0
         self._end: Callable[[], object] = bool
 
-    def begin(self) -> None:
+    def begin(self, going: Collection[Trigger] = ()) -> None:  # noqa: ARG002 - a timer takes nothing over
         """Begin to tick."""
         self._origin = self._engine.clock()
         self._end = self._engine.after_runs(self._flag, self.catch_up)

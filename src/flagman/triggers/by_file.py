@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -9,7 +10,7 @@ import flagman.engine.calls  # noqa: F401 - what a start needs is imported befor
 from flagman.text.shown import printable
 from flagman.triggers import Source
 from flagman.triggers.files.events import Events
-from flagman.triggers.files.mounts import file_system
+from flagman.triggers.files.mounts import blind_file_system, file_system
 from flagman.triggers.files.watch import FileWatch
 from flagman.triggers.files.way import parent, walk
 
@@ -68,8 +69,9 @@ class FileSource(Source):
 
     def arm(self, engine: Engine, flag: FlagName, options: Mapping[str, float], shared: dict[str, object]) -> Trigger:
         """Look at the path, and watch it."""
-        events = shared.setdefault("files", Events(engine, options["file_interval"]))
-        assert isinstance(events, Events)  # noqa: S101 - for the type checker
+        events = shared.get("files")
+        if not isinstance(events, Events):
+            events = shared["files"] = Events(engine, options["file_interval"])
         return FileWatch(engine, flag, self._path, events)
 
     def survives(self, *, is_same: bool, had_actions: bool) -> bool:  # noqa: ARG002 - it obeys other options
@@ -80,19 +82,21 @@ class FileSource(Source):
         """Yield what stands at the path."""
         way = walk(self._path)
         place = way.end.place if way.end is not None else way.missing and parent(way.missing)
-        mounted = place and file_system(place)
-        where = f", on {mounted.kind}" if mounted else ""
+        mounted = file_system(place) if place else None
+        where = f"on {mounted.kind}" if mounted else "on a file system of an unknown kind"
         if way.end is not None:
             kind = next((kind for fits, kind in _KINDS if fits(way.end.status.st_mode)), "a device")
-            by = "" if place == os.path.normpath(self._path) else f" at {place}"  # noqa: PTH - without pathlib
-            what = f"{kind}{by}{where}"
+            by = "" if place in ("", os.path.normpath(self._path)) else f" at {place}"  # noqa: PTH - without pathlib
+            what = f"{kind}{by}, {where}"
+        elif way.error == errno.EACCES and place:
+            what = f"{place}, {where}, may not be searched by this user"
         elif place:
-            what = f"nothing is there yet; {place} is{where.removeprefix(',')}"
+            what = f"nothing is there yet; {place} is {where}"
         else:
-            what = f"nothing can be there: {os.strerror(way.error)}"
+            what = f"nothing is there: {os.strerror(way.error)}"
         yield printable(f"{self._path}: {what}")
-        if mounted and mounted.is_blind:
-            yield printable(f"{self._path}: looked at now and then, because {mounted.kind} does not report all changes")
+        if blind := blind_file_system(way):
+            yield printable(f"{self._path}: looked at now and then; {blind.point} is {blind.kind}, see --file-interval")
         for character in sorted(set(self._path) & set("*?[")):
             yield printable(f"{self._path}: {character} is taken literally")
 
@@ -104,4 +108,8 @@ def read(text: str) -> FileSource:
     """
     if not text or "\0" in text:
         raise ValueError(f"{text!r} is not a path")
+    try:
+        os.fsencode(text)
+    except UnicodeError:
+        raise ValueError(f"{text!r} cannot be a path: the locale has no bytes for a character in it") from None
     return FileSource(text)

@@ -7,7 +7,6 @@ not reported. Names are watched only where the way breaks off, or where an inode
 from __future__ import annotations
 
 import errno
-import os
 import stat
 
 from flagman.triggers.files import inotify
@@ -76,7 +75,7 @@ def wanted(way: Way, refused: set[tuple[int, ...]]) -> tuple[dict[Inode, Claim],
         if not step.is_directory:
             claim.mask |= inotify.ATTRIB  # a link that is removed; a directory would report changes of its entries
     if way.end is not None:
-        _add_end(claims[way.end.inode], way.end)
+        _add_end(claims, way, way.end)
     elif way.missing:
         _add_missing(claims, way)
     reason = ""
@@ -86,7 +85,10 @@ def wanted(way: Way, refused: set[tuple[int, ...]]) -> tuple[dict[Inode, Claim],
     return claims, reason
 
 
-def _add_end(claim: Claim, end: Step) -> None:
+def _add_end(claims: dict[Inode, Claim], way: Way, end: Step) -> None:
+    if not end.place:
+        return
+    claim = claims[end.inode]
     claim.is_end = True
     mode = end.status.st_mode
     claim.mask |= inotify.ATTRIB
@@ -94,6 +96,9 @@ def _add_end(claim: Claim, end: Step) -> None:
         claim.mask |= _CONTENT
     if stat.S_ISDIR(mode):
         claim.mask |= ENTRIES
+        above = way.above(end.place)
+        if above is not None:  # the removal of a directory that a process uses is reported nowhere else
+            claims[above.inode].wait_for(end.place, inotify.DELETE)
 
 
 def _add_missing(claims: dict[Inode, Claim], way: Way) -> None:
@@ -117,10 +122,8 @@ def _go_around(claims: dict[Inode, Claim], way: Way, step: Step, refused: set[tu
         claims[above.inode].wait_for(step.place, mask, is_end=is_end)
         if is_end and step.is_directory:
             return f"{step.place} may not be read"
-    elif is_end:
+    elif above is not None:
         return f"neither {step.place} nor its directory may be read"
     if way.missing and step is way.above(way.missing) and way.error == errno.ENOENT:
         return f"nothing stands at {way.missing}, and its directory may not be read"
-    if way.missing and step is way.above(way.missing) and above is not None and permissions(above) in refused:
-        return f"{step.place} may not be searched: {os.strerror(way.error)}"
     return ""

@@ -50,7 +50,6 @@ class Events:
         self._engine = engine
         self._interval = interval
         self._watches: dict[Watch, None] = {}
-        self._by_path: dict[str, dict[Watch, None]] = {}
         self._inotify: Inotify | None = None
         self._table: Table | None = None
         self._attachment: Attachment | None = None
@@ -79,29 +78,19 @@ class Events:
     def add(self, watch: Watch) -> None:
         """Register a watched path."""
         self._watches[watch] = None
-        self._by_path.setdefault(watch.path, {})[watch] = None
         if self._mounts is None:
             self._watch_mounts()
 
     def remove(self, watch: Watch) -> None:
         """Forget a watched path; with the last one, close the descriptor."""
         self._watches.pop(watch, None)
-        self._by_path.get(watch.path, {}).pop(watch, None)
         self._blind.pop(watch, None)
         self._end_looks()
         if self._table is not None:
             self._table.remove(watch)
         if not self._watches:
             self._close()
-            if self._mounts is not None:
-                descriptor, attachment = self._mounts
-                self._mounts = None
-                attachment.detach()
-                os.close(descriptor)
-
-    def others(self, watch: Watch) -> list[Watch]:
-        """Return the other watches of the same path."""
-        return [other for other in self._by_path[watch.path] if other is not watch]
+            self._close_mounts()
 
     def claim(self, watch: Watch, wanted: Mapping[Inode, Claim]) -> tuple[bool, set[Inode], str]:
         """Ask for the events that a watched path needs, see :meth:`Table.claim`.
@@ -132,11 +121,21 @@ class Events:
         return self._table
 
     def _close(self) -> None:
-        if self._attachment is not None:
-            self._attachment.detach()
-        if self._inotify is not None:
-            self._inotify.close()
+        attachment, source = self._attachment, self._inotify
         self._attachment = self._inotify = self._table = None
+        if attachment is not None:
+            attachment.detach()
+        if source is not None:
+            with suppress(OSError):  # other code has closed it
+                source.close()
+
+    def _close_mounts(self) -> None:
+        if self._mounts is not None:
+            descriptor, attachment = self._mounts
+            self._mounts = None
+            attachment.detach()
+            with suppress(OSError):  # as above
+                os.close(descriptor)
 
     def _start_anew(self) -> None:
         self._close()
@@ -156,12 +155,7 @@ class Events:
         self._last = now
         if (self.drain() or self._wake_ups > _MANY) and self._attachment is not None:
             self._attachment.expect(readable=False)
-            self._engine.call_later(_PAUSE, self._go_on, self._attachment)
-
-    @staticmethod
-    def _go_on(attachment: Attachment) -> None:
-        if attachment.descriptor >= 0:
-            attachment.expect()
+            self._engine.call_later(_PAUSE, _expect, self._attachment)
 
     def drain(self) -> bool:
         """Pass on all events that have been reported; return whether they show that a process is writing."""
@@ -203,6 +197,7 @@ class Events:
         if not self._blind and self._tick is not None:
             self._tick.cancel()
             self._tick = None
+            self._told.clear()
 
     def _look_around(self) -> None:
         self._tick = self._engine.call_later(self._interval, self._look_around)
@@ -213,7 +208,12 @@ class Events:
         """Follow the list of mounts, too: what is mounted over a directory, or no longer, is reported nowhere else."""
         with suppress(OSError):  # there is no /proc in this root
             descriptor = mounts.watched()
-            self._mounts = descriptor, self._engine.attach(descriptor, self._on_mount, readable=False, urgent=True)
+            self._mounts = (
+                descriptor,
+                self._engine.attach(
+                    descriptor, self._on_mount, readable=False, urgent=True, on_failure=self._close_mounts
+                ),
+            )
 
     def _on_mount(self, _events: int) -> None:
         """Follow all paths anew; a start of containers makes many mounts, and is looked at once a second."""
@@ -222,12 +222,12 @@ class Events:
         if self._mounts is not None:
             _, attachment = self._mounts
             attachment.expect(readable=False)
-            self._engine.call_later(_MOUNT_PAUSE, self._wait_for_mounts, attachment)
+            self._engine.call_later(_MOUNT_PAUSE, _expect, attachment, urgent=True)
 
-    @staticmethod
-    def _wait_for_mounts(attachment: Attachment) -> None:
-        if attachment.descriptor >= 0:
-            attachment.expect(readable=False, urgent=True)
+
+def _expect(attachment: Attachment, *, urgent: bool = False) -> None:
+    if attachment.descriptor >= 0:
+        attachment.expect(readable=not urgent, urgent=urgent)
 
 
 def _reason(error: OSError) -> str:
@@ -236,7 +236,7 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.EMFILE and _has_no_descriptor():
         return "this process has too many open files, see ulimit -n"
     if not limits:
-        return f"this system does not report changes of files: {error.strerror}"
+        return f"this system does not report changes of files: {error.strerror or error}"
     name = min(limits, key=lambda name: limits[name])
     return f"the limit {name} = {limits[name]} is reached; raise it with sysctl"
 

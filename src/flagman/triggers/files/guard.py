@@ -15,6 +15,8 @@ logger = logging.getLogger("flagman.files")
 # The number of runs in a row with a change in their own time that may be by chance; and the longest pause, in seconds.
 _BY_CHANCE = 4
 _LONGEST = 60.0
+# How often the pause is doubled at most: it is the longest by then.
+_DOUBLINGS = 10
 
 
 class Guard:
@@ -56,14 +58,16 @@ class Guard:
             names = ", ".join(member.name for member in self._engine.bundles[self._flag])
             what = "%s changed during each of %d runs of %s; does one of these write it? They run less often now"
             logger.warning(what, self._path, self._streak, names)
-        self._held = self._engine.call_later(min(2.0 ** (over - 1), _LONGEST), self._let_go)
+        pause = min(2.0 ** min(over - 1, _DOUBLINGS), _LONGEST)
+        self._held = self._engine.call_later(pause, self._let_go)
 
     def _let_go(self) -> None:
         self._held = None
         if self._flag in self._engine.bundles:
             self._engine.raise_flag(self._flag)
 
-    def cancel(self) -> None:
-        """Raise nothing any more."""
+    def drop(self) -> None:
+        """Raise nothing that is held back: a run begins that stands for it."""
         if self._held is not None:
             self._held.cancel()
+            self._held = None

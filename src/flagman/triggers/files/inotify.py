@@ -48,15 +48,29 @@ class Inotify:
     def __repr__(self) -> str:
         return f"<Inotify with descriptor {self.descriptor}>"
 
-    def add(self, place: str, mask: int, *, replace: bool = False) -> int:
-        """Ask for events of what stands at a place, also if it is a link.
+    def add(self, place: str, inode: tuple[int, int], mask: int, *, replace: bool = False) -> int:
+        """Ask for events of an inode, also if it is a link.
 
+        The place may lead to another inode at any moment, so the inode is opened first, and watched through that.
+
+        :param place: where it stands
+        :param inode: its device and its number
         :param replace: ask for these events only, and no longer for others of the same inode
         :returns: the number of the watch, the same one for the same inode
-        :raises OSError: if that is not possible
+        :raises OSError: if that is not possible; with :data:`errno.ESTALE` if another inode stands there
         """
-        mask |= _DONT_FOLLOW | (0 if replace else _MASK_ADD)
-        return self._checked(self._add(self.descriptor, os.fsencode(place), mask))
+        mask |= 0 if replace else _MASK_ADD
+        descriptor = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if (status.st_dev, status.st_ino) != inode:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            try:
+                return self._checked(self._add(self.descriptor, b"/proc/self/fd/%d" % descriptor, mask))
+            except FileNotFoundError:  # there is no /proc in this root
+                return self._checked(self._add(self.descriptor, os.fsencode(place), mask | _DONT_FOLLOW))
+        finally:
+            os.close(descriptor)
 
     def _checked(self, result: int) -> int:
         if result < 0:

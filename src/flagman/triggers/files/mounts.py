@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flagman.triggers.files.way import Way
+
 # The list of all mounts that this process sees.
 _MOUNTS = "/proc/self/mountinfo"
 
@@ -56,6 +58,13 @@ def watched() -> int:
     poll.register(descriptor, select.POLLPRI)
     poll.poll(0)  # the first time it reports one in any case
     return descriptor
+
+
+def blind_file_system(way: Way) -> FileSystem | None:
+    """Return a file system on a way in which changes can be made that the kernel does not report; None if all do."""
+    by_device = {step.status.st_dev: step.place for step in way.steps.values()}
+    found = filter(None, map(file_system, by_device.values()))
+    return next((each for each in found if each.is_blind), None)
 
 
 def file_system(place: str) -> FileSystem | None:

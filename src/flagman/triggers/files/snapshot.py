@@ -59,6 +59,8 @@ def take(end: Step | None) -> Snapshot | None:
     """Return the state of what stands at the end of a way; None if nothing does.
 
     The state of a directory is that of its entries, with links followed, and not deeper.
+
+    :raises OSError: if a directory cannot be read for another reason than its permissions
     """
     if end is None:
         return None
@@ -70,8 +72,8 @@ def take(end: Step | None) -> Snapshot | None:
         return Snapshot(end.inode, (*own, status.st_rdev), (status.st_ctime_ns,))
     try:
         names = sorted(name for name in os.listdir(end.place) if not is_noise(name))  # noqa: PTH208 - without pathlib
-    except OSError:  # it may not be read: then at least what comes and goes is noticed
-        return Snapshot(end.inode, _values(status), (status.st_ctime_ns,))
+    except PermissionError:  # then the time of its own last change shows that an entry has come or gone
+        return Snapshot(end.inode, own, (status.st_ctime_ns,))
     entries = [(name, _entry(f"{end.place}/{name}")) for name in names]
     values = tuple((name, entry and _values(entry)) for name, entry in entries)
     times = tuple(entry and entry.st_ctime_ns for _, entry in entries)

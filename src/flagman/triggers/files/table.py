@@ -44,8 +44,10 @@ if TYPE_CHECKING:
             """Look at once, because nothing reports what happens there."""
 
 
-# What an inode has gone by, between a look at it and the request.
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+# Events that are reported without a request.
+_FOR_ALL = inotify.UNMOUNT | inotify.IGNORED
+# Errors that mean: it was removed or replaced after the look at it.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
 
 class _Node:
@@ -84,9 +86,11 @@ class _Node:
         self.ends.pop(watch, None)
         return claim
 
-    def takers(self, name: str) -> dict[Watch, Claim]:
-        """Return the claims that an event concerns."""
-        return {**self.ends, **self.names.get(name, {})} if name else dict(self.claims)
+    def takers(self, mask: int, name: str) -> dict[Watch, Claim]:
+        """Return the claims that an event concerns: others may have asked for more about the same inode."""
+        if name:
+            return {**self.ends, **self.names.get(name, {})}
+        return {watch: claim for watch, claim in self.claims.items() if mask & (claim.mask | _FOR_ALL)}
 
 
 class Table:
@@ -135,18 +139,13 @@ class Table:
     def _ask(self, watch: Watch, inode: Inode, claim: Claim) -> None:
         node = self._by_inode.get(inode)
         if node is None or claim.mask & ~node.mask:
-            number = self._source.add(claim.place, claim.mask)
-            found = self._nodes.get(number)
-            if found is not node:
-                # Another inode stands there since the look at it. A watch that is not in the table is asked for again.
-                if found is None and node is not None:
-                    self._source.remove(number)
-                    return
-                if found is not None:
-                    found.mask |= claim.mask
-                    return
+            number = self._source.add(claim.place, inode, claim.mask)
+            node = self._nodes.get(number)
             if node is None:
-                node = self._nodes[number] = self._by_inode[inode] = _Node(number, inode)
+                node = self._nodes[number] = _Node(number, inode)
+            elif node.inode != inode:  # it is shown with another number since, as by an overlay
+                self._rename(node, inode)
+            self._by_inode[inode] = node
             node.mask |= claim.mask
         before = node.claims.get(watch)
         node.set(watch, claim)
@@ -154,23 +153,24 @@ class Table:
         if before is not None and before.mask & ~claim.mask:
             self._narrow(node)
 
+    def _rename(self, node: _Node, inode: Inode) -> None:
+        for watch in node.claims:
+            self._by_watch[watch].pop(node.inode, None)
+            self._by_watch[watch][inode] = node
+        if self._by_inode.get(node.inode) is node:
+            del self._by_inode[node.inode]
+        node.inode = inode
+
     def _narrow(self, node: _Node) -> None:
         """Ask for no more events of an inode than its claims need."""
         mask = 0
         for claim in node.claims.values():
             mask |= claim.mask
-        if mask == node.mask:
-            return
-        place = next(iter(node.claims.values())).place
-        with suppress(OSError):  # it has gone: then the kernel reports that
-            number = self._source.add(place, mask, replace=True)
-            other = self._nodes.get(number)
-            if other is node:
+        if mask != node.mask:
+            place = next(iter(node.claims.values())).place
+            with suppress(OSError):  # it has gone: then the kernel reports that
+                self._source.add(place, node.inode, mask, replace=True)
                 node.mask = mask
-            elif other is None:
-                self._source.remove(number)
-            else:  # what stands there now has lost events that others need
-                self._source.add(place, other.mask)
 
     def _drop(self, watch: Watch, node: _Node) -> None:
         claim = node.drop(watch)
@@ -202,7 +202,7 @@ class Table:
             node = self._nodes.get(number)
             if node is None:
                 continue
-            yield node.takers(name), mask, name
+            yield node.takers(mask, name), mask, name
             if mask & inotify.IGNORED:  # the kernel has removed the watch
                 self._forget(node)
                 for watch in node.claims:

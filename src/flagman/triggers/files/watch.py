@@ -6,28 +6,32 @@ alone are not enough either: a link that is made anew, or a directory that is mo
 
 from __future__ import annotations
 
+import logging
 import stat
-import time
+from contextlib import suppress
 
 from flagman.text.shown import printable
 from flagman.triggers.files import inotify
 from flagman.triggers.files.guard import Guard
 from flagman.triggers.files.sight import Sight
 from flagman.triggers.files.snapshot import differ, is_noise, take
-from flagman.triggers.files.window import ENTRIES, REPLACED, WRITING, Window
+from flagman.triggers.files.window import ENTRIES, LONGEST, REPLACED, Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
     from flagman.engine.turn import Turn
+    from flagman.triggers import Trigger
     from flagman.triggers.files.claims import Claim, Inode
     from flagman.triggers.files.events import Events
     from flagman.triggers.files.snapshot import Snapshot
     from flagman.triggers.files.way import Step
     from flagman.types import FlagName
+
+logger = logging.getLogger("flagman.files")
 
 # Seconds until what has gone is believed to be gone.
 _PATIENCE = 1.0
@@ -65,11 +69,13 @@ class FileWatch:
         self._gone_at: float | None = None
         # Whether the path may lead elsewhere since it was followed last.
         self._may_lead_elsewhere = False
-        # Whether the bundle is going to run for a change, and whether another thing stands there than at its last run.
+        # What the next run of the bundle is told: whether there was a change, and whether another thing stands there.
         self._is_raised = self._was_replaced = False
         # Whether events came since the last run began; and whether some came during a run, and were not judged yet.
         self._was_touched = self._is_own = False
         events.add(self)
+        # Since when each look without events has shown another state.
+        self._restless_since: float | None = None
         # What stood there when the flag was raised last; when its bundle ran last; and at the last look without events.
         self._seen = self._told = self._glimpse = take(self._follow_path())
         self._window.close()
@@ -82,29 +88,23 @@ class FileWatch:
         """Whether a process is still writing there."""
         return self._window.is_busy
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether it raises its flag."""
-        return bool(self._ends)
-
-    def begin(self) -> None:
-        """Raise the flag from now on.
-
-        Another watch of the same path, which this one is going to replace, may be in the middle of something: this one
-        goes on with that.
-        """
-        for other in self._events.others(self):
-            if isinstance(other, FileWatch) and other.has_begun:
-                self._take_over(other)
-                break
+    def begin(self, going: Collection[Trigger]) -> None:
+        """Raise the flag from now on; go on with what a watch of the same path is in the middle of."""
+        for other in going:
+            if isinstance(other, FileWatch) and other.path == self.path:
+                self._go_on_with(other)
         engine = self._engine
         self._ends = [engine.before_runs(self._flag, self._describe), engine.after_runs(self._flag, self._after_run)]
 
-    def _take_over(self, other: FileWatch) -> None:
+    def _go_on_with(self, other: FileWatch) -> None:
+        self._events.drain()
         self._seen, self._told = other._seen, other._told
         self._is_raised, self._was_replaced = other._is_raised, other._was_replaced
-        self._window.is_evident = other._window.is_evident or other._guard.holds
-        self.settle()
+        if other._is_raised:
+            self._engine.raise_flag(self._flag)
+        if other._window.is_open:
+            self._window.go_on_with(other._window)
+            self._extend()
 
     def follow(self, options: Mapping[str, float]) -> None:
         """Obey other options from now on."""
@@ -114,11 +114,11 @@ class FileWatch:
         """Watch no longer."""
         if self._look is not None:
             self._look.cancel()
-        self._guard.cancel()
+            self._look = None
+        self._guard.drop()
         for end in self._ends:
             end()
         self._ends = []
-        self._look = None
         self._events.remove(self)
 
     def on_event(self, claim: Claim, mask: int, name: str) -> bool:
@@ -134,8 +134,10 @@ class FileWatch:
         if is_end:
             self._window.note(mask, name)
             if not is_entry and mask & (REPLACED if claim.is_end else ENTRIES):
-                self._was_replaced = True
+                self._window.is_replaced = True
                 self._inode = None
+        if mask & (REPLACED | ENTRIES):
+            self._window.led_elsewhere = True
         if not is_entry and not mask & _SAME_WAY:
             self._may_lead_elsewhere = True
         self._was_touched = True
@@ -146,10 +148,11 @@ class FileWatch:
         self._window.is_unsure = self._may_lead_elsewhere = self._was_touched = True
 
     def on_mount(self) -> None:
-        """Find out whether the path leads elsewhere because something was mounted, or is no longer."""
+        """Find out whether something else stands there because something was mounted, or is no longer."""
         before = self._inode
-        self._follow_path()
-        if self._inode != before:
+        self._sight.forget_mounts()
+        end = self._follow_path()
+        if self._inode != before or (end is not None and end.is_directory):
             self.settle()
 
     def settle(self) -> None:
@@ -159,13 +162,22 @@ class FileWatch:
         """
         if self._may_lead_elsewhere:
             self._follow_path()
+        self._extend()
+
+    def _extend(self) -> None:
         self._window.extend(self._engine.clock())
         self._plan(self._window.due())
 
     def _follow_path(self) -> Step | None:
         """Find out where the path leads now; return what stands there."""
         self._may_lead_elsewhere = False
+        was_blind = self._sight.is_blind
         end = self._sight.arm().end
+        if was_blind and not self._sight.is_blind:  # what came before was not reported
+            self._window.is_unsure = True
+            self._extend()
+        if self._sight.is_restless and not self._sight.is_blind:
+            self._extend()
         if end is None:
             self._inode = None
             self._gone_at = self._engine.clock() if self._gone_at is None else self._gone_at
@@ -173,7 +185,7 @@ class FileWatch:
         self._gone_at = None
         if end.inode != self._inode:
             self._inode = end.inode
-            self._window.expect_writing(is_expected=_is_empty_and_new(end))
+            self._window.expect_writing(is_expected=stat.S_ISREG(end.status.st_mode) and not end.status.st_size)
         return end
 
     def _plan(self, moment: float) -> None:
@@ -192,7 +204,15 @@ class FileWatch:
         if due > now:
             self._plan(due)
             return
-        state = take(self._follow_path())
+        try:
+            state = take(self._follow_path())
+        except OSError as error:  # this process has too many open files, or a disk fails
+            logger.warning("Cannot look at %s, and will try again: %s", self.shown, error.strerror)
+            self._plan(now + _PATIENCE)
+            return
+        if self._sight.is_restless and self._window.due() > now:
+            self._plan(self._window.due())
+            return
         believed = now if self._gone_at is None or self._seen is None else self._gone_at + _PATIENCE
         if believed > now:  # it may come back
             self._plan(believed)
@@ -201,29 +221,50 @@ class FileWatch:
 
     def _judge(self, state: Snapshot | None) -> None:
         """Raise the flag if this state is news; a change after it is news again."""
-        by_times = self._window.is_unsure or self._sight.is_blind
-        is_news = differ(state, self._seen, by_times=by_times) or (self._window.is_evident and state is not None)
         is_own, self._is_own = self._is_own, False
-        self._window.close()
-        self._seen = state
+        is_news = self._store(state)
         if self._flag not in self._engine.bundles:
             self.cancel()  # all of its actions have closed
         elif is_news:
-            self._is_raised = True
             self._guard.admit(is_own=is_own)
 
+    def _store(self, state: Snapshot | None) -> bool:
+        """Begin anew with a state; return whether it is news."""
+        window = self._window
+        is_news = differ(state, self._seen, by_times=window.is_unsure or self._sight.is_blind)
+        is_news = is_news or (window.is_evident and state is not None)
+        # The run may have seen what stood there in between.
+        is_news = is_news or (window.has_run and window.led_elsewhere)
+        self._was_replaced = self._was_replaced or window.is_replaced
+        self._is_raised = self._is_raised or is_news
+        self._seen = state
+        self._restless_since = None
+        window.close()
+        return is_news
+
     def look_blindly(self) -> None:
-        """Look at the path, because nothing reports what happens there; two looks have to show the same state."""
-        before, self._glimpse = self._glimpse, take(self._follow_path())
-        if not self._sight.is_blind:
-            self.on_overflow()
-            self.settle()
-        elif not self._window.is_open and not differ(self._glimpse, before, by_times=True):
-            self._judge(self._glimpse)
+        """Look at the path, because nothing reports what happens there.
+
+        Two looks have to show the same state, unless it never rests.
+        """
+        before = self._glimpse
+        with suppress(OSError):  # as above
+            self._glimpse = take(self._follow_path())
+            if self._sight.is_blind and not self._window.is_open:
+                now = self._engine.clock()
+                if self._restless_since is None:
+                    self._restless_since = now
+                is_at_rest = not differ(self._glimpse, before, by_times=True)
+                if is_at_rest or now >= self._restless_since + LONGEST:
+                    self._judge(self._glimpse)
 
     def _describe(self, turn: Turn) -> None:
-        """Fill in the details of a turn, before its first action runs."""
+        """Fill in the details of a turn, before its first action runs: it stands for all that has come until now."""
         self._events.drain()
+        self._guard.drop()
+        if self._window.is_open and not self._window.is_busy and self._gone_at is None:
+            with suppress(OSError):  # the next look finds out
+                self._store(take(self._follow_path()))
         turn.details.update(file=self.path, change=self._change() if self._is_raised else "")
         self._told = self._seen
         self._is_raised = self._was_replaced = self._was_touched = False
@@ -240,11 +281,7 @@ class FileWatch:
         self._events.drain()
         was_seen = self._was_touched
         if self._sight.is_blind and not was_seen:
-            was_seen = differ(take(self._follow_path()), self._seen, by_times=True)
+            with suppress(OSError):  # as above
+                was_seen = differ(take(self._follow_path()), self._seen, by_times=True)
         self._is_own = self._is_own or was_seen
-
-
-def _is_empty_and_new(end: Step) -> bool:
-    """Return whether a file is empty and new, so that a process may be about to write to it."""
-    status = end.status
-    return stat.S_ISREG(status.st_mode) and not status.st_size and abs(time.time() - status.st_mtime) < WRITING
+        self._window.has_run = self._window.is_open

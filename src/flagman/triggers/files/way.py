@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 
 # The most links that the kernel follows.
 _MOST_LINKS = 40
+# Links of a process in /proc lead to what it has open, whatever their text says.
+_MAGIC = re.compile("/proc/[^/]+/")
 
 
 class Step:
     """Something that exists on the way.
 
-    :param place: its path, without any link in it
+    :param place: its path, without any link in it; empty if there is none
     :param status: of itself, also for a link
     :param text: where it leads, if it is a link
     """
@@ -65,7 +68,7 @@ class Way:
 
     def above(self, place: str) -> Step | None:
         """Return the directory of a place on the way; None for the root."""
-        return None if place == "/" else self.steps[parent(place)]
+        return None if place == "/" else self.steps.get(parent(place))
 
 
 def parent(place: str) -> str:
@@ -94,16 +97,18 @@ def walk(path: str) -> Way:
             above, place = place, f"{place.rstrip('/')}/{name}"
             step = steps[place] = Step(place, os.lstat(place))
             if stat.S_ISLNK(step.status.st_mode):
+                if _MAGIC.match(place):
+                    return Way(steps, Step("", os.stat(path)))  # noqa: PTH116 - as above
                 step.text = os.readlink(place)  # noqa: PTH115 - as above
                 links += 1
                 if links > _MOST_LINKS:
                     return Way(steps, None, errno.ELOOP)
                 rest += step.text.split("/")[::-1]
                 place = "/" if step.text.startswith("/") else above
-            elif not step.is_directory and any(rest):
+            elif not step.is_directory and rest:
                 return Way(steps, None, errno.ENOTDIR)
     except OSError as error:
         steps.pop(place, None)  # a link that has gone since
-        is_waited_for = error.errno in (errno.ENOENT, errno.EACCES) and place != "/"
+        is_waited_for = error.errno in (errno.ENOENT, errno.EACCES, errno.EINVAL) and place != "/"
         return Way(steps, None, error.errno or errno.EIO, place if is_waited_for else "")
     return Way(steps, steps[place])

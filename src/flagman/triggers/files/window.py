@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flagman.triggers.files import inotify
 
-# Seconds without an event before a look, and from the first event on at most.
+# Seconds without an event before a look, and the same while a process writes.
 _QUIET = 0.1
-_LONGEST = 20.0
-#: Seconds without an event before a look while a process writes.
-WRITING = 2.0
+_WRITING = 2.0
+#: Seconds from the first event on, after which a look does not wait any longer.
+LONGEST = 20.0
 
 #: What shows that an entry of a directory comes, goes or is another one.
 ENTRIES = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO
@@ -19,7 +19,17 @@ REPLACED = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.UNMOUNT | inotify.I
 class Window:
     """The events since the last look."""
 
-    __slots__ = ("_first", "_last", "_was_closed", "_written", "is_evident", "is_unsure")
+    __slots__ = (
+        "_first",
+        "_last",
+        "_was_closed",
+        "_written",
+        "has_run",
+        "is_evident",
+        "is_replaced",
+        "is_unsure",
+        "led_elsewhere",
+    )
 
     def __init__(self) -> None:
         # The times of the first and of the last event.
@@ -31,6 +41,12 @@ class Window:
         self._was_closed = False
         #: Whether the events prove a change.
         self.is_evident = False
+        #: Whether the events prove that another thing stands there.
+        self.is_replaced = False
+        #: Whether the path may have led elsewhere for a while.
+        self.led_elsewhere = False
+        #: Whether a run of the bundle has seen some of this time.
+        self.has_run = False
         #: Whether events may have been lost.
         self.is_unsure = False
 
@@ -79,10 +95,18 @@ class Window:
     def due(self) -> float:
         """Return when the next look is due."""
         first = self._last if self._first is None else self._first
-        return min(self._last + (WRITING if self._written else _QUIET), first + _LONGEST)
+        return min(self._last + (_WRITING if self._written else _QUIET), first + LONGEST)
 
     def close(self) -> None:
         """Begin anew, after a look."""
         self._first = None
         self._written.clear()
-        self.is_evident = self.is_unsure = self._was_closed = False
+        self.is_evident = self.is_replaced = self.is_unsure = self._was_closed = False
+        self.led_elsewhere = self.has_run = False
+
+    def go_on_with(self, other: Window) -> None:
+        """Go on with the events of another window of the same path."""
+        self._written |= other._written
+        self.is_evident |= other.is_evident
+        self.is_replaced |= other.is_replaced
+        self.is_unsure |= other.is_unsure
