@@ -683,3 +683,47 @@ def test_links_in_proc(tmp_path: Path) -> None:
         what, when = FileSource(link).notes()
     assert what == f"{link}: a file, on a file system of an unknown kind"
     assert when == f"{link}: looked at now and then; /proc is proc, see --file-interval"
+
+
+def test_three_swaps_of_a_config_map(watch: Callable[..., Watched]) -> None:
+    """Each update of a volume of Kubernetes leads to one run, for a file in it and for the whole volume."""
+    watched = watch("configmap")
+    steps: dict[float, Step] = {
+        float(number): f"cd a; mkdir ..{number}; echo {number} > ..{number}/f; ln -s ..{number} ..tmp; "
+        f"mv -T ..tmp ..data; rm -r ..{number - 1}"
+        for number in (2, 3, 4)
+    }
+    with watched.also("a") as volume:
+        assert watched.play(steps, 8) == [(2.1, "replaced"), (3.1, "replaced"), (4.1, "replaced")]
+        assert [change for _, change in volume.notes] == ["changed"] * 3
+    assert watched.action.contents == ["2\n", "3\n", "4\n"]
+
+
+@pytest.mark.parametrize("layout", [":", "ln -s t/f link"], ids=["plain", "link"])
+def test_directories_that_are_missing(watch: Callable[..., Watched], layout: str) -> None:
+    """Directories may be missing at any depth, and come and go; only the file counts."""
+    top = "t" if "link" in layout else "a"
+    watched = watch(layout, "link" if "link" in layout else "a/b/c/f")
+    below = top if "link" in layout else "a/b/c"
+    steps: dict[float, Step] = {
+        0: f"mkdir -p {below}",
+        1: f"echo 1 > {below}/f",
+        3: f"rm -r {top}",
+        6: f"mkdir -p {below}; echo 2 > {below}/f",
+    }
+    assert watched.play(steps, 9) == [(1.1, "come"), (4.0, "gone"), (6.1, "come")]
+
+
+def test_a_renewal_by_certbot(watch: Callable[..., Watched]) -> None:
+    """The links of a lineage are replaced one after the other, with those of before under another name for a while."""
+    names = ("cert", "privkey", "chain", "fullchain")
+    make = "; ".join(f"echo 1 > archive/{name}1; ln -s ../archive/{name}1 a/{name}" for name in names)
+    renew = "; ".join(f"echo 2 > archive/{name}2" for name in names)
+    old = "; ".join(f"ln -s ../archive/{name}1 a/previous_{name}" for name in names)
+    new = "; ".join(f"rm a/{name}; ln -s ../archive/{name}2 a/{name}" for name in names)
+    gone = "; ".join(f"rm a/previous_{name}" for name in names)
+    watched = watch(f"mkdir a archive; {make}", "a/fullchain")
+    with watched.also("a") as lineage:
+        assert watched.play({0: f"{renew}; {old}; {new}; {gone}"}) == REPLACED
+        assert [change for _, change in lineage.notes] == ["changed"]
+    assert watched.action.contents == ["2\n"]
