@@ -206,7 +206,7 @@ def test_all_options() -> None:
         ("--usr1 prnt hi", "--usr1: unknown action 'prnt'; did you mean 'print'?"),
         ("--overlap never --usr1 print x", "--overlap: 'never' is not one of ignore, rerun"),
         ("--overlap", "--overlap takes one of ignore, rerun"),
-        ("--on-error panic", "--on-error: 'panic' is not one of continue, close, exit"),
+        ("--on-error panic", "--on-error: 'panic' is not one of continue, skip, close, exit"),
         ("--stop-timeout soon", "--stop-timeout: 'soon' is not a span of time such as 90, 250ms"),
         ("--stop-timeout -1", "--stop-timeout"),
         ("--stop-timeout=nan", "'nan' is not a span of time"),

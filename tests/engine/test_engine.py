@@ -176,6 +176,21 @@ def test_a_failing_action_does_not_stop_the_others(caplog: pytest.LogCaptureFixt
     assert {record.name for record in caplog.records} == {"flagman.core"}
 
 
+def test_on_error_skip_leaves_the_rest_out() -> None:
+    """With on_error "skip" the actions after a failed one are left out, each time that it fails."""
+    with Engine(on_error="skip") as engine:
+        engine.set_up("usr1", Recorder, "before")
+        engine.set_up("usr1", Failing, "test")
+        engine.set_up("usr1", Recorder, "after")
+        engine.set_up("usr2", Recorder, "other")
+        JOURNAL.clear()
+        engine.raise_flag("usr1")
+        engine.raise_flag("usr2")
+        during_run(lambda name: engine.stop() if name == "other" else None)
+        assert engine.run() is Outcome.STOPPED
+        assert JOURNAL == ["run before", "run test", "run other"]
+
+
 def test_on_error_close_removes_the_action() -> None:
     """With on_error "close" a failed action is torn down, and the others go on."""
     with Engine(on_error="close") as engine:
@@ -636,7 +651,7 @@ def test_an_ignoring_action_is_not_starved_by_one_that_reruns() -> None:
     ("choices", "message"),
     [
         ({"overlap": "queue"}, "overlap: 'queue' is not one of ignore, rerun"),
-        ({"on_error": None}, "on_error: None is not one of continue, close, exit"),
+        ({"on_error": None}, "on_error: None is not one of continue, skip, close, exit"),
         ({"output": "file"}, "output: 'file' is not one of inherit, log, null"),
         ({"timeout": 0}, "timeout: 0 is neither None nor a number of seconds from 0 to 100000000"),
         ({"timeout": 1e300}, "timeout: 1e.300 is neither"),

@@ -188,9 +188,9 @@ GROUPS = {
         ),
         Option(
             "--on-error",
-            Choice("continue", "close", "exit"),
+            Choice("continue", "skip", "close", "exit"),
             "continue",
-            "when an action fails: carry on (default), remove the action, or exit with status 1",
+            "when an action fails: carry on (default), skip those after it, remove it, or exit with status 1",
             where=BINDING,
         ),
         Option(

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Literal, NoReturn
 
     #: What happens after a failed run, see :class:`flagman.Engine`.
-    OnError = Literal["continue", "close", "exit"]
+    OnError = Literal["continue", "skip", "close", "exit"]
     #: What it means when a flag is raised while its own bundle runs, see :class:`flagman.Engine`.
     Overlap = Literal["ignore", "rerun"]
     #: What becomes of the output of commands, see :class:`flagman.Engine`.
@@ -43,7 +43,7 @@ class Choices:
         output: Output = "inherit",
     ) -> None:
         _check("overlap", overlap, ("ignore", "rerun"))
-        _check("on_error", on_error, ("continue", "close", "exit"))
+        _check("on_error", on_error, ("continue", "skip", "close", "exit"))
         _check("output", output, ("inherit", "log", "null"))
         if timeout is not None:
             from flagman.text.spans import LONGEST, is_span  # noqa: PLC0415 - most actions have no timeout

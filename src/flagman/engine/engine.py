@@ -38,7 +38,8 @@ class Engine(Doors):
 
     :param overlap: what it means when a flag is raised while its own bundle runs: ``ignore`` forgets it, because the
         run in progress stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was raised
-    :param on_error: what a failed run means beyond its record in the log: ``continue``, nothing; ``close``, the action
+    :param on_error: what a failed run means beyond its record in the log: ``continue``, nothing; ``skip``, the
+        actions after it in the bundle are left out this time; ``close``, the action
         is torn down and leaves its bundle; ``exit``, :meth:`run` returns :attr:`Outcome.FAILED`
     :param timeout: seconds that one run of an action may take before it is interrupted and counts as failed; None, the
         default, for the action's own :attr:`flagman.Action.default_timeout`. It needs SIGALRM: only actions that are

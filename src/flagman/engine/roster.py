@@ -146,6 +146,9 @@ class Roster:
             return "gone"
         elif choices.on_error == "continue":
             return "stays"
+        elif choices.on_error == "skip":
+            logger.info("Leaving out the actions after `%s` because it failed", name)
+            return "skip"
         self.failed = True
         self._flags.add(STOP)
         return "stays"
