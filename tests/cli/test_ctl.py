@@ -200,9 +200,11 @@ def test_signal_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert flagmanctl("status") == (0, f"running, pid {daemon.process.pid}\n")
         assert flagmanctl("signal", "usr1") == (0, "")
         daemon.expect("hi")
+        assert flagmanctl("signal", "0") == (0, "")
         daemon.process.kill()
         daemon.status()
         assert flagmanctl("status") == (1, f"dead, but its pid file exists ({path})\n")
+        assert flagmanctl("signal", "0")[0] == 3
         assert flagmanctl("signal", "USR1") == (3, f"flagmanctl: error: not running ({path})\n")
     path.unlink()
     assert flagmanctl("status") == (3, f"not running ({path})\n")

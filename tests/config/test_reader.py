@@ -178,7 +178,7 @@ MISTAKES = {
     "[flagman]: key 'list': unknown": "[flagman]\nlist = true",
     "[flagman]: key 'stop_timeout': unknown; did you mean 'stop-timeout'?": "[flagman]\nstop_timeout = 1",
     "[flagman]: key 'overlap': 'never' is not one of ignore, rerun": "[flagman]\noverlap = 'never'",
-    "[flagman]: key 'on-error': 'close!' is not one of continue, close, exit; did you mean 'close'?": (
+    "[flagman]: key 'on-error': 'close!' is not one of continue, skip, close, exit; did you mean 'close'?": (
         "[flagman]\non-error = 'close!'"
     ),
     "[flagman]: key 'overlap': is not a string": "[flagman]\noverlap = 1",

@@ -193,7 +193,20 @@ def test_another_user(background: Background, start: Callable[..., object], deta
 def test_files_that_only_root_may_make(background: Background) -> None:
     """Log and streams are opened in a directory of root's before the privileges go, and belong to the user."""
     directory = background.directory
-    words = ["--user", "nobody", "--log-file", "log", "--stdout", "out", "--stderr", "err", "--umask", "027"]
+    words = [
+        "--user",
+        "nobody",
+        "--log-format",
+        "plain",
+        "--log-file",
+        "log",
+        "--stdout",
+        "out",
+        "--stderr",
+        "err",
+        "--umask",
+        "027",
+    ]
     actions = ["--usr1", "log", "warning", "x", "--usr1", "sh", "echo out; echo err >&2", "--hup", "reload"]
     config = directory / "c.toml"
     config.write_text("", encoding="utf-8")

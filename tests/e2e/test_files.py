@@ -256,7 +256,7 @@ def test_a_daemon_of_another_user(background: Background) -> None:
     assert done.returncode == 0, done.stderr
     (background.directory / "sub").mkdir(mode=0o755)
     (background.directory / "sub" / "f").touch()
-    wait_for(out.read_text)
+    wait_for(lambda: out.read_text(encoding="utf-8"))
     assert out.read_text(encoding="utf-8") == f"{background.directory}/sub/f\n"
     background.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -98,7 +99,13 @@ def test_a_log_file_that_is_rotated(start: Callable[..., Flagman], tmp_path: Pat
     """After a rotation of the log file the next record goes to a new file."""
     path = tmp_path / "flagman.log"
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
-    daemon = start(*line, "--log-file", str(path)).ready().expect("init").signal(USR1).expect("done")
+    daemon = (
+        start(*line, "--log-format", "plain", "--log-file", str(path))
+        .ready()
+        .expect("init")
+        .signal(USR1)
+        .expect("done")
+    )
     path.rename(tmp_path / "flagman.log.1")
     daemon.signal(USR1).expect("done").stop("cleanup")
     assert path.read_text(encoding="utf-8") == "WARNING:flagman.log:one\n"
@@ -182,7 +189,13 @@ def test_a_log_file_that_cannot_be_opened_again(start: Callable[..., Flagman], t
     place = tmp_path / "logs"
     place.mkdir()
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
-    daemon = start(*line, "--log-file", f"{place}/x.log").ready().expect("init").signal(USR1).expect("done")
+    daemon = (
+        start(*line, "--log-format", "plain", "--log-file", f"{place}/x.log")
+        .ready()
+        .expect("init")
+        .signal(USR1)
+        .expect("done")
+    )
     place.rename(tmp_path / "gone")
     daemon.signal(USR1).expect("done")
     place.mkdir()
@@ -194,7 +207,7 @@ def test_a_log_file_that_is_something_else_by_now(start: Callable[..., Flagman],
     """If the log file's path is no regular file now, the old file gets all records, and one that gives the reason."""
     path, old = tmp_path / "log", tmp_path / "log.1"
     line = ["--usr1", "log", "warning", "one", "--usr1", "print", "done", "--overlap", "rerun"]
-    daemon = start(*line, "--log-file", str(path)).ready().expect("init")
+    daemon = start(*line, "--log-format", "plain", "--log-file", str(path)).ready().expect("init")
     for kind in ("directory", "FIFO"):
         path.rename(old)
         if kind == "FIFO":
@@ -448,3 +461,18 @@ def test_stacks_after_a_rotation(start: Callable[..., Flagman], tmp_path: Path) 
     while not (tmp_path / "err").exists() or "most recent call first" not in (tmp_path / "err").read_text("utf-8"):
         assert time.monotonic() < limit
     daemon.stop("x", "cleanup")
+
+
+def test_a_log_that_flagman_keeps_has_times(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """Each record in a file of flagman's own begins with the local time; on stderr it does so only if that is asked."""
+    line = ("--usr1", "log", "warning", "x", "--usr1", "stop")
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+05:30 "
+    for options, form in (
+        (("--log-file", "log"), time),
+        (("--log-format", "time"), time),
+        (("--log-file", "/dev/stderr"), ""),
+        ((), ""),
+    ):
+        daemon = start(*options, *line, environment={"TZ": "XYZ-05:30"}).ready().signal(USR1).expect("")
+        written = (tmp_path / "log").read_text(encoding="utf-8") if "log" in options else "\n".join(daemon.err.rest())
+        assert re.search(f"^{form}WARNING:flagman.log:x$", written, re.MULTILINE), options

@@ -245,7 +245,7 @@ def test_other_handlers_get_a_record_as_it_is(tmp_path: Path) -> None:
 def test_a_thread_that_logs_meanwhile(tmp_path: Path) -> None:
     """Each record of another thread during the start is written once, in order."""
     (tmp_path / "c.toml").write_text("[logging]\nversion = 1\n", encoding="utf-8")
-    for options in (["-v"], ["-c", "c.toml"], ["--log-file", "log"]):
+    for options in (["-v"], ["-c", "c.toml"], ["--log-format", "plain", "--log-file", "log"]):
         done = run(
             *options,
             *("--usr1", "counting_early:Counts", "--run-at-start", "--once"),

@@ -93,7 +93,7 @@ def _parser() -> tuple[ArgumentParser, Collection[str]]:
         "send a signal to a running daemon",
         epilog="exit status: 0 the signal was sent, 3 no daemon runs, 4 it could not be sent",
     )
-    send.add_argument("name", metavar="NAME", nargs="?", help="name of the signal, with or without SIG, or its number")
+    send.add_argument("name", metavar="NAME", nargs="?", help="name or number of the signal; 0 sends none")
     status = add(
         _status,
         "status",
@@ -110,7 +110,7 @@ def _signal(arguments: Namespace) -> int:
     from flagman.text.signames import number_of  # noqa: PLC0415
 
     try:
-        signum = number_of(arguments.name)
+        signum = 0 if arguments.name == "0" else number_of(arguments.name)
     except ValueError as error:
         raise UsageError(str(error)) from None
     try:

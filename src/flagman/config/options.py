@@ -281,9 +281,9 @@ GROUPS = {
         ),
         Option(
             "--log-format",
-            Choice("auto", "plain", "journal", "json"),
+            Choice("auto", "plain", "time", "journal", "json"),
             "auto",
-            "plain lines, lines with priorities for the journal, or JSON (default: journal if the log goes there)",
+            "plain lines, lines with times or with priorities for the journal, or JSON (default: whatever fits)",
         ),
         Option("--log-file", Path("FILE"), "", "log to a file, and open it again after a rotation"),
         Option("-q --quiet", SWITCH, OFF, "log critical messages only; overrides --verbose"),

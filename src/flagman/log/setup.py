@@ -1,4 +1,4 @@
-"""How log records are written: plain lines, lines with priorities for the journal, or JSON; to stderr or to a file."""
+"""How log records are written: plain, with times, with priorities for the journal, or as JSON; to stderr or a file."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ class JournalFormatter(logging.Formatter):
         """Return the lines of a record."""
         priority = next((number for level, number in _PRIORITIES if record.levelno >= level), _DEBUG)
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+class TimeFormatter(logging.Formatter):
+    """Begins a record with its local time, for a file in which nothing else shows when it came."""
+
+    def __init__(self) -> None:
+        super().__init__(f"%(asctime)s {logging.BASIC_FORMAT}")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - as in logging
+        """Return the time in milliseconds, with its distance from UTC, see RFC 3339."""
+        from datetime import datetime  # noqa: PLC0415 - only for this format
+
+        return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 
 
 class JsonFormatter(logging.Formatter):
@@ -99,11 +112,18 @@ def set_up(settings: Settings, opened: int | None = None) -> None:
         settings.log_format == "auto" and descriptor is not None and is_journal(descriptor)
     ):
         formatter = JournalFormatter()
+    elif settings.log_format == "time" or (settings.log_format == "auto" and _is_kept(settings, descriptor)):
+        formatter = TimeFormatter()
     else:
         formatter = logging.Formatter(logging.BASIC_FORMAT)
     handler = _stream(descriptor) if descriptor is not None else _file(settings.log_file, opened)
     handler.setFormatter(formatter)
     install(handler)
+
+
+def _is_kept(settings: Settings, descriptor: int | None) -> bool:
+    """Return whether the log goes to a file that this process opens, where it is read later."""
+    return descriptor is None or (settings.daemon and settings.stderr is not None)
 
 
 def _stream(descriptor: int) -> logging.Handler:

@@ -197,7 +197,7 @@ def _write(settings: Settings, opened: int | None = None, *, is_needed: bool = T
 
     :param is_needed: there is no handler yet that writes a plain log
     """
-    is_plain = settings.log_format in ("auto", "plain") and not settings.log_file
+    is_plain = settings.log_format in ("auto", "plain") and not settings.log_file and not settings.daemon
     if not is_plain or (settings.log_format == "auto" and "JOURNAL_STREAM" in os.environ):
         from flagman.log import setup  # noqa: PLC0415 - only for a file, another format, or the journal
 
