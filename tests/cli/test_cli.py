@@ -70,6 +70,7 @@ DEFAULTS: dict[str, object] = {
     "jitter": 0,
     "file_interval": 5,
     "pythonpath": "",
+    "into": "",
     "debounce": 0,
     "run_at_start": False,
     "once": False,
@@ -127,7 +128,7 @@ def test_all_options() -> None:
         "flagman -d --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
-        "--file-interval 9 --pythonpath lib "
+        "--file-interval 9 --pythonpath lib --into units "
         "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log --pid-file x.pid "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
@@ -154,6 +155,7 @@ def test_all_options() -> None:
         "jitter": 1,
         "file_interval": 9,
         "pythonpath": "lib",
+        "into": "units",
         "run_at_start": True,
         "once": True,
         "check": True,

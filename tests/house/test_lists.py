@@ -17,7 +17,8 @@ from flagman import actions, cli, daemon
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
 from flagman.config import values
-from flagman.config.options import BINDING, FILE, OPTIONS, TRIGGERS, Option
+from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.rows import BINDING, FILE, Option
 from flagman.config.settings import Settings
 
 if TYPE_CHECKING:

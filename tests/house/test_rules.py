@@ -51,7 +51,7 @@ BY_NAME = {
     "flagman.actions.catalog",
     "flagman.cli",
     "flagman.cli.parts",
-    "flagman.config.options",
+    "flagman.config.rows",
     "flagman.daemon",
     "flagman.service.late_imports",
 }

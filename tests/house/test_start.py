@@ -23,6 +23,7 @@ PLAIN = {
     "flagman.cli.words",
     "flagman.config",
     "flagman.config.options",
+    "flagman.config.rows",
     "flagman.config.settings",
     "flagman.config.values",
     "flagman.core",

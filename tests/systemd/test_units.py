@@ -388,3 +388,23 @@ def test_a_program_that_no_unit_can_name(program: str) -> None:
     """A program that no unit can name is an error."""
     with pytest.raises(UsageError, match=r"a unit needs the full path|it cannot be written in a unit"):
         unit_syntax.command([program])
+
+
+def test_units_that_are_written(tmp_path: Path) -> None:
+    """The files have the printed lines, replace older ones, and the next command is printed."""
+    (tmp_path / "flagman.service").write_text("old", encoding="utf-8")
+    line = ["--usr1", "print", "x", "--print-unit", "--timer", "15m"]
+    done = run(*line, "--into", str(tmp_path))
+    *paths, following = done.stdout.splitlines()
+    names = ["flagman.service", "flagman-usr1.service", "flagman-usr1.timer"]
+    assert paths == [f"{tmp_path}/{name}" for name in names]
+    command = "systemctl daemon-reload && systemctl enable --now"
+    assert following == f"Next: {command} {paths[0]} && {command} {paths[2]}"
+    printed = [each for each in run(*line).stdout.splitlines() if not each.startswith(("# /etc", "# Save it"))]
+    written = [line for path in paths for line in ["", *Path(path).read_text(encoding="utf-8").splitlines()]]
+    assert [each for each in printed if each] == [each for each in written if each]
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+    assert all(Path(path).stat().st_mode & 0o777 == 0o600 for path in paths)
+    done = run("--usr1", "print", "x", "--print-unit", "--into", f"{tmp_path}/no/such")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert run("--usr1", "print", "x", "--into", str(tmp_path)).returncode == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from flagman import core
 from flagman.cli.reading import check_together
@@ -36,7 +37,11 @@ def answer(settings: Settings, line: Settings) -> None:
     elif settings.print_unit:
         from flagman.systemd import units  # noqa: PLC0415
 
-        print("\n".join(units.lines(settings, line)))
+        if settings.into:
+            for said in units.write(settings, line, Path(settings.into)):
+                print(said)
+        else:
+            print("\n".join(units.lines(settings, line)))
     else:
         _check_identity(settings)
         notes = _notes(settings)

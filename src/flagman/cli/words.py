@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flagman.config.options import TriggerOption
+    from flagman.config.rows import TriggerOption
     from flagman.engine.action import Action
     from flagman.triggers import Source
     from flagman.types import ActionName

@@ -10,7 +10,8 @@ import tomllib
 from pathlib import Path
 
 from flagman.actions.arguments import check
-from flagman.config.options import BINDING, FILE, OPTIONS, TRIGGERS
+from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.rows import BINDING, FILE
 from flagman.config.settings import Binding, Settings
 from flagman.config.values import is_number
 from flagman.exceptions import ConfigError, UsageError
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from flagman.config.options import Option
+    from flagman.config.rows import Option
     from flagman.engine.action import Action
     from flagman.triggers import Source
     from flagman.types import ActionName

@@ -155,6 +155,8 @@ class Settings:
     print_config: bool
     #: Print a unit for systemd instead of running.
     print_unit: bool
+    #: With print_unit, the directory to write units to; empty to print them.
+    into: str
     #: With print_unit, also print a timer that ticks at these moments; empty for none.
     timer: str
     #: The table [logging] of the file, for :func:`logging.config.dictConfig`.
@@ -208,6 +210,8 @@ class Settings:
             raise UsageError("--print-unit and --print-config cannot be used together")
         if self.timer and not self.print_unit:
             raise UsageError("--timer can only be used with --print-unit")
+        if self.into and not self.print_unit:
+            raise UsageError("--into can only be used with --print-unit")
         if self.user == "" and not self.print_unit:
             raise UsageError("--user takes a NAME; only with --print-unit it may be left out")
         if self.reloads() and not self.config:

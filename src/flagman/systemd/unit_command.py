@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flagman.config.options import Option
+    from flagman.config.rows import Option
     from flagman.config.settings import Binding, Settings
 
 # Where systemd looks for programs, see systemd.exec(5), Environment Variables in Spawned Processes.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from flagman.exceptions import UsageError
 from flagman.systemd import unit_command, unit_syntax
@@ -39,12 +41,42 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
     :param given: the settings of the command line alone
     :raises UsageError: if no unit can run these settings
     """
-    if not settings.systemd:
-        raise UsageError("--print-unit cannot be used with --no-systemd: systemd would wait for READY=1 for ever")
     writer = _Writer(settings, unit_command.Command(settings, given))
-    yield from writer.service()
-    if settings.timer:
-        yield from writer.timer(settings.timer)
+    for number, (unit, content) in enumerate(writer.files().items()):
+        yield from [""] * (number > 0)
+        yield f"# {writer.folder}/{unit}"
+        if (command := writer.enabling(unit)) is not None:
+            yield f"# Save it there, then run: {command}"
+        yield ""
+        yield from content
+
+
+def write(settings: Settings, given: Settings, directory: Path) -> Iterator[str]:
+    """Write all units to a directory; yield their paths, and the command that enables them.
+
+    Each file is replaced as a whole, and only its owner can read it: an argument may be a secret.
+
+    :param settings: as above
+    :param given: as above
+    :raises UsageError: if no unit can run these settings
+    :raises OSError: if a file cannot be written
+    """
+    writer = _Writer(settings, unit_command.Command(settings, given))
+    files = writer.files()
+    for unit, content in files.items():
+        path = directory / unit
+        with NamedTemporaryFile("w", encoding="utf-8", dir=directory, prefix=f".{unit}.", delete=False) as file:
+            try:
+                file.write("\n".join([*content, ""]))
+                file.flush()
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        yield str(path)
+    is_home = directory.expanduser().resolve() == Path(writer.folder).expanduser().resolve()
+    commands = [writer.enabling(unit, "" if is_home else directory.resolve()) for unit in files]
+    yield f"Next: {' && '.join(filter(None, commands))}"
 
 
 class _Writer:
@@ -55,6 +87,8 @@ class _Writer:
     """
 
     def __init__(self, settings: Settings, command: unit_command.Command) -> None:
+        if not settings.systemd:
+            raise UsageError("--print-unit cannot be used with --no-systemd: systemd would wait for READY=1 for ever")
         self._settings = settings
         self._command = command
         file = Path(settings.config).name
@@ -64,21 +98,33 @@ class _Writer:
         self._is_users = settings.user == ""
         self._systemctl = "systemctl --user" if self._is_users else "systemctl"
 
-    def _path(self, unit: str) -> str:
-        folder = "~/.config/systemd/user" if self._is_users else "/etc/systemd/system"
-        return f"# {folder}/{unit}"
+        #: Where systemd looks for the units.
+        self.folder = "~/.config/systemd/user" if self._is_users else "/etc/systemd/system"
 
-    def _enable(self, unit: str) -> str:
-        return f"# Save it there, then run: {self._systemctl} daemon-reload && {self._systemctl} enable --now {unit}"
+    def files(self) -> dict[str, list[str]]:
+        """Return the lines of all units, by their names."""
+        files = {f"{self._name}.service": list(self._service())}
+        if self._settings.timer:
+            name = name_of(self._signal_of_timer())
+            unit = f"{self._name}-{name.lower().replace('+', '-')}"
+            files[f"{unit}.service"] = list(self._sender(name))
+            files[f"{unit}.timer"] = list(self._timer(name, self._settings.timer))
+        return files
 
-    def service(self) -> Iterator[str]:
+    def enabling(self, unit: str, directory: str | Path = "") -> str | None:
+        """Return the command that enables and starts a unit; None if another unit starts it.
+
+        :param directory: where it is, if that is not where systemd looks for it
+        """
+        if unit != f"{self._name}.service" and not unit.endswith(".timer"):
+            return None
+        place = shlex.quote(str(Path(directory, unit)))
+        return f"{self._systemctl} daemon-reload && {self._systemctl} enable --now {place}"
+
+    def _service(self) -> Iterator[str]:
         """Yield the lines of the daemon's unit."""
-        settings = self._settings
-        yield self._path(f"{self._name}.service")
-        yield self._enable(f"{self._name}.service")
-        yield ""
         yield "[Unit]"
-        yield f"Description={unit_syntax.text(f'flagman ({settings.summary()})')}"
+        yield f"Description={unit_syntax.text(f'flagman ({self._settings.summary()})')}"
         yield ""
         yield "[Service]"
         yield "# A start returns when all actions are set up. Only flagman itself may notify systemd, not its commands."
@@ -164,13 +210,8 @@ class _Writer:
             yield "# ProtectHome=yes"
             yield "# PrivateTmp=yes"
 
-    def timer(self, spec: str) -> Iterator[str]:
-        """Yield the lines of a timer, and of its service, which sends the signal of the first action that has one."""
-        name = name_of(self._signal_of_timer())
-        unit = f"{self._name}-{name.lower().replace('+', '-')}"
-        yield ""
-        yield self._path(f"{unit}.service")
-        yield ""
+    def _sender(self, name: str) -> Iterator[str]:
+        """Yield the lines of the service that a timer starts, which sends a signal to the daemon."""
         yield "[Unit]"
         yield f"Description=Send {name} to {self._name}.service"
         yield "# This service waits until the daemon is ready, and does nothing if the daemon does not run."
@@ -184,10 +225,9 @@ class _Writer:
         systemctl = [unit_command.system_program("systemctl"), *(["--user"] if self._is_users else [])]
         kill = [*systemctl, "kill", "--kill-whom=main", f"--signal={name}", f"{self._name}.service"]
         yield f"ExecStart={unit_syntax.command(kill)}"
-        yield ""
-        yield self._path(f"{unit}.timer")
-        yield self._enable(f"{unit}.timer")
-        yield ""
+
+    def _timer(self, name: str, spec: str) -> Iterator[str]:
+        """Yield the lines of a timer."""
         yield "[Unit]"
         yield f"Description=Send {name} to {self._name}.service again and again"
         yield f"BindsTo={self._name}.service"
