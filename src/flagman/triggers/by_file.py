@@ -86,7 +86,7 @@ class FileSource(Source):
         where = f"on {mounted.kind}" if mounted else "on a file system of an unknown kind"
         if way.end is not None:
             kind = next((kind for fits, kind in _KINDS if fits(way.end.status.st_mode)), "a device")
-            by = "" if place in ("", os.path.normpath(self._path)) else f" at {place}"  # noqa: PTH - without pathlib
+            by = "" if place in ("", os.path.normpath(self._path)) else f" at {place}"
             what = f"{kind}{by}, {where}"
         elif way.error == errno.EACCES and place:
             what = f"{place}, {where}, may not be searched by this user"
