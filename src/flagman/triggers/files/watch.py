@@ -265,6 +265,7 @@ class FileWatch:
         if self._window.is_open and not self._window.is_busy and self._gone_at is None:
             with suppress(OSError):  # the next look finds out
                 self._store(take(self._follow_path()))
+                self._is_own = False
         turn.details.update(file=self.path, change=self._change() if self._is_raised else "")
         self._told = self._seen
         self._is_raised = self._was_replaced = self._was_touched = False
