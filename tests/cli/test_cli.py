@@ -125,10 +125,10 @@ def test_defaults() -> None:
 def test_all_options() -> None:
     """Each option sets its own setting."""
     line = (
-        "flagman -d --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
+        "flagman -d --pythonpath lib --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
-        "--file-interval 9 --pythonpath lib --into units "
+        "--file-interval 9 --into units "
         "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log --pid-file x.pid "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e"

@@ -96,7 +96,7 @@ def test_without_a_verb_it_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
     [
         (["bogus"], 2, "unknown verb 'bogus'; the verbs are new, "),
         (["new"], 2, "new: NAME is missing; see flagmanctl new --help"),
-        (["new", "a", "b"], 2, "new: 'b' is one word too many"),
+        (["new", "a", "b"], 2, "one word too many: 'b'; see flagmanctl new --help"),
         (["new", "Acme"], 2, "'Acme' is not a name such as acme-purge"),
         (["new", "../x"], 2, "'../x' is not a name"),
         (["new", ""], 2, "'' is not a name"),

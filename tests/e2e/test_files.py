@@ -271,6 +271,14 @@ def test_another_root(start: Callable[..., Flagman], tmp_path: Path) -> None:
     daemon.expect("changed").stop("cleanup")
 
 
+def test_a_file_system_that_reports_nothing(start: Callable[..., Flagman]) -> None:
+    """A file on a file system that does not report its changes is announced, and the daemon stops as always."""
+    daemon = start("--on-file", "/proc/loadavg", "stop").ready()
+    warning = daemon.expect_error("WARNING:flagman.files:")
+    assert "Looking at /proc/loadavg every 5s: /proc is proc, which does not report all changes" in warning
+    daemon.stop()
+
+
 UNSHARED = pytest.mark.skipif(
     subprocess.run(["unshare", "-Urm", "true"], check=False, capture_output=True).returncode != 0,
     reason="this system gives no namespaces",

@@ -97,3 +97,19 @@ def test_a_start_imports_what_it_uses(arguments: tuple[str, ...], ours: set[str]
     found = set(done.stdout.splitlines()[-1].split())
     assert {name for name in found if name.startswith("flagman")} == ours
     assert {name for name in found if not name.startswith("flagman")} - RUNNER <= others
+
+
+def test_a_start_with_options_imports_no_more_than_their_parser() -> None:
+    """Options need argparse, but nothing of what their help needs."""
+    done = subprocess.run(
+        [sys.executable, script("start"), "--usr1", "print", "hi", "--timeout", "5s", "-v"],
+        env=clean_environment(),
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    found = set(done.stdout.splitlines()[-1].split())
+    assert "argparse" in found
+    assert not {"shutil", "pathlib", "ctypes", "inspect"} & found
+    assert not {name for name in found if name.startswith("flagman.triggers.files")}

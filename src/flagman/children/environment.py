@@ -26,7 +26,7 @@ PRIVATE = frozenset(
 )
 _PRIVATE = frozenset(map(os.fsencode, PRIVATE))
 # What another flagman has told this process about its own turn, see :func:`of_details`.
-_OF_TURNS = frozenset((b"FLAGMAN_FILE", b"FLAGMAN_CHANGE"))
+_NOT_FOR_COMMANDS = _PRIVATE | {b"FLAGMAN_FILE", b"FLAGMAN_CHANGE"}
 _LC_CTYPE = b"LC_CTYPE"
 # The values that Python sets it to.
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
@@ -36,7 +36,7 @@ _before: list[bytes | None] = []
 
 def for_commands() -> dict[bytes, bytes]:
     """Return the environment as it is now, with LC_CTYPE as it was when this process was started."""
-    environment = {name: value for name, value in os.environb.items() if name and name not in _PRIVATE | _OF_TURNS}
+    environment = {name: value for name, value in os.environb.items() if name and name not in _NOT_FOR_COMMANDS}
     remember()
     if environment.get(_LC_CTYPE) in _COERCED and _before:
         (before,) = _before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from flagman import core
 from flagman.cli.reading import check_together
@@ -38,7 +37,7 @@ def answer(settings: Settings, line: Settings) -> None:
         from flagman.systemd import units  # noqa: PLC0415
 
         if settings.into:
-            for said in units.write(settings, line, Path(settings.into)):
+            for said in units.write(settings, line):
                 print(said)
         else:
             print("\n".join(units.lines(settings, line)))

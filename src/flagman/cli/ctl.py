@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from argparse import ArgumentError
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,13 +56,18 @@ def _carry_out(words: Sequence[str]) -> int:
 
         hint = did_you_mean(words[0], verbs, otherwise=f"; the verbs are {', '.join(verbs)}")
         raise UsageError(f"unknown verb {words[0]!r}{hint}")
-    arguments, unknown = parser.parse_known_args(list(words))
+    usage = "flagmanctl --help" if words[0].startswith("-") else f"flagmanctl {words[0]} --help"
+    try:
+        arguments, unknown = parser.parse_known_args(list(words))
+    except ArgumentError as error:
+        raise UsageError(f"{error.argument_name} takes a value; see {usage}") from None
     if unknown:
-        raise UsageError(f"{words[0]}: {unknown[0]!r} is one word too many; see flagmanctl {words[0]} --help")
+        what = "unknown option" if unknown[0].startswith("-") else "one word too many:"
+        raise UsageError(f"{what} {unknown[0]!r}; see {usage}")
     verb: Callable[[Namespace], int] | None = getattr(arguments, "verb", None)
     for name, title in (("name", "NAME"), ("pid_file", "--pid-file PATH")):
         if getattr(arguments, name, "") is None:
-            raise UsageError(f"{words[0]}: {title} is missing; see flagmanctl {words[0]} --help")
+            raise UsageError(f"{words[0]}: {title} is missing; see {usage}")
     return verb(arguments) if verb is not None else 0
 
 
@@ -72,13 +78,16 @@ def _parser() -> tuple[ArgumentParser, Collection[str]]:
         description="Control a running flagman, and create plugin packages.",
         allow_abbrev=False,
         usage="flagmanctl [-h] VERB ...",
+        exit_on_error=False,
     )
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(metavar="VERB")
 
     def add(verb: Callable[[Namespace], int], name: str, explanation: str, *, epilog: str = "") -> ArgumentParser:
         description = f"{explanation[0].upper()}{explanation[1:]}."
-        parser = verbs.add_parser(name, help=explanation, description=description, epilog=epilog, allow_abbrev=False)
+        parser = verbs.add_parser(
+            name, help=explanation, description=description, epilog=epilog, allow_abbrev=False, exit_on_error=False
+        )
         parser.set_defaults(verb=verb)
         return parser
 

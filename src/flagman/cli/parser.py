@@ -10,7 +10,7 @@ from argparse import (
     Namespace,
     RawDescriptionHelpFormatter,
 )
-from shutil import get_terminal_size
+from functools import partial
 
 from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
@@ -46,6 +46,14 @@ examples:
 class Parser(ArgumentParser):
     """A parser that raises its errors, so that they are reported as all mistakes are."""
 
+    def format_help(self) -> str:
+        """Return the help, as wide as the terminal, but lines that are too long are hard to read."""
+        from shutil import get_terminal_size  # noqa: PLC0415 - 3 ms, only for the help
+
+        width = min(get_terminal_size().columns, _WIDEST)
+        self.formatter_class = partial(_HelpFormatter, width=width)
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         """Raise an error.
 
@@ -55,10 +63,10 @@ class Parser(ArgumentParser):
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter):
-    """Formats the help as wide as the terminal, but lines that are too long are hard to read."""
+    """Formats the help in two columns; argparse makes one for each option, too, to check it."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=36, width=min(get_terminal_size().columns, _WIDEST))
+    def __init__(self, prog: str, width: int = _WIDEST) -> None:
+        super().__init__(prog, max_help_position=36, width=width)
 
 
 def parse(words: Sequence[str], options: dict[str, object]) -> None:
@@ -174,10 +182,10 @@ def _signal_hint(name: str) -> str:
     from flagman.text.signames import bindable, name_of, number_of  # noqa: PLC0415 - as above
 
     try:
-        number = number_of("" if name.isdigit() else name)
+        number_of("" if name.isdigit() else name)
     except ValueError:
         return ""
     try:
         return f"for other signals: --signal {name_of(bindable(name))} print hello"
     except ValueError as error:
-        return str(error) if number else ""
+        return str(error)

@@ -89,6 +89,8 @@ class Line:
             for number, (is_late, words) in enumerate(self._words.own):
                 was_asked = self._options.pop("daemon", None) if is_late else None
                 _parse(words, self._options, after_end=number > 0 and not is_late)
+                if is_late and any(word.lower().startswith("--pythonpath") for word in words):
+                    raise UsageError("--pythonpath: this has to stand before the first action, or in the file")
                 if is_late and "daemon" in self._options:
                     raise UsageError("-d, --daemon: this has to stand before the first action, or after a lone ';'")
                 if was_asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from flagman.config.options import OPTIONS
+from flagman.engine.flags import in_log
 from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ class Binding:
     """One action for one flag; it is never changed.
 
     :param source: what raises its flag
-    :param name: the name of the action, as it was typed
+    :param name: the name of the action, as it was typed; the name of a built-in action is kept in small letters
     :param action: the class, found and loaded
     :param arguments: as many as the action takes
     :param options: settings for this binding alone, by name
@@ -45,7 +46,9 @@ class Binding:
         variant: str = "",
     ) -> None:
         self.source = source
-        self.name = name
+        # Our own names are typed in any case.
+        is_ours = ":" not in name and str(action.__module__).startswith("flagman.actions.")
+        self.name = name.lower() if is_ours else name
         self.action = action
         self.arguments = arguments
         self.options = dict(options or {})
@@ -222,13 +225,8 @@ class Settings:
         counts: dict[FlagName, int] = {}
         for binding in self.bindings:
             counts[binding.flag] = counts.get(binding.flag, 0) + 1
-        titles = {binding.flag: binding.title for binding in self.bindings}
-        text = ", ".join(f"{titles[flag]} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
-        if text.isprintable():
-            return text
-        from flagman.text.shown import printable  # noqa: PLC0415 - only for names that cannot be printed
-
-        return printable(text)
+        titles = {binding.flag: in_log(binding.title) for binding in self.bindings}
+        return ", ".join(f"{titles[flag]} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
 
     def shape_the_process(self) -> bool:
         """Return whether any setting is about the process itself."""

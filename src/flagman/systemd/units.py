@@ -51,8 +51,8 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
         yield from content
 
 
-def write(settings: Settings, given: Settings, directory: Path) -> Iterator[str]:
-    """Write all units to a directory; yield their paths, and the command that enables them.
+def write(settings: Settings, given: Settings) -> Iterator[str]:
+    """Write all units to the directory of ``--into``; yield their paths, and the command that enables them.
 
     Each file is replaced as a whole, and only its owner can read it: an argument may be a secret.
 
@@ -63,6 +63,7 @@ def write(settings: Settings, given: Settings, directory: Path) -> Iterator[str]
     """
     writer = _Writer(settings, unit_command.Command(settings, given))
     files = writer.files()
+    directory = Path(settings.into)
     for unit, content in files.items():
         path = directory / unit
         with NamedTemporaryFile("w", encoding="utf-8", dir=directory, prefix=f".{unit}.", delete=False) as file:
