@@ -125,7 +125,8 @@ def test_defaults() -> None:
 def test_all_options() -> None:
     """Each option sets its own setting."""
     line = (
-        "flagman -d --pythonpath lib --usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
+        "flagman -d --pythonpath lib "
+        "--usr1 print a --hup print b --usr1 delay_print c 1 --overlap rerun --on-error=exit "
         "--stop-timeout 2s500ms --successful-empty --no-systemd -q -vv -l --signal winch stop --every 5m stop "
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
         "--file-interval 9 --into units "

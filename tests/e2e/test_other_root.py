@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from support.driven import Flagman
 
 # Modules that only other kinds of processes import, or that another Python has and this one has not.
-ELSEWHERE = {"argparse", "colorama", "annotationlib"} - sys.stdlib_module_names
+ELSEWHERE = {"argparse", "colorama"} | ({"annotationlib"} - sys.stdlib_module_names)
 
 
 def is_module(name: str) -> bool:
