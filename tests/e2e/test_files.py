@@ -130,6 +130,29 @@ def test_reload(start: Callable[..., Flagman], file: Path, fifo: Path) -> None:
     daemon.expect("changed file-f f 3").stop()
 
 
+def test_a_reload_that_fails(start: Callable[..., Flagman], file: Path) -> None:
+    """A path that was watched for a reload that has failed is watched no longer, and the others still are."""
+    config = file.with_name("flagman.toml")
+    binding = f"[[on]]\nfile = 'f'\naction = 'sh'\nargs = ['{SHOW}']\n"
+    config.write_text(binding, encoding="utf-8")
+    daemon = start("-c", "flagman.toml", "--hup", "reload").ready()
+
+    def watches() -> int:
+        found = Path(f"/proc/{daemon.process.pid}/fdinfo").iterdir()
+        return sum(path.read_text(encoding="ascii").count("inotify wd") for path in found)
+
+    settle(daemon.process.pid)
+    before = watches()
+    (file.parent / "sub").mkdir()
+    failing = "[[on]]\nfile = 'sub/g'\naction = 'acts:FailSetUp'\n"
+    config.write_text(f"{binding}{failing}", encoding="utf-8")
+    daemon.signal(HUP).expect_error("Reload failed, the old configuration stays: setting up the action FailSetUp")
+    settle(daemon.process.pid)
+    assert watches() == before
+    file.write_text("2", encoding="ascii")
+    daemon.expect("changed file-f f 2").stop()
+
+
 @pytest.mark.parametrize("after", ['file = "{0}/f"\ndebounce = "1ms"', 'file = "f"\ndebounce = "2ms"'])
 def test_a_reload_while_a_change_is_held(start: Callable[..., Flagman], file: Path, after: str) -> None:
     """A change that is held when a reload names its file, or its debounce, in another way leads to a run."""
