@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.daemon import Daemon, read_pid
-from support.driven import DEADLINE, in_terminal, marked, run, wait_for
+from support.driven import DEADLINE, descriptors, in_terminal, marked, run, wait_for
 from support.programs import ends, words
 from support.starter import Starter
 
@@ -72,7 +72,7 @@ def test_standard_streams_that_are_closed(starter: Starter) -> None:
     pid = read_pid(starter.directory / "d.pid")
     assert pid
     starter._pids.append(pid)
-    links = {name: os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}  # noqa: PTH115, PTH208
+    links = descriptors(pid)
     assert {links[name] for name in "012"} == {"/dev/null"}
 
 

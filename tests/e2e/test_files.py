@@ -7,13 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.driven import SCRIPT, Flagman, run, settle, wait_for
+from support.driven import SCRIPT, Flagman, descriptors, run, settle, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,12 +137,12 @@ def test_a_reload_that_fails(start: Callable[..., Flagman], file: Path) -> None:
     config.write_text(binding, encoding="utf-8")
     daemon = start("-c", "flagman.toml", "--hup", "reload").ready()
 
+    links = descriptors(daemon.process.pid)
+    (number,) = [number for number, link in links.items() if link == "anon_inode:inotify"]
+    information = Path(f"/proc/{daemon.process.pid}/fdinfo/{number}")
+
     def watches() -> int:
-        found = 0
-        for path in Path(f"/proc/{daemon.process.pid}/fdinfo").iterdir():
-            with suppress(FileNotFoundError):  # it has been closed
-                found += path.read_text(encoding="ascii").count("inotify wd")
-        return found
+        return information.read_text(encoding="ascii").count("inotify wd")
 
     before = watches()
     (file.parent / "sub").mkdir()
@@ -211,11 +210,7 @@ def test_children_have_no_descriptor(start: Callable[..., Flagman], file: Path) 
     daemon = start("--on-file", "f", "sh", "ls -l /proc/self/fd | grep -c inotify").ready()
     file.write_text("2", encoding="ascii")
     daemon.expect("0")
-    links = []
-    for link in Path(f"/proc/{daemon.process.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # it has been closed
-            links.append(str(link.readlink()))
-    assert links.count("anon_inode:inotify") == 1
+    assert list(descriptors(daemon.process.pid).values()).count("anon_inode:inotify") == 1
 
 
 def test_an_odd_name(start: Callable[..., Flagman], tmp_path: Path) -> None:

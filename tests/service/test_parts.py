@@ -18,7 +18,7 @@ from flagman.engine.engine import Engine
 from flagman.service.parts import Part, Site
 from flagman.testing import FakeTime
 from flagman.triggers.by_signal import SignalSource
-from support.driven import DEADLINE, run, settle, wait_for
+from support.driven import DEADLINE, descriptors, run, settle, wait_for
 from support.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -206,8 +206,7 @@ def test_a_call_that_fails_ends_nothing_else(parted: Callable[..., Flagman], cli
 def test_a_forked_child_has_none_of_its_descriptors(parted: Callable[..., Flagman], tmp_path: Path) -> None:
     """A forked child has no descriptors of the control loop, because they would keep a socket bound."""
     daemon = parted("--usr1", "demo:Fork").ready()
-    links = [entry.readlink() for entry in Path(f"/proc/{daemon.process.pid}/fd").iterdir()]
-    (link,) = [str(link) for link in links if is_bound(str(link), tmp_path)]
+    (link,) = [link for link in descriptors(daemon.process.pid).values() if is_bound(link, tmp_path)]
     daemon.signal(signal.SIGUSR1)
     daemon.expect("forked")
     assert link not in (tmp_path / "links").read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ __all__ = [
     "Flagman",
     "Lines",
     "clean_environment",
+    "descriptors",
     "end_all",
     "flooded",
     "hide_proc",
@@ -140,6 +141,15 @@ def hide_proc(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(path, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "readlink", read)
+
+
+def descriptors(pid: int) -> dict[str, str]:
+    """Return where the descriptors of a process lead, by their numbers; it may close some meanwhile."""
+    links = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            links[entry.name] = os.readlink(entry)  # noqa: PTH115 - a text, not a path
+    return links
 
 
 def settle(pid: int) -> None:
