@@ -39,6 +39,16 @@ def one_line(message: object) -> str:
     return shortened(" ".join(str(message).split()), _LONGEST)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the reason that an exception gives, with the name of its type unless its text is made for people."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename!r}"
+    if isinstance(error, FlagmanError | ActionFailed | ActionInterrupted | ValueError) and str(error):
+        return str(error)
+    text = one_line(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def mistakes_of(error: BaseException) -> list[str]:
     """Return the lines that report an error: one, or one for each mistake in a configuration file."""
     return error.mistakes if isinstance(error, ConfigError) else [str(error)]
@@ -82,6 +92,9 @@ class PluginError(UsageError):
 
 class SetUpError(FlagmanError):
     """The ``set_up`` of an action raised; the original exception is the cause."""
+
+    #: Arguments of the action that no message may show.
+    hidden: tuple[str, ...] = ()
 
 
 class TearDownError(FlagmanError):

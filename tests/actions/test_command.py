@@ -109,11 +109,17 @@ def test_a_child_starts_clean(start: Callable[..., Flagman]) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("sh 'echo one; echo two >&2; exit 3'", r"`sh -c echo one; echo two >&2; exit 3` exited with status 3"),
+        (
+            "sh 'echo one; echo two >&2; exit 3'",
+            r"^ERROR:flagman.core:usr1: sh 'echo one; echo two >&2; exit 3': failed after .* s: exited with status 3",
+        ),
         ("sh 'kill -9 $$'", r"was killed by KILL$"),
         ("sh 'kill -USR1 $$'", r"was killed by USR1, the signal for which it was started, .*--kill-whom=main"),
-        ("exec /no/such/program", r"`/no/such/program` cannot be started: No such file or directory"),
-        ("exec /etc", r"`/etc` cannot be started: (Permission denied|Is a directory)"),
+        (
+            "exec /no/such/program",
+            r"exec /no/such/program: failed after .* s: cannot be started: No such file or directory",
+        ),
+        ("exec /etc", r"exec /etc: failed after .* s: cannot be started: (Permission denied|Is a directory)"),
     ],
 )
 def test_a_failure_is_logged_and_the_next_signal_works(
@@ -122,7 +128,6 @@ def test_a_failure_is_logged_and_the_next_signal_works(
     """A command that fails gives one record without a traceback, and the next signal is served."""
     daemon = start("--usr1", *shlex.split(command), "--usr2", "sh", "echo alive").ready().signal(USR1)
     record = daemon.expect_error("failed")
-    message = message.removeprefix("`sh -c ")
     assert re.search(message, record), record
     if "one" in command:
         assert record.endswith("its last output:")
@@ -143,7 +148,7 @@ def test_a_fork_that_fails_is_a_failed_run(monkeypatch: pytest.MonkeyPatch, capf
     with ActionDriver(ExecAction, "echo", "hi") as driver:
         before = descriptors()
         monkeypatch.setattr(os, "posix_spawnp", fail)
-        with pytest.raises(ActionFailed, match="`echo hi` cannot be started: Resource temporarily unavailable"):
+        with pytest.raises(ActionFailed, match=r"^cannot be started: Resource temporarily unavailable"):
             driver.run()
         driver.run()
         assert descriptors() == before
@@ -176,7 +181,7 @@ def test_a_timeout_ends_the_whole_group(capfd: pytest.CaptureFixture[str], caplo
     group, last = capfd.readouterr().out.split()
     assert last == "bye"
     gone(int(group))
-    assert "it took longer than the timeout of 0.3 seconds" in caplog.text
+    assert "it took longer than the timeout of 0.3 s" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -213,14 +218,14 @@ def test_a_stop_kills_one_that_ignores_term(
     (pid,) = capfd.readouterr().out.split()
     gone(int(pid))
     assert "has not ended 0.2 s after TERM: sent KILL" in caplog.text
-    assert "longer than the stop timeout of 0.3 seconds" in caplog.text
+    assert "longer than the stop timeout of 0.3 s" in caplog.text
 
 
 def test_after_a_timeout_the_next_signal_is_served(start: Callable[..., Flagman]) -> None:
     """A timeout ends the command, and the daemon goes on and serves the next signal."""
     daemon = start("--usr1", "sh", "echo $$; exec sleep 1000", "--usr2", "sh", "echo alive", "--timeout", "200ms")
     pid = int(daemon.ready().signal(USR1).out.next())
-    daemon.expect_error("longer than the timeout of 0.2 seconds")
+    daemon.expect_error("longer than the timeout of 0.2 s")
     gone(pid)
     daemon.signal(signal.SIGUSR2).expect("alive").stop()
 
@@ -260,7 +265,7 @@ def test_a_stop_ends_a_command_that_goes_on(start: Callable[..., Flagman], how: 
     daemon.expect("bye", "")
     assert daemon.status() == 0
     gone(group)
-    daemon.expect_error("Interrupted action `ShellAction`")
+    daemon.expect_error(": interrupted after ")
 
 
 def test_the_third_stop_signal_leaves_no_orphan(start: Callable[..., Flagman]) -> None:
@@ -350,7 +355,7 @@ def test_stdout_that_is_not_read(start: Callable[..., Flagman], fifo: Path) -> N
         line = "echo pid $$ >&2; while :; do echo a flood; done"
         daemon = start("--usr1", "sh", line, "--timeout", "1s", prefix=prefix).ready().signal(USR1)
         group = int(daemon.expect_error("pid ").split()[1])
-        daemon.expect_error("took longer than the timeout of 1 seconds")
+        daemon.expect_error("took longer than the timeout of 1 s")
         gone(group)
         daemon.signal(TERM)
         assert daemon.status() == 0

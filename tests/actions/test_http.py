@@ -123,7 +123,9 @@ def test_a_request_of_the_daemon(start: Callable[..., Flagman], server: Server) 
     """A daemon sends a request with the given method, body and headers."""
     arguments = ("POST", f"{server.url}/hook?a=b", '{"up": true}', "header=Content-Type: application/json")
     daemon = start("-v", "--usr1", "http", *arguments, "header=X-Token: s:token").ready()
-    daemon.signal(signal.SIGUSR1).expect_error(f"POST {server.url}/hook?a=b: 200 OK")
+    daemon.signal(signal.SIGUSR1).expect_error(
+        f"usr1: http POST '{server.url}/hook?a=b' '***' '***' '***': succeeded in ".replace("'***'", "***")
+    )
     daemon.stop()
     ((method, path, headers, body),) = server.seen
     assert (method, path, body) == ("POST", "/hook?a=b", b'{"up": true}')
@@ -152,7 +154,7 @@ def test_a_unix_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("status", ["400", "404", "500", "503"])
 def test_bad_statuses_are_failures(server: Server, status: str) -> None:
     """A bad status is a failure that shows the beginning of the server's answer."""
-    with pytest.raises(ActionFailed, match=f"GET http://.*: {status} .*: the answer of the server"):
+    with pytest.raises(ActionFailed, match=f"^{status} .*: the answer of the server"):
         request("GET", f"{server.url}/{status}")
 
 
@@ -222,7 +224,7 @@ def test_a_server_has_no_hold_on_the_terminal(server: Server) -> None:
     """Text from a server is shown as one line without control characters."""
     with pytest.raises(ActionFailed) as caught:
         request("GET", f"{server.url}/escape")
-    assert str(caught.value).endswith(r": 500 bad \x1b[2J: \x1b]0;evil\x07")
+    assert str(caught.value) == r"500 bad \x1b[2J: \x1b]0;evil\x07"
 
 
 def test_a_longer_timeout_overrides_the_own_one(server: Server) -> None:
@@ -253,7 +255,7 @@ def test_a_slow_server_is_a_failure(server: Server, path: str, caplog: pytest.Lo
         engine.set_up("usr1", HttpAction, "GET", f"{server.url}/{path}")
         engine.raise_flag("usr1")
         assert engine.run() is Outcome.FAILED
-    assert "it took longer than the timeout of 0.2 seconds" in caplog.text
+    assert "it took longer than the timeout of 0.2 s" in caplog.text
     assert HttpAction.default_timeout == 30
 
 
@@ -262,13 +264,13 @@ def test_a_refused_connection() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        with pytest.raises(ActionFailed, match=f"GET http://127.0.0.1:{port}/: .*Connection refused"):
+        with pytest.raises(ActionFailed, match="Connection refused"):
             request("GET", f"http://127.0.0.1:{port}/")
 
 
 def test_an_unknown_host() -> None:
     """A host that no name server knows is a failure."""
-    with pytest.raises(ActionFailed, match=r"GET http://no-such-host.invalid/: \[Errno"):
+    with pytest.raises(ActionFailed, match=r"Name or service not known|Temporary failure|No address"):
         request("GET", "http://no-such-host.invalid/")
 
 
@@ -325,11 +327,11 @@ MISTAKES = {
     "would be logged; write header=Authorization": ("GET", "http://me:secret@x/"),
     "'unix:/x.sock' is not of the form": ("GET", "unix:/x.sock"),
     "'unix:x.sock:/' is not of the form": ("GET", "unix:x.sock:/"),
-    "'header=Name' is not of the form header=Name: value": ("GET", "http://x/", "header=Name"),
-    "'header=: x' is not of the form": ("GET", "http://x/", "header=: x"),
+    "a header is not of the form header=NAME: VALUE": ("GET", "http://x/", "header=Name"),
+    "is not of the form header=NAME: VALUE, or header=NAME:@FILE": ("GET", "http://x/", "header=: x"),
     "a character that no header may contain": ("GET", "http://x/", "header=A: b\nC: d"),
-    "'header=A: \u20ac' contains a character": ("GET", "http://x/", "header=A: \u20ac"),
-    "'two' is a second one": ("POST", "http://x/", "one", "two"),
+    "the header A contains a character that no header": ("GET", "http://x/", "header=A: \u20ac"),
+    "there is more than one body": ("POST", "http://x/", "one", "two"),
     "takes at least 2 arguments": ("GET",),
 }
 

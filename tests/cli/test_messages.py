@@ -37,6 +37,7 @@ def played(text: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
                 status = (ctl if program == "flagmanctl" else cli).main([program, *words])
                 said = "".join(capfd.readouterr())
             said = re.sub(r"PID: \d+", "PID: 49220", said.replace(str(folder), "FOLDER"))
+            said = re.sub(r"after \d+\.\d\d s", "after 0.01 s", said)
             lines += [line, *said.splitlines(), *([f"exit status {status}"] if status != 2 else [])]
             is_output, content = True, None
             continue

@@ -324,7 +324,7 @@ def test_limits_of_one_binding(start: Callable[..., Flagman], write: Callable[[s
         max-failures = 2
         """
     daemon = start("-c", write(text), "--usr2", "acts:Fail", "ValueError").ready().expect("a: init", "init")
-    daemon.signal(USR1).expect("a: begin", "a: cleanup").expect_error("Removing action `Gate` because it failed")
+    daemon.signal(USR1).expect("a: begin", "a: cleanup").expect_error(": removed because it failed")
     daemon.signal(USR2).expect("cleanup", "")
     assert daemon.status() == 1
 

@@ -62,7 +62,11 @@ def test_descriptors_of_others_are_closed(background: Background) -> None:
         (("--usr1", "prnt"), 2, "flagman: error: --usr1: unknown action 'prnt'; did you mean 'print'?"),
         ((), 2, "flagman: error: no actions are configured"),
         (("--usr1", "delay_print", "x", "y"), 2, "flagman: error: --usr1 delay_print: the delay 'y' is not a number"),
-        (("--usr1", "touch", "/no/such/x", "--hup", "acts:FailSetUp"), 1, "flagman: error: setting up the action Fail"),
+        (
+            ("--usr1", "touch", "/no/such/x", "--hup", "signal", "HUP", "4999999"),
+            1,
+            "flagman: error: hup: setting up `signal HUP 4999999` failed: No such process: the process 4999999 cannot",
+        ),
         (
             ("--user", "nobodyx", "--usr1", "print", "x"),
             1,
@@ -107,9 +111,7 @@ def test_a_mistake_in_the_journal(background: Background) -> None:
             "sh", "-c", script, "sh", *SCRIPT, option, "--usr1", "acts:FailSetUp", PYTHONPATH=str(LIB)
         )
         assert done.returncode == 1
-        assert (
-            journal.read_text(encoding="utf-8").splitlines()[-1].startswith("<3>flagman: error: setting up the action")
-        )
+        assert journal.read_text(encoding="utf-8").splitlines()[-1].startswith("<3>flagman: error: usr1: setting up `")
 
 
 @pytest.mark.parametrize("place", ["/no/such", "left behind"])

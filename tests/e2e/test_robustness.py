@@ -79,8 +79,7 @@ def test_a_print_that_fails_is_logged(start: Start) -> None:
     prefix = ["sh", "-c", 'exec "$@" >/dev/full', "sh"]
     daemon: Flagman = start("--usr1", "print", "x", "--usr1", "log", "warning", "next", prefix=prefix)
     daemon.ready().expect_error("WARNING:flagman.actions.print:Cannot print `init`: No space left on device")
-    daemon.signal(USR1).expect_error("Action `PrintAction` failed")
-    daemon.expect_error("OSError: [Errno 28] No space left on device")
+    daemon.signal(USR1).expect_error("usr1: print x: failed after ")
     daemon.expect_error("WARNING:flagman.log:next")
     daemon.signal(TERM)
     assert daemon.status() == 0
@@ -106,8 +105,8 @@ def test_exhaustion_is_a_failure_of_actions(start: Start, tmp_path: Path, what: 
         pass
     daemon.signal(USR2).expect("end")
     if what == "descriptors":
-        daemon.expect_error("Action `ExecAction` failed: `true` cannot be started: Too many open files")
-        daemon.expect_error("Action `TouchAction` failed")
+        daemon.expect_error(": cannot be started: Too many open files")
+        daemon.expect_error(": cannot touch ")
         assert not (tmp_path / "touched").exists()
     elif what != "memory":
         daemon.expect_error("MemoryError" if what == "real memory" else "RecursionError")

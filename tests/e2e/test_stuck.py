@@ -327,7 +327,7 @@ def test_term_right_before_a_wait(start: Start, tmp_path: Path, what: str) -> No
         daemon.ready().signal(USR1)
         assert daemon.status() == 0
         if what in ("command", "http"):  # the others give up their output
-            assert [line for line in daemon.err.rest() if "Interrupted action" in line]
+            assert [line for line in daemon.err.rest() if ": interrupted after " in line]
 
 
 @pytest.mark.parametrize("action", ["acts:AtExit", "acts:Chatters"])

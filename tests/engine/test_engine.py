@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -171,7 +172,7 @@ def test_a_failing_action_does_not_stop_the_others(caplog: pytest.LogCaptureFixt
             engine.raise_flag("usr1")
             assert engine.run() is Outcome.STOPPED
     assert [entry for entry in JOURNAL if entry.startswith("run")] == ["run bad", "run good"] * 2
-    assert "Action `Failing` failed" in caplog.text
+    assert "usr1: Failing bad: failed after " in caplog.text
     assert "RuntimeError: bad failed" in caplog.text
     assert {record.name for record in caplog.records} == {"flagman.core"}
 
@@ -212,7 +213,10 @@ def test_on_error_exit_ends_the_run_at_once() -> None:
 
 def test_a_failing_set_up_is_never_torn_down() -> None:
     """A failed set_up is reported in one line; its action is not torn down, but the others are."""
-    with pytest.raises(SetUpError, match=r"FailingSetUp failed: RuntimeError: no set-up today"), Engine() as engine:
+    with (
+        pytest.raises(SetUpError, match=r"setting up `FailingSetUp bad` failed: RuntimeError: no set-up today"),
+        Engine() as engine,
+    ):
         engine.set_up("usr1", Recorder, "good")
         engine.set_up("usr1", FailingSetUp, "bad")
     gc.collect()
@@ -226,7 +230,7 @@ def test_a_failing_tear_down_skips_no_other(caplog: pytest.LogCaptureFixture) ->
         engine.set_up("usr1", FailingTearDown, "second")
         engine.set_up("usr1", Recorder, "third")
     assert JOURNAL[3:] == ["tear down third", "tear down second", "tear down first"]
-    assert "tear_down of action `FailingTearDown` failed" in caplog.text
+    assert ": tear_down failed" in caplog.text
 
 
 def test_an_exception_under_way_is_not_replaced_by_a_failing_tear_down() -> None:
@@ -467,7 +471,7 @@ def test_max_failures_in_a_row_end_the_engine(caplog: pytest.LogCaptureFixture) 
         during_run(fail)
         assert play(engine, *["usr1"] * 5) is Outcome.STOPPED
         assert play(engine, "usr1") is Outcome.FAILED
-    assert "Action `Recorder` has failed 3 times in a row" in caplog.messages
+    assert "usr1: Recorder a: has failed 3 times in a row" in caplog.messages
     assert len(failing) == 1
 
 
@@ -487,7 +491,9 @@ def test_a_run_beyond_its_timeout_is_interrupted_and_has_failed(
         engine.set_up("usr1", Recorder, "a")
         during_run(lambda _: hang())
         assert play(engine, "usr1") is Outcome.FAILED
-    assert "Action `Recorder` failed: it took longer than the timeout of 0.05 seconds" in caplog.messages
+    assert re.fullmatch(
+        r"usr1: Recorder a: failed after \d\.\d\d s: it took longer than the timeout of 0.05 s", caplog.messages[0]
+    )
     assert JOURNAL == ["set up a", "run a", "tear down a"]
 
 
@@ -512,7 +518,7 @@ def test_an_action_may_have_a_timeout_of_its_own(caplog: pytest.LogCaptureFixtur
         engine.set_up("usr1", Impatient, "a")
         during_run(lambda _: time.sleep(1000))
         play(engine, "usr1")
-    assert "longer than the timeout of 0.02 seconds" in caplog.text
+    assert "longer than the timeout of 0.02 s" in caplog.text
     during_run(lambda _: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]))
     seen: list[float] = []
     with Engine(timeout=1000) as engine:
@@ -532,7 +538,7 @@ def test_a_failure_that_explains_itself_has_no_traceback(caplog: pytest.LogCaptu
         during_run(fail)
         assert play(engine, "usr1") is Outcome.FAILED
     (record,) = caplog.records
-    assert record.message == "Action `Recorder` failed: the disk is full"
+    assert record.message == "usr1: Recorder a: failed after 0.00 s: the disk is full"
     assert record.exc_info is None
 
 
@@ -585,7 +591,8 @@ def test_an_alarm_for_an_action_that_comes_late(caplog: pytest.LogCaptureFixture
             play(engine, "usr1", "usr2")
     finally:
         signals.close()
-    assert "Action `Impatient` failed: it took longer than the timeout of 0.02 seconds" in caplog.messages
+    assert caplog.messages[-1].startswith("usr2: Impatient late: failed after ")
+    assert caplog.messages[-1].endswith(": it took longer than the timeout of 0.02 s")
 
 
 def test_a_fork_in_a_scheduled_call_makes_no_second_engine() -> None:
@@ -752,7 +759,7 @@ def test_the_failures_of_a_turn_are_its_own(plan: list[str]) -> None:
     todo = [*plan, "close"]
     seen = []
     with Engine(contained=(ActionFailed, ActionInterrupted)) as engine:
-        engine.observe(lambda turn: seen.append(turn.failures))
+        engine.observe(lambda turn: seen.append(len(turn.failed)))
         engine.set_up("usr1", Fickle, "a")
         for step in todo:
             Fickle.plan[:] = [step]

@@ -234,7 +234,7 @@ def test_a_timeout_is_the_calls_own(handlers: list[tuple[signal.Signals, Handler
     """A timeout belongs to one call: the next call has none, and no alarm comes for it."""
     interrupter = Interrupter()
     handlers.append((signal.SIGALRM, signal.signal(signal.SIGALRM, interrupter.on_alarm)))
-    with pytest.raises(ActionTimedOut, match=r"the timeout of 0\.02 seconds"):
+    with pytest.raises(ActionTimedOut, match=r"the timeout of 0\.02 s$"):
         interrupter.call_within(0.02, lambda: time.sleep(1000))
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert interrupter.call_within(1000, lambda: "in time") == "in time"
@@ -304,8 +304,8 @@ def test_code_is_interrupted_once_for_each_reason(handlers: list[tuple[signal.Si
     interrupter.call_within(0.01, hang)
     interrupter.close()
     assert reasons == [
-        "it took longer than the timeout of 0.01 seconds",
-        "it took longer than the stop timeout of 0.01 seconds",
+        "it took longer than the timeout of 0.01 s",
+        "it took longer than the stop timeout of 0.01 s",
         "insisting",
     ]
 

@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 
 # A table [logging] of a configuration file may name any of these.
 LOGGERS = {
-    "flagman.actions.http",
     "flagman.actions.output",
     "flagman.actions.print",
     "flagman.actions.process",

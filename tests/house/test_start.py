@@ -37,8 +37,10 @@ PLAIN = {
     "flagman.engine.interrupt",
     "flagman.engine.loop",
     "flagman.engine.lowering",
+    "flagman.engine.reports",
     "flagman.engine.roster",
     "flagman.engine.signals",
+    "flagman.engine.titles",
     "flagman.engine.turn",
     "flagman.engine.wakeup",
     "flagman.engine.window",
@@ -52,6 +54,8 @@ PLAIN = {
     "flagman.service.dispositions",
     "flagman.service.run",
     "flagman.systemd",
+    "flagman.text",
+    "flagman.text.shown",
     "flagman.triggers",
     "flagman.triggers.by_signal",
 }
@@ -67,8 +71,6 @@ COMMANDS = {
     "flagman.children.process",
     "flagman.children.reaping",
     "flagman.children.registry",
-    "flagman.text",
-    "flagman.text.shown",
 }
 
 

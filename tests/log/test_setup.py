@@ -338,7 +338,7 @@ def test_a_table_silences_no_logger_of_flagman(start: Callable[..., Flagman], tm
     daemon = start("-c", "c.toml", "--max-failures", "1").ready().signal(USR1)
     assert daemon.status() == 1
     lines = daemon.err.rest()
-    assert "Action `Fail` has failed 1 times in a row" in lines
+    assert "usr1: talkative:Fail: has failed once" in lines
     assert "Exiting because an action failed" in lines
     assert ("about to fail" in lines) is not bool(silences)
 

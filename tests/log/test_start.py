@@ -179,7 +179,7 @@ MISTAKES = {
     "--chdir /no/such": "working directory '/no/such': cannot be entered",
     "--user no-such-user": "user: no such user 'no-such-user'",
     "--timer 1h": "--timer can only be used with --print-unit",
-    "--usr2 acts:FailSetUp": "setting up the action FailSetUp failed",
+    "--usr2 acts:FailSetUp": "setting up `acts:FailSetUp` failed",
 }
 
 
@@ -220,7 +220,7 @@ def test_a_plugin_that_adds_a_handler_to_the_root(tmp_path: Path, options: tuple
     """A plugin's handler on the root logger takes away none of flagman's records."""
     line = ["--usr1", "root_handler:Fails", "--run-at-start", "--once"]
     done = run(*options, *line, directory=str(tmp_path))
-    for part in ("before", "after", "PID: ", "Action `Fails` failed", "boom"):
+    for part in ("before", "after", "PID: ", ": failed after", "boom"):
         assert part in done.stderr
     done = run(*options, *line, "--bogus", directory=str(tmp_path))
     assert done.stderr.count("\n") == 3
@@ -232,7 +232,7 @@ def test_a_plugin_that_sets_the_log_up_itself(tmp_path: Path, way: str) -> None:
     line = ["--usr1", "silencing:Fails", "--run-at-start", "--max-failures", "1", "-v"]
     done = run(*line, directory=str(tmp_path), SILENCING=way)
     said = done.stderr + ((tmp_path / "theirs").read_text(encoding="utf-8") if way == "basicConfig" else "")
-    for part in ("before", "PID: ", "Action `Fails` failed", "Exiting because an action failed"):
+    for part in ("before", "PID: ", ": failed after", "Exiting because an action failed"):
         assert part in said
 
 

@@ -154,7 +154,7 @@ def test_a_failed_set_up_fails_the_start(service: Service) -> None:
     service.define("--usr1 acts:FailSetUp")
     assert service.systemctl("start")[0] != 0
     assert (service.show("ActiveState"), service.show("ExecMainStatus")) == ("failed", "1")
-    assert service.lines()[-1].startswith("flagman: error: setting up the action FailSetUp failed")
+    assert service.lines()[-1].startswith("flagman: error: usr1: setting up `acts:FailSetUp` failed")
 
 
 def test_a_mistake_fails_the_start_with_status_2(service: Service) -> None:

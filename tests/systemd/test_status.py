@@ -82,8 +82,8 @@ def test_the_last_run_and_its_result() -> None:
     """The status tells in plain words how the last run went."""
     line = "STATUS=Ready: usr1 runs 1 action; last: usr1 at 12:00:00, "
     assert play([5, 10, 20], "1", "2") == [
-        (5, f"{line}2 actions failed"),
-        (10, f"{line}1 action failed"),
+        (5, f"{line}Fail 1, and 1 more failed: RuntimeError: on purpose"),
+        (10, f"{line}Fail 2 failed: RuntimeError: on purpose"),
         (20, f"{line}good"),
     ]
 
@@ -92,5 +92,5 @@ def test_a_storm_is_not_the_managers_business() -> None:
     """In a storm the manager gets at most one message a second, and one after the last run."""
     messages = play([5 + number / 100 for number in range(250)], "1")
     assert [moment for moment, _ in messages] == [5, 6, 7, 8]
-    assert messages[0][1].endswith("1 action failed")
+    assert messages[0][1].endswith("Fail 1 failed: RuntimeError: on purpose")
     assert messages[-1][1].endswith("good")

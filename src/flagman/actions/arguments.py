@@ -10,6 +10,7 @@ import sys
 from types import FunctionType
 
 from flagman.engine.action import Action
+from flagman.engine.titles import conceal, open_arguments, secrets
 from flagman.exceptions import PluginError, UsageError
 
 TYPE_CHECKING = False
@@ -54,9 +55,10 @@ def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
     try:
         action.check_arguments(*arguments)
     except (ValueError, UsageError) as error:
-        raise UsageError(f"{what}: {error}") from error
+        raise UsageError(f"{what}: {conceal(str(error), secrets(action, arguments))}") from error
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{what}: checking its arguments failed: {type(error).__name__}: {error}") from error
+        reason = conceal(f"{type(error).__name__}: {error}", secrets(action, arguments))
+        raise PluginError(f"{what}: checking its arguments failed: {reason}") from error
 
 
 def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> None:
@@ -72,10 +74,11 @@ def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> N
     plural = "" if takes in ("1", "at least 1") else "s"
     shown = f" {describe(action)}" if largest != 0 else ""
     hint = action.usage_hint and f"; {action.usage_hint}"
-    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_given(arguments)}{hint}")
+    raise UsageError(f"{what}: takes {takes} argument{plural}{shown}, got {_given(action, arguments)}{hint}")
 
 
-def _given(arguments: Sequence[str]) -> str:
+def _given(action: type[Action], arguments: Sequence[str]) -> str:
+    arguments = open_arguments(action, arguments)
     return f"{len(arguments)}: {' '.join(map(repr, arguments))}" if arguments else "none"
 
 

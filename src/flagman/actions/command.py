@@ -79,9 +79,14 @@ class ExecAction(Action):
             shield.started(process.pid, process.has_ended)
             status = self._wait_for(process)
         if status:
-            raise ActionFailed(f"`{self._shown}` {self._say(status)}{show(process.tail)}")
+            raise ActionFailed(f"{self._subject}{self._say(status)}{show(process.tail)}")
         if process.failure:
-            raise ActionFailed(f"the output of `{self._shown}` could not be passed on: {process.failure}")
+            raise ActionFailed(f"{self._subject}its output could not be passed on: {process.failure}")
+
+    @property
+    def _subject(self) -> str:
+        """The command, for messages, and a space; empty if what was typed says it."""
+        return "" if type(self) in (ExecAction, ShellAction) else f"`{self._shown}` "
 
     def _start(self) -> Process:
         # Outside of all turns it is an empty one, because what an outer flagman has set is not for this command.
@@ -98,7 +103,7 @@ class ExecAction(Action):
             return Process(self._program, self._words, variables, self._null, takers, self._interrupter, self._shown)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise ActionFailed(f"`{self._shown}` cannot be started: {reason}") from error
+            raise ActionFailed(f"{self._subject}cannot be started: {reason}") from error
 
     def _wait_for(self, process: Process) -> int:
         """Wait until a command has ended, or end it; return its exit status."""
@@ -106,7 +111,7 @@ class ExecAction(Action):
             return process.wait()
         except ChildProcessError:
             process.forget()  # its number may mean another process by now
-            raise ActionFailed(f"`{self._shown}` has ended, but other code has collected its exit status") from None
+            raise ActionFailed(f"{self._subject}has ended, but other code has collected its exit status") from None
         except BaseException as error:
             if not process.end(self.grace):
                 self._left.append(process)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from string import punctuation
 from urllib.parse import quote, urljoin
 
 from flagman.engine.action import Action
-from flagman.exceptions import ActionFailed
+from flagman.exceptions import ActionFailed, reason_of
 from flagman.text.shown import printable, shown
 from flagman.web.answer import Answer, Early
 from flagman.web.channels import Tls
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from flagman.web.channels import Channel, Stream
     from flagman.web.proxies import Proxy
     from flagman.web.urls import Url
-
-logger = logging.getLogger("flagman.actions.http")
 
 _NOT_MODIFIED = 304
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -57,6 +54,7 @@ class HttpAction(Action):
     slack = 2.0
     # Seconds after which the next address of a host is tried as well.
     stagger = STAGGER
+    secret_arguments = ("body_or_header",)
     takes_dashes = False  # an option of flagman that comes too late would be sent as the body
 
     def set_up(self, method: str, url: str, *body_or_header: str) -> None:
@@ -88,7 +86,12 @@ class HttpAction(Action):
         try:
             self._follow(time.monotonic() + self._patience() + self.slack)
         except (OSError, HTTPException, ValueError) as error:
-            raise ActionFailed(f"{self._shown}: {_clean(str(error)) or type(error).__name__}") from error
+            raise ActionFailed(f"{self._subject}{_clean(reason_of(error))}") from error
+
+    @property
+    def _subject(self) -> str:
+        """The request, for messages, and a colon; empty if what was typed says it."""
+        return "" if type(self) is HttpAction else f"{self._shown}: "
 
     def _patience(self) -> float:
         """Return the seconds that the whole run may take."""
@@ -118,11 +121,11 @@ class HttpAction(Action):
                 said += f": not followed, {_clean(str(error))}"
         if not _OK <= answer.status < _REDIRECTION and answer.status != _NOT_MODIFIED:
             words = answer.quote(_SHOWN, min(limit, time.monotonic() + _PATIENCE)).decode(errors="backslashreplace")
-            raise ActionFailed(f"{self._shown}: {said}{f': {_clean(words)}' if words.strip() else ''}")
+            raise ActionFailed(f"{self._subject}{said}{f': {_clean(words)}' if words.strip() else ''}")
         answer.read_to_the_end()
         if not is_sent:
-            raise ActionFailed(f"{self._shown}: {said}, but the server has not read the whole body")
-        logger.info("%s: %s", self._shown, said)
+            raise ActionFailed(f"{self._subject}{said}, but the server has not read the whole body")
+        self.engine.turn.remark = said
         return None
 
     def _redirect(self, location: str, url: Url, redirects: int) -> Url:

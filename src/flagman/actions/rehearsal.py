@@ -14,6 +14,8 @@ logger = logging.getLogger("flagman.actions.rehearsal")
 class RehearsedAction(Action):
     """Logs what would run."""
 
+    _logs_itself = True
+
     def set_up(self, name: str, *arguments: str) -> None:
         """Keep the action's name and its arguments.
 

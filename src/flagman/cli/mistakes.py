@@ -6,7 +6,8 @@ import logging
 import sys
 from contextlib import suppress
 
-from flagman.exceptions import FlagmanError, PluginError, UsageError, mistakes_of, one_line
+from flagman.engine.reports import log_cause
+from flagman.exceptions import FlagmanError, mistakes_of, one_line
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
@@ -22,8 +23,7 @@ def end_with(error: FlagmanError | OSError, manager: Manager) -> int:
     :returns: the exit status
     """
     cause = error if isinstance(error, OSError) else error.__cause__
-    if cause is not None and (isinstance(error, PluginError) or not isinstance(error, UsageError)):
-        logger.info("The error that ends this run:", exc_info=cause)  # it may be a plugin's mistake
+    log_cause(error)
     if not isinstance(error, BrokenPipeError):  # the reader of --list has seen enough
         report(error)
     exit_status = error.exit_code if isinstance(error, FlagmanError) else 1

@@ -14,6 +14,7 @@ from flagman.config.options import OPTIONS, TRIGGERS
 from flagman.config.rows import BINDING, FILE
 from flagman.config.settings import Binding, Settings
 from flagman.config.values import is_number
+from flagman.engine.reports import log_cause
 from flagman.exceptions import ConfigError, UsageError
 from flagman.text.hints import did_you_mean
 
@@ -186,6 +187,7 @@ class _Reader:
         try:
             action = find(name)
         except UsageError as error:
+            log_cause(error)
             self._wrong(f"{place}: key 'action'", str(error))
             return None
         if source is None or len(self.mistakes) > before:
@@ -193,6 +195,7 @@ class _Reader:
         try:
             check(name, action, arguments)
         except UsageError as error:
+            log_cause(error)
             self._wrong(f"{place}: key 'args'", str(error))
             return None
         return Binding(source, name, action, tuple(arguments), options)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from flagman.config.options import OPTIONS
 from flagman.engine.flags import in_log
+from flagman.engine.titles import open_arguments
 from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
@@ -62,6 +63,11 @@ class Binding:
     def as_variant(self, variant: str) -> Binding:
         """Return the same binding with the flag of a variant."""
         return Binding(self.source, self.name, self.action, self.arguments, self.options, variant)
+
+    def concealed(self) -> Binding:
+        """Return the same binding with ``***`` for each argument that is secret."""
+        arguments = open_arguments(self.action, self.arguments)
+        return Binding(self.source, self.name, self.action, arguments, self.options, self.variant)
 
     def placed(self, absolute: Callable[[str], str]) -> Binding:
         """Return the same binding for a process in another working directory.
@@ -183,6 +189,10 @@ class Settings:
         :param absolute: makes a path absolute
         """
         return self.changed(bindings=tuple(binding.placed(absolute) for binding in self.bindings))
+
+    def concealed(self) -> Settings:
+        """Return the same settings with ``***`` for each argument that is secret."""
+        return self.changed(bindings=tuple(binding.concealed() for binding in self.bindings))
 
     def of(self, binding: Binding) -> Settings:
         """Return the settings that hold for one binding: its own options override the common ones."""

@@ -169,12 +169,17 @@ class Action(ABC):
     #: An example for ``flagman --list NAME``: the action and its arguments, as they are typed in a shell.
     example: str = ""
 
+    #: The names of parameters of :meth:`set_up` that take secrets: messages show ``***`` instead of the arguments.
+    secret_arguments: Collection[str] = ()
+
     #: What a message adds if the number of arguments is wrong, such as how to write an argument with spaces.
     usage_hint: str = ""
 
     #: The engine of this action, already in :meth:`set_up`; an action without an engine has a plain ``Host``.
     engine: Host
 
+    # Whether the action itself logs what a successful run was.
+    _logs_itself = False
     # True before set_up has succeeded and after tear_down has begun: what was never set up is never torn down.
     _closed = True
 

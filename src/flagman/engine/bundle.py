@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from flagman.engine import titles
 from flagman.engine.flags import in_log
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from flagman.engine.action import Action
     from flagman.engine.choices import Choices, Overlap
     from flagman.engine.flags import Flags
-    from flagman.types import ActionName, FlagName
+    from flagman.types import ActionArgument, ActionName, FlagName
 
     #: What the run of an action means for its bundle: nothing; the action has left it; the actions after it are left
     #: out this time.
@@ -30,19 +31,33 @@ class Member:
     :param action: an action that is set up and not yet torn down
     :param name: the name by which it was requested
     :param choices: the choices for this action
+    :param arguments: those with which it was set up
     """
 
-    __slots__ = ("action", "choices", "failures", "name", "timeout")
+    __slots__ = ("action", "arguments", "choices", "failures", "name", "timeout")
 
-    def __init__(self, action: Action, name: ActionName, choices: Choices) -> None:
+    def __init__(
+        self, action: Action, name: ActionName, choices: Choices, arguments: tuple[ActionArgument, ...] = ()
+    ) -> None:
         self.action = action
         self.name = name
+        self.arguments = arguments
         self.follow(choices)
         #: The number of failed runs in a row.
         self.failures = 0
 
     def __repr__(self) -> str:
         return f"<Member {self.name!r}: {self.action!r}>"
+
+    @property
+    def title(self) -> str:
+        """The action and its arguments, without secrets, as they would be typed."""
+        return titles.title(self.name, titles.open_arguments(type(self.action), self.arguments))
+
+    @property
+    def secrets(self) -> tuple[ActionArgument, ...]:
+        """The arguments that no message may show."""
+        return titles.secrets(type(self.action), self.arguments)
 
     def follow(self, choices: Choices) -> None:
         """Obey these choices from the next run on."""

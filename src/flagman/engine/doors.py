@@ -48,7 +48,7 @@ class Doors(Host):
         self._signals = signals
         self.flags = signals.flags
         self.flags.clock = clock
-        self._roster = Roster(self.flags, self.interrupter, contained)
+        self._roster = Roster(self.flags, self.interrupter, contained, clock)
         self._lowering = Lowering(self.flags, self._roster, signals.keep_waking)
         self.clock = clock
         self._poller = Poller(signals.wakeup, self._make, clock=clock, wait=wait)

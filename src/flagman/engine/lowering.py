@@ -125,10 +125,9 @@ class Lowering:
             turn.action = member.name
             turn.choices = member.choices
             turn.timeout = member.timeout
-            before = member.failures
-            verdict = self._roster.run(member)
+            turn.remark = ""
+            verdict = self._roster.run(member, turn)
             self._keep_waking()  # also for the waits of the next action
-            turn.failures += member.failures > before
             return verdict
 
         whole = bundle.run(run, is_over)

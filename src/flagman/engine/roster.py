@@ -9,16 +9,16 @@ import logging
 import os
 from contextlib import ExitStack
 
+from flagman.engine import reports
 from flagman.engine.bundle import Member
-from flagman.engine.flags import STOP
+from flagman.engine.flags import STOP, in_log
 from flagman.exceptions import (
     ActionClosed,
     ActionFailed,
     ActionInterrupted,
-    ActionTimedOut,
     SetUpError,
     SkipRest,
-    one_line,
+    reason_of,
 )
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from flagman.engine.choices import Choices
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
+    from flagman.engine.turn import Turn
     from flagman.types import ActionName
 
 # The engine logs as flagman.core, the name that is documented.
@@ -42,13 +43,24 @@ class Roster:
     :param flags: the raised flags; a failure that has to end the daemon adds the stop flag
     :param interrupter: calls all code of actions
     :param contained: the exceptions that are an action's failure and not the end of the program
+    :param clock: measures how long runs take
     """
 
-    def __init__(self, flags: Flags, interrupter: Interrupter, contained: tuple[type[BaseException], ...]) -> None:
+    def __init__(
+        self,
+        flags: Flags,
+        interrupter: Interrupter,
+        contained: tuple[type[BaseException], ...],
+        clock: Callable[[], float],
+    ) -> None:
         self._flags = flags
         self._call = interrupter.call
         self._call_within = interrupter.call_within
         self._contained = contained
+        # News of an action is no failure of the program, whatever is contained.
+        news = (ActionClosed, ActionFailed, ActionInterrupted, SkipRest)
+        self._handled: tuple[type[BaseException], ...] = (*contained, *news)
+        self._clock = clock
         self._pid = os.getpid()
         # A dictionary, so that removing costs the same for each.
         self._open: dict[Member, None] = {}
@@ -65,23 +77,36 @@ class Roster:
         :param name: by default that of its class
         :raises SetUpError: if it raised or was interrupted, or could never run
         """
+        name = name or action.__name__
         if defect := defect_in(action):
             raise SetUpError(f"the action {getattr(action, '__name__', action)} is broken: {defect}")
         try:
             instance = self._call(_create, engine, action, arguments)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
-            raise SetUpError(f"setting up the action {action.__name__} failed: {_named(error)}") from error
+            raise reports.set_up_failed(name, action, arguments, reason_of(error)) from error
         if instance._closed:  # noqa: SLF001 - the engine's side of Action
-            raise SetUpError(f"setting up the action {action.__name__} failed: its __init__ does not call Action's")
-        member = Member(instance, name or action.__name__, choices)
+            raise reports.set_up_failed(name, action, arguments, "its __init__ does not call Action's")
+        member = Member(instance, name, choices, arguments)
         self._open[member] = None
         return member
 
-    def run(self, member: Member) -> Verdict:
-        """Run an action once."""
-        verdict = self._attempt(member)
+    def run(self, member: Member, turn: Turn) -> Verdict:
+        """Run an action once, log how that went, and note it in the turn."""
+        began = self._clock()
+        error = self._attempt(member)
+        seconds = self._clock() - began
         self._check_process()
-        return verdict
+        if isinstance(error, ActionClosed):
+            self.close(member)
+            logger.warning(
+                "Received `ActionClosed`; removing action `%s`", type(member.action).__name__, exc_info=error
+            )
+        ending = reports.note(member, turn, error, seconds)
+        if ending == "failed":
+            return self._after_failure(member, f"{in_log(turn.trigger)}: {member.title}")
+        if ending == "succeeded":
+            member.failures = 0
+        return "gone" if isinstance(error, ActionClosed) else "skip" if isinstance(error, SkipRest) else "stays"
 
     def make(self, call: Callable[[], object], what: str) -> bool:
         """Make a call of the loop; log what it raises, and return whether it raised nothing.
@@ -104,50 +129,33 @@ class Roster:
         if os.getpid() != self._pid:
             os._exit(1)
 
-    def _attempt(self, member: Member) -> Verdict:
-        action = member.action
-        verdict: Verdict = "stays"
+    def _attempt(self, member: Member) -> BaseException | None:
+        """Run an action once; return what it has raised, if that is to be handled here."""
         try:
             if member.timeout is None:
-                self._call(action._run)  # noqa: SLF001 - the engine's side of Action
+                self._call(member.action._run)  # noqa: SLF001 - the engine's side of Action
             else:
-                self._call_within(member.timeout, action._run)  # noqa: SLF001
-        except ActionClosed:
-            self.close(member)
-            logger.warning("Received `ActionClosed`; removing action `%s`", type(action).__name__, exc_info=True)
-            return "gone"
-        except SkipRest as reason:
-            logger.info("Action `%s` skips the rest of its bundle: %s", type(action).__name__, reason)
-            verdict = "skip"
-        except (ActionFailed, ActionTimedOut) as failure:
-            logger.error("Action `%s` failed: %s", type(action).__name__, failure)  # noqa: TRY400 - the message is enough
-            logger.debug("Where it failed:", exc_info=True)
-            return self._after_failure(member)
-        except ActionInterrupted as interruption:
-            logger.warning("Interrupted action `%s`: %s", type(action).__name__, interruption)
-            return verdict
-        except self._contained:
-            logger.exception("Action `%s` failed", type(action).__name__)
-            return self._after_failure(member)
-        member.failures = 0
-        return verdict
+                self._call_within(member.timeout, member.action._run)  # noqa: SLF001
+        except self._handled as error:
+            return error
+        return None
 
-    def _after_failure(self, member: Member) -> Verdict:
-        name = type(member.action).__name__
+    def _after_failure(self, member: Member, what: str) -> Verdict:
         choices = member.choices
         member.failures += 1
         if STOP in self._flags:
             return "stays"  # a stop was asked for, and a command that was stopped fails, too
         if choices.max_failures and member.failures >= choices.max_failures:
-            logger.error("Action `%s` has failed %d times in a row", name, member.failures)
+            times = "once" if member.failures == 1 else f"{member.failures} times in a row"
+            logger.error("%s: has failed %s", what, times)
         elif choices.on_error == "close":
-            logger.warning("Removing action `%s` because it failed", name)
+            logger.warning("%s: removed because it failed", what)
             self.close(member)
             return "gone"
         elif choices.on_error == "continue":
             return "stays"
         elif choices.on_error == "skip":
-            logger.info("Leaving out the actions after `%s` because it failed", name)
+            logger.info("%s: the actions after it are left out because it failed", what)
             return "skip"
         self.failed = True
         self._flags.add(STOP)
@@ -164,10 +172,10 @@ class Roster:
         try:
             self._call(action.tear_down)
         except ActionInterrupted as interruption:
-            logger.warning("Interrupted tear_down of action `%s`: %s", type(action).__name__, interruption)
+            logger.warning("%s: tear_down was interrupted: %s", member.title, interruption)
             self.torn_down_badly = self.torn_down_badly or interruption
         except self._contained as error:
-            logger.exception("tear_down of action `%s` failed", type(action).__name__)
+            reports.log_failure(f"{member.title}: tear_down failed", member, error)
             self.torn_down_badly = self.torn_down_badly or error
 
     def close_all(self) -> None:
@@ -196,8 +204,3 @@ def _create(engine: Host, action: type[Action], arguments: tuple[str, ...]) -> A
     vars(instance)["engine"] = engine  # works even if the class has a property of this name
     instance.__init__(*arguments)  # type: ignore[misc]
     return instance
-
-
-def _named(error: BaseException) -> str:
-    text = one_line(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""A turn, which is one run of the bundle behind a flag; and the outcome of all turns."""
+"""A turn, which is one run of the bundle behind a flag; its results; and the outcome of all turns."""
 
 from __future__ import annotations
 
@@ -8,16 +8,50 @@ from flagman.engine.choices import Choices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from flagman.types import ActionName, FlagName
+
+    #: How a run of an action has ended: ``closed`` is its last success, and ``interrupted`` is no failure.
+    Ending = Literal["succeeded", "failed", "interrupted", "closed"]
 
 
 _DEFAULTS = Choices()
+# Seconds from which on a hundredth does not matter.
+_LONG = 10.0
+
+
+class Result:
+    """How one run of an action went; it is never changed.
+
+    :param title: the action and its arguments, without secrets, as they would be typed
+    :param ending: how it has ended
+    :param seconds: how long it took
+    :param reason: why it has ended so; may be empty, and may have several lines
+    """
+
+    __slots__ = ("ending", "reason", "seconds", "title")
+
+    def __init__(self, title: str, ending: Ending, seconds: float, reason: str) -> None:
+        self.title = title
+        self.ending = ending
+        self.seconds = seconds
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<Result: {self}>"
+
+    def __str__(self) -> str:
+        precision = 2 if self.seconds < _LONG else 0
+        preposition = "in" if self.ending == "succeeded" else "after"
+        text = f"{self.title}: {self.ending} {preposition} {self.seconds:.{precision}f} s"
+        return f"{text}: {self.reason}" if self.reason else text
 
 
 class Turn:
     """One run of a bundle: the flag that was lowered for it, and how the run goes."""
 
-    __slots__ = ("action", "choices", "details", "failures", "flag", "ignored", "raises", "timeout", "trigger")
+    __slots__ = ("action", "choices", "details", "flag", "ignored", "raises", "remark", "results", "timeout", "trigger")
 
     def __init__(self, flag: FlagName, raises: int, trigger: FlagName = "") -> None:
         #: The flag.
@@ -34,14 +68,21 @@ class Turn:
         self.choices = _DEFAULTS
         #: The seconds that a run of that action may take; None for no limit.
         self.timeout: float | None = None
+        #: What that action, which may set this, says about its run: the log shows it if the run succeeds.
+        self.remark = ""
         #: How often the flag was raised during this turn, which stands for these raises, too.
         self.ignored = 0
-        #: How many actions have failed in this turn.
-        self.failures = 0
+        #: How the actions that have run went, in their order.
+        self.results: list[Result] = []
+
+    @property
+    def failed(self) -> list[Result]:
+        """The results of the actions that have failed."""
+        return [result for result in self.results if result.ending == "failed"]
 
     def __repr__(self) -> str:
         action = f", in {self.action}" if self.action else ""
-        return f"<Turn of {self.flag!r} (raises: {self.raises}, failures: {self.failures}{action})>"
+        return f"<Turn of {self.flag!r} (raises: {self.raises}, failures: {len(self.failed)}{action})>"
 
 
 class Outcome(Enum):

@@ -71,13 +71,13 @@ class Window:
             self.timeout_due = now + grant
             self.timed_out = not grant
             if not grant:
-                return ActionTimedOut(f"it took longer than the timeout of {self.timeout:g} seconds")
+                return ActionTimedOut(f"it took longer than the timeout of {self.timeout:g} s")
         elif bound is not None and self.due <= now and not self.overdue:
             grant = self.excuse(now - self.due, bound, is_done)
             self.due = now + grant
             self.overdue = not grant
             if not grant:
-                return ActionInterrupted(f"it took longer than the stop timeout of {bound:g} seconds")
+                return ActionInterrupted(f"it took longer than the stop timeout of {bound:g} s")
         return None
 
     def excuse(self, late: float, whole: float, is_done: Callable[[], bool] | None) -> float:

@@ -6,6 +6,7 @@ import logging
 
 from flagman.engine.bundle import Bundle
 from flagman.engine.choices import Choices
+from flagman.engine.flags import in_log
 from flagman.exceptions import ActionInterrupted, SetUpError
 
 TYPE_CHECKING = False
@@ -114,11 +115,17 @@ class Assembly:
 
     def _create(self, settings: Settings, binding: Binding) -> Member:
         if settings.dry_run:
-            from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - only for a dry run
+            from flagman.actions.rehearsal import RehearsedAction  # noqa: PLC0415 - only for a dry run, as the next
+            from flagman.engine.titles import open_arguments  # noqa: PLC0415
 
-            return self._engine.create(RehearsedAction, binding.name, *binding.arguments)
+            arguments = open_arguments(binding.action, binding.arguments)
+            return self._engine.create(RehearsedAction, binding.name, *arguments)
         choices = _choices(settings.of(binding))
-        return self._engine.create(binding.action, *binding.arguments, name=binding.name, choices=choices)
+        try:
+            return self._engine.create(binding.action, *binding.arguments, name=binding.name, choices=choices)
+        except SetUpError as error:
+            error.args = (f"{in_log(binding.title)}: {error}",)
+            raise
 
     def adopt(self, plan: Plan, *, pass_first: bool = False) -> None:
         """Make a plan hold from now on; the actions in ``plan.old`` are still to be torn down.

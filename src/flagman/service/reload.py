@@ -6,6 +6,7 @@ import logging
 import time
 from signal import SIGHUP
 
+from flagman.engine.reports import log_cause
 from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line
 from flagman.systemd.more_time import MoreTime
 
@@ -80,7 +81,7 @@ class Reloader:
             problems = [f"it was interrupted: {interruption}"]
         except (FlagmanError, OSError) as error:
             problems = [one_line(mistake) for mistake in mistakes_of(error)]
-            logger.debug("The error that ended the reload:", exc_info=True)
+            log_cause(error)
         except BaseException as error:  # sys.exit() in a plugin, too: the daemon is stopped by signals
             problems = [f"{type(error).__name__}: {one_line(error)}"]
             logger.exception("An unexpected error ended the reload")

@@ -6,6 +6,7 @@ import time
 
 # Imported here because an import needs a descriptor, and the first run may have used up all of them.
 import flagman.engine.calls  # noqa: F401
+from flagman.exceptions import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,15 @@ class StatusLine:
         self._waiting = False
         self._sent = self._engine.clock()
         if self._turn is not None:
-            failures = self._turn.failures
-            result = f"{failures} action{'s' * (failures != 1)} failed" if failures else "good"
+            result = _result(self._turn)
             text = f"{self._ready}; last: {self._turn.trigger} at {self._at}, {result}"
             self._manager.notify(self._manager.status(text))
+
+
+def _result(turn: Turn) -> str:
+    """Return the result of a turn: the first action that failed, and why."""
+    if not turn.failed:
+        return "good"
+    first, *others = turn.failed
+    more = f", and {len(others)} more" if others else ""
+    return f"{first.title}{more} failed: {one_line(first.reason)}"

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from flagman.engine.titles import HIDDEN
 from flagman.exceptions import UsageError
 from flagman.systemd import unit_command, unit_syntax
 from flagman.text.shown import printable
@@ -35,12 +36,15 @@ _MINUTE = 60
 
 
 def lines(settings: Settings, given: Settings) -> Iterator[str]:
-    """Yield the lines of all units, each file after a comment with its path.
+    """Yield the lines of all units, each file after a comment with its path; secret arguments are not shown.
 
     :param settings: all settings that hold
     :param given: the settings of the command line alone
     :raises UsageError: if no unit can run these settings
     """
+    if any(HIDDEN in binding.concealed().arguments for binding in given.bindings):
+        yield f"# {HIDDEN} stands for an argument that may be secret. --print-unit --into DIR writes the whole unit."
+        given = given.concealed()
     writer = _Writer(settings, unit_command.Command(settings, given))
     for number, (unit, content) in enumerate(writer.files().items()):
         yield from [""] * (number > 0)

@@ -99,7 +99,7 @@ class Request:
             elif self.body is None:
                 self.body = word.encode(errors="surrogateescape")
             else:
-                raise ValueError(f"there is a body already; {word!r} is a second one (headers begin with {_HEADER})")
+                raise ValueError(f"there is more than one body; headers begin with {_HEADER}")
 
     def head(self, url: Url, target: str, extra: Iterable[tuple[str, str]], *, agent: str, has_body: bool) -> bytes:
         """Return the lines of the request, up to the empty one.
@@ -152,7 +152,7 @@ def as_head(first: str, headers: Iterable[tuple[str, str]]) -> bytes:
 def _parse_header(word: str) -> Header:
     name, colon, value = word.removeprefix(_HEADER).partition(":")
     if not colon or not _TOKEN.fullmatch(name):
-        raise ValueError(f"{word!r} is not of the form {_HEADER}Name: value, or {_HEADER}Name:@FILE")
+        raise ValueError(f"a header is not of the form {_HEADER}NAME: VALUE, or {_HEADER}NAME:@FILE")
     if name.lower() in _OURS:
         raise ValueError(f"the header {name} follows from the body, and cannot be set")
     if value.startswith(_FILE):  # only right behind the colon, because a value may begin with @, too
@@ -160,7 +160,7 @@ def _parse_header(word: str) -> Header:
             raise ValueError(f"{word!r} names no file")
         return Header(name, "", file=value.removeprefix(_FILE))
     if not _is_value(value):
-        raise ValueError(f"{word!r} contains a character that no header may contain")
+        raise ValueError(f"the header {name} contains a character that no header may contain")
     return Header(name, value.strip())
 
 
