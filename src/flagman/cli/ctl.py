@@ -161,8 +161,9 @@ def _new(arguments: Namespace) -> int:
     directory: Path = arguments.directory or Path(arguments.name)
     for path in scaffold.create(arguments.name, directory):
         print(directory / path)
-    folder = shlex.quote(str(directory))
-    print(f"Next: cd {folder} && python3 -m venv .venv && .venv/bin/pip install -e . pytest && .venv/bin/pytest")
+    *first, last = scaffold.commands(arguments.name)
+    print("Next:", " && ".join([f"cd {shlex.quote(str(directory.resolve()))}", *first]))
+    print("Then:", last)
     return 0
 
 

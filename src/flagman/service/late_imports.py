@@ -39,6 +39,7 @@ FOR_FILES = ("ctypes",)
 NOT_FOR_DAEMONS = (
     "flagman.__main__",
     "flagman.cli.ctl",
+    "flagman.cli.origin",
     "flagman.cli.parser",
     "flagman.cli.scaffold",
     "flagman.cli.templates",
