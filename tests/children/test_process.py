@@ -229,7 +229,7 @@ def test_records_show_no_more_of_a_command_than_can_be_read(start: Start) -> Non
     words = ["--usr1", "exec", "false", long, "--usr1", "sh", f"{odd}; : {long}", "--usr1", "touch", f"/{long}\x1b\n"]
     words += ["--usr1", "http", "GET", f"http://127.0.0.1:1/{long}"]
     daemon = start("-v", "--output", "log", *words, "--usr1", "sh", f"echo hi; : {odd} {long}").ready().signal(USR1)
-    parts = ("ExecAction", "WARNING", "TouchAction", "HttpAction", ": hi")
+    parts = ("usr1: exec ", "WARNING", "usr1: touch ", "usr1: http ", ": hi")
     records = [daemon.expect_error(part) for part in parts]
     assert all(len(record) < 1000 for record in records)
     assert r"\x1b[2J\nfalse" in records[1]

@@ -50,6 +50,10 @@ action = "exec"
 args = ["systemctl", "reload", "nginx"]
 timeout = "10s"
 overlap = "ignore"
+output = "null"
+directory = "a \\n directory"
+environment = { LANG = "C", "QUOTES" = "'\\"", EMPTY = "" }
+umask = "027"
 
 [[on]]
 signal = 12
@@ -79,6 +83,14 @@ version = 1
 level = "INFO"
 handlers = ["a", "b"]
 """
+OF_EXEC = {
+    "timeout": 10,
+    "overlap": "ignore",
+    "output": "null",
+    "directory": "a \n directory",
+    "environment": {"LANG": "C", "QUOTES": "'\"", "EMPTY": ""},
+    "command_umask": 0o027,
+}
 
 
 @pytest.fixture(name="write")
@@ -116,7 +128,7 @@ def test_everything(write: Callable[[str], str]) -> None:
         "log_file": "flagman.log",
     }
     assert [(b.flag, b.name, b.arguments, b.options) for b in config.bindings] == [
-        ("usr1", "exec", ("systemctl", "reload", "nginx"), {"timeout": 10, "overlap": "ignore"}),
+        ("usr1", "exec", ("systemctl", "reload", "nginx"), OF_EXEC),
         ("usr2", "stop", (), {"on_error": "exit", "max_failures": 1}),
         ("every-1h30m", "log", ("info", "ho ho"), {"jitter": 300}),
         ("after-1m30s", "stop", (), {}),
@@ -166,6 +178,7 @@ def describe(parsed: object) -> dict[str, object]:
     return {name: value for name, value in options.items() if name != "config"}
 
 
+EXEC = "[[on]]\nsignal = 'HUP'\naction = 'exec'\nargs = ['true']\n"
 MISTAKES = {
     "is not TOML: ": "[flagman",
     "is not TOML: Cannot overwrite a value": "a = 1\na = 2",
@@ -217,7 +230,26 @@ MISTAKES = {
         "[[on]]\nsignal = 'HUP'\naction = 'log'\nargs = ['loud', 'x']"
     ),
     "[[on]] #1: key 'overlap': 'x' is not one of": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noverlap = 'x'",
-    "[[on]] #1: key 'output': unknown": "[[on]]\nsignal = 'HUP'\naction = 'stop'\noutput = 'log'",
+    "[[on]] #1: key 'output': is for actions that run commands, such as exec; 'stop' runs none": (
+        "[[on]]\nsignal = 'HUP'\naction = 'stop'\noutput = 'log'"
+    ),
+    "[[on]] #1: key 'output': 'x' is not one of": f"{EXEC}output = 'x'",
+    "[[on]] #1: key 'umask': is for actions that run commands": (
+        "[[on]]\nsignal = 'HUP'\naction = 'print'\nargs = ['x']\numask = '077'"
+    ),
+    "[[on]] #1: key 'umask': is not a string": f"{EXEC}umask = 77",
+    "[[on]] #1: key 'umask': '8' is not an octal number": f"{EXEC}umask = '8'",
+    "[[on]] #1: key 'directory': '' is not a path": f"{EXEC}directory = ''",
+    "[[on]] #1: key 'directory': 'a\\x00b' is not a path": f'{EXEC}directory = "a\\u0000b"',
+    "[[on]] #1: key 'environment': is not a table of strings, such as {LANG = \"C\"}": f"{EXEC}environment = 'A=b'",
+    "[[on]] #1: key 'environment': '' is not the name of a variable": f"{EXEC}environment = {{'' = 'x'}}",
+    "[[on]] #1: key 'environment': 'A=B' is not the name of a variable": f"{EXEC}environment = {{'A=B' = 'x'}}",
+    "[[on]] #1: key 'environment': '1A' is not the name of a variable": f"{EXEC}environment = {{'1A' = 'x'}}",
+    "[[on]] #1: key 'environment': 'é' is not the name of a variable": f"{EXEC}environment = {{'é' = 'x'}}",
+    "[[on]] #1: key 'environment': 'FLAGMAN_PID' cannot be set: ": f"{EXEC}environment.FLAGMAN_PID = 'x'",
+    "[[on]] #1: key 'environment': the value of 'PORT' is not a string": f"{EXEC}environment.PORT = 80",
+    "[[on]] #1: key 'environment': the value of 'A' contains a NUL": f'{EXEC}environment.A = "\\u0000"',
+    "[flagman]: key 'directory': unknown": "[flagman]\ndirectory = '/'",
     "[[on]] #1: key 'actoin': unknown; did you mean 'action'?": "[[on]]\nsignal = 'HUP'\nactoin = 'stop'",
 }
 

@@ -17,6 +17,7 @@ from flagman import actions, cli, daemon
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
 from flagman.config import values
+from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.options import OPTIONS, TRIGGERS
 from flagman.config.rows import BINDING, FILE, Option
 from flagman.config.settings import Settings
@@ -100,8 +101,8 @@ def test_the_variables_that_are_hidden_from_children() -> None:
 
 
 def test_every_option_is_a_setting() -> None:
-    """Each option has a setting, and each setting an option, except for bindings and the file's own tables."""
-    settings = {option.setting for option in OPTIONS}
+    """Each option or key has a setting, and each setting one of them, except for bindings and the file's own tables."""
+    settings = {option.setting for option in (*OPTIONS, *COMMAND_KEYS.values())}
     assert settings == set(Settings.__annotations__) - {"bindings", "logging", "tables"}
 
 
@@ -163,6 +164,7 @@ def test_the_table_of_the_keys() -> None:
 def test_the_keys_of_a_binding() -> None:
     """The section about bindings explains each of their keys."""
     keys = {option.key for option in OPTIONS if option.where >= BINDING}
+    keys |= set(COMMAND_KEYS)
     keys |= {trigger.key for trigger in TRIGGERS.values() if trigger.value}
     found = {key for term in terms(section("configuration.rst", "[[on]]")) for key in re.findall(r"``([\w-]+)``", term)}
     assert found == {*keys, "action", "args"}

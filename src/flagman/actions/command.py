@@ -14,12 +14,16 @@ from flagman.exceptions import ActionFailed, ActionTimedOut
 from flagman.text.shown import shown
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.children.shim import Shim
+    from flagman.engine.choices import Choices
 
 
 class ExecAction(Action):
     """Runs a program and waits for its end; a status other than 0 is a failure."""
 
     example = "exec systemctl reload nginx"
+    runs_commands = True
 
     # Seconds between TERM and KILL, for a command that is to end.
     grace = GRACE
@@ -75,9 +79,12 @@ class ExecAction(Action):
         self._left = [process for process in self._left if not process.is_reaped()]
         # Within the shield interruptions come only during a wait.
         with self._interrupter.shield as shield:
-            process = self._start()
+            shim = self._shim(self.engine.turn.choices)
+            process = self._start(shim)
             shield.started(process.pid, process.has_ended)
             status = self._wait_for(process)
+        if shim is not None and (trouble := shim.trouble(status)):
+            raise ActionFailed(f"{self._subject}cannot be started: {trouble}")
         if status:
             raise ActionFailed(f"{self._subject}{self._say(status)}{show(process.tail)}")
         if process.failure:
@@ -88,22 +95,39 @@ class ExecAction(Action):
         """The command, for messages, and a space; empty if what was typed says it."""
         return "" if type(self) in (ExecAction, ShellAction) else f"`{self._shown}` "
 
-    def _start(self) -> Process:
+    def _shim(self, choices: Choices) -> Shim | None:
+        """Return what starts the command by way of a shell; None if it can be started without one."""
+        # posix_spawnp(3) looks for the program in the PATH of this process.
+        has_other_path = "PATH" in choices.environment and "/" not in self._program
+        if choices.directory is None and choices.umask is None and not has_other_path:
+            return None
+        from flagman.children.shim import Shim  # noqa: PLC0415 - most commands need none
+
+        return Shim(choices.directory, choices.umask)
+
+    def _start(self, shim: Shim | None) -> Process:
         # Outside of all turns it is an empty one, because what an outer flagman has set is not for this command.
         turn = self.engine.turn
+        choices = turn.choices
         self._environment[b"FLAGMAN_TRIGGER"] = environment.encoded(turn.trigger)
         self._environment[b"FLAGMAN_ACTION"] = environment.encoded(turn.action)
         self._environment[b"FLAGMAN_COALESCED"] = b"%d" % turn.raises
         variables = self._environment
         if turn.details:
             variables = {**variables, **environment.of_details(turn.details)}
+        if choices.environment:
+            variables = {**variables, **environment.given(choices.environment)}
         # For each run, because the choice may have changed, and the streams may lead elsewhere.
-        takers = sinks(self.engine.turn.choices.output, self._shown, self._interrupter)
+        takers = sinks(choices.output, self._shown, self._interrupter)
+        program, words, through = self._program, self._words, ""
+        if shim is not None:
+            through = f"{shim.SHELL}, which its directory, umask or PATH need: "
+            program, words, takers = shim.SHELL, shim.words(program, words), shim.sinks(takers)
         try:
-            return Process(self._program, self._words, variables, self._null, takers, self._interrupter, self._shown)
+            return Process(program, words, variables, self._null, takers, self._interrupter, self._shown)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise ActionFailed(f"{self._subject}cannot be started: {reason}") from error
+            raise ActionFailed(f"{self._subject}cannot be started: {through}{reason}") from error
 
     def _wait_for(self, process: Process) -> int:
         """Wait until a command has ended, or end it; return its exit status."""

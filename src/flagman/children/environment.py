@@ -51,6 +51,11 @@ def of_details(details: Mapping[str, str]) -> dict[bytes, bytes]:
     return {f"FLAGMAN_{name.upper()}".encode(): encoded(value) for name, value in details.items()}
 
 
+def given(variables: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return variables that a user has given to commands."""
+    return {name.encode(): encoded(value) for name, value in variables.items()}
+
+
 def encoded(name: str) -> bytes:
     """Return a name as the value of a variable, in UTF-8 if the locale has no characters for it."""
     name = name.replace("\0", r"\x00")  # no variable can hold it, and UTF-8 cannot hold half a surrogate pair

@@ -57,6 +57,12 @@ def whole(name: ActionName, action: type[Action], bold: tuple[str, str] = ("", "
     example = action.example or " ".join([name, *placeholders(action)])
     yield ""
     yield f"Example: flagman --usr1 {printable(example)}"
+    if action.runs_commands:
+        from flagman.config.command_keys import COMMAND_KEYS  # noqa: PLC0415 - only for such an action
+
+        yield ""
+        yield "A table [[on]] of the configuration file may also have these keys:"
+        yield from (f"  {key:11} - {option.explanation}" for key, option in COMMAND_KEYS.items())
 
 
 def bold_escapes(stream: TextIO | None) -> tuple[str, str]:

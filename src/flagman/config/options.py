@@ -132,6 +132,7 @@ GROUPS = {
             Choice("inherit", "log", "null"),
             "inherit",
             "output of commands: pass it on (default), log it, or drop it",
+            where=BINDING,
         ),
         Option(
             "--debounce",

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 from flagman.actions.arguments import check
+from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.options import OPTIONS, TRIGGERS
 from flagman.config.rows import BINDING, FILE
 from flagman.config.settings import Binding, Settings
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
 # The keys that a binding may have, too.
-_OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING}
+_OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING} | COMMAND_KEYS
 # The keys of [[on]] that name what raises the flag.
 _SOURCES = {trigger.key: trigger for trigger in TRIGGERS.values() if trigger.value}
 
@@ -190,6 +191,8 @@ class _Reader:
             log_cause(error)
             self._wrong(f"{place}: key 'action'", str(error))
             return None
+        for key in (key for key in table if key in COMMAND_KEYS and not action.runs_commands):
+            self._wrong(f"{place}: key {key!r}", f"is for actions that run commands, such as exec; {name!r} runs none")
         if source is None or len(self.mistakes) > before:
             return None
         try:

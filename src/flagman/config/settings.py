@@ -75,7 +75,10 @@ class Binding:
         :param absolute: makes a path absolute
         """
         source = self.source.placed(absolute)
-        return Binding(source, self.name, self.action, self.arguments, self.options, self.variant)
+        options = self.options
+        if isinstance(directory := options.get("directory"), str):
+            options = {**options, "directory": absolute(directory)}
+        return Binding(source, self.name, self.action, self.arguments, options, self.variant)
 
     def separated(self, settings: Settings) -> Binding:
         """Return the binding with a flag of its own if it has its own debounce or jitter: it runs at other moments."""
@@ -90,6 +93,8 @@ class Binding:
 
 class Settings:
     """The options of one run, under the names that they have on the command line; they are never changed.
+
+    Three are for the commands of one binding, see :meth:`of`: directory, environment and command_umask.
 
     :param values: the options that were given; all others have their defaults
     """
@@ -172,6 +177,12 @@ class Settings:
     logging: dict[str, object] | None = None
     #: The tables of parts, as the file says them.
     tables: Mapping[str, object] = MappingProxyType({})
+    #: The working directory of commands; None for that of this process.
+    directory: str | None = None
+    #: Variables that are added to the environment of commands.
+    environment: Mapping[str, str] = MappingProxyType({})
+    #: The file mode creation mask of commands; None for that of this process.
+    command_umask: int | None = None
 
     def __init__(self, **values: object) -> None:
         vars(self).update(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.reader import KEYS
 from flagman.exceptions import UsageError
 
@@ -54,7 +55,7 @@ def _binding(binding: Binding) -> Iterator[str]:
     yield f"action = {_string(binding.name)}"
     if binding.arguments:
         yield f"args = {_value(list(binding.arguments))}"
-    by_setting = {option.setting: (key, option) for key, option in KEYS.items()}
+    by_setting = {option.setting: (key, option) for key, option in [*KEYS.items(), *COMMAND_KEYS.items()]}
     for setting, value in binding.options.items():
         key, option = by_setting[setting]
         yield f"{key} = {_value(option.kind.dump(value))}"

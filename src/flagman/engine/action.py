@@ -166,6 +166,10 @@ class Action(ABC):
     #: are quoted as one word.
     takes_dashes: bool = True
 
+    #: Whether it runs commands: only then may it have ``output``, ``directory``, ``environment`` and ``umask`` as keys.
+    #: An action that is not derived from ``ExecAction`` obeys them itself, see ``self.engine.turn.choices``.
+    runs_commands: bool = False
+
     #: An example for ``flagman --list NAME``: the action and its arguments, as they are typed in a shell.
     example: str = ""
 

@@ -215,7 +215,8 @@ class Assembly:
 
 
 def _choices(settings: Settings) -> Choices:
-    return Choices(**{name: getattr(settings, name) for name in Choices.__slots__})
+    same = {name: getattr(settings, name) for name in Choices.__slots__ if name != "umask"}
+    return Choices(**same, umask=settings.command_umask)  # the setting "umask" is that of this process
 
 
 def _identity(binding: Binding) -> Identity:

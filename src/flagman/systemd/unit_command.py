@@ -99,7 +99,7 @@ class Command:
     def _found(self, binding: Binding) -> str | None:
         """Return the path of a binding's program if systemd would find another one by its name, or none."""
         is_program = issubclass(binding.action, ExecAction) and not issubclass(binding.action, ShellAction)
-        if not is_program or self._settings.chroot is not None:
+        if not is_program or self._settings.chroot is not None or "PATH" in self._settings.of(binding).environment:
             return None
         name = binding.arguments[0]
         ours, systemds = shutil.which(name), shutil.which(name, path=_PATH)
