@@ -119,7 +119,7 @@ def test_a_reload_keeps_what_is_for_the_start(tmp_path: Path) -> None:
     line, find = reading.Line(["flagman", "-c", str(path)]), reading.finder(None)
     given = line.given(find)
     first = reading.complete(given, find, reading.open_file(given))
-    hooks = command._Hooks(given, first, Log([]), None)
+    hooks = command._Hooks(given, first, Log([]), None, terminal=False)
     path.write_text(f'[flagman]\numask = "077"\nuser = "nobody"\noutput = "null"\n{binding}', encoding="utf-8")
     after = hooks.read(MoreTime(Manager()))
     assert (first.umask, first.user, first.output) == (0o027, None, "log")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.driven import LIB, MODULE, Flagman, inheriting, run, settle
+from support.driven import LIB, MODULE, Flagman, inheriting, run, settle, wait_until_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,18 +67,6 @@ def test_oldest_first(start: Start, order: tuple[signal.Signals, signal.Signals]
     daemon: Flagman = start(*raising, "--usr1", "print", "one", "--usr2", "print", "two").ready().expect("init", "init")
     daemon.signal(HUP).expect(*(f"raising {signum.name}" for signum in order))
     daemon.expect(*(words[signum] for signum in order)).stop("cleanup", "cleanup")
-
-
-def wait_until_taken(daemon: Flagman, signum: signal.Signals) -> None:
-    """Wait until a signal is no longer pending, and its handler has run."""
-    bit = 1 << (signum - 1)
-    while True:
-        with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:  # noqa: PTH123
-            fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
-        if not (int(fields["ShdPnd"], 16) | int(fields["SigPnd"], 16)) & bit:
-            break
-        os.sched_yield()
-    settle(daemon.process.pid)
 
 
 def test_a_signal_during_set_up_is_answered_when_ready(start: Start, fifo: Path) -> None:
@@ -152,7 +140,7 @@ def test_the_first_stop_lets_the_action_finish(start: Start, fifo: Path, signum:
     release(fifo)
     daemon.expect("gate: end", "cleanup", "cleanup", "gate: cleanup", "")
     assert daemon.status() == 0
-    daemon.expect_error("Stopping; `usr2` is not lowered any more (raises: 1)")
+    daemon.expect_error("WARNING:flagman.core:Stopping; `usr2` is not lowered any more (raises: 1)")
 
 
 def test_the_second_stop_interrupts_the_action(start: Start, fifo: Path) -> None:

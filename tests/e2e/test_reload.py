@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.driven import flooded, inheriting, run, settle
+from support.driven import flooded, inheriting, on_terminal, run, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,8 @@ def test_what_does_not_change_keeps_its_state(start: Start, tmp_path: Path) -> N
     counter, first, second = on("USR1", "acts:Counter", "kept"), on("USR1", "print", "1"), on("USR1", "print", "2")
     configured = Configured(start, tmp_path, counter, first, on("USR2", "print", "gone"))
     daemon = configured.daemon.expect("init", "init").signal(USR1).expect("1")
-    assert configured.reload(second, counter, first) == "Ready: usr1 runs 3 actions, hup runs 1 action"
+    status = configured.reload(second, counter, first)
+    assert re.fullmatch(r"Ready: usr1 runs 3 actions, hup runs 1 action; last: \w+ at [\d:]{8}, good", status)
     daemon.expect("init", "cleanup").signal(USR1).expect("2", "1")
     daemon.signal(USR2).expect_error("Received `usr2`, but no action is bound to it")
     configured.reload(counter)
@@ -151,7 +152,7 @@ def test_a_hangup_without_actions_is_a_stop_again(start: Start, tmp_path: Path) 
     """A hangup that has lost its actions is a stop, even one that comes while the file is read."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("HUP", "reload") + on("USR1", "print", "x"), encoding="utf-8")
-    daemon: Flagman = start("-c", str(path)).ready().expect("init")
+    daemon: Flagman = start("-c", str(path), prefix=on_terminal()).ready().expect("init")
     path.write_text(on("USR1", "print", "x"), encoding="utf-8")
     daemon.signal(HUP)
     while "READY=1" not in daemon.notified():
@@ -253,7 +254,7 @@ def test_what_takes_the_reload_away(start: Start, tmp_path: Path, action: str) -
     asks, taken = on("USR2", "reload"), on("HUP", action, *arguments)
     always = asks if action == "print" else on("HUP", "print", "y")
     path.write_text(taken + taken + always, encoding="utf-8")
-    daemon: Flagman = start("-c", str(path), "--overlap", "rerun").ready()
+    daemon: Flagman = start("-c", str(path), "--overlap", "rerun", prefix=on_terminal()).ready()
     asking = USR2 if action == "print" else HUP
     path.write_text(taken + always, encoding="utf-8")
     daemon.signal(asking).ready()
@@ -269,7 +270,7 @@ def test_a_hang_up_that_means_nothing(start: Start, tmp_path: Path) -> None:
     """A hangup without actions that was inherited as ignored, as under nohup, is reported to have no effect."""
     path = tmp_path / "flagman.toml"
     path.write_text(on("USR2", "reload") + on("HUP", "print", "x"), encoding="utf-8")
-    daemon: Flagman = start("-c", str(path), prefix=inheriting(ignored=[HUP])).ready()
+    daemon: Flagman = start("-c", str(path), prefix=on_terminal(*inheriting(ignored=[HUP]))).ready()
     path.write_text(on("USR2", "reload"), encoding="utf-8")
     daemon.signal(USR2).expect_error("HUP has no actions any more: from now on it has no effect")
     daemon.signal(HUP).stop("init", "cleanup")

@@ -52,6 +52,7 @@ PLAIN = {
     "flagman.service",
     "flagman.service.assembly",
     "flagman.service.dispositions",
+    "flagman.service.hangup",
     "flagman.service.run",
     "flagman.systemd",
     "flagman.text",

@@ -84,6 +84,11 @@ def inheriting(*, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> l
     return [sys.executable, "-IS", script("inherit"), *numbers]
 
 
+def on_terminal(*prefix: str) -> list[str]:
+    """Return a prefix that starts a command with a controlling terminal, and with another prefix."""
+    return [sys.executable, "-IS", script("on_terminal"), *prefix]
+
+
 def script(name: str) -> str:
     """Return the path of a program that is a file of its own and starts as such."""
     return str(SCRIPTS / f"{name}.py")
@@ -180,3 +185,15 @@ def run(
         timeout=DEADLINE,
         check=False,
     )
+
+
+def wait_until_taken(daemon: Flagman, signum: signal.Signals) -> None:
+    """Wait until a signal is no longer pending, and its handler has run."""
+    bit = 1 << (signum - 1)
+    while True:
+        with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:  # noqa: PTH123
+            fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+        if not (int(fields["ShdPnd"], 16) | int(fields["SigPnd"], 16)) & bit:
+            break
+        os.sched_yield()
+    settle(daemon.process.pid)

@@ -526,7 +526,9 @@ def test_a_held_flag_is_not_forgotten_in_silence(caplog: pytest.LogCaptureFixtur
     history.engine.debounce("usr1", 100)
     history.at(1, 2)
     assert history.play(10) == []
-    assert "Stopping; `usr1` is not lowered any more (raises: 2)" in caplog.messages
+    assert ("flagman.core", logging.WARNING, "Stopping; `usr1` is not lowered any more (raises: 2)") in (
+        caplog.record_tuples
+    )
 
 
 def test_a_flag_that_may_pass_first() -> None:

@@ -15,6 +15,7 @@ from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
 from flagman.log.start import Log, level_of
+from flagman.service.hangup import has_terminal
 from flagman.service.run import run
 from flagman.systemd import Manager
 
@@ -186,13 +187,15 @@ class _Command:
             check_together(settings)
             if settings.daemon and self._is_managed:
                 logger.warning("--daemon: a service manager watches this process, so it stays in the foreground")
+                settings = settings.changed(daemon=False)
             if own_process is None and (settings.daemon or settings.shape_the_process()):
                 own_process = self._own_process(detach=False)
+            terminal = bool(settings.config) and has_terminal()  # only now: there may be none in another root
             if own_process is not None:
                 stack.enter_context(own_process)
                 settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
-        hooks = _Hooks(given, settings, self._log, own_process)
+        hooks = _Hooks(given, settings, self._log, own_process, terminal=terminal)
         return run(hooks.placed(settings), self._signals, self._manager, hooks, _parts(settings))
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
@@ -239,10 +242,15 @@ class _Hooks:
 
     :param line: the settings of the command line
     :param first: the settings of the start
+    :param terminal: whether the process had a controlling terminal before it changed its root directory
     """
 
-    def __init__(self, line: Settings, first: Settings, log: Log, own_process: OwnProcess | None) -> None:
+    def __init__(
+        self, line: Settings, first: Settings, log: Log, own_process: OwnProcess | None, *, terminal: bool
+    ) -> None:
         self._line = line
+        self.has_terminal = terminal
+        self.is_out_of_reach = own_process is not None and own_process.is_out_of_reach
         self._lasting = {option.setting: getattr(first, option.setting) for option in OPTIONS if option.is_for_start}
         self._log = log
         self._own_process = own_process

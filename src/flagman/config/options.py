@@ -131,7 +131,7 @@ GROUPS = {
             "--output",
             Choice("inherit", "log", "null"),
             "inherit",
-            "output of commands: pass it on (default), log it, or drop it",
+            "output of commands: pass it on (default), log it (default with -d if it would be lost), or drop it",
             where=BINDING,
         ),
         Option(

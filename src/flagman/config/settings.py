@@ -109,7 +109,7 @@ class Settings:
     timeout: float | None
     #: See :class:`flagman.Engine`.
     max_failures: int
-    #: See :class:`flagman.Engine`.
+    #: See :class:`flagman.Engine`; :meth:`output_of_commands` says what holds if it is not given.
     output: Output
     #: Seconds by which timers may come later, at random.
     jitter: float
@@ -200,6 +200,11 @@ class Settings:
         :param absolute: makes a path absolute
         """
         return self.changed(bindings=tuple(binding.placed(absolute) for binding in self.bindings))
+
+    def output_of_commands(self) -> Output:
+        """Return what becomes of the output of commands: a daemon logs it if its streams lead nowhere."""
+        leads_nowhere = self.daemon and self.stdout is None and self.stderr is None
+        return "log" if leads_nowhere and "output" not in vars(self) else self.output
 
     def concealed(self) -> Settings:
         """Return the same settings with ``***`` for each argument that is secret."""

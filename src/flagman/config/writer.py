@@ -34,7 +34,8 @@ def as_toml(settings: Settings) -> str:
 def _lines(settings: Settings) -> Iterator[str]:
     yield "[flagman]"
     for key, option in KEYS.items():
-        value = option.kind.dump(getattr(settings, option.setting))
+        given = settings.output_of_commands() if key == "output" else getattr(settings, option.setting)
+        value = option.kind.dump(given)
         if value is not None:
             yield f"{key} = {_value(value)}"
     for binding in settings.bindings:

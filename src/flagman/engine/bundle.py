@@ -71,14 +71,17 @@ class Bundle:
 
     :param members: its first actions
     :param trigger: the name of what raises its flag, if it is not the flag's own name
+    :param ticks: whether its flag is raised by the clock, and not by a request to run it
     """
 
-    __slots__ = ("_members", "trigger")
+    __slots__ = ("_members", "ticks", "trigger")
 
-    def __init__(self, members: Iterable[Member] = (), trigger: FlagName = "") -> None:
+    def __init__(self, members: Iterable[Member] = (), trigger: FlagName = "", *, ticks: bool = False) -> None:
         self._members: list[Member] = list(members)
         #: The name of what raises its flag; empty if it is the flag's own name.
         self.trigger = trigger
+        #: Whether its flag is raised by the clock.
+        self.ticks = ticks
 
     def __iter__(self) -> Iterator[Member]:
         return iter(tuple(self._members))

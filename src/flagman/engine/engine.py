@@ -177,7 +177,7 @@ class Engine(Doors):
             self._signals.keep_waking()
             self._loop.run()
             # A HUP that follows TERM, as systemd may send it, does not cut the last bundles off; a second TERM does.
-            self._lowering.finish(self._last_flags, lambda: self.interrupter.insisted)
+            self._lowering.finish(self._last_flags, lambda: self.interrupter.insisted, is_planned=self._once)
             return Outcome.FAILED if self._roster.failed else self._outcome
         finally:
             self._is_running = False

@@ -142,11 +142,12 @@ class Lowering:
             except Exception:
                 logger.exception("An observer of the turns failed")
 
-    def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool]) -> None:
+    def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool], *, is_planned: bool) -> None:
         """Run the last bundles after the loop has stopped, and log which flags are not lowered any more.
 
         :param last_flags: the flags that may still be lowered
         :param is_over: returns whether nothing may run any more
+        :param is_planned: whether dropping flags is as planned, and no reason to warn
         """
         last: list[tuple[FlagName, int]] = []
         for _ in range(len(self._flags)):  # not until it is empty: a flood of signals may go on
@@ -154,10 +155,10 @@ class Lowering:
             if flag in last_flags and flag in self.by_flag:
                 last.append((flag, raises))
             elif flag != STOP:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", in_log(flag), raises)
+                self._log_dropped(flag, raises, is_planned=is_planned)
         for flag, debounce in self._debounced.items():
             if debounce.held:
-                logger.info("Stopping; `%s` is not lowered any more (raises: %d)", in_log(flag), debounce.held[0])
+                self._log_dropped(flag, debounce.held[0], is_planned=is_planned)
         self.is_finishing = True
         try:
             for flag, raises in last:
@@ -165,6 +166,12 @@ class Lowering:
                 self._report()
         finally:
             self.is_finishing = False
+
+    def _log_dropped(self, flag: FlagName, raises: int, *, is_planned: bool) -> None:
+        """Log that a raised flag is dropped: a warning, if a run was asked for that will not come."""
+        bundle = self.by_flag.get(flag)
+        level = logging.INFO if is_planned or (bundle is not None and bundle.ticks) else logging.WARNING
+        logger.log(level, "Stopping; `%s` is not lowered any more (raises: %d)", in_log(flag), raises)
 
 
 def warn_unmapped(flag: FlagName) -> None:

@@ -138,7 +138,7 @@ class Assembly:
             if not settings.dry_run:
                 member.follow(_choices(settings.of(binding)))
             if not member.action._closed:  # noqa: SLF001 - the loop's half of Action
-                bundles.setdefault(binding.flag, Bundle(trigger=binding.source.trigger)).add(member)
+                bundles.setdefault(binding.flag, _bundle(binding)).add(member)
         before = self._engine.bundles
         known = {member for _, member in self._members}
         for flag, bundle in before.items():  # actions that other actions have added
@@ -193,7 +193,7 @@ class Assembly:
         ]
         if strangers:
             kept = {
-                flag: Bundle([member for member in bundle if member in plan.before], bundle.trigger)
+                flag: Bundle([member for member in bundle if member in plan.before], bundle.trigger, ticks=bundle.ticks)
                 for flag, bundle in self._engine.bundles.items()
             }
             self._engine.replace({flag: bundle for flag, bundle in kept.items() if bundle})
@@ -215,8 +215,13 @@ class Assembly:
 
 
 def _choices(settings: Settings) -> Choices:
-    same = {name: getattr(settings, name) for name in Choices.__slots__ if name != "umask"}
-    return Choices(**same, umask=settings.command_umask)  # the setting "umask" is that of this process
+    same = {name: getattr(settings, name) for name in Choices.__slots__ if name not in ("output", "umask")}
+    # The setting "umask" is that of this process.
+    return Choices(**same, output=settings.output_of_commands(), umask=settings.command_umask)
+
+
+def _bundle(binding: Binding) -> Bundle:
+    return Bundle(trigger=binding.source.trigger, ticks=binding.source.ticks)
 
 
 def _identity(binding: Binding) -> Identity:

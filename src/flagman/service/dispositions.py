@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from flagman.engine import writing
 from flagman.engine.flags import STOP
 from flagman.engine.lowering import warn_unmapped
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
+from flagman.service.hangup import HangUp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     #: The flags of each signal that has actions.
     Sources = Mapping[SignalNumber, tuple[FlagName, ...]]
+
+logger = logging.getLogger("flagman.service")
 
 # Seconds that a reader of the stacks has for each part of them.
 _PATIENCE = 1.0
@@ -58,6 +62,8 @@ class StopRequest:
         #: The timeout that holds now.
         self.timeout = timeout
         self._requests = 0
+        #: Whether HUP has asked for the stop.
+        self.by_hangup = False
         self._tell: Callable[[], object] = bool
 
     def follow(self, timeout: float) -> None:
@@ -68,12 +74,12 @@ class StopRequest:
         """Wake another loop, too, at each request; ``wake`` is called in a signal handler."""
         self._tell = wake
 
-    def on_signal(self, signum: int, frame: FrameType | None) -> None:
+    def on_signal(self, signum: int, _frame: FrameType | None) -> None:
         """Handle TERM or INT.
 
         Each call begins with what the first signal does: the second one may arrive inside this very handler.
         """
-        self.on_hangup(signum, frame)
+        self._ask()
         self._requests += 1
         if self._requests == 2:  # noqa: PLR2004 - the second of three steps
             try:
@@ -83,8 +89,12 @@ class StopRequest:
         elif self._requests > 2:  # noqa: PLR2004
             self._interrupter.exit(128 + signum)
 
-    def on_hangup(self, _signum: int, _frame: FrameType | None) -> None:
-        """Handle HUP as a request to stop that never insists: a closing terminal sends several."""
+    def on_hangup(self, _signum: int = signal.SIGHUP, _frame: FrameType | None = None) -> None:
+        """Take HUP as a request to stop that never insists: a closing terminal sends several."""
+        self.by_hangup = self.by_hangup or STOP not in self._flags
+        self._ask()
+
+    def _ask(self) -> None:
         self._flags.add(STOP)
         # The loop could not do this, because it does not run while an action hangs.
         self._interrupter.bound(self.timeout)
@@ -104,7 +114,18 @@ class Dispositions:
         #: Asks for the stop.
         self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
         self._expected: set[FlagName] = set()
-        engine.on_flag(_HANGUP, lambda: self.on_hangup(signal.SIGHUP, None))
+        #: What HUP means without actions.
+        self.hangup = HangUp.STOP
+        self._reload: Callable[[], object] = bool
+        engine.on_flag(_HANGUP, self._answer_hangup)
+
+    def decide(self, hangup: HangUp, reload: Callable[[], object]) -> None:
+        """Set what HUP means without actions.
+
+        :param reload: asks for a reload
+        """
+        self.hangup = hangup
+        self._reload = reload
 
     def install(self) -> None:
         """Install the handlers that do not depend on the bindings: those of ALRM, TERM, INT and HUP."""
@@ -148,19 +169,29 @@ class Dispositions:
             self._engine.flags.add(flag)
         self.stop.on_signal(signum, frame)
 
-    def on_hangup(self, signum: int, frame: FrameType | None) -> None:
-        """Handle HUP: it is a signal like others if it has actions, else it means the end of the terminal."""
+    def on_hangup(self, signum: int, _frame: FrameType | None) -> None:
+        """Handle HUP: it is a signal like others if it has actions; else it may mean a reload, or the end."""
         known = self._sources.get(signum, (_HANGUP,))
         flags = [flag for flag in known if flag in self._engine.bundles or flag in self._expected]
         for flag in flags:
             self._engine.flags.add(flag)
-        if not flags and self.hangup_stops:
-            self.stop.on_hangup(signum, frame)
+        if flags:
+            return
+        if self.hangup is HangUp.STOP:
+            self.stop.on_hangup()
+        elif self.hangup is not HangUp.NOTHING and not self._engine.stopping:
+            self._engine.flags.add(_HANGUP)
 
-    @property
-    def hangup_stops(self) -> bool:
-        """Whether HUP without actions means the end of the terminal, and not nothing, as under nohup(1)."""
-        return not self._signals.was_ignored(signal.SIGHUP)
+    def _answer_hangup(self) -> None:
+        """Answer, in the loop, a HUP that has no actions, or none any more."""
+        if self.hangup is HangUp.STOP:
+            self.stop.on_hangup()
+        elif self.hangup is HangUp.RELOAD:
+            self._reload()
+        elif self.hangup is HangUp.WARN:
+            logger.warning(
+                "HUP cannot reload the configuration, which is outside of --chroot: restart flagman to load changes"
+            )
 
     def on_quit(self, _signum: int, _frame: FrameType | None) -> None:
         """Handle QUIT: write the stacks of all threads to stderr, to show where an action hangs.

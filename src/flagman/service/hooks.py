@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     class Hooks(Protocol):
         """The methods by which a run calls the command."""
 
+        #: Whether the process had a controlling terminal before it changed its root directory.
+        has_terminal: bool
+        #: Whether the configuration file is outside of the new root directory.
+        is_out_of_reach: bool
+
         def watch(self, engine: Engine) -> None:
             """Take the engine of the run, so that the log can name the action that runs."""
 

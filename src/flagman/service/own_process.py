@@ -118,6 +118,8 @@ class OwnProcess:
         self._start = Start()
         #: The path of the configuration file in this process, after :meth:`enter`.
         self.config = ""
+        #: Whether that file is outside of the new root directory.
+        self.is_out_of_reach = False
 
     def begin(self) -> None:
         """Run the first stages. A process that detaches FORKS here: this returns in the daemon alone.
@@ -163,7 +165,8 @@ class OwnProcess:
         files = filter(None, (settings.log_file, settings.stdout, settings.stderr))
         process.files = [path for path in dict.fromkeys(files) if standard_streams.standard(path) is None]
         process.advance("change_root")
-        self._find(names)
+        if settings.config and settings.chroot is not None:
+            self._find(names)
         process.advance("close_descriptors")
         self._opened = process.opened
         if settings.log_file in self._opened:
@@ -204,6 +207,7 @@ class OwnProcess:
                 if os.path.samestat(os.stat(name), self._status):  # noqa: PTH116 - as above
                     self.config = name
                     return
+        self.is_out_of_reach = True
 
     def _stream(self, settings: Settings, number: int) -> int | None:
         """Return the descriptor that a standard stream has to lead to; None if it stays as it is."""

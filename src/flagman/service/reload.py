@@ -8,6 +8,7 @@ from signal import SIGHUP
 
 from flagman.engine.reports import log_cause
 from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line
+from flagman.service.hangup import HangUp
 from flagman.systemd.more_time import MoreTime
 
 TYPE_CHECKING = False
@@ -121,11 +122,11 @@ class Reloader:
 
     def _warn(self, before: Settings, after: Settings) -> None:
         """Warn of what a configuration takes away, because its author may not have meant that."""
-        if before.reloads() and not after.reloads():
+        hup = self._dispositions.hangup
+        if before.reloads() and not after.reloads() and hup is not HangUp.RELOAD:
             logger.warning("The new configuration has no action `reload`: restart flagman to load later changes")
         if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
-            meaning = "stops this daemon" if self._dispositions.hangup_stops else "has no effect"
-            logger.warning("HUP has no actions any more: from now on it %s", meaning)
+            logger.warning("HUP has no actions any more: from now on it %s", hup.value)
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
         """Take all steps that can fail; return whether to go on."""

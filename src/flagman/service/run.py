@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 from contextlib import ExitStack, closing
 
 from flagman.engine.engine import Engine
 from flagman.engine.turn import Outcome
 from flagman.service.assembly import Assembly
 from flagman.service.dispositions import STOPPING, Dispositions
+from flagman.service.hangup import meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
     service = _Service(engine, signals, manager, settings)
     # Not ExitStack.enter_context(), which imports inspect since Python 3.15: 4 ms.
     with closing(engine.interrupter), ExitStack() as outer:
-        service.listen()
+        service.listen(hooks)
         if parts:
             service.open(parts, outer)
         with engine, closing(service.assembly), ExitStack() as stack:
@@ -77,6 +79,7 @@ class _Service:
         self._is_ready = False
         # Why the run could not become ready after the loop had begun.
         self._trouble: BaseException | None = None
+        self._signals = signals
         self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
         self.assembly = Assembly(engine, settings)
 
@@ -107,8 +110,17 @@ class _Service:
         if self._site is not None:
             self._site.finish()
 
-    def listen(self) -> None:
+    def listen(self, hooks: Hooks) -> None:
         """Install the handlers of signals: one that arrives while all is opened and set up waits, or stops that."""
+        self.dispositions.decide(
+            meaning(
+                is_configured=bool(self.assembly.settings.config),
+                has_terminal=hooks.has_terminal,
+                was_ignored=self._signals.was_ignored(signal.SIGHUP),
+                is_out_of_reach=hooks.is_out_of_reach,
+            ),
+            lambda: self._engine.ask("reload"),
+        )
         sources = self.assembly.settings.by_signal()
         self.dispositions.expect(flag for flags in sources.values() for flag in flags)
         self.dispositions.follow(sources)
@@ -176,7 +188,7 @@ class _Service:
             return self.assembly.set_up(plan, lambda name: more_time.progress("Setting up", name))
 
     def _announce(self, trouble: str = "") -> None:
-        """Report to the log and the manager that all is ready.
+        """Report to the log and the manager that all is ready; to the manager also after a reload that has failed.
 
         :param trouble: what has gone wrong; empty if nothing has
         """
@@ -185,12 +197,13 @@ class _Service:
             self._manager.notify(self._waiting([*reasons, trouble] if trouble else reasons))
             return
         text = f"Ready: {self.assembly.settings.summary()}"
-        logger.info("%s", text)
+        if not trouble:
+            logger.info("%s", text)
         text += f"; {trouble}" if trouble else ""
-        self._manager.notify(f"READY=1\n{self._manager.status(text)}")
         if self._status_line is not None:
-            self._status_line.follow(text)
-        elif self._manager.is_open:
+            text = self._status_line.follow(text)
+        self._manager.notify(f"READY=1\n{self._manager.status(text)}")
+        if self._status_line is None and self._manager.is_open:
             from flagman.systemd.status import StatusLine  # noqa: PLC0415 - only under a service manager
 
             self._status_line = StatusLine(self._engine, self._manager, text)
@@ -210,7 +223,10 @@ class _Service:
             raise self._trouble
         failed = self._site is not None and self._site.failed
         if outcome is Outcome.STOPPED and not failed:
-            logger.info("Stopping as asked")
+            if self.dispositions.stop.by_hangup:
+                logger.warning("Stopping because HUP arrived, as if the terminal had been closed")
+            else:
+                logger.info("Stopping as asked")
             return 0
         if failed:
             reason, exit_status = "Exiting because the control loop has failed", 1

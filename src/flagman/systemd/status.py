@@ -35,9 +35,10 @@ class StatusLine:
         self._waiting = False
         self._sent = engine.clock() - _PAUSE
 
-    def follow(self, ready: str) -> None:
-        """Begin the line with this text about the bindings from now on."""
+    def follow(self, ready: str) -> str:
+        """Begin the line with this text about the bindings from now on; return the whole line."""
         self._ready = ready
+        return self._text()
 
     def on_turn(self, turn: Turn) -> None:
         """Note the result of a turn; report it now or, within a second of the last message, a little later."""
@@ -55,10 +56,12 @@ class StatusLine:
     def _send(self) -> None:
         self._waiting = False
         self._sent = self._engine.clock()
-        if self._turn is not None:
-            result = _result(self._turn)
-            text = f"{self._ready}; last: {self._turn.trigger} at {self._at}, {result}"
-            self._manager.notify(self._manager.status(text))
+        self._manager.notify(self._manager.status(self._text()))
+
+    def _text(self) -> str:
+        if self._turn is None:
+            return self._ready
+        return f"{self._ready}; last: {self._turn.trigger} at {self._at}, {_result(self._turn)}"
 
 
 def _result(turn: Turn) -> str:

@@ -165,6 +165,8 @@ class _Writer:
     def _reload(self) -> Iterator[str]:
         settings = self._settings
         reloads = [signum for binding in settings.reloads() for signum in binding.source.signals()]
+        if settings.config and settings.chroot is None and signal.SIGHUP not in settings.by_signal():
+            reloads.append(signal.SIGHUP)  # there is no terminal
         if reloads:
             yield "# The second command makes a reload fail if the file is wrong; the daemon keeps its configuration."
             yield "# The reload waits for a running action, but systemctl does not; from systemd 259 on, systemctl"

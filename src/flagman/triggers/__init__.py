@@ -49,6 +49,8 @@ class Source:
     happens_once: ClassVar[bool] = False
     #: Whether it has to be started, because it does not come from outside.
     has_start: ClassVar[bool] = False
+    #: Whether it raises its flag by the clock: no request is lost if a stop comes before such a run.
+    ticks: ClassVar[bool] = False
     #: Whether it has a path, which :meth:`placed` makes absolute.
     has_path: ClassVar[bool] = False
     #: The settings that its trigger obeys, by name; their values are seconds.

@@ -34,6 +34,7 @@ class _Timer(Source):
     __slots__ = ("_span",)
 
     has_start = True
+    ticks = True
     options = ("jitter",)
 
     def __init__(self, span: float) -> None:

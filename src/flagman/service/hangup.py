@@ -1,0 +1,41 @@
+"""What HUP means if no action is bound to it: decided once, at the start."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+
+
+class HangUp(Enum):
+    """The meaning of HUP; its value says what HUP does."""
+
+    #: As every process does that does not handle it: its terminal has been closed.
+    STOP = "stops this daemon"
+    #: As under nohup(1).
+    NOTHING = "has no effect"
+    #: As most daemons do.
+    RELOAD = "reloads the configuration"
+    #: The configuration cannot be read again.
+    WARN = "only logs a warning"
+
+
+def meaning(*, is_configured: bool, has_terminal: bool, was_ignored: bool, is_out_of_reach: bool) -> HangUp:
+    """Return the meaning of HUP.
+
+    :param is_configured: there is a configuration file
+    :param has_terminal: the process has a controlling terminal, which may be closed
+    :param was_ignored: HUP was inherited as ignored, or the process has detached from its terminal
+    :param is_out_of_reach: the file is outside of the root directory
+    """
+    if is_configured and not has_terminal:
+        return HangUp.WARN if is_out_of_reach else HangUp.RELOAD
+    return HangUp.NOTHING if was_ignored else HangUp.STOP
+
+
+def has_terminal() -> bool:
+    """Return whether this process has a controlling terminal, see :manpage:`tty(4)`; not in another root."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
