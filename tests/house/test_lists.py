@@ -44,7 +44,8 @@ def terms(text: str) -> list[str]:
 
 def test_the_options_of_the_command_line() -> None:
     """The reference explains each option by all of its names, and no other option."""
-    found = {name for term in terms(section("cli.rst", "Options")) for name in re.findall(r"(?:``|\[)(-[\w-]+)", term)}
+    entries = re.findall(r"^\.\. option:: (.*)$", section("cli.rst", "Options"), re.MULTILINE)
+    found = {name for entry in entries for name in re.findall(r"(?:^|, )(-[\w-]+)", entry)}
     names = {name for option in OPTIONS for name in option.names}
     assert found == names | set(TRIGGERS) | {"-h", "--help", "-V", "--version"}
 
