@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import flagman
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "flagman"
 author = "The flagman developers"
@@ -57,3 +65,26 @@ nitpick_ignore_regex = [("py:.*", r"(argparse|collections|logging|select|signal|
 
 html_theme = "furo"
 html_title = f"flagman {version}"
+html_static_path = ["_static"]
+html_css_files = ["flagman.css"]
+
+
+def add_next_release(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the notes about changes that are not released yet above the releases."""
+    if page == "changelog":
+        draft = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "next"],
+            cwd=Path(__file__).parents[1],
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+        ).stdout
+        changes = draft.strip().split("\n", 2)[2]  # without the heading, which has a date
+        mark = ".. towncrier release notes start\n"
+        source[0] = source[0].replace(mark, f"{mark}\nNext release\n------------\n{changes}\n")
+
+
+def setup(app: Sphinx) -> None:
+    """Read the changelog anew in every build, because Sphinx does not see when a note is added."""
+    app.connect("source-read", add_next_release)
+    app.connect("env-get-outdated", lambda *_: ["changelog"])
