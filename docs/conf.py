@@ -72,7 +72,7 @@ html_css_files = ["flagman.css"]
 def add_next_release(_app: Sphinx, page: str, source: list[str]) -> None:
     """Put the notes about changes that are not released yet above the releases."""
     if page == "changelog":
-        draft = subprocess.run(  # noqa: S603
+        draft = subprocess.run(
             [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "next"],
             cwd=Path(__file__).parents[1],
             check=True,

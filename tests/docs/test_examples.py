@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flagman import cli
 from support.driven import DEADLINE, Lines, settle
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +57,46 @@ def test_python_examples(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name, value in list(namespace.items()):
         if name.startswith("test_") and callable(value):
             value()
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Return the words of each complete flagman command in the blocks of a file that are to be typed into a shell."""
+    found = []
+    for language in ("shell", "sh"):
+        for _, text in blocks(path, language):
+            splitter = shlex.shlex(text.replace("\\\n", " ").replace("\n", ";"), posix=True, punctuation_chars=True)
+            splitter.whitespace_split = True
+            splitter.commenters = ""
+            command: list[str] = []
+            for word in (*splitter, ";"):
+                if set(word) <= set("&|;()<>"):
+                    found.append(command)
+                    command = []
+                else:
+                    command.append(word)
+    return [words for words in found if words and Path(words[0]).name == "flagman" and "..." not in words]
+
+
+# The actions on the page about writing actions are not installed.
+COMMANDS = [path for path in FILES if commands(path) and path.stem != "writing-actions"]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_commands(path: Path, tmp_path: Path) -> None:
+    """What a page says to type into a shell passes ``--check``, with the files that the page shows."""
+    for words in commands(path):
+        given = words[1:]
+        for option in ("--into", "--timer"):  # these belong to --print-unit
+            if option in given:
+                del given[given.index(option) : given.index(option) + 2]
+        if "--config" in given:
+            name = given[given.index("--config") + 1]
+            shown = [text for options, text in blocks(path, "toml") if name in CAPTION.findall(options)]
+            file = tmp_path / Path(name).name
+            other = '[[on]]\nsignal = "HUP"\naction = "reload"\n'
+            file.write_text(shown[0] if shown else other, encoding="utf-8")
+            given[given.index("--config") + 1] = str(file)
+        assert cli.main(["flagman", "--check", *(word for word in given if word != "--print-unit")]) == 0, words
 
 
 class Shell:
@@ -140,7 +182,8 @@ def test_sessions(path: Path, number: int, tmp_path: Path) -> None:
             (tmp_path / name).write_text(text, encoding="utf-8")
     shell = Shell(tmp_path)
     try:
-        for line in blocks(path, "console")[number][1].splitlines():
+        text = blocks(path, "console")[number][1]
+        for line in re.sub(r" \\\n +", " ", text).splitlines():  # a backslash continues a command
             shell.replay(line)
     except BaseException:
         shell.close()
