@@ -179,7 +179,7 @@ def test_sessions(path: Path, number: int, tmp_path: Path) -> None:
     """The output of a session is exactly the lines that the page shows, in their order."""
     for options, text in blocks(path, "python") + blocks(path, "toml"):
         for name in CAPTION.findall(options):
-            (tmp_path / name).write_text(text, encoding="utf-8")
+            (tmp_path / Path(name).name).write_text(text, encoding="utf-8")
     shell = Shell(tmp_path)
     try:
         text = blocks(path, "console")[number][1]
