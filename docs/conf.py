@@ -39,6 +39,7 @@ nitpick_ignore = [
     ("py:class", "Poller"),
     ("py:class", "SignalHandler"),
     ("py:class", "Stream"),
+    ("py:class", "Ending"),
     ("py:class", "Interrupter"),
     ("py:class", "OnError"),
     ("py:class", "Output"),
@@ -46,6 +47,8 @@ nitpick_ignore = [
     ("py:class", "Settings"),
     ("py:class", "Signals"),
     ("py:class", "Wait"),
+    # Documented under its full name.
+    ("py:class", "Result"),
     # Aliases, documented as data; older Sphinx looks for classes of these names.
     ("py:class", "FlagName"),
     ("py:class", "SignalNumber"),
