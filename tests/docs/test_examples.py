@@ -99,6 +99,13 @@ def test_commands(path: Path, tmp_path: Path) -> None:
         assert cli.main(["flagman", "--check", *(word for word in given if word != "--print-unit")]) == 0, words
 
 
+def test_the_links_of_the_readme() -> None:
+    """Sphinx does not read the README, so only this test notices that a page has moved."""
+    links = re.findall(r"`[^`]+ <([^>]+)>`_", (ROOT / "README.rst").read_text(encoding="utf-8"))
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
 class Shell:
     """A shell that runs one command at a time, and reports when it has returned."""
 
