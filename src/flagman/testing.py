@@ -50,16 +50,19 @@ class ActionDriver(Generic[A]):
 
     :param action: the class
     :param arguments: as they would be typed
+    :param settings: the table ``[settings]`` of a configuration file
     :raises AssertionError: if the action does not take this many
     """
 
-    def __init__(self, action: type[A], *arguments: str) -> None:
+    def __init__(self, action: type[A], *arguments: str, settings: Mapping[str, object] = MappingProxyType({})) -> None:
         smallest, largest = arity(action)
         if len(arguments) < smallest or (largest is not None and len(arguments) > largest):
             raise AssertionError(f"{action.__name__} does not take {len(arguments)} arguments")
         action.check_arguments(*arguments)
+        action.check_settings(settings)
         self.time = FakeTime()
         self.engine = Engine(find=Catalog().__getitem__, contained=(), clock=self.time, wait=self.time.wait)
+        self.engine.provide(settings)
         self.time.on_end = self.engine.stop
         with ExitStack() as stack:
             stack.enter_context(self.engine)
@@ -90,6 +93,12 @@ class ActionDriver(Generic[A]):
         turn.action = type(self.action).__name__
         self.engine.begin(turn)
         self._run()
+
+    def reload(self, settings: Mapping[str, object]) -> None:
+        """Replace the settings as a reload does that keeps the action."""
+        type(self.action).check_settings(settings)
+        self.engine.provide(settings)
+        self.action.reloaded()
 
     def advance(self, seconds: float) -> None:
         """Move time forward: calls that the action has scheduled are made, and it runs if they raise the flag ``usr1``.

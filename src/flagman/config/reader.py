@@ -1,16 +1,19 @@
 """The configuration file: TOML in, settings and bindings out, or all mistakes in the file.
 
-The tables are ``[flagman]``, with the long options of the command as keys, ``[[on]]``, one binding each, and
-``[logging]``, which belongs to :func:`logging.config.dictConfig`. Nothing is interpolated.
+The tables are ``[flagman]``, with the long options of the command as keys, ``[[on]]``, one binding each, ``[logging]``,
+which belongs to :func:`logging.config.dictConfig`, and ``[settings]``, which belongs to actions. Nothing is
+interpolated.
 """
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from types import MappingProxyType
 
 from flagman.actions.arguments import check
 from flagman.config.command_keys import COMMAND_KEYS
+from flagman.config.frozen import frozen_table
 from flagman.config.options import OPTIONS, TRIGGERS
 from flagman.config.rows import BINDING, FILE
 from flagman.config.settings import Binding, Settings
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
+# The tables that belong to no part.
+_TABLES = ("flagman", "on", "logging", "settings")
 # The keys that a binding may have, too.
 _OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING} | COMMAND_KEYS
 # The keys of [[on]] that name what raises the flag.
@@ -51,6 +56,8 @@ class Config:
         self.bindings: list[Binding] = []
         #: The table [logging] as it is; None if there is none.
         self.logging: dict[str, object] | None = None
+        #: The table [settings], deeply read-only.
+        self.for_actions: Mapping[str, object] = MappingProxyType({})
         #: The tables of parts, as they are.
         self.tables: dict[str, object] = {}
 
@@ -58,7 +65,9 @@ class Config:
         """Return all settings: those of the command line take precedence, and its bindings come after the file's."""
         settings = Settings(**{**self.options, **vars(given)})
         bindings = (*(binding.separated(settings) for binding in self.bindings), *given.bindings)
-        return settings.changed(bindings=bindings, logging=self.logging, tables=self.tables)
+        return settings.changed(
+            bindings=bindings, logging=self.logging, for_actions=self.for_actions, tables=self.tables
+        )
 
 
 class File:
@@ -117,12 +126,11 @@ class _Reader:
     def options(self, document: Mapping[str, object]) -> Config:
         """Read all but the bindings."""
         config = Config()
-        for name in (name for name in document if name not in ("flagman", "on", "logging")):
+        for name in (name for name in document if name not in _TABLES):
             if name not in self._tables:
                 value = document[name]
                 if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):
-                    known = ("flagman", "on", "logging", *self._tables)
-                    self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, known)}")
+                    self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, (*_TABLES, *self._tables))}")
                 else:
                     self._wrong(f"key {name!r}", "stands outside of a table; begin with [flagman] or [[on]]")
                 continue
@@ -141,6 +149,11 @@ class _Reader:
             config.logging = logging
         elif logging is not None:
             self._wrong("logging", "is not a table; write [logging]")
+        settings = document.get("settings", {})
+        if isinstance(settings, dict):
+            config.for_actions = frozen_table(settings)
+        else:
+            self._wrong("settings", "is not a table; write [settings]")
         return config
 
     def bindings(self, document: Mapping[str, object], config: Config, find: Find) -> None:

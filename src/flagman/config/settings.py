@@ -175,6 +175,8 @@ class Settings:
     timer: str
     #: The table [logging] of the file, for :func:`logging.config.dictConfig`.
     logging: dict[str, object] | None = None
+    #: The table [settings] of the file, which belongs to actions; deeply read-only.
+    for_actions: Mapping[str, object] = MappingProxyType({})
     #: The tables of parts, as the file says them.
     tables: Mapping[str, object] = MappingProxyType({})
     #: The working directory of commands; None for that of this process.

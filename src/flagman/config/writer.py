@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.reader import KEYS
 from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from flagman.config.settings import Binding, Settings
 
@@ -45,6 +47,9 @@ def _lines(settings: Settings) -> Iterator[str]:
     if settings.logging is not None:
         yield ""
         yield from _table("logging", settings.logging)
+    if settings.for_actions:
+        yield ""
+        yield from _table("settings", settings.for_actions)
     for name, table in settings.tables.items():
         if isinstance(table, dict):
             yield ""
@@ -67,7 +72,7 @@ def _table(name: str, table: Mapping[str, object]) -> Iterator[str]:
     yield f"[{name}]"
     inner = []
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             inner.append((f"{name}.{_string(key)}", value))
         else:
             yield f"{_string(key)} = {_value(value)}"
@@ -80,9 +85,9 @@ def _value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return _string(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_string(key)} = {_value(inner)}' for key, inner in value.items())}}}"
     return str(value)  # a number, or a date, which prints as TOML writes it
 

@@ -42,6 +42,7 @@ class Host:
     def __init__(self, interrupter: Interrupter | None = None, choices: Choices | None = None) -> None:
         self._turn = Turn("", 0)
         self._choices = choices or self._turn.choices
+        self._settings: Mapping[str, object] = MappingProxyType({})
         # What answers the requests of actions, by name.
         self._answers: dict[str, Answer] = {}
         #: Interrupts the code of an action when it has to end, see ``flagman.engine.interrupt``.
@@ -87,6 +88,14 @@ class Host:
     def choices(self) -> Choices:
         """The choices for actions that have none of their own; during ``set_up``, those of the action."""
         return self._choices
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The table ``[settings]`` of the configuration file, which belongs to actions; empty if there is none.
+
+        It is read-only, with all that is in it, and a reload replaces it as a whole.
+        """
+        return self._settings
 
     @property
     def stopping(self) -> bool:
@@ -210,6 +219,23 @@ class Action(ABC):
         It must have no effect. It need not count the arguments: it is not called if :meth:`set_up` does not take them.
 
         :raises ValueError: if they cannot be used; the message becomes the user's one line
+        """
+
+    @classmethod
+    def check_settings(cls, settings: Mapping[str, object]) -> None:
+        """Look at the table ``[settings]`` of the configuration file before anything is set up or replaced.
+
+        It is called at the start, for a reload and for ``flagman --check``, once for each class of action that is
+        bound, also if there is no such table. It must have no effect.
+
+        :param settings: what :attr:`flagman.Host.settings` is going to be
+        :raises ValueError: if the action could not work with them; the message becomes the user's one line
+        """
+
+    def reloaded(self) -> None:
+        """Take note that a reload has replaced ``self.engine.settings``, and that this action goes on.
+
+        What it raises is logged, and the action goes on.
         """
 
     @abstractmethod

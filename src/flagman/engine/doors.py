@@ -79,6 +79,15 @@ class Doors(Host):
         self._choices = choices
         self._once = once
 
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What actions have as their settings; see :meth:`provide`."""
+        return self._settings
+
+    def provide(self, settings: Mapping[str, object]) -> None:
+        """Replace :attr:`settings`; ``reloaded()`` reports that to actions."""
+        self._settings = settings
+
     def begin(self, turn: Turn) -> None:
         """Make this the current turn; for tests, which run actions without the loop."""
         self._lowering.turn = turn

@@ -147,6 +147,13 @@ class Engine(Doors):
         """
         self._lowering.replace(bundles)
 
+    def reloaded(self, members: Iterable[Member]) -> None:
+        """Report to actions that :attr:`settings` have been replaced; not while a bundle runs."""
+        for member in members:
+            if not member.action._closed:  # noqa: SLF001 - the loop's half of Action
+                self._roster.reloaded(member)
+        self._signals.keep_waking()
+
     def discard(self, members: Iterable[Member]) -> None:
         """Tear down actions that are in no bundle, the last first; actions that have closed are skipped.
 

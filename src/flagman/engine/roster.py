@@ -108,6 +108,16 @@ class Roster:
             member.failures = 0
         return "gone" if isinstance(error, ActionClosed) else "skip" if isinstance(error, SkipRest) else "stays"
 
+    def reloaded(self, member: Member) -> None:
+        """Report to an action that the settings have been replaced; what it raises is logged."""
+        try:
+            self._call(member.action.reloaded)
+        except ActionInterrupted as interruption:
+            logger.warning("%s: reloaded() was interrupted: %s", member.title, interruption)
+        except self._contained as error:
+            reports.log_failure(f"{member.title}: reloaded() failed", member, error)
+        self._check_process()
+
     def make(self, call: Callable[[], object], what: str) -> bool:
         """Make a call of the loop; log what it raises, and return whether it raised nothing.
 

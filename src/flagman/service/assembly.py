@@ -121,11 +121,15 @@ class Assembly:
             arguments = open_arguments(binding.action, binding.arguments)
             return self._engine.create(RehearsedAction, binding.name, *arguments)
         choices = _choices(settings.of(binding))
+        before = self._engine.settings
+        self._engine.provide(settings.for_actions)
         try:
             return self._engine.create(binding.action, *binding.arguments, name=binding.name, choices=choices)
         except SetUpError as error:
             error.args = (f"{in_log(binding.title)}: {error}",)
             raise
+        finally:
+            self._engine.provide(before)
 
     def adopt(self, plan: Plan, *, pass_first: bool = False) -> None:
         """Make a plan hold from now on; the actions in ``plan.old`` are still to be torn down.
@@ -147,10 +151,16 @@ class Assembly:
         waiting = {flag: self._engine.pending(flag) for flag in before}
         old, self._members = self._members, plan.members
         self._engine.replace(bundles)
+        self._engine.provide(settings.for_actions)
         self.settings = settings
         if self._timetable is not None:
             self._timetable.follow(settings, pass_first=pass_first)
         self._pass_on(waiting, old)
+
+    def report(self, plan: Plan) -> None:
+        """Report to the actions that a plan has kept that the settings for actions have been replaced."""
+        kept = [member for bundle in self._engine.bundles.values() for member in bundle if member not in plan.new]
+        self._engine.reloaded(kept)
 
     def _follow(self, settings: Settings) -> None:
         self._engine.follow(_choices(settings), once=settings.once)

@@ -114,6 +114,9 @@ class Reloader:
                 self._assembly.undo(plan)
                 return
             self._swap(plan)
+            if before.for_actions != plan.settings.for_actions:
+                self._assembly.report(plan)
+                self._dispositions.rearm()
             for member in reversed(plan.old):
                 more_time.progress("Tearing down", member.name)
                 self._engine.discard([member])
