@@ -32,6 +32,7 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", "os.PathLike"),
     # Names in annotations of parts that are not public; the parameters' descriptions tell what a caller needs.
+    ("py:class", "A"),
     ("py:class", "Answer"),
     ("py:class", "Bundle"),
     ("py:class", "FrameType"),

@@ -17,7 +17,8 @@
             └── UnknownActionError  also a KeyError, because KNOWN_ACTIONS is a mapping
     BaseException
     └── ActionInterrupted     raised inside an action that has to end now
-        └── ActionTimedOut    ... because its run went on for longer than its timeout
+        ├── ActionTimedOut    ... because its run went on for longer than its timeout
+        └── ActionRestarted   ... because its bundle is to run anew
 """
 
 from __future__ import annotations
@@ -126,6 +127,10 @@ class ActionInterrupted(BaseException):
 
     It derives from :class:`BaseException` so that an action's ``except Exception`` does not swallow it.
     """
+
+
+class ActionRestarted(ActionInterrupted):
+    """Raised inside a run that is to begin anew; the run has neither succeeded nor failed."""
 
 
 class ActionTimedOut(ActionInterrupted):

@@ -101,9 +101,10 @@ GROUPS = {
         Option("--dry-run", SWITCH, OFF, "log what would run instead of running it", where=LINE),
         Option(
             "--overlap",
-            Choice("ignore", "rerun"),
+            Choice("ignore", "rerun", "restart"),
             "ignore",
-            "when a signal arrives while its own actions run: ignore it (default), or run them once more afterwards",
+            "when a signal arrives while its own actions run: ignore it (default), run them once more afterwards, or"
+            " interrupt them and begin anew",
             where=BINDING,
         ),
         Option(

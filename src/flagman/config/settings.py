@@ -214,7 +214,23 @@ class Settings:
 
     def of(self, binding: Binding) -> Settings:
         """Return the settings that hold for one binding: its own options override the common ones."""
-        return self.changed(**binding.options) if binding.options else self
+        settings = self.changed(**binding.options) if binding.options else self
+        # A tick that comes too early says nothing against the run in progress.
+        return (
+            settings.changed(overlap="ignore") if binding.source.ticks and settings.overlap == "restart" else settings
+        )
+
+    def _check_restarts(self) -> None:
+        """Refuse bindings with overlap=restart that cannot restart, or not together with others of the same flag."""
+        overlaps: dict[FlagName, set[str]] = {}
+        for binding in self.bindings:
+            if binding.source.ticks and binding.options.get("overlap") == "restart":
+                raise UsageError(f'{in_log(binding.title)}: overlap = "restart" is not for timers')
+            overlaps.setdefault(binding.flag, set()).add(self.of(binding).overlap)
+            if "restart" in overlaps[binding.flag] and len(overlaps[binding.flag]) > 1:
+                raise UsageError(
+                    f'{in_log(binding.title)}: overlap = "restart" has to stand in all of its bindings, or in none'
+                )
 
     def by_signal(self) -> dict[SignalNumber, tuple[FlagName, ...]]:
         """Return the flags of each signal that has actions."""
@@ -245,6 +261,7 @@ class Settings:
             raise UsageError("--into can only be used with --print-unit")
         if self.user == "" and not self.print_unit:
             raise UsageError("--user takes a NAME; only with --print-unit it may be left out")
+        self._check_restarts()
         if self.reloads() and not self.config:
             raise UsageError("the action 'reload' needs a configuration file; give one with --config")
 
@@ -262,8 +279,9 @@ class Settings:
         return bool(self.pid_file) or any(choice is not None for choice in choices)
 
     def everything(self) -> dict[str, object]:
-        """Return all options by name, including those that were not given."""
-        return {name: getattr(self, name) for name in type(self).__annotations__}
+        """Return all options by name, including those that were not given, with the bindings and the file's tables."""
+        names = [*(option.setting for option in OPTIONS), "bindings", "logging", "tables"]
+        return {name: getattr(self, name) for name in names}
 
 
 for _option in OPTIONS:

@@ -95,6 +95,11 @@ class Bundle:
     def __len__(self) -> int:
         return len(self._members)
 
+    @property
+    def restarts(self) -> bool:
+        """Whether a raise of its flag during a run makes it run anew at once."""
+        return any(member.choices.overlap == "restart" for member in self._members)
+
     def add(self, member: Member) -> None:
         """Add an action after the others; if the bundle is running, the action joins the next run."""
         self._members.append(member)
@@ -147,7 +152,7 @@ class Overlaps:
         :returns: how many of the new raises that run stands for
         """
         policies = {member.choices.overlap for member in bundle} or {otherwise}
-        if "rerun" not in policies:
+        if policies == {"ignore"}:
             ignored = self._flags.discard(flag)
             logger.info("Ignored `%s` while its own bundle ran (raises: %d)", in_log(flag), ignored)
             return ignored

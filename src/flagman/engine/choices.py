@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     #: What happens after a failed run, see :class:`flagman.Engine`.
     OnError = Literal["continue", "skip", "close", "exit"]
     #: What it means when a flag is raised while its own bundle runs, see :class:`flagman.Engine`.
-    Overlap = Literal["ignore", "rerun"]
+    Overlap = Literal["ignore", "rerun", "restart"]
     #: What becomes of the output of commands, see :class:`flagman.Engine`.
     Output = Literal["inherit", "log", "null"]
 
@@ -58,7 +58,7 @@ class Choices:
         environment: Mapping[str, str] = _NO_VARIABLES,
         umask: int | None = None,
     ) -> None:
-        _check("overlap", overlap, ("ignore", "rerun"))
+        _check("overlap", overlap, ("ignore", "rerun", "restart"))
         _check("on_error", on_error, ("continue", "skip", "close", "exit"))
         _check("output", output, ("inherit", "log", "null"))
         if timeout is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import ParamSpec, TypeVar
 
+    from flagman.engine.alongside import Alongside
     from flagman.engine.bundle import Bundle
     from flagman.engine.calls import Call
     from flagman.engine.choices import Choices
@@ -49,7 +50,8 @@ class Doors(Host):
         self.flags = signals.flags
         self.flags.clock = clock
         self._roster = Roster(self.flags, self.interrupter, contained, clock)
-        self._lowering = Lowering(self.flags, self._roster, signals.keep_waking)
+        self._lowering = Lowering(self.flags, self._roster, signals.keep_waking, self.interrupter.look_alongside)
+        self.flags.nudge = self.interrupter.nudge
         self.clock = clock
         self._poller = Poller(signals.wakeup, self._make, clock=clock, wait=wait)
         self._once = False
@@ -115,6 +117,14 @@ class Doors(Host):
         :returns: a function that ends this
         """
         return _entered(self._lowering.after_runs, flag, code)
+
+    def during_runs(self, flag: FlagName, alongside: Alongside) -> Callable[[], None]:
+        """Look at something while actions of a flag wait, if their bundle begins anew when the flag is raised.
+
+        :param alongside: what to look at; it raises the flag itself
+        :returns: a function that ends this
+        """
+        return _entered(self._lowering.alongside, flag, alongside)
 
     def debounce(self, flag: FlagName, span: float, *, pass_first: bool = False) -> None:
         """Hold a flag until it has not been raised for ``span`` seconds, or for ten times that; then run its bundle.

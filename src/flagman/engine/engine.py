@@ -37,7 +37,8 @@ class Engine(Doors):
     each new action, then ``replace()`` for the bundles, and ``discard()`` for actions that are in no bundle any more.
 
     :param overlap: what it means when a flag is raised while its own bundle runs: ``ignore`` forgets it, because the
-        run in progress stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was raised
+        run in progress stands for it; ``rerun`` runs the bundle once more afterwards, however often the flag was
+        raised; ``restart`` interrupts the run and begins anew, and has to hold for all actions of a bundle
     :param on_error: what a failed run means beyond its record in the log: ``continue``, nothing; ``skip``, the
         actions after it in the bundle are left out this time; ``close``, the action
         is torn down and leaves its bundle; ``exit``, :meth:`run` returns :attr:`Outcome.FAILED`
@@ -136,7 +137,7 @@ class Engine(Doors):
             member = self._roster.set_up(self, name, own, action, arguments)
         finally:
             self._choices = before
-        if member.timeout is not None:
+        if member.timeout is not None or own.overlap == "restart":
             self._signals.handle_alarm(self.interrupter.on_alarm)
         return member
 

@@ -64,12 +64,16 @@ class Flags:
     :param clock: returns the moments of raises, in seconds
     """
 
-    __slots__ = ("_raised", "clock")
+    __slots__ = ("_raised", "clock", "nudge", "watched")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._raised: OrderedDict[FlagName, Raises] = OrderedDict()
         #: Returns the seconds of a clock that never goes back.
         self.clock = clock
+        #: The flag of a bundle that runs and is to begin anew when it is raised; and what is called then, which has to
+        #: be safe in a signal handler and in any thread.
+        self.watched: FlagName | None = None
+        self.nudge: Callable[[], object] = bool
 
     def add(self, flag: FlagName, times: int = 1) -> None:
         """Raise a flag; safe in a signal handler and in any thread.
@@ -82,6 +86,8 @@ class Flags:
         now = self.clock()
         before = self._raised.get(flag)
         self._raised[flag] = (times, now, now) if before is None else (before[0] + times, before[1], now)
+        if flag == self.watched:
+            self.nudge()
 
     def join(self, flag: FlagName, raises: Raises) -> None:
         """Raise a flag by raises that have been taken out before."""

@@ -1,4 +1,4 @@
-"""Ending a piece of an action's code with an exception: for a timeout, and for the three steps of a stop request.
+"""Ending a piece of an action's code with an exception: for a timeout, for the steps of a stop request, for a restart.
 
 A trigger's handler stores a flag and returns. An action that hangs in a system call, though, can only be ended by a
 handler that raises, because Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import ParamSpec, TypeVar
 
+    from flagman.engine.alongside import Alongside
+
     P = ParamSpec("P")
     T = TypeVar("T")
 
@@ -55,6 +57,7 @@ class Interrupter:
     """
 
     __slots__ = (
+        "_alongside",
         "_bound",
         "_handlers",
         "_stop_due",
@@ -70,6 +73,8 @@ class Interrupter:
         #: The pipe that signals write to.
         self.wakeup = wakeup or Wakeup(is_open=False)
         self._window: Window | None = None
+        # Looked at before each wait, see :meth:`look_alongside`.
+        self._alongside: Alongside | None = None
         # Seconds that each call may take, once a stop has been asked for; None before.
         self._bound: float | None = None
         # The moment by which code that began before the stop request has to end.
@@ -87,13 +92,24 @@ class Interrupter:
         """
         return self._call_in(Window(self._window, None), code, *args, **kwargs)
 
-    def call_within(self, timeout: float, code: Callable[[], T]) -> T:
+    def call_within(
+        self, timeout: float | None, code: Callable[[], T], is_outdated: Callable[[], bool] | None = None
+    ) -> T:
         """Call ``code``, for ``timeout`` seconds at most.
 
-        :raises ActionTimedOut: if they were not enough
+        :param timeout: None for no limit
+        :param is_outdated: returns whether the code is to begin anew; safe in a signal handler. :meth:`nudge` has to be
+            called when it may have become true
+        :raises ActionTimedOut: if the seconds were not enough
+        :raises ActionRestarted: if it is to begin anew
         :raises ActionInterrupted: as :meth:`call` does
         """
-        return self._call_in(Window(self._window, timeout), code)
+        return self._call_in(Window(self._window, timeout, is_outdated), code)
+
+    def nudge(self) -> None:
+        """Look whether the code that is called has to end; safe in a signal handler and in any thread."""
+        if self._has_alarm():
+            signal.pthread_kill(self._thread, signal.SIGALRM)
 
     def call_patiently(self, code: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Call code that writes a record of ours; end it by force at the moment when :meth:`wait_to_write` gives up.
@@ -123,7 +139,7 @@ class Interrupter:
     def _call_in(self, window: Window, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             self._window = window
-            if window.timeout is not None or self._bound is not None:
+            if window.timeout is not None or self._bound is not None or window.has_to_restart():
                 self._set_timer()
             return code(*args, **kwargs)
         finally:
@@ -183,7 +199,13 @@ class Interrupter:
 
         :raises ActionInterrupted: if an interruption comes meanwhile, or has been postponed
         """
-        return self.unshielded(self.wakeup.wait, poll, seconds)
+        if self._alongside is None:
+            return self.unshielded(self.wakeup.wait, poll, seconds)
+        return self._alongside.wait(lambda *what: self.unshielded(self.wakeup.wait, *what), poll, seconds)
+
+    def look_alongside(self, alongside: Alongside | None) -> None:
+        """Look at something else, too, while code waits, until this is called with None."""
+        self._alongside = alongside
 
     def wait_to_write(self, descriptor: int, seconds: float | None = None) -> bool:
         """Wait until a descriptor takes more, or a signal has been handled; see :func:`flagman.engine.writing.write`.

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
+    from flagman.engine.alongside import Alongside
     from flagman.engine.bundle import Member, Verdict
     from flagman.engine.calls import Call
     from flagman.engine.choices import Overlap
@@ -30,12 +31,20 @@ class Lowering:
     :param flags: the raised flags
     :param roster: runs the actions
     :param keep_waking: called after each run, which may have taken the wake-up descriptor
+    :param look_alongside: see :meth:`flagman.engine.interrupt.Interrupter.look_alongside`
     """
 
-    def __init__(self, flags: Flags, roster: Roster, keep_waking: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        flags: Flags,
+        roster: Roster,
+        keep_waking: Callable[[], None],
+        look_alongside: Callable[[Alongside | None], None],
+    ) -> None:
         self._flags = flags
         self._roster = roster
         self._keep_waking = keep_waking
+        self._look_alongside = look_alongside
         self._overlaps = Overlaps(flags)
         self._debounced: dict[FlagName, Debounce] = {}
         #: The bundles that have actions, by flag.
@@ -48,6 +57,8 @@ class Lowering:
         self.is_finishing = False
         #: Called by flag with its turn, before the first action of its bundle runs.
         self.before_runs: dict[FlagName, list[Callable[[Turn], object]]] = {}
+        #: What is looked at by flag while an action of its bundle waits, if a raise makes the bundle run anew.
+        self.alongside: dict[FlagName, list[Alongside]] = {}
         #: Called by flag when its bundle has run, before raises during that run are judged.
         self.after_runs: dict[FlagName, list[Callable[[], object]]] = {}
 
@@ -89,7 +100,7 @@ class Lowering:
         """Run the bundle of a flag, unless the flag is held until it is quiet.
 
         :param overlap: the policy if no action is left
-        :returns: whether the bundle has run
+        :returns: whether the bundle has run, and need not begin anew
         """
         if flag in self._debounced:
             admitted = self._debounced[flag].admit(raised)
@@ -100,7 +111,10 @@ class Lowering:
         bundle = self.by_flag[flag]
         raises = raised[0]
         partly = self._overlaps.is_partial(flag, raises)
-        whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
+        if bundle.restarts:
+            whole = self._run_anew(flag, raises)
+        else:
+            whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
         if bundle and flag in self.after_runs:
             for code in tuple(self.after_runs[flag]):
                 self._roster.make(code, f"call after a run for `{in_log(flag)}`")
@@ -109,9 +123,32 @@ class Lowering:
         if not bundle:
             del self.by_flag[flag]
         self._report()
-        return True
+        return not (bundle.restarts and flag in self._flags)
 
-    def _run(self, flag: FlagName, raises: int, is_over: Callable[[], bool], *, partly: bool = False) -> bool:
+    def _run_anew(self, flag: FlagName, raises: int) -> bool:
+        """Run a bundle until it is done, or its flag is raised again."""
+
+        def is_outdated() -> bool:
+            return flag in self._flags and STOP not in self._flags
+
+        self._flags.watched = flag
+        for alongside in self.alongside.get(flag, ()):
+            self._look_alongside(alongside)
+        try:
+            return self._run(flag, raises, lambda: STOP in self._flags or is_outdated(), is_outdated=is_outdated)
+        finally:
+            self._look_alongside(None)
+            self._flags.watched = None
+
+    def _run(
+        self,
+        flag: FlagName,
+        raises: int,
+        is_over: Callable[[], bool],
+        *,
+        partly: bool = False,
+        is_outdated: Callable[[], bool] | None = None,
+    ) -> bool:
         """Run a bundle; return whether no action has ended its turn."""
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
@@ -126,7 +163,7 @@ class Lowering:
             turn.choices = member.choices
             turn.timeout = member.timeout
             turn.remark = ""
-            verdict = self._roster.run(member, turn)
+            verdict = self._roster.run(member, turn, is_outdated)
             self._keep_waking()  # also for the waits of the next action
             return verdict
 

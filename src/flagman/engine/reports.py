@@ -11,6 +11,7 @@ from flagman.exceptions import (
     ActionClosed,
     ActionFailed,
     ActionInterrupted,
+    ActionRestarted,
     ActionTimedOut,
     FlagmanError,
     SetUpError,
@@ -44,7 +45,7 @@ def note(member: Member, turn: Turn, error: BaseException | None, seconds: float
     if ending == "failed" and error is not None:
         log_failure(text, member, error)
     elif ending == "interrupted":
-        logger.warning("%s", text)
+        logger.log(logging.INFO if isinstance(error, ActionRestarted) else logging.WARNING, "%s", text)
     elif not member.action._logs_itself:  # noqa: SLF001 - the engine's side of Action
         logger.info("%s", text)
     return ending

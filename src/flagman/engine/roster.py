@@ -90,10 +90,13 @@ class Roster:
         self._open[member] = None
         return member
 
-    def run(self, member: Member, turn: Turn) -> Verdict:
-        """Run an action once, log how that went, and note it in the turn."""
+    def run(self, member: Member, turn: Turn, is_outdated: Callable[[], bool] | None = None) -> Verdict:
+        """Run an action once, log how that went, and note it in the turn.
+
+        :param is_outdated: see :meth:`flagman.engine.interrupt.Interrupter.call_within`
+        """
         began = self._clock()
-        error = self._attempt(member)
+        error = self._attempt(member, is_outdated)
         seconds = self._clock() - began
         self._check_process()
         if isinstance(error, ActionClosed):
@@ -139,13 +142,10 @@ class Roster:
         if os.getpid() != self._pid:
             os._exit(1)
 
-    def _attempt(self, member: Member) -> BaseException | None:
+    def _attempt(self, member: Member, is_outdated: Callable[[], bool] | None) -> BaseException | None:
         """Run an action once; return what it has raised, if that is to be handled here."""
         try:
-            if member.timeout is None:
-                self._call(member.action._run)  # noqa: SLF001 - the engine's side of Action
-            else:
-                self._call_within(member.timeout, member.action._run)  # noqa: SLF001
+            self._call_within(member.timeout, member.action._run, is_outdated)  # noqa: SLF001 - the engine's side of Action
         except self._handled as error:
             return error
         return None

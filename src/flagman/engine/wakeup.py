@@ -43,7 +43,8 @@ class Wakeup:
     def wake(self) -> None:
         """End the current wait or the next one; safe in any thread."""
         if self.writer >= 0:
-            with suppress(BlockingIOError):  # full: the loop has not read what others have written, so it will wake
+            # Full: the loop has not read what others have written, so it will wake. Or it has just been closed.
+            with suppress(OSError):
                 os.write(self.writer, b"\0")
 
     def fileno(self) -> int:

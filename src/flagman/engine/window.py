@@ -6,7 +6,7 @@ import math
 import time
 from _thread import get_ident
 
-from flagman.exceptions import ActionInterrupted, ActionTimedOut
+from flagman.exceptions import ActionInterrupted, ActionRestarted, ActionTimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Window:
 
     :param outer: the window of the code that called this code, if an action makes the engine call another one
     :param timeout: seconds that the code may take; None for no limit
+    :param is_outdated: returns whether the code has to end because it is to run anew; None if it never has
     """
 
     __slots__ = (
@@ -32,40 +33,54 @@ class Window:
         "due",
         "insisted",
         "interrupted_at",
+        "is_outdated",
         "outer",
         "overdue",
+        "restarted",
         "thread",
         "timed_out",
         "timeout",
         "timeout_due",
     )
 
-    def __init__(self, outer: Window | None, timeout: float | None) -> None:
+    def __init__(
+        self, outer: Window | None, timeout: float | None, is_outdated: Callable[[], bool] | None = None
+    ) -> None:
         self.outer = outer
+        self.is_outdated = is_outdated
         self.thread = get_ident()
         self.timeout = timeout
         #: The moments at which the timeout and the stop timeout are over.
         self.timeout_due = math.inf if timeout is None else time.monotonic() + timeout
         self.due = math.inf
         #: The reasons for which it has been interrupted: each counts once, so that the code can clean up afterwards.
-        self.timed_out = self.overdue = self.insisted = False
+        self.timed_out = self.overdue = self.insisted = self.restarted = False
         #: The moment at which the code began to clean up.
         self.interrupted_at = math.inf
         self._finishing = self._excused = False
 
     def next_due(self) -> float:
         """Return the moment at which the alarm has to come; infinity if it need not come."""
+        if self.has_to_restart():
+            return -math.inf
         timeout_due = math.inf if self.timed_out else self.timeout_due
         return min(timeout_due, math.inf if self.overdue else self.due)
 
+    def has_to_restart(self) -> bool:
+        """Return whether the code has to end because it is to run anew."""
+        return self.is_outdated is not None and not self.restarted and self.is_outdated()
+
     def overrun(self, now: float, bound: float | None, is_done: Callable[[], bool] | None) -> ActionInterrupted | None:
-        """Return what has to end the code, if its time is over; each of the two reasons counts once.
+        """Return what has to end the code, if anything has; each reason counts once.
 
         :param now: the moment
         :param bound: the stop timeout, once a stop has been asked for
         :param is_done: returns whether what the code waits for has happened; None if that cannot be found out
         :returns: None if its time is not over, or it gets a little more
         """
+        if self.has_to_restart():
+            self.restarted = True
+            return ActionRestarted("its flag was raised again")
         if self.timeout is not None and self.timeout_due <= now and not self.timed_out:
             grant = self.excuse(now - self.timeout_due, self.timeout, is_done)
             self.timeout_due = now + grant

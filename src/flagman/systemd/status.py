@@ -67,7 +67,7 @@ class StatusLine:
 def _result(turn: Turn) -> str:
     """Return the result of a turn: the first action that failed, and why."""
     if not turn.failed:
-        return "good"
+        return "interrupted" if any(result.ending == "interrupted" for result in turn.results) else "good"
     first, *others = turn.failed
     more = f", and {len(others)} more" if others else ""
     return f"{first.title}{more} failed: {one_line(first.reason)}"

@@ -67,6 +67,10 @@ class Events:
     def __repr__(self) -> str:
         return f"<Events for {len(self._watches)} paths>"
 
+    def fileno(self) -> int:
+        """Return the descriptor; -1 if there is none."""
+        return -1 if self._inotify is None else self._inotify.descriptor
+
     def follow(self, interval: float) -> None:
         """Look in other intervals from now on."""
         if interval != self._interval:

@@ -10,6 +10,7 @@ import logging
 import stat
 from contextlib import suppress
 
+from flagman.engine.alongside import Alongside
 from flagman.text.shown import printable
 from flagman.triggers.files import inotify
 from flagman.triggers.files.guard import Guard
@@ -94,7 +95,11 @@ class FileWatch:
             if isinstance(other, FileWatch) and other.path == self.path:
                 self._go_on_with(other)
         engine = self._engine
-        self._ends = [engine.before_runs(self._flag, self._describe), engine.after_runs(self._flag, self._after_run)]
+        self._ends = [
+            engine.before_runs(self._flag, self._describe),
+            engine.during_runs(self._flag, Alongside(self._events.fileno, self._look_now)),
+            engine.after_runs(self._flag, self._after_run),
+        ]
 
     def _go_on_with(self, other: FileWatch) -> None:
         self._events.drain()
@@ -199,8 +204,7 @@ class FileWatch:
     def _on_due(self) -> None:
         self._look = None
         self._events.drain()
-        now = self._engine.clock()
-        due = self._window.due()
+        now, due = self._engine.clock(), self._window.due()
         if due > now:
             self._plan(due)
             return
@@ -210,8 +214,8 @@ class FileWatch:
             logger.warning("Cannot look at %s, and will try again: %s", self.shown, error.strerror)
             self._plan(now + _PATIENCE)
             return
-        if self._sight.is_restless and self._window.due() > now:
-            self._plan(self._window.due())
+        if self._sight.is_restless and (due := self._window.due()) > now:
+            self._plan(due)
             return
         believed = now if self._gone_at is None or self._seen is None else self._gone_at + _PATIENCE
         if believed > now:  # it may come back
@@ -222,11 +226,10 @@ class FileWatch:
     def _judge(self, state: Snapshot | None) -> None:
         """Raise the flag if this state is news; a change after it is news again."""
         is_own, self._is_own = self._is_own, False
-        is_news = self._store(state)
-        if self._flag not in self._engine.bundles:
-            self.cancel()  # all of its actions have closed
-        elif is_news:
+        if self._store(state) and self._flag in self._engine.bundles:
             self._guard.admit(is_own=is_own)
+        elif self._flag not in self._engine.bundles:
+            self.cancel()  # all of its actions have closed
 
     def _store(self, state: Snapshot | None) -> bool:
         """Begin anew with a state; return whether it is news."""
@@ -276,6 +279,15 @@ class FileWatch:
         if self._told is None:
             return "come"
         return "replaced" if self._was_replaced or self._seen.inode != self._told.inode else "changed"
+
+    def _look_now(self) -> float | None:
+        """Judge during a run what has come until now; return the seconds until the next look, if one is planned."""
+        self._events.drain()
+        if self._look is not None and self._planned <= self._engine.clock():
+            self._look.cancel()
+            self._is_own = True
+            self._on_due()
+        return None if self._look is None else max(0.0, self._planned - self._engine.clock())
 
     def _after_run(self) -> None:
         """Find out whether anything has changed during the run."""
