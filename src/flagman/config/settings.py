@@ -8,6 +8,7 @@ from flagman.config.options import OPTIONS
 from flagman.engine.flags import in_log
 from flagman.engine.titles import open_arguments
 from flagman.exceptions import UsageError
+from flagman.text.shown import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ class Settings:
         for binding in self.bindings:
             counts[binding.flag] = counts.get(binding.flag, 0) + 1
         titles = {binding.flag: in_log(binding.title) for binding in self.bindings}
-        return ", ".join(f"{titles[flag]} runs {count} action{'s' * (count != 1)}" for flag, count in counts.items())
+        return ", ".join(f"{titles[flag]} runs {counted(count, 'action')}" for flag, count in counts.items())
 
     def shape_the_process(self) -> bool:
         """Return whether any setting is about the process itself."""

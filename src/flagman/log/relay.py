@@ -13,6 +13,7 @@ from copy import copy
 
 from flagman.engine.wakeup import Wakeup
 from flagman.log import all_handlers, standard_streams
+from flagman.text.shown import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.log")
 
-_LOST = "%d records of the control loop are lost: the log was not read"
+_LOST = "%s lost: the log was not read"
 # The most records that wait for one handler: if its log is not read, further ones are lost, and counted.
 _MOST = 1000
 
@@ -51,7 +52,7 @@ class Relay:
         for gate in self._retired:
             gate.retire()
         if lost:
-            logger.warning(_LOST, lost)
+            logger.warning(_LOST, _counted(lost))
 
     def finish(self, seconds: float) -> None:
         """Write the records that wait, and step aside.
@@ -173,7 +174,13 @@ class _Gate(logging.Filter):
             record = self._waiting.popleft() if self._waiting else None
             lost, self._lost = self._lost, 0
         if lost:
-            told = logging.LogRecord("flagman.log", logging.WARNING, __file__, 0, _LOST, (lost,), exc_info=None)
+            told = logging.LogRecord(
+                "flagman.log", logging.WARNING, __file__, 0, _LOST, (_counted(lost),), exc_info=None
+            )
             self._handler.handle(told)
         if record is not None:
             self._handler.handle(record)
+
+
+def _counted(lost: int) -> str:
+    return counted(lost, "record of the control loop is", "records of the control loop are")

@@ -9,6 +9,7 @@ import sys
 
 from flagman.config.settings import Settings
 from flagman.log import all_handlers, enable_ours, install, standard_streams
+from flagman.text.shown import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ class _Held(logging.Handler):
             for record in records:
                 _pass_on(record, known)  # without the lock: other handlers have their own
         if self.lost:
-            logger.warning("Only the first %d records of this start were kept; %d more are lost", self._most, self.lost)
+            lost = counted(self.lost, "more is", "more are")
+            logger.warning("Only the first %d records of this start were kept; %s lost", self._most, lost)
 
 
 def level_of(settings: Settings) -> int:

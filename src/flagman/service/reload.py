@@ -10,6 +10,7 @@ from flagman.engine.reports import log_cause
 from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line
 from flagman.service.hangup import HangUp
 from flagman.systemd.more_time import MoreTime
+from flagman.text.shown import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Reloader:
             for member in reversed(plan.old):
                 more_time.progress("Tearing down", member.name)
                 self._engine.discard([member])
-        logger.info("Reloaded: %d actions are new, %d were removed", len(plan.new), len(plan.old))
+        new = counted(len(plan.new), "action is", "actions are")
+        logger.info("Reloaded: %s new, %s removed", new, counted(len(plan.old), "was", "were"))
         self._warn(before, plan.settings)
 
     def _warn(self, before: Settings, after: Settings) -> None:

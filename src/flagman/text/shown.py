@@ -29,3 +29,11 @@ def _escaped(character: str) -> str:
 def shown(*words: str) -> str:
     """Return a command, or other words of the user, as they are shown in messages."""
     return shortened(printable(shortened(" ".join(words), _LONGEST)), _LONGEST)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with what it counts: ``1 action``, ``2 actions``.
+
+    :param many: the words for other numbers than 1; by default those for 1 with an s
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

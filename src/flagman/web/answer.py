@@ -7,6 +7,7 @@ import re
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 from flagman.exceptions import ActionTimedOut
+from flagman.text.shown import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Answer:
         except IncompleteRead as error:
             raise HTTPException("the answer ends too early") from error
         if missing:
-            raise HTTPException(f"the answer ends {missing} bytes too early")
+            raise HTTPException(f"the answer ends {counted(missing, 'byte')} too early")
 
     def quote(self, most: int, limit: float) -> bytes:
         """Return the beginning of the body, or as much of it as comes in time.
