@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.background import Background
-from support.driven import inheriting, on_terminal, wait_for, wait_until_taken
+from support.driven import inheriting, on_terminal, settle, wait_for, wait_until_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +74,7 @@ def test_a_stop_is_not_for_a_reload(start: Start, config: Path, fifo: Path) -> N
     """During a stop HUP has no effect, and nothing says that it was dropped."""
     config.write_text(f'[[on]]\nsignal = "USR1"\naction = "acts:Gate"\nargs = ["gate", "{fifo}"]\n', encoding="utf-8")
     daemon = start("-c", str(config)).ready().expect("gate: init").signal(USR1).expect("gate: begin")
+    settle(daemon.process.pid)  # else TERM may come right before the wait, and be seen only after HUP
     daemon.signal(TERM)
     wait_until_taken(daemon, TERM)
     daemon.signal(HUP)
