@@ -460,6 +460,31 @@ def test_a_printed_unit_runs(manager: Manager, tmp_path: Path, monkeypatch: pyte
     assert manager.show("printed.service", "Result") == "success"
 
 
+def test_units_that_are_written_work_as_the_next_command_says(manager: Manager, flagman: str, tmp_path: Path) -> None:
+    """The command that --into prints starts the service and its timer; a reload needs no action bound to HUP."""
+    config, output = tmp_path / "site.toml", tmp_path / "output"
+    config.write_text(binding("USR1", "exec", "sh", "-c", f"echo old >>{output}"), encoding="utf-8")
+    options = f"-c {config} --user --timer 1s --print-unit --into ~/.config/systemd/user"
+    written = manager.check(f"cd {tmp_path} && {flagman} {options}").splitlines()
+    assert [Path(path).name for path in written[:-1]] == ["site.service", "site-usr1.service", "site-usr1.timer"]
+    assert written[-1].startswith("Next: systemctl --user ")
+    try:
+        manager.check(written[-1].removeprefix("Next: "))
+        limit = time.monotonic() + 60
+        while not output.exists() or output.read_text(encoding="utf-8").count("old\n") < 2:
+            assert time.monotonic() < limit
+        config.write_text(config.read_text(encoding="utf-8").replace("old", "new"), encoding="utf-8")
+        manager.check("systemctl --user reload site.service")
+        while "new\n" not in output.read_text(encoding="utf-8"):
+            assert time.monotonic() < limit
+        config.write_text("wrong", encoding="utf-8")
+        assert manager.run("systemctl --user reload site.service")[0] != 0
+        assert manager.show("site.service", "ActiveState") == "active"
+    finally:
+        manager.run("systemctl --user disable --now site-usr1.timer site.service")
+    assert manager.show("site.service", "Result") == "success"
+
+
 PLACES = ["a b", "a%n", "ü", "it's", 'say "hi"', "$HOME", "end ", "end\\", "tab\tin", "~", "-", "a;b", "#"]
 
 

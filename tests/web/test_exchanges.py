@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -24,6 +22,7 @@ from flagman.actions import HttpAction
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver
 from flagman.web import channels, connecting
+from support import nginx
 from support.background import status_of
 from support.driven import DEADLINE
 
@@ -788,56 +787,30 @@ def test_a_header_from_a_file(serve: Callable[..., Raw], tmp_path: Path, caplog:
             HttpAction.check_arguments("GET", server.url, word)
 
 
-@pytest.fixture(name="nginx")
-def _nginx(open_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
+@pytest.fixture(name="urls")
+def _urls(open_path: Path, trusted: trustme.CA) -> Iterator[tuple[str, str]]:
     """Start nginx, and yield its URLs for HTTP and HTTPS."""
-    binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if binary is None:
-        pytest.skip("nginx is not installed")
+    nginx.program()
     certificate = trusted.issue_cert("localhost")
     certificate.private_key_and_cert_chain_pem.write_to_path(str(open_path / "server.pem"))
-    with socket.socket() as one, socket.socket() as two:
-        ports = []
-        for unused in (one, two):
-            unused.bind(("127.0.0.1", 0))
-            ports.append(unused.getsockname()[1])
+    ports = nginx.unused_ports()
     (open_path / "root" / "folder").mkdir(parents=True)
     (open_path / "root" / "folder" / "index.html").write_text("x" * 300_000, encoding="ascii")
     (open_path / "root").chmod(0o755)
-    (open_path / "nginx.conf").write_text(
-        f"""
-        daemon off; pid {open_path}/pid; error_log {open_path}/error.log; worker_processes 1;
-        events {{}}
-        http {{
-            access_log off; client_max_body_size 1k; absolute_redirect off;
-            client_body_temp_path {open_path}/b; proxy_temp_path {open_path}/p; fastcgi_temp_path {open_path}/f;
-            uwsgi_temp_path {open_path}/u; scgi_temp_path {open_path}/s;
-            server {{
-                listen 127.0.0.1:{ports[0]}; listen 127.0.0.1:{ports[1]} ssl; root {open_path}/root;
-                ssl_certificate {open_path}/server.pem; ssl_certificate_key {open_path}/server.pem;
-                location /busy {{ return 503 "come back later"; }}
-                location /none {{ return 204; }}
-            }}
-        }}
-        """,
-        encoding="ascii",
-    )
-    with subprocess.Popen([binary, "-c", str(open_path / "nginx.conf"), "-e", str(open_path / "error.log")]) as process:
-        limit = time.monotonic() + DEADLINE
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", ports[1])):
-                break
-            assert process.poll() is None
-            assert time.monotonic() < limit
-            time.sleep(0.01)
+    server = f"""
+        listen 127.0.0.1:{ports[0]}; listen 127.0.0.1:{ports[1]} ssl; root {open_path}/root;
+        ssl_certificate {open_path}/server.pem; ssl_certificate_key {open_path}/server.pem;
+        location /busy {{ return 503 "come back later"; }}
+        location /none {{ return 204; }}
+    """
+    with nginx.serving(open_path, ports[1], server):
         yield f"http://localhost:{ports[0]}", f"https://localhost:{ports[1]}"
-        process.send_signal(signal.SIGTERM)
 
 
-def test_nginx(nginx: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_nginx(urls: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
     """Requests to nginx work with and without TLS: a file, a redirect, errors, and an early answer."""
     caplog.set_level(logging.INFO)
-    for url in nginx:
+    for url in urls:
         for method in ("GET", "HEAD"):
             assert request(method, f"{url}/folder") == "200 OK"
         request("GET", f"{url}/none")
@@ -849,4 +822,4 @@ def test_nginx(nginx: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None
         with pytest.raises(ActionFailed, match="405 Not Allowed"):
             request("POST", f"{url}/folder/index.html", "x")
     with pytest.raises(ActionFailed, match="400 Bad Request"):
-        request("GET", nginx[1].replace("https", "http"))
+        request("GET", urls[1].replace("https", "http"))
