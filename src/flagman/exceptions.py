@@ -40,13 +40,24 @@ def one_line(message: object) -> str:
     return shortened(" ".join(str(message).split()), _LONGEST)
 
 
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, also of one that cannot tell it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - it is a mistake in the code of a plugin
+        return "its text cannot be shown"
+
+
 def reason_of(error: BaseException) -> str:
-    """Return the reason that an exception gives, with the name of its type unless its text is made for people."""
+    """Return the reason that an exception gives, with the name of its type unless its text is made for people.
+
+    It may have several lines, and any characters.
+    """
+    text = text_of(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.strerror}: {error.filename!r}"
-    if isinstance(error, FlagmanError | ActionFailed | ActionInterrupted | ValueError) and str(error):
-        return str(error)
-    text = one_line(error)
+    if isinstance(error, FlagmanError | ActionFailed | ActionInterrupted | ValueError) and text:
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -58,6 +69,8 @@ def mistakes_of(error: BaseException) -> list[str]:
 class FlagmanError(Exception):
     """Anything that flagman reports in one line instead of a traceback."""
 
+    #: Arguments of an action that no message may show.
+    hidden: tuple[str, ...] = ()
     #: The exit status of the command when this error ends it.
     exit_code = 1
 
@@ -94,9 +107,6 @@ class PluginError(UsageError):
 class SetUpError(FlagmanError):
     """The ``set_up`` of an action raised; the original exception is the cause."""
 
-    #: Arguments of the action that no message may show.
-    hidden: tuple[str, ...] = ()
-
 
 class TearDownError(FlagmanError):
     """The ``tear_down`` of at least one action raised; each of them has been logged."""
@@ -127,6 +137,9 @@ class ActionInterrupted(BaseException):
 
     It derives from :class:`BaseException` so that an action's ``except Exception`` does not swallow it.
     """
+
+    #: What belongs to the code that was meant; see ``flagman.engine.window``.
+    window: object = None
 
 
 class ActionRestarted(ActionInterrupted):

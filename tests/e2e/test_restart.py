@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -226,3 +227,123 @@ def test_a_storm_loses_no_signal(start: Start, tmp_path: Path) -> None:
 def test_choices_know_it() -> None:
     """The policy is one of the choices."""
     assert Choices(overlap="restart").overlap == "restart"
+
+
+class Maker(Action):
+    """Sets another action up, or tears one down, while its own run is asked for anew."""
+
+    seen: ClassVar[list[str]] = []
+
+    def set_up(self, kind: str) -> None:
+        """Keep what to do."""
+        self.kind = kind
+
+    def run(self) -> None:
+        """Do it once, then stop."""
+        self.seen.append("run")
+        if len(self.seen) == 1:
+            if self.kind == "set_up":
+                self.engine.set_up("usr2", Asking)
+            else:
+                assert isinstance(self.engine, Engine)
+                self.engine.discard([self.engine.create(Asked)])
+            time.sleep(1000)
+        self.engine.stop()
+
+
+class Asking(Action):
+    """Asks for a new run of the other action while it is set up."""
+
+    def set_up(self) -> None:
+        """Send the signal."""
+        os.kill(os.getpid(), USR1)
+        Maker.seen.append("set up")
+
+    def run(self) -> None:
+        """Do nothing."""
+
+    def tear_down(self) -> None:
+        """Take a note."""
+        Maker.seen.append("torn down")
+
+
+class Asked(Asking):
+    """Asks for it while it is torn down."""
+
+    def set_up(self) -> None:
+        """Do nothing."""
+
+    def tear_down(self) -> None:
+        """Send the signal."""
+        os.kill(os.getpid(), USR1)
+        super().tear_down()
+
+
+@pytest.mark.parametrize("kind", ["set_up", "tear_down"])
+def test_what_an_action_makes_the_engine_call_is_not_meant(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The set_up and the tear_down of another action run to their end, and the outer run begins anew."""
+    Maker.seen.clear()
+    with Engine(overlap="restart", on_error="exit") as engine:
+        engine.set_up("usr1", Maker, kind)
+        engine.arm([USR1])
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.STOPPED
+    inner = ["set up"] if kind == "set_up" else ["torn down"]
+    assert Maker.seen == ["run", *inner, "run", *(["torn down"] if kind == "set_up" else [])]
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+class Grouped(Action):
+    """Waits in a group of tasks, which wraps what interrupts it; or raises an error of its own instead."""
+
+    runs: ClassVar[list[str]] = []
+
+    def set_up(self, kind: str) -> None:
+        """Keep the kind."""
+        self.kind = kind
+
+    def run(self) -> None:
+        """Wait once, then stop."""
+        self.runs.append(self.kind)
+        if len(self.runs) > 1:
+            self.engine.stop()
+            return
+        os.kill(os.getpid(), USR1)
+        try:
+            if self.kind == "group":
+                asyncio.run(self._wait())
+            time.sleep(1000)
+        except ActionRestarted:
+            raise RuntimeError("a clean-up that fails") from None
+
+    async def _wait(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(bool))
+            time.sleep(1000)  # noqa: ASYNC251 - as careless code does
+
+
+@pytest.mark.parametrize("kind", ["group", "error"])
+def test_an_interruption_in_another_coat_is_no_failure(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A group that holds the interruption, or an error that it led to, is neither a success nor a failure."""
+    Grouped.runs.clear()
+    with Engine(overlap="restart", on_error="exit") as engine:
+        engine.set_up("usr1", Grouped, kind)
+        engine.arm([USR1])
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.STOPPED
+    assert len(Grouped.runs) == 2
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+def test_an_engine_may_run_in_another_thread_than_it_was_made_in() -> None:
+    """There it interrupts nothing, and does not fail."""
+    with Engine(overlap="restart", timeout=1000) as engine:
+        engine.set_up("usr1", Recorder, "a")
+        engine.call_later(0, engine.raise_flag, "usr1")
+        engine.call_later(0.01, engine.stop)
+        outcomes: list[Outcome] = []
+        thread = threading.Thread(target=lambda: outcomes.append(engine.run()))
+        thread.start()
+        thread.join()
+    assert outcomes == [Outcome.STOPPED]
+    assert "run a" in JOURNAL

@@ -75,10 +75,10 @@ def test_a_reload_replaces_the_settings_as_a_whole(start: Start, file: Path) -> 
         .expect("a runs with one")
     )
     file.write_text(settings("two", BINDING, OTHER), encoding="utf-8")
-    daemon.signal(HUP).expect("b set up with two", "a goes on with two")
+    daemon.signal(HUP).expect("b set up with two", "a goes on with two").expect_error("Reloaded: 1 action is new")
     daemon.signal(USR1).expect("a runs with two", "b runs with two")
     file.write_text(settings("two"), encoding="utf-8")
-    daemon.signal(HUP).expect_error("Reloaded: ")
+    daemon.signal(HUP).expect_error("Reloaded: 0 actions are new, 1 was removed")
     daemon.signal(USR1).expect("a runs with two")
     for broken, mistake in (
         (settings("three", BINDING.replace("USR1", "USR9")), "USR9"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import signal
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from flagman import Action, ActionClosed, ActionFailed, Engine, SkipRest
 from flagman.engine import titles
 from flagman.engine.reports import log_cause
-from flagman.exceptions import SetUpError
+from flagman.exceptions import SetUpError, TearDownError
 from support.driven import run
+from support.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -176,3 +178,97 @@ def test_the_traceback_of_an_import_is_for_vv(tmp_path: Path) -> None:
         assert done.stderr.count("Traceback (most recent call last)") == count
         assert done.stderr.count("Where it failed:") == count
         assert done.stderr.splitlines()[-1].startswith("flagman: error: --usr1: the action 'mine:Mine' is broken: ")
+
+
+class MuteError(RuntimeError):
+    """An exception that cannot tell its text."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise TypeError("no text")
+
+
+@pytest.mark.parametrize("kind", [MuteError, type("MuteValueError", (MuteError, ValueError), {})])
+def test_an_exception_without_a_text(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that cannot tell its text is a failed run, and not the end of the engine."""
+
+    def fail(_: str) -> None:
+        raise kind
+
+    Recorder.during_run = fail
+    try:
+        with Engine() as engine:
+            engine.set_up("usr1", Recorder, "a")
+            engine.follow(engine.choices, once=True)
+            engine.raise_flag("usr1")
+            engine.run()
+    finally:
+        Recorder.during_run = None
+    assert "its text cannot be shown" in caplog.messages[0]
+
+
+FORGED = "no\nINFO:flagman.core:usr1: exec true: succeeded in 0.31 s\x1b[2J\r\n  more"
+
+
+@pytest.mark.parametrize("ending", ["remark", "skip", "close", "fail"])
+def test_no_text_of_an_action_looks_like_a_record(ending: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Further lines of a reason are indented, and show control characters as escapes."""
+    caplog.set_level(logging.INFO)
+    with Engine() as engine:
+        engine.set_up("usr1", Forger, ending)
+        engine.follow(engine.choices, once=True)
+        engine.raise_flag("usr1")
+        engine.run()
+    (record,) = [record for record in caplog.records if record.message.startswith("usr1: ")]
+    lines = record.message.splitlines()
+    assert lines[1:] == [r"  INFO:flagman.core:usr1: exec true: succeeded in 0.31 s\x1b[2J", "  more"]
+
+
+class Forger(Guarded):
+    """Writes a text that looks like a record."""
+
+    def set_up(self, ending: str, *_: str) -> None:
+        """Keep the ending."""
+        self.ending, self.words = ending, (FORGED,)
+
+
+SECRETS = {
+    "lines": "-----BEGIN KEY-----\nabcd efgh\n-----END KEY-----",
+    "spaces": "one  two   three",
+    "long": "k" * 5000,
+    "quoted": 'it\'s a "secret" with \\',
+    "control": "bell\x07inside",
+}
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, "set_up", "tear_down", "callback", "observer"])
+@pytest.mark.parametrize("secret", SECRETS)
+def test_secrets_of_any_form_are_hidden_everywhere(ending: str, secret: str, caplog: pytest.LogCaptureFixture) -> None:
+    """No part of a secret that is recognizable is in any record, in whatever form it is repeated."""
+    caplog.set_level(logging.DEBUG)
+    token = SECRETS[secret]
+    with suppress(SetUpError, TearDownError), Engine() as engine:
+        try:
+            engine.set_up("usr1", Guarded, ending, token)
+        except SetUpError as error:
+            log_cause(error)
+            logging.getLogger().error("%s", error)  # noqa: TRY400 - without its traceback, as the command prints it
+            raise
+        if ending == "callback":
+            engine.call_later(0, _raise, repr(token), token)
+        if ending == "observer":
+            engine.observe(lambda _: _raise(token))
+        engine.follow(engine.choices, once=True)
+        engine.call_later(0, engine.raise_flag, "usr1")
+        engine.run()
+    assert caplog.records
+    for form in (token, " ".join(token.split()), repr(token)[1:-1], _visible(token)):
+        assert form not in caplog.text
+
+
+def _visible(token: str) -> str:
+    return token[:200]
+
+
+def _raise(*words: str) -> None:
+    raise RuntimeError(" and ".join(words))

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.testing import DEADLINE
+from flagman import Engine
+from flagman.testing import DEADLINE, FakeTime
 from flagman.triggers.by_file import FileSource
 from flagman.triggers.files import inotify, mounts
 from flagman.triggers.files.events import Events
+from flagman.triggers.files.guard import Guard
 from flagman.triggers.files.watch import FileWatch
 from flagman.triggers.files.way import walk
 from support.histories import play
@@ -727,3 +729,17 @@ def test_a_renewal_by_certbot(watch: Callable[..., Watched]) -> None:
         assert watched.play({0: f"{renew}; {old}; {new}; {gone}"}) == REPLACED
         assert [change for _, change in lineage.notes] == ["changed"]
     assert watched.action.contents == ["2\n"]
+
+
+def test_only_what_comes_at_the_beginning_of_a_run_may_be_its_own() -> None:
+    """A change that is to interrupt a run counts as the action's own only within the first second."""
+    clock = FakeTime()
+    seen = []
+    with Engine(clock=clock, wait=clock.wait) as engine:
+        guard = Guard(engine, "file-x", "/x")
+        seen.append(guard.is_early)
+        guard.drop()
+        for seconds in (0, 0.9, 0.2):
+            clock.now += seconds
+            seen.append(guard.is_early)
+    assert seen == [False, True, True, False]

@@ -11,7 +11,7 @@ from types import FunctionType
 
 from flagman.engine.action import Action
 from flagman.engine.titles import conceal, open_arguments, secrets
-from flagman.exceptions import PluginError, UsageError
+from flagman.exceptions import PluginError, UsageError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +55,19 @@ def check(what: str, action: type[Action], arguments: Sequence[str]) -> None:
     try:
         action.check_arguments(*arguments)
     except (ValueError, UsageError) as error:
-        raise UsageError(f"{what}: {conceal(str(error), secrets(action, arguments))}") from error
+        raise _without_secrets(UsageError, what, error, action, arguments) from error
     except (Exception, SystemExit) as error:
-        reason = conceal(f"{type(error).__name__}: {error}", secrets(action, arguments))
-        raise PluginError(f"{what}: checking its arguments failed: {reason}") from error
+        what = f"{what}: checking its arguments failed"
+        raise _without_secrets(PluginError, what, error, action, arguments) from error
+
+
+def _without_secrets(
+    kind: type[UsageError], what: str, error: BaseException, action: type[Action], arguments: Sequence[str]
+) -> UsageError:
+    hidden = secrets(action, arguments)
+    refusal = kind(f"{what}: {conceal(reason_of(error), hidden)}")
+    refusal.hidden = hidden
+    return refusal
 
 
 def _check_count(what: str, action: type[Action], arguments: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from flagman.actions import BUILT_IN
-from flagman.exceptions import PluginError, UnknownActionError, one_line
+from flagman.exceptions import PluginError, UnknownActionError, one_line, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _load(place: str, what: str) -> type[Action]:
         for part in attribute.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{what} is broken: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{what} is broken: {type(error).__name__}: {text_of(error)}") from error
     if not (isinstance(found, type) and issubclass(found, Action)):
         raise PluginError(f"{what} is broken: {place} is not a subclass of flagman.Action")
     if defect := defect_in(found):

@@ -10,7 +10,7 @@ from flagman import core
 from flagman.cli.words import CommandLine, check_end
 from flagman.config.options import LONG_OPTIONS, TRIGGERS
 from flagman.config.settings import Settings
-from flagman.exceptions import PluginError, UsageError
+from flagman.exceptions import PluginError, UsageError, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,10 +155,9 @@ def check_together(settings: Settings) -> None:
             action.check_settings(settings.for_actions)
         except (ValueError, UsageError) as error:
             place = f"{settings.config}: [settings]" if settings.config else "[settings] of a configuration file"
-            raise UsageError(f"{place}: {error}") from error
+            raise UsageError(f"{place}: {reason_of(error)}") from error
         except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise PluginError(f"{action.__name__}: checking the settings failed: {reason}") from error
+            raise PluginError(f"{action.__name__}: checking the settings failed: {reason_of(error)}") from error
     if settings.tables:
         from flagman.cli import parts  # noqa: PLC0415 - only if a part is asked for
 

@@ -228,7 +228,9 @@ class Engine(Doors):
             stack.callback(self._lowering.by_flag.clear)
             stack.callback(self._roster.close_all)
         if self._roster.torn_down_badly is not None:
-            raise TearDownError("a tear_down failed; the log shows which") from self._roster.torn_down_badly
+            error = TearDownError("a tear_down failed; the log shows which")
+            error.hidden = tuple(self._roster.hidden)
+            raise error from self._roster.torn_down_badly
 
     def __enter__(self) -> Self:
         return self

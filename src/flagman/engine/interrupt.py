@@ -106,6 +106,10 @@ class Interrupter:
         """
         return self._call_in(Window(self._window, timeout, is_outdated), code)
 
+    def concerns_caller(self, interruption: ActionInterrupted) -> bool:
+        """Return whether an interruption was meant for the code that runs, and not for what that code has called."""
+        return self._window is not None and interruption.window is self._window
+
     def nudge(self) -> None:
         """Look whether the code that is called has to end; safe in a signal handler and in any thread."""
         if self._has_alarm():
@@ -192,6 +196,7 @@ class Interrupter:
         self._set_timer()
         if self._window is not None:
             self._window.interrupted_at = min(self._window.interrupted_at, time.monotonic())
+        interruption.window = self._window
         self.shield.raise_or_postpone(interruption)
 
     def wait(self, poll: select.poll, seconds: float | None) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ import logging
 
 from flagman.engine.bundle import Bundle, Overlaps
 from flagman.engine.flags import STOP, in_log
+from flagman.engine.reports import log_traceback
 from flagman.engine.turn import Turn
 
 TYPE_CHECKING = False
@@ -132,7 +133,7 @@ class Lowering:
             return flag in self._flags and STOP not in self._flags
 
         self._flags.watched = flag
-        for alongside in self.alongside.get(flag, ()):
+        for alongside in self.alongside.get(flag, ())[:1]:  # a trigger has one flag
             self._look_alongside(alongside)
         try:
             return self._run(flag, raises, lambda: STOP in self._flags or is_outdated(), is_outdated=is_outdated)
@@ -176,8 +177,8 @@ class Lowering:
         for observer in self.observers:
             try:
                 observer(self.turn)
-            except Exception:
-                logger.exception("An observer of the turns failed")
+            except Exception as error:  # noqa: BLE001 - it is logged
+                log_traceback(logging.ERROR, "An observer of the turns failed", error, self._roster.hidden)
 
     def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool], *, is_planned: bool) -> None:
         """Run the last bundles after the loop has stopped, and log which flags are not lowered any more.

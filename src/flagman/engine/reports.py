@@ -16,8 +16,12 @@ from flagman.exceptions import (
     FlagmanError,
     SetUpError,
     SkipRest,
+    one_line,
     reason_of,
+    shortened,
+    text_of,
 )
+from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +35,10 @@ if TYPE_CHECKING:
 # The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
 
+# Characters of a reason, and exceptions that led to one another.
+_LONGEST = 10_000
+_LONGEST_CHAIN = 100
+
 
 def note(member: Member, turn: Turn, error: BaseException | None, seconds: float) -> Ending:
     """Log how a run went, and note it in the turn.
@@ -39,7 +47,7 @@ def note(member: Member, turn: Turn, error: BaseException | None, seconds: float
     :param seconds: how long it took
     """
     ending, reason = _ended(error, turn.remark)
-    result = Result(member.title, ending, seconds, titles.conceal(reason, member.secrets))
+    result = Result(member.title, ending, seconds, _indented(titles.conceal(reason, member.secrets)))
     turn.results.append(result)
     text = f"{in_log(turn.trigger)}: {result}"
     if ending == "failed" and error is not None:
@@ -56,12 +64,37 @@ def _ended(error: BaseException | None, remark: str) -> tuple[Ending, str]:
     if error is None:
         return "succeeded", remark
     if isinstance(error, SkipRest):
-        return "succeeded", f"the actions after it are left out{str(error) and f': {error}'}"
+        text = text_of(error)
+        return "succeeded", f"the actions after it are left out{text and f': {text}'}"
     if isinstance(error, ActionClosed):
-        return "closed", str(error)
+        return "closed", text_of(error)
     if isinstance(error, ActionInterrupted) and not isinstance(error, ActionTimedOut):
-        return "interrupted", str(error)
+        return "interrupted", text_of(error)
     return "failed", reason_of(error)
+
+
+def what_ended(error: BaseException) -> BaseException:
+    """Return the interruption that an exception stands for; if it stands for none, the exception itself.
+
+    Code that is interrupted may raise something else instead: a group, as asyncio does, or an error of its own.
+    """
+    if isinstance(error, BaseExceptionGroup) and error.split(ActionInterrupted)[1] is None:
+        leaf: BaseException = error
+        while isinstance(leaf, BaseExceptionGroup):
+            leaf = leaf.exceptions[0]
+        return leaf
+    link: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN if not isinstance(error, ActionClosed | SkipRest) else 0):
+        if link is None or isinstance(link, ActionRestarted):
+            return link or error
+        link = link.__cause__ or link.__context__
+    return error
+
+
+def _indented(text: str) -> str:
+    """Return a text without control characters, and with its further lines indented: they are no records."""
+    first, *others = shortened(text, _LONGEST).splitlines() or [""]
+    return "\n".join([printable(first), *(f"  {printable(line.removeprefix('  '))}" for line in others)])
 
 
 def log_failure(text: str, member: Member, error: BaseException) -> None:
@@ -71,7 +104,7 @@ def log_failure(text: str, member: Member, error: BaseException) -> None:
     if isinstance(error, ActionFailed | ActionTimedOut) or (isinstance(error, OSError) and is_ours):
         logger.error("%s", text)
         level, text = logging.DEBUG, "Where it failed:"
-    _log_traceback(level, text, error, member.secrets)
+    log_traceback(level, text, error, member.secrets)
 
 
 def set_up_failed(
@@ -80,7 +113,7 @@ def set_up_failed(
     """Return the error for an action that could not be set up."""
     what = titles.title(name, titles.open_arguments(action, arguments))
     hidden = titles.secrets(action, arguments)
-    error = SetUpError(f"setting up `{what}` failed: {titles.conceal(reason, hidden)}")
+    error = SetUpError(f"setting up `{what}` failed: {one_line(titles.conceal(reason, hidden))}")
     error.hidden = hidden
     return error
 
@@ -88,15 +121,15 @@ def set_up_failed(
 def log_cause(error: BaseException) -> None:
     """Log the traceback of an error: always if an action's ``set_up`` has a defect, else only for DEBUG."""
     cause, level, text = error.__cause__ or error, logging.DEBUG, "Where it failed:"
-    hidden: tuple[ActionArgument, ...] = ()
+    hidden = error.hidden if isinstance(error, FlagmanError) else ()
     if isinstance(error, SetUpError):
-        hidden = error.hidden
         explains = isinstance(cause, OSError | ValueError | FlagmanError | ActionFailed | ActionInterrupted)
-        level, text = (level, text) if explains else (logging.ERROR, str(error))
-    _log_traceback(level, text, cause, hidden)
+        level, text = (level, text) if explains else (logging.ERROR, text_of(error))
+    log_traceback(level, text, cause, hidden)
 
 
-def _log_traceback(level: int, text: str, error: BaseException, hidden: Iterable[ActionArgument]) -> None:
+def log_traceback(level: int, text: str, error: BaseException, hidden: Iterable[ActionArgument]) -> None:
+    """Log a text with the traceback of an exception, without secrets."""
     if not hidden:
         logger.log(level, "%s", text, exc_info=error)
     elif logger.isEnabledFor(level):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
     from flagman.engine.turn import Turn
-    from flagman.types import ActionName
+    from flagman.types import ActionArgument, ActionName
 
 # The engine logs as flagman.core, the name that is documented.
 logger = logging.getLogger("flagman.core")
@@ -56,6 +56,7 @@ class Roster:
         self._flags = flags
         self._call = interrupter.call
         self._call_within = interrupter.call_within
+        self._concerns_caller = interrupter.concerns_caller
         self._contained = contained
         # News of an action is no failure of the program, whatever is contained.
         news = (ActionClosed, ActionFailed, ActionInterrupted, SkipRest)
@@ -64,6 +65,8 @@ class Roster:
         self._pid = os.getpid()
         # A dictionary, so that removing costs the same for each.
         self._open: dict[Member, None] = {}
+        #: The secret arguments of all actions that have been set up.
+        self.hidden: dict[ActionArgument, None] = {}
         #: Whether an action has failed in a way that ends the daemon.
         self.failed = False
         #: The exception of the first tear_down that has failed.
@@ -80,15 +83,27 @@ class Roster:
         name = name or action.__name__
         if defect := defect_in(action):
             raise SetUpError(f"the action {getattr(action, '__name__', action)} is broken: {defect}")
+        made: list[Action] = []
         try:
-            instance = self._call(_create, engine, action, arguments)
+            self._call(_create, engine, action, arguments, made)
         except self._contained + (ActionInterrupted,) as error:  # noqa: RUF005 - the type checker reads only this form
+            if self._is_for_caller(error):
+                if made and not made[0]._closed:  # noqa: SLF001 - the engine's side of Action
+                    self._keep(Member(made[0], name, choices, arguments))
+                raise
             raise reports.set_up_failed(name, action, arguments, reason_of(error)) from error
-        if instance._closed:  # noqa: SLF001 - the engine's side of Action
+        if made[0]._closed:  # noqa: SLF001
             raise reports.set_up_failed(name, action, arguments, "its __init__ does not call Action's")
-        member = Member(instance, name, choices, arguments)
+        return self._keep(Member(made[0], name, choices, arguments))
+
+    def _keep(self, member: Member) -> Member:
         self._open[member] = None
+        self.hidden |= dict.fromkeys(member.secrets)
         return member
+
+    def _is_for_caller(self, error: BaseException) -> bool:
+        """Return whether an interruption is meant for the action that made this engine call code of another one."""
+        return isinstance(error, ActionInterrupted) and self._concerns_caller(error)
 
     def run(self, member: Member, turn: Turn, is_outdated: Callable[[], bool] | None = None) -> Verdict:
         """Run an action once, log how that went, and note it in the turn.
@@ -101,9 +116,8 @@ class Roster:
         self._check_process()
         if isinstance(error, ActionClosed):
             self.close(member)
-            logger.warning(
-                "Received `ActionClosed`; removing action `%s`", type(member.action).__name__, exc_info=error
-            )
+            text = f"Received `ActionClosed`; removing action `{type(member.action).__name__}`"
+            reports.log_traceback(logging.WARNING, text, error, member.secrets)
         ending = reports.note(member, turn, error, seconds)
         if ending == "failed":
             return self._after_failure(member, f"{in_log(turn.trigger)}: {member.title}")
@@ -132,8 +146,8 @@ class Roster:
             is_good = True
         except ActionInterrupted as interruption:
             logger.warning("Interrupted a %s: %s", what, interruption)
-        except self._contained:
-            logger.exception("A %s failed", what)
+        except self._contained as error:
+            reports.log_traceback(logging.ERROR, f"A {what} failed", error, self.hidden)
         self._check_process()
         return is_good
 
@@ -147,7 +161,12 @@ class Roster:
         try:
             self._call_within(member.timeout, member.action._run, is_outdated)  # noqa: SLF001 - the engine's side of Action
         except self._handled as error:
-            return error
+            return reports.what_ended(error)
+        except BaseExceptionGroup as group:
+            interruption = reports.what_ended(group)
+            if not isinstance(interruption, ActionInterrupted):
+                raise
+            return interruption
         return None
 
     def _after_failure(self, member: Member, what: str) -> Verdict:
@@ -182,6 +201,8 @@ class Roster:
         try:
             self._call(action.tear_down)
         except ActionInterrupted as interruption:
+            if self._is_for_caller(interruption):
+                raise
             logger.warning("%s: tear_down was interrupted: %s", member.title, interruption)
             self.torn_down_badly = self.torn_down_badly or interruption
         except self._contained as error:
@@ -208,9 +229,12 @@ def defect_in(action: type[Action]) -> str:
     return defect_of(action)
 
 
-def _create(engine: Host, action: type[Action], arguments: tuple[str, ...]) -> Action:
-    """Create an action as a call of its class does, but give it its engine before it is set up."""
+def _create(engine: Host, action: type[Action], arguments: tuple[str, ...], made: list[Action]) -> None:
+    """Create an action as a call of its class does, but give it its engine before it is set up.
+
+    :param made: receives the action before it is set up
+    """
     instance = action.__new__(action, *arguments)
+    made.append(instance)
     vars(instance)["engine"] = engine  # works even if the class has a property of this name
     instance.__init__(*arguments)  # type: ignore[misc]
-    return instance

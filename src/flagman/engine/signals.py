@@ -8,6 +8,7 @@ between two arbitrary instructions of an action. The wake-up descriptor is set t
 from __future__ import annotations
 
 import signal
+from _thread import get_ident
 from contextlib import suppress
 from types import CodeType
 
@@ -53,6 +54,8 @@ class Signals:
         self._previous: dict[int, Handler] = {}
         self._handlers: dict[int, Handler] = {}
         self._previous_mask: set[signal.Signals | int] = set()
+        # That of the handlers, which alone may install them.
+        self._thread = get_ident()
         # The wake-up descriptor that was set before; a process has only one.
         self._previous_writer = -1
 
@@ -109,7 +112,7 @@ class Signals:
 
     def keep_waking(self) -> None:
         """Take back the wake-up descriptor, which every event loop in an action takes for itself, and the alarm."""
-        if self._previous:  # else this may be another thread, which may not touch it
+        if self._previous and self._thread == get_ident():  # another thread may not touch it
             self._set_writer()
             alarm = self._handlers.get(signal.SIGALRM)
             if alarm is not None and signal.getsignal(signal.SIGALRM) != alarm:  # without it no timeout ends anything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from flagman.text.shown import shown
+from flagman.text.shown import printable, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,9 +57,11 @@ def secrets(action: type[Action], arguments: Sequence[ActionArgument]) -> tuple[
 
 
 def conceal(text: str, hidden: Iterable[ActionArgument]) -> str:
-    """Return a text with ``***`` in the place of each secret."""
+    """Return a text with ``***`` in the place of each secret, also where it is quoted or written in one line."""
     for secret in hidden:
-        text = text.replace(secret, HIDDEN)
+        for form in {secret, " ".join(secret.split()), repr(secret)[1:-1], printable(secret)}:
+            if len(form) >= _SHORTEST:
+                text = text.replace(form, HIDDEN)
     return text
 
 

@@ -7,10 +7,10 @@ import time
 from signal import SIGHUP
 
 from flagman.engine.reports import log_cause
-from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line
+from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line, reason_of
 from flagman.service.hangup import HangUp
 from flagman.systemd.more_time import MoreTime
-from flagman.text.shown import counted
+from flagman.text.shown import counted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ class Reloader:
         except ActionInterrupted as interruption:
             problems = [f"it was interrupted: {interruption}"]
         except (FlagmanError, OSError) as error:
-            problems = [one_line(mistake) for mistake in mistakes_of(error)]
+            problems = [printable(one_line(mistake)) for mistake in mistakes_of(error)]
             log_cause(error)
         except BaseException as error:  # sys.exit() in a plugin, too: the daemon is stopped by signals
-            problems = [f"{type(error).__name__}: {one_line(error)}"]
+            problems = [printable(one_line(reason_of(error)))]
             logger.exception("An unexpected error ended the reload")
         for problem in problems:
             logger.error("Reload failed, the old configuration stays: %s", problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ logger = logging.getLogger("flagman.files")
 # The number of runs in a row with a change in their own time that may be by chance; and the longest pause, in seconds.
 _BY_CHANCE = 4
 _LONGEST = 60.0
+# Seconds from the beginning of a run.
+_EARLY = 1.0
 # How often the pause is doubled at most: it is the longest by then.
 _DOUBLINGS = 10
 
@@ -33,6 +36,7 @@ class Guard:
         # The number of runs in a row with a change in their own time.
         self._streak = 0
         self._held: Call | None = None
+        self._began = -math.inf
 
     def __repr__(self) -> str:
         return f"<Guard of {self._flag!r}>"
@@ -41,6 +45,11 @@ class Guard:
     def holds(self) -> bool:
         """Whether a raise is held back."""
         return self._held is not None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether a run has just begun: a change that is to interrupt it may be its own, and would do so for ever."""
+        return self._engine.clock() < self._began + _EARLY
 
     def admit(self, *, is_own: bool) -> None:
         """Raise the flag, now or after a pause.
@@ -68,6 +77,7 @@ class Guard:
 
     def drop(self) -> None:
         """Raise nothing that is held back: a run begins that stands for it."""
+        self._began = self._engine.clock()
         if self._held is not None:
             self._held.cancel()
             self._held = None

@@ -285,7 +285,7 @@ class FileWatch:
         self._events.drain()
         if self._look is not None and self._planned <= self._engine.clock():
             self._look.cancel()
-            self._is_own = True
+            self._is_own = self._guard.is_early
             self._on_due()
         return None if self._look is None else max(0.0, self._planned - self._engine.clock())
 
