@@ -158,7 +158,7 @@ def test_secrets_of_the_command(start: Start, tmp_path: Path) -> None:
     assert "b0dy" in config
     unit = run("--print-unit", "--usr1", *words).stdout
     assert "s3cr3t" not in unit
-    assert unit.startswith("# *** stands for an argument that may be secret.")
+    assert unit.startswith("# This unit cannot be used as it stands: ***")
     assert run("--print-unit", "--into", str(tmp_path), "--usr1", *words).returncode == 0
     (path,) = tmp_path.iterdir()
     assert "s3cr3t" in path.read_text(encoding="utf-8")

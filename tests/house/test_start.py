@@ -19,6 +19,7 @@ PLAIN = {
     "flagman.actions.print",
     "flagman.cli",
     "flagman.cli.command",
+    "flagman.cli.hooks",
     "flagman.cli.reading",
     "flagman.cli.words",
     "flagman.config",

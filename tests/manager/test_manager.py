@@ -303,7 +303,7 @@ def test_an_import_may_take_longer_than_a_start(service: Service, tmp_path: Path
     bindings = [binding("HUP", "reload"), binding("USR1", "slow_import:Slow", "x")]
     path.write_text("".join(bindings), encoding="utf-8")
     kill = shutil.which("kill") or "/bin/kill"
-    service.define(f"-c {path}", f"TimeoutStartSec=1\nWatchdogSec=1\nExecReload={kill} -HUP $MAINPID\n")
+    service.define(f"-c {path}", f"TimeoutStartSec=3\nWatchdogSec=1\nExecReload={kill} -HUP $MAINPID\n")
     assert service.systemctl("start --no-block")[0] == 0
     wait_for_import(service, "activating")
     fifo.write_text("go\n", encoding="utf-8")
@@ -326,7 +326,7 @@ def wait_for_import(service: Service, state: str) -> None:
     while service.show("StatusText") != "Looking for the action `slow_import:Slow`":
         assert time.monotonic() < limit
     begun = time.monotonic()
-    while time.monotonic() < begun + 3:
+    while time.monotonic() < begun + 4:
         assert service.show("ActiveState") == state
 
 

@@ -41,8 +41,9 @@ def _repack(name: str, folder: Path) -> None:
     record = next(path for path in paths if path.name == "RECORD")
     with ZipFile(folder / f"{name}-{found.version}-{tag.removeprefix('Tag: ')}.whl", "w") as wheel:
         for path in paths:
-            if path not in (record, record.with_name("direct_url.json")):
+            # Some lists name caches, which are not there any more.
+            if path not in (record, record.with_name("direct_url.json")) and Path(str(path.locate())).is_file():
                 wheel.write(Path(str(path.locate())), str(path))
         table = io.StringIO()
-        csv.writer(table).writerows((str(path), "", "") for path in paths)
+        csv.writer(table).writerows((str(path), "", "") for path in paths if Path(str(path.locate())).is_file())
         wheel.writestr(str(record), table.getvalue())

@@ -127,6 +127,8 @@ class ExecAction(Action):
             return Process(program, words, variables, self._null, takers, self._interrupter, self._shown)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
+            if isinstance(error, FileNotFoundError) and " " in self._program and shim is None:
+                reason = f"{reason}; {shown(self._program)!r} is one word here: leave out its quotes, or use sh"
             raise ActionFailed(f"{self._subject}cannot be started: {through}{reason}") from error
 
     def _wait_for(self, process: Process) -> int:

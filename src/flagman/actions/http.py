@@ -68,7 +68,7 @@ class HttpAction(Action):
         self._request = Request(method, url, *body_or_header)
         for header in self._request.headers:
             header.read()  # a missing file is an error at set-up
-        self._shown = shown(method, url)
+        self._shown = shown(self._request.method, url)
         self._interrupter = self.engine.interrupter
 
     @classmethod

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 
-from flagman import core
+from flagman.cli import hooks
 from flagman.cli.reading import Line, check_together, complete, extend_path, finder, open_file
-from flagman.config.options import OPTIONS
 from flagman.config.settings import Settings
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
-from flagman.log.start import Log, level_of
+from flagman.log.start import Log
 from flagman.service.hangup import has_terminal
 from flagman.service.run import run
 from flagman.systemd import Manager
@@ -26,16 +25,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from flagman.cli.reading import Find
-    from flagman.config.paths import Start
     from flagman.config.reader import File
-    from flagman.engine.action import Action
-    from flagman.engine.engine import Engine
     from flagman.service.own_process import OwnProcess
     from flagman.service.parts import Part
     from flagman.systemd.more_time import MoreTime
-    from flagman.types import ActionName
 
 logger = logging.getLogger("flagman.cli")
+
+_Hooks = hooks.Hooks
 
 # The variables that a manager sets begin so.
 _OF_MANAGER = ("NOTIFY_", "WATCHDOG_", "LISTEN_")
@@ -195,8 +192,8 @@ class _Command:
                 stack.enter_context(own_process)
                 settings = own_process.enter(settings)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
-        hooks = _Hooks(given, settings, self._log, own_process, terminal=terminal)
-        return run(hooks.placed(settings), self._signals, self._manager, hooks, _parts(settings))
+        calls = _Hooks(given, settings, self._log, own_process, terminal=terminal)
+        return run(calls.placed(settings), self._signals, self._manager, calls, _parts(settings))
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
         """Return whether this process goes into the background, which it does before any action is looked for."""
@@ -235,65 +232,3 @@ class _Command:
         own_process = OwnProcess(self._signals, detach=detach)
         own_process.begin()
         return own_process
-
-
-class _Hooks:
-    """The hooks by which a run calls back: to read the file again, to change the log, to report that it is ready.
-
-    :param line: the settings of the command line
-    :param first: the settings of the start
-    :param terminal: whether the process had a controlling terminal before it changed its root directory
-    """
-
-    def __init__(
-        self, line: Settings, first: Settings, log: Log, own_process: OwnProcess | None, *, terminal: bool
-    ) -> None:
-        self._line = line
-        self.has_terminal = terminal
-        self.is_out_of_reach = own_process is not None and own_process.is_out_of_reach
-        self._lasting = {option.setting: getattr(first, option.setting) for option in OPTIONS if option.is_for_start}
-        self._log = log
-        self._own_process = own_process
-        self._config = ""
-        self._start: Start | None = None
-        if own_process is not None:
-            self._config = own_process.config
-        elif line.config or any(binding.source.has_path for binding in first.bindings):
-            from flagman.config.paths import Start  # noqa: PLC0415 - only if there is a path
-
-            self._start = Start()
-            with suppress(UsageError):  # the directory has been deleted
-                # By its name, and not relative to the directory itself: another one may have that name by then.
-                self._config = self._start.absolute(line.config)
-
-    def find(self, name: ActionName) -> type[Action]:
-        return core.KNOWN_ACTIONS[name]
-
-    def ready(self) -> None:
-        self._log.watch(self._engine)  # again: actions may have added handlers
-        if self._own_process is not None:
-            self._own_process.ready()
-
-    def watch(self, engine: Engine) -> None:
-        self._engine = engine
-        standard_streams.follow(engine.interrupter)
-        self._log.watch(engine)
-
-    def placed(self, settings: Settings) -> Settings:
-        """Return the settings with absolute paths."""
-        if self._own_process is not None:
-            return self._own_process.placed(settings)
-        return settings if self._start is None else settings.placed(self._start.absolute)
-
-    def read(self, more_time: MoreTime) -> Settings:
-        core.KNOWN_ACTIONS.look_again()
-        settings = complete(self._line, finder(more_time), open_file(self._line, self._config))
-        settings = self.placed(settings).changed(**self._lasting)
-        check_together(settings)
-        return settings
-
-    def change_log(self, before: Settings, after: Settings) -> None:
-        from flagman.log import table  # noqa: PLC0415 - only for a reload
-
-        table.change(before, after, level_of(after))
-        self._log.watch(self._engine)

@@ -26,6 +26,9 @@ _DEAD = 1
 _NOT_RUNNING = 3
 _UNKNOWN = 4
 
+# Verbs of other programs, and the signals that mean the same.
+_SENDS = {"stop": "TERM", "kill": "TERM", "terminate": "TERM", "reload": "HUP"}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -54,7 +57,9 @@ def _carry_out(words: Sequence[str]) -> int:
     if not words[0].startswith("-") and words[0] not in verbs:
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
-        hint = did_you_mean(words[0], verbs, otherwise=f"; the verbs are {', '.join(verbs)}")
+        known = f"; the verbs are {', '.join(verbs)}"
+        sends = _SENDS.get(words[0].lower())
+        hint = f"; did you mean signal {sends}?" if sends else did_you_mean(words[0], verbs, otherwise=known)
         raise UsageError(f"unknown verb {words[0]!r}{hint}")
     usage = "flagmanctl --help" if words[0].startswith("-") else f"flagmanctl {words[0]} --help"
     try:
@@ -86,7 +91,13 @@ def _parser() -> tuple[ArgumentParser, Collection[str]]:
     def add(verb: Callable[[Namespace], int], name: str, explanation: str, *, epilog: str = "") -> ArgumentParser:
         description = f"{explanation[0].upper()}{explanation[1:]}."
         parser = verbs.add_parser(
-            name, help=explanation, description=description, epilog=epilog, allow_abbrev=False, exit_on_error=False
+            name,
+            prog=f"flagmanctl {name}",
+            help=explanation,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            exit_on_error=False,
         )
         parser.set_defaults(verb=verb)
         return parser

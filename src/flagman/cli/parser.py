@@ -152,6 +152,8 @@ def _wrong(error: ArgumentError) -> str:
     return f"{name} takes {kind.takes}" if error.message == "expected one argument" else f"{name}: {error.message}"
 
 
+# What people call the option for files.
+_FILES = ("watch", "file", "path", "on-change", "on-path", "inotify")
 # Words that people type where other commands have verbs, and what they mean here.
 _VERBS = {
     "help": "flagman --help",
@@ -169,7 +171,12 @@ def _unknown(word: str) -> str:
         if word.lower() in _VERBS:
             return f"{word!r} is no option; did you mean {_VERBS[word.lower()]}?"
         return f"{word!r} belongs to no option; an action follows the signal that runs it: --usr1 print hello"
-    if hint := _signal_hint(word.lstrip("-").partition("=")[0]):
+    name = word.lstrip("-").partition("=")[0].lower()
+    if (own := f"--{name.removeprefix('sig')}") in TRIGGERS and not TRIGGERS[own].value:
+        return f"unknown option {word!r}; did you mean {own}?"
+    if name in _FILES:
+        return f"unknown option {word!r}; did you mean --on-file?"
+    if hint := _signal_hint(name):
         return f"unknown option {word!r}; {hint}"
     from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message
 

@@ -135,6 +135,10 @@ class CommandLine:
         words = bound.words if bound.quoted is None else _split(bound.option, bound.quoted)
         bound.late = [] if bound.quoted is None else bound.words
         source, start, what = self._source(bound.option, words, is_quoted=bound.quoted is not None)
+        if bound.quoted is not None and start == len(words) and bound.words:
+            raise UsageError(
+                f"{what} takes an action and its arguments; write {what} ..., without =, or quote all of it"
+            )
         name = _name_at(what, [*words, bound.end if bound.quoted is None else ""], start)
         action = _found(what, name, find)
         _, most = arity(action)

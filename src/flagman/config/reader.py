@@ -38,6 +38,21 @@ if TYPE_CHECKING:
 
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
+# What people call keys of [[on]].
+_MEANT = {
+    "env": "'environment'",
+    "cwd": "'directory'",
+    "dir": "'directory'",
+    "command": "'action'",
+    "arguments": "'args'",
+    "exec": 'action = "exec"',
+    "sh": 'action = "sh"',
+    "usr1": 'signal = "USR1"',
+    "usr2": 'signal = "USR2"',
+    "hup": 'signal = "HUP"',
+    "path": "'file'",
+    "timer": "'every'",
+}
 # The tables that belong to no part.
 _TABLES = ("flagman", "on", "logging", "settings")
 # The keys that a binding may have, too.
@@ -89,7 +104,8 @@ class File:
         try:
             document: dict[str, object] = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+            hint = '; texts, spans and modes stand in quotes: timeout = "5m"' if isinstance(error, ValueError) else ""
+            raise ConfigError([f"{path}: is not TOML: {error}{hint}"]) from error
         self._reader = _Reader(path, tables or {})
         self._document = document
         self._config = self._reader.options(document)
@@ -132,7 +148,8 @@ class _Reader:
                 if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):
                     self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, (*_TABLES, *self._tables))}")
                 else:
-                    self._wrong(f"key {name!r}", "stands outside of a table; begin with [flagman] or [[on]]")
+                    begin = "[flagman]" if name in KEYS else "[flagman] or [[on]]"
+                    self._wrong(f"key {name!r}", f"stands outside of a table; begin with {begin}")
                 continue
             config.tables[name] = document[name]
             for mistake in self._tables[name](document[name]):
@@ -187,7 +204,9 @@ class _Reader:
         known = (*_SOURCES, "action", "args", *_OF_BINDINGS)
         for key in table:
             if key not in known:
-                self._wrong(f"{place}: key {key!r}", f"unknown{did_you_mean(key, known)}")
+                meant = _MEANT.get(key)
+                hint = f"; did you mean {meant}?" if meant else did_you_mean(key, known)
+                self._wrong(f"{place}: key {key!r}", f"unknown{hint}")
         own = {key: value for key, value in table.items() if key in _OF_BINDINGS}
         options = self._options(place, own, _OF_BINDINGS)
         source = self._source(place, table)

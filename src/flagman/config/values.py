@@ -129,7 +129,7 @@ class Choice(Kind):
             return text.lower()
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
-        raise ValueError(f"{text!r} is not {self.takes}{did_you_mean(text, self.choices)}")
+        raise ValueError(f"{text!r} is not {self.takes}{did_you_mean(text.lower(), self.choices)}")
 
 
 class Span(Kind):

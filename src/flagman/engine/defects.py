@@ -40,6 +40,7 @@ def _defects(action: type[Action]) -> Iterator[str]:
         for flag, (kind, cure) in _KINDS.items():
             if code is not None and code.co_flags & flag:
                 yield f"{name}() is {kind}, so calling it does nothing; define it without {cure}"
+    yield from (f"{name}() takes no argument; write def {name}(self)" for name in _CALLED if _lacks_self(action, name))
     missing = ", ".join(f"{name}()" for name in sorted(getattr(action, "__abstractmethods__", ())))
     if missing:
         yield f"it does not define {missing}"
@@ -52,6 +53,11 @@ def _defects(action: type[Action]) -> Iterator[str]:
     for name in _CALLED:
         if name != "run" and _found(action, name) is _found(Action, name):
             yield from (f"nothing calls {other}(); the method is called {name}()" for other in _misspelt(action, name))
+
+
+def _lacks_self(action: type[Action], name: str) -> bool:
+    code = getattr(_found(action, name), "__code__", None)  # none of a class method or a static method
+    return code is not None and not code.co_argcount and not code.co_flags & 0x04  # inspect.CO_VARARGS
 
 
 def _found(action: type, name: str) -> object:

@@ -93,7 +93,9 @@ class Roster:
                 raise
             raise reports.set_up_failed(name, action, arguments, reason_of(error)) from error
         if made[0]._closed:  # noqa: SLF001
-            raise reports.set_up_failed(name, action, arguments, "its __init__ does not call Action's")
+            raise reports.set_up_failed(
+                name, action, arguments, "its __init__ does not call Action's; rename it to set_up"
+            )
         return self._keep(Member(made[0], name, choices, arguments))
 
     def _keep(self, member: Member) -> Member:
@@ -184,7 +186,6 @@ class Roster:
         elif choices.on_error == "continue":
             return "stays"
         elif choices.on_error == "skip":
-            logger.info("%s: the actions after it are left out because it failed", what)
             return "skip"
         self.failed = True
         self._flags.add(STOP)

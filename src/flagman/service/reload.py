@@ -58,6 +58,7 @@ class Reloader:
         self._manager = manager
         self._announce = announce
         self._site = site
+        self._has_failed = False
 
     def ask(self) -> None:
         """Ask for a reload as soon as the bundle that runs has ended, before any other."""
@@ -87,6 +88,7 @@ class Reloader:
         except BaseException as error:  # sys.exit() in a plugin, too: the daemon is stopped by signals
             problems = [printable(one_line(reason_of(error)))]
             logger.exception("An unexpected error ended the reload")
+        self._has_failed = bool(problems)
         for problem in problems:
             logger.error("Reload failed, the old configuration stays: %s", problem)
         if not self._engine.stopping:
@@ -122,7 +124,8 @@ class Reloader:
                 more_time.progress("Tearing down", member.name)
                 self._engine.discard([member])
         new = counted(len(plan.new), "action is", "actions are")
-        logger.info("Reloaded: %s new, %s removed", new, counted(len(plan.old), "was", "were"))
+        level = logging.WARNING if self._has_failed else logging.INFO  # the failure is not the last word
+        logger.log(level, "Reloaded: %s new, %s removed", new, counted(len(plan.old), "was", "were"))
         self._warn(before, plan.settings)
 
     def _warn(self, before: Settings, after: Settings) -> None:

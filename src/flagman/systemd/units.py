@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 import re
 import shlex
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from flagman.engine.titles import HIDDEN
-from flagman.exceptions import UsageError
-from flagman.systemd import unit_command, unit_syntax
+from flagman.exceptions import FlagmanError, UsageError
+from flagman.systemd import unit_command, unit_syntax, unit_timer
 from flagman.text.shown import printable
 from flagman.text.signames import name_of
-from flagman.text.spans import format_span, parse_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +27,10 @@ _GRACE = 5.0
 _MARGIN = 15.0
 # Characters: systemd accepts at most 255 in the name of a unit, and that of the timer is longer than this one.
 _LONGEST_NAME = 200
+# Where systemd looks for units: that of the system, and that of a user.
+_FOLDERS = {False: "/etc/systemd/system", True: "~/.config/systemd/user"}
 # Seconds.
 _SHORTEST_WATCHDOG = 30
-_MINUTE = 60
 
 
 def lines(settings: Settings, given: Settings) -> Iterator[str]:
@@ -42,14 +40,16 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
     :param given: the settings of the command line alone
     :raises UsageError: if no unit can run these settings
     """
-    if any(HIDDEN in binding.concealed().arguments for binding in given.bindings):
-        yield f"# {HIDDEN} stands for an argument that may be secret. --print-unit --into DIR writes the whole unit."
+    is_whole = not any(HIDDEN in binding.concealed().arguments for binding in given.bindings)
+    if not is_whole:
+        yield f"# This unit cannot be used as it stands: {HIDDEN} stands for an argument that may be secret."
+        yield "# --print-unit --into DIR writes the whole unit, to a file that only its owner can read."
         given = given.concealed()
     writer = _Writer(settings, unit_command.Command(settings, given))
     for number, (unit, content) in enumerate(writer.files().items()):
         yield from [""] * (number > 0)
         yield f"# {writer.folder}/{unit}"
-        if (command := writer.enabling(unit)) is not None:
+        if is_whole and (command := writer.enabling(unit)) is not None:
             yield f"# Save it there, then run: {command}"
         yield ""
         yield from content
@@ -63,25 +63,36 @@ def write(settings: Settings, given: Settings) -> Iterator[str]:
     :param settings: as above
     :param given: as above
     :raises UsageError: if no unit can run these settings
-    :raises OSError: if a file cannot be written
+    :raises FlagmanError: if a file cannot be written
     """
     writer = _Writer(settings, unit_command.Command(settings, given))
     files = writer.files()
     directory = Path(settings.into)
+    if not directory.is_dir():
+        raise FlagmanError(f"--into: {settings.into!r} is not a directory")
+    if settings.user is None and directory.resolve() == Path(_FOLDERS[True]).expanduser().resolve():
+        raise UsageError(f"--into: {_FOLDERS[True]} is for units of your own systemd; for such a unit, add --user")
     for unit, content in files.items():
         path = directory / unit
-        with NamedTemporaryFile("w", encoding="utf-8", dir=directory, prefix=f".{unit}.", delete=False) as file:
-            try:
-                file.write("\n".join([*content, ""]))
-                file.flush()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        try:
+            _replace(path, "\n".join([*content, ""]))
+        except OSError as error:
+            raise FlagmanError(f"--into: cannot write {str(path)!r}: {error.strerror}") from error
         yield str(path)
     is_home = directory.expanduser().resolve() == Path(writer.folder).expanduser().resolve()
     commands = [writer.enabling(unit, "" if is_home else directory.resolve()) for unit in files]
     yield f"Next: {' && '.join(filter(None, commands))}"
+
+
+def _replace(path: Path, text: str) -> None:
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 class _Writer:
@@ -104,7 +115,7 @@ class _Writer:
         self._systemctl = "systemctl --user" if self._is_users else "systemctl"
 
         #: Where systemd looks for the units.
-        self.folder = "~/.config/systemd/user" if self._is_users else "/etc/systemd/system"
+        self.folder = _FOLDERS[self._is_users]
 
     def files(self) -> dict[str, list[str]]:
         """Return the lines of all units, by their names."""
@@ -240,7 +251,7 @@ class _Writer:
         yield f"BindsTo={self._name}.service"
         yield ""
         yield "[Timer]"
-        yield from _moments(spec)
+        yield from unit_timer.moments(spec)
         yield ""
         yield "[Install]"
         yield f"WantedBy={self._name}.service"
@@ -259,35 +270,6 @@ class _Writer:
         if not bound:
             raise UsageError("--timer needs an action bound to a signal that does not stop the daemon, such as USR1")
         return min(bound)[2]
-
-
-def _moments(spec: str) -> Iterator[str]:
-    """Yield the lines that say when a timer ticks: at intervals, or by a calendar, see :manpage:`systemd.time(7)`."""
-    try:
-        seconds = parse_span(spec)
-    except ValueError:
-        yield f"OnCalendar={unit_syntax.text(_calendar(spec))}"
-        return
-    if not seconds:
-        raise UsageError(f"--timer: {spec!r} is too short")
-    span = format_span(seconds)
-    yield f"OnActiveSec={span}"
-    yield f"OnUnitActiveSec={span}"
-    if seconds < _MINUTE:
-        yield "AccuracySec=100ms"
-
-
-def _calendar(spec: str) -> str:
-    analyze = shutil.which("systemd-analyze")
-    good = bool(spec.strip()) and spec.isprintable() and not spec.endswith("\\")  # which continues the line
-    if good and analyze:
-        command = [analyze, "calendar", "--", spec]
-        good = subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - no shell
-    if not good:
-        raise UsageError(
-            f"--timer: {spec!r} is neither a span, such as 15m, nor a calendar event, such as 'Mon *-*-* 06:00'"
-        )
-    return spec
 
 
 def _kill(signum: SignalNumber) -> str:

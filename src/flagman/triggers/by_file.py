@@ -99,6 +99,8 @@ class FileSource(Source):
             yield printable(f"{self._path}: looked at now and then; {blind.point} is {blind.kind}, see --file-interval")
         for character in sorted(set(self._path) & set("*?[")):
             yield printable(f"{self._path}: {character} is taken literally")
+        if self._text.startswith("~"):
+            yield printable(f"{self._path}: ~ is taken literally")
 
 
 def read(text: str) -> FileSource:

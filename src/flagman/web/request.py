@@ -27,6 +27,8 @@ _LAST_LATIN_1 = "\xff"
 # Methods for which an empty body means something, so that its length is sent.
 _WITH_BODY = ("POST", "PUT", "PATCH")
 # Headers that follow from the body, and cannot be chosen.
+# Methods are case-sensitive, see RFC 9110, section 9.1, and these are all in capitals.
+_USUAL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OURS = ("content-length", "transfer-encoding")
 # Bytes that no header can contain, see RFC 9110, section 5.5.
 _CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
@@ -83,7 +85,7 @@ class Request:
     def __init__(self, method: str, url: str, *words: str) -> None:
         if not _TOKEN.fullmatch(method):
             raise ValueError(f"{method!r} is not a method such as GET or POST")
-        self.method = method
+        self.method = method.upper() if method.upper() in _USUAL else method
         self.url = Url(url)
         if self.url.has_user:
             raise ValueError("a URL with a password in it would be logged; write header=Authorization: ...")

@@ -20,5 +20,5 @@ class Mistaken(command._Hooks):
             raise KeyError("a mistake")
 
 
-command._Hooks = Mistaken  # type: ignore[misc]
+command._Hooks = Mistaken
 sys.exit(main())
