@@ -136,9 +136,8 @@ class CommandLine:
         bound.late = [] if bound.quoted is None else bound.words
         source, start, what = self._source(bound.option, words, is_quoted=bound.quoted is not None)
         if bound.quoted is not None and start == len(words) and bound.words:
-            raise UsageError(
-                f"{what} takes an action and its arguments; write {what} ..., without =, or quote all of it"
-            )
+            found = "but nothing follows in the same word"
+            raise UsageError(f"{what} takes an action and its arguments, {found}; write {what} ..., without =")
         name = _name_at(what, [*words, bound.end if bound.quoted is None else ""], start)
         action = _found(what, name, find)
         _, most = arity(action)
