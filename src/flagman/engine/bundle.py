@@ -97,8 +97,12 @@ class Bundle:
 
     @property
     def restarts(self) -> bool:
-        """Whether a raise of its flag during a run makes it run anew at once."""
-        return any(member.choices.overlap == "restart" for member in self._members)
+        """Whether a raise of its flag during a run makes it run anew at once; all of its actions say the same."""
+        return bool(self._members) and self._members[0].choices.overlap == "restart"
+
+    def ends_with(self, member: Member) -> bool:
+        """Return whether this is its last action."""
+        return self._members[-1] is member
 
     def add(self, member: Member) -> None:
         """Add an action after the others; if the bundle is running, the action joins the next run."""

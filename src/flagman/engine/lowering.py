@@ -157,8 +157,6 @@ class Lowering:
         if codes := self.before_runs.get(flag):
             self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{in_log(flag)}`")
 
-        members = tuple(bundle)
-
         def run(member: Member) -> Verdict:
             if partly and member.choices.overlap == "ignore":
                 return "stays"
@@ -168,7 +166,7 @@ class Lowering:
             turn.remark = ""
             verdict = self._roster.run(member, turn, is_outdated)
             self._keep_waking()  # also for the waits of the next action
-            if verdict == "skip" and member is not members[-1] and turn.results[-1].ending == "failed":
+            if verdict == "skip" and not bundle.ends_with(member) and turn.results[-1].ending == "failed":
                 what = "%s: the actions after `%s` are left out because it failed"
                 logger.warning(what, in_log(turn.trigger), turn.results[-1].title)
             return verdict

@@ -14,7 +14,7 @@ from flagman.engine import writing
 from flagman.engine.flags import STOP
 from flagman.engine.lowering import warn_unmapped
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
-from flagman.service.hangup import HangUp
+from flagman.service import hangup as meanings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flagman.engine.flags import Flags
     from flagman.engine.interrupt import Interrupter
     from flagman.engine.signals import Signals
+    from flagman.service.hangup import HangUp
     from flagman.types import FlagName, SignalNumber
 
     #: The flags of each signal that has actions.
@@ -115,7 +116,7 @@ class Dispositions:
         self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
         self._expected: set[FlagName] = set()
         #: What HUP means without actions.
-        self.hangup = HangUp.STOP
+        self.hangup: HangUp = meanings.STOP
         self._reload: Callable[[], object] = bool
         engine.on_flag(_HANGUP, self._answer_hangup)
 
@@ -177,18 +178,18 @@ class Dispositions:
             self._engine.flags.add(flag)
         if flags:
             return
-        if self.hangup is HangUp.STOP:
+        if self.hangup == meanings.STOP:
             self.stop.on_hangup()
-        elif self.hangup is not HangUp.NOTHING and not self._engine.stopping:
+        elif self.hangup != meanings.NOTHING and not self._engine.stopping:
             self._engine.flags.add(_HANGUP)
 
     def _answer_hangup(self) -> None:
         """Answer, in the loop, a HUP that has no actions, or none any more."""
-        if self.hangup is HangUp.STOP:
+        if self.hangup == meanings.STOP:
             self.stop.on_hangup()
-        elif self.hangup is HangUp.RELOAD:
+        elif self.hangup == meanings.RELOAD:
             self._reload()
-        elif self.hangup is HangUp.WARN:
+        elif self.hangup == meanings.WARN:
             logger.warning(
                 "HUP cannot reload the configuration, which is outside of --chroot: restart flagman to load changes"
             )

@@ -8,7 +8,7 @@ from signal import SIGHUP
 
 from flagman.engine.reports import log_cause
 from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line, reason_of
-from flagman.service.hangup import HangUp
+from flagman.service import hangup
 from flagman.systemd.more_time import MoreTime
 from flagman.text.shown import counted, printable
 
@@ -131,10 +131,10 @@ class Reloader:
     def _warn(self, before: Settings, after: Settings) -> None:
         """Warn of what a configuration takes away, because its author may not have meant that."""
         hup = self._dispositions.hangup
-        if before.reloads() and not after.reloads() and hup is not HangUp.RELOAD:
+        if before.reloads() and not after.reloads() and hup != hangup.RELOAD:
             logger.warning("The new configuration has no action `reload`: restart flagman to load later changes")
         if SIGHUP in before.by_signal() and SIGHUP not in after.by_signal():
-            logger.warning("HUP has no actions any more: from now on it %s", hup.value)
+            logger.warning("HUP has no actions any more: from now on it %s", hup)
 
     def _set_up(self, plan: Plan, more_time: MoreTime) -> bool:
         """Take all steps that can fail; return whether to go on."""
