@@ -279,15 +279,20 @@ class Asked(Asking):
         super().tear_down()
 
 
+def run_to_the_stop(action: type[Action], *arguments: str) -> None:
+    """Run an action once, and as often as USR1 asks for it, until it stops the engine; a failure would end it, too."""
+    with Engine(overlap="restart", on_error="exit") as engine:
+        engine.set_up("usr1", action, *arguments)
+        engine.arm([USR1])
+        engine.raise_flag("usr1")
+        assert engine.run() is Outcome.STOPPED
+
+
 @pytest.mark.parametrize("kind", ["set_up", "tear_down"])
 def test_what_an_action_makes_the_engine_call_is_not_meant(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """The set_up and the tear_down of another action run to their end, and the outer run begins anew."""
     Maker.seen.clear()
-    with Engine(overlap="restart", on_error="exit") as engine:
-        engine.set_up("usr1", Maker, kind)
-        engine.arm([USR1])
-        engine.raise_flag("usr1")
-        assert engine.run() is Outcome.STOPPED
+    run_to_the_stop(Maker, kind)
     inner = ["set up"] if kind == "set_up" else ["torn down"]
     assert Maker.seen == ["run", *inner, "run", *(["torn down"] if kind == "set_up" else [])]
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
@@ -327,11 +332,7 @@ class Grouped(Action):
 def test_an_interruption_in_another_coat_is_no_failure(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """A group that holds the interruption, or an error that it led to, is neither a success nor a failure."""
     Grouped.runs.clear()
-    with Engine(overlap="restart", on_error="exit") as engine:
-        engine.set_up("usr1", Grouped, kind)
-        engine.arm([USR1])
-        engine.raise_flag("usr1")
-        assert engine.run() is Outcome.STOPPED
+    run_to_the_stop(Grouped, kind)
     assert len(Grouped.runs) == 2
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 

@@ -23,12 +23,12 @@ import pytest
 import trustme
 
 from support import nginx
-from support.background import Background
 from support.driven import LIB, SCRIPT, run, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from support.background import Background
     from support.driven import Flagman
 
     Start = Callable[..., Flagman]
@@ -266,13 +266,6 @@ def test_a_plugin_is_made_broken_and_mended(start: Start, tmp_path: Path) -> Non
     daemon = start("-v", *words).ready().signal(USR1)
     daemon.expect_error(": succeeded in ")
     daemon.stop()
-
-
-@pytest.fixture(name="background")
-def _background(tmp_path: Path) -> Iterator[Background]:
-    background = Background(tmp_path)
-    yield background
-    background.close()
 
 
 def test_logrotate_with_the_init_script(background: Background) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.background import Background
 from support.driven import inheriting, on_terminal, settle, wait_for, wait_until_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from support.background import Background
     from support.driven import Flagman
 
     Start = Callable[..., Flagman]
@@ -83,13 +83,6 @@ def test_a_stop_is_not_for_a_reload(start: Start, config: Path, fifo: Path) -> N
     daemon.expect("gate: end", "gate: cleanup")
     assert daemon.status() == 0
     assert not [line for line in daemon.err.rest() if "hup" in line.lower()]
-
-
-@pytest.fixture(name="background")
-def _background(tmp_path: Path) -> Iterator[Background]:
-    background = Background(tmp_path)
-    yield background
-    background.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the root directory")
