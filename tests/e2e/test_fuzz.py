@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,7 +168,8 @@ def test_any_life(  # noqa: PLR0917 - the drawn values, and the fixtures
         event(f"status {daemon.status()}")
         assert daemon.status() in (0, 1, 2)
         said = daemon.out.rest()
-        assert not [line for line in said if "Traceback" in line], said
+        tracebacks = [before for before, line in pairwise(["", *said]) if "Traceback" in line]
+        assert all("setting up `acts:FailSetUp` failed: RuntimeError" in before for before in tracebacks), said
         if daemon.process.returncode == 2:
             assert all(line.startswith("flagman: error: ") for line in said if "flagman.cli:" not in line), said
     limit = time.monotonic() + DEADLINE
