@@ -90,8 +90,12 @@ def test_what_does_not_fit_is_counted(relay: Relay, slow: Slow) -> None:
     slow.goes_on.set()
     relay.finish(DEADLINE)
     said = [message for message, _ in slow.said]
-    said.remove("500 records of the control loop are lost: the log was not read")
-    assert said == list(map(str, range(1000)))
+    (told,) = (message for message in said if not message.isdigit())
+    said.remove(told)
+    lost = 1500 - len(said)
+    assert lost in (499, 500)  # the handler's thread may have taken one out before all had come
+    assert told == f"{lost} records of the control loop are lost: the log was not read"
+    assert said[:1000] == list(map(str, range(1000)))
 
 
 def test_the_end_does_not_wait_for_ever(relay: Relay, slow: Slow) -> None:
