@@ -466,3 +466,21 @@ def test_init_scripts_and_another_user(background: Background, call: InitScript)
     assert call("stop") == 0
     assert call("start") == 0
     assert call("stop") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "is_logged"), [((), True), (("--stdout", "out"), False), (("--output", "null"), False)]
+)
+def test_the_output_of_commands_in_the_background(
+    background: Background,
+    options: tuple[str, ...],
+    is_logged: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """It is logged if it would lead nowhere, and nothing else was asked for."""
+    log = background.directory / "log"
+    done = background.start("-v", "--log-file", "log", *options, "--usr1", "sh", "echo from the command")
+    assert done.returncode == 0, done.stderr
+    os.kill(background.pid(), signal.SIGUSR1)
+    background.wait_for(lambda: ": succeeded in " in log.read_text(encoding="utf-8"))
+    assert ("INFO:flagman.actions.output:" in log.read_text(encoding="utf-8")) is is_logged
+    background.stop()

@@ -552,3 +552,18 @@ def test_a_signal_that_a_plugin_handles_itself(start: Start, tmp_path: Path) -> 
     for _ in range(2):
         configured.daemon.signal(USR2).expect("mine")
         configured.reload(on("USR1", "acts:TakesSignal"))
+
+
+def test_the_first_reload_after_a_failure_is_told_and_so_is_what_needs_a_restart(start: Start, tmp_path: Path) -> None:
+    """A failure is not the last word in the log, and an option that a reload cannot change is named once."""
+    path = tmp_path / "c.toml"
+    path.write_text(on("USR1", "print", "x"), encoding="utf-8")
+    daemon: Flagman = start("-c", str(path)).ready()
+    path.write_text("wrong", encoding="utf-8")
+    daemon.signal(HUP).expect_error("Reload failed")
+    path.write_text('[flagman]\numask = "027"\n' + on("USR1", "print", "x"), encoding="utf-8")
+    daemon.signal(HUP).expect_error("WARNING:flagman.cli:umask: a change takes effect only after a restart")
+    daemon.expect_error("WARNING:flagman.reload:Reloaded: ")
+    daemon.signal(HUP, TERM)
+    assert daemon.status() == 0
+    assert not [line for line in daemon.err.rest() if "restart" in line or "Reloaded" in line]

@@ -290,3 +290,15 @@ def test_the_list_shows_a_defect(tmp_path: Path) -> None:
 def test_no_built_in_action_has_a_defect(name: str) -> None:
     """Engines rely on it, and do not look at the built-in ones at each start."""
     assert defect_of(KNOWN_ACTIONS[name]) == ""
+
+
+def test_a_method_without_self_is_refused() -> None:
+    """A method that cannot be called on an instance is a defect, and the message shows how to write it."""
+
+    class Bare(Action):
+        """Lacks self."""
+
+        def run() -> None:  # type: ignore[misc] # noqa: N805, D102, RUF100
+            pass
+
+    assert defect_of(Bare) == "run() takes no argument; write def run(self)"

@@ -11,6 +11,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flagman import Action, ActionClosed, Engine
+from flagman.actions import PrintAction
+from flagman.engine.bundle import Bundle
 from flagman.testing import DEADLINE, FakeTime
 from flagman.triggers.by_clock import Every, spread
 
@@ -556,3 +558,19 @@ def test_a_held_flag_whose_actions_have_closed() -> None:
     history.at(6, code=history.engine._lowering._debounced["usr1"].let_go)
     history.play(100)
     assert history.engine._lowering._debounced["usr1"].held is None
+
+
+def test_a_tick_that_a_stop_drops_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A stop that drops a tick is logged at INFO, and one that drops any other flag as a warning."""
+    caplog.set_level(logging.INFO)
+    with Engine() as engine:
+        ticks = {"every-1s": True, "usr1": False}
+        bundles = {flag: Bundle([engine.create(PrintAction, "x")], ticks=each) for flag, each in ticks.items()}
+        engine.replace(bundles)
+        engine.stop()
+        for flag in bundles:
+            engine.raise_flag(flag)
+        engine.run()
+    dropped = [(record.levelno, record.message) for record in caplog.records if "not lowered" in record.message]
+    what = "Stopping; `%s` is not lowered any more (raises: 1)"
+    assert dropped == [(logging.INFO, what % "every-1s"), (logging.WARNING, what % "usr1")]
