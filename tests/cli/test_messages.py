@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flagman import cli
-from flagman.cli import ctl
+from flagman.ctl import command as ctl
 from flagman.testing import DEADLINE
 
 MESSAGES = Path(__file__).with_name("messages.txt")

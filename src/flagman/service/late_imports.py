@@ -38,11 +38,11 @@ FOR_FILES = ("ctypes",)
 #: Parts of flagman that are not for a daemon, by the beginnings of their names.
 NOT_FOR_DAEMONS = (
     "flagman.__main__",
-    "flagman.cli.ctl",
     "flagman.cli.origin",
     "flagman.cli.parser",
     "flagman.cli.scaffold",
     "flagman.cli.templates",
+    "flagman.ctl",
     "flagman.systemd.unit",
     "flagman.testing",
 )

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from flagman.engine.action import Answer
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
+    from flagman.service.request import Request
     from flagman.types import FlagName
-
-    #: Answers a request, with the status of HTTP and with what becomes its JSON.
-    Reply = Callable[[int, object], None]
 
 logger = logging.getLogger("flagman.service")
 
@@ -32,24 +30,6 @@ logger = logging.getLogger("flagman.service")
 _LAST = 5.0
 _LAST_RECORDS = 1.0
 _MOMENT = 0.5
-
-
-class Request:
-    """A request to a control interface, for the part that serves it.
-
-    :param path: the values of the parts of the path that are written in capitals, such as NAME
-    :param query: the values that follow the path
-    :param body: the JSON that came with it; None if there was none
-    :param reply: answers it; may be called later, in the control loop
-    """
-
-    __slots__ = ("body", "path", "query", "reply")
-
-    def __init__(self, path: Mapping[str, str], query: Mapping[str, str], body: object, reply: Reply) -> None:
-        self.path = path
-        self.query = query
-        self.body = body
-        self.reply = reply
 
 
 class Part:

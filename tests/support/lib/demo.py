@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from flagman import Action
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.service.parts import Part, Request
+from flagman.service.parts import Part
+from flagman.service.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

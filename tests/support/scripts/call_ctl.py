@@ -8,7 +8,7 @@ import io
 import os
 import sys
 
-from flagman.cli import ctl
+from flagman.ctl import command as ctl
 
 with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
     ctl.main([*sys.argv[:-1], "/no/such"])

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import flagman
-from flagman.cli import ctl, scaffold
+from flagman.cli import scaffold
+from flagman.ctl import command as ctl
 from flagman.exceptions import UsageError
 from support.driven import Flagman, clean_environment, script
 

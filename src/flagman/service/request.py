@@ -1,0 +1,30 @@
+"""A request to a control interface, as the part that serves it sees it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    #: Answers a request, with the status of HTTP and with what becomes its JSON.
+    Reply = Callable[[int, object], None]
+
+
+class Request:
+    """A request to a control interface, for the part that serves it.
+
+    :param path: the values of the parts of the path that are written in capitals, such as NAME
+    :param query: the values that follow the path
+    :param body: the JSON that came with it; None if there was none
+    :param reply: answers it; may be called later, in the control loop; only the first answer counts
+    """
+
+    __slots__ = ("body", "on_gone", "path", "query", "reply")
+
+    def __init__(self, path: Mapping[str, str], query: Mapping[str, str], body: object, reply: Reply) -> None:
+        self.path = path
+        self.query = query
+        self.body = body
+        self.reply = reply
+        #: Called in the control loop if the client goes away before it has been answered; the route may replace it.
+        self.on_gone: Callable[[], object] = bool
