@@ -248,6 +248,26 @@ class Action(ABC):
             logged with its traceback
         """
 
+    def statistics(self) -> Mapping[str, float]:
+        """Return numbers about the action by name, such as how many files it has sent; integers are numbers, too.
+
+        Status and metrics show them. It is called in the main thread after each run, and what it raises is logged.
+        """
+        return {}
+
+    def state(self) -> Mapping[str, object]:
+        """Return what is worth knowing about the action, as it can be written in JSON; see :meth:`statistics`.
+
+        Return no secrets: the status shows it to each client that may control the daemon.
+        """
+        return {}
+
+    @property
+    def _offers(self) -> list[str]:
+        """The names of those of these two methods that the class has; a plugin may mean something else by a name."""
+        found = {name: getattr(type(self), name) for name in ("statistics", "state")}
+        return [name for name, code in found.items() if callable(code) and code is not getattr(Action, name)]
+
     def tear_down(self) -> None:
         """Release what :meth:`set_up` took; runs exactly once for every action that was set up successfully."""
 

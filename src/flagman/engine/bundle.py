@@ -6,10 +6,11 @@ import logging
 
 from flagman.engine import titles
 from flagman.engine.flags import in_log
+from flagman.engine.tally import NO_RUNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Literal
 
     from flagman.engine.action import Action
@@ -34,30 +35,42 @@ class Member:
     :param arguments: those with which it was set up
     """
 
-    __slots__ = ("action", "arguments", "choices", "failures", "name", "timeout")
+    __slots__ = (
+        "action",
+        "choices",
+        "failures",
+        "name",
+        "offered",
+        "offers",
+        "open_arguments",
+        "secrets",
+        "tally",
+        "timeout",
+        "title",
+    )
 
     def __init__(
         self, action: Action, name: ActionName, choices: Choices, arguments: tuple[ActionArgument, ...] = ()
     ) -> None:
         self.action = action
         self.name = name
-        self.arguments = arguments
+        #: The arguments, with ``***`` for each that is secret; and those that no message may show.
+        self.open_arguments = titles.open_arguments(type(action), arguments)
+        self.secrets = titles.secrets(type(action), arguments)
+        #: The action and its arguments, without secrets, as they would be typed.
+        self.title = titles.title(name, self.open_arguments)
         self.follow(choices)
         #: The number of failed runs in a row.
         self.failures = 0
+        #: Its runs; replaced as a whole.
+        self.tally = NO_RUNS
+        #: Whether it says something about itself.
+        self.offers = bool(action._offers)  # noqa: SLF001 - the engine's side of Action
+        #: What it has said about itself after its last run: its statistics and its state; replaced as a whole.
+        self.offered: tuple[Mapping[str, float], Mapping[str, object]] | None = None
 
     def __repr__(self) -> str:
         return f"<Member {self.name!r}: {self.action!r}>"
-
-    @property
-    def title(self) -> str:
-        """The action and its arguments, without secrets, as they would be typed."""
-        return titles.title(self.name, titles.open_arguments(type(self.action), self.arguments))
-
-    @property
-    def secrets(self) -> tuple[ActionArgument, ...]:
-        """The arguments that no message may show."""
-        return titles.secrets(type(self.action), self.arguments)
 
     def follow(self, choices: Choices) -> None:
         """Obey these choices from the next run on."""

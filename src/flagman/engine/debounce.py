@@ -46,6 +46,8 @@ class Debounce:
         self._is_bound = is_bound
         #: The raises that are held; None if there are none.
         self.held: Raises | None = None
+        #: The moment at which they are let go, if there are any.
+        self.due = 0.0
         self._call: Call | None = None
         #: Whether the flag is not held the next time.
         self.passes = pass_first
@@ -58,6 +60,7 @@ class Debounce:
         if self.passes or due <= self._flags.clock():
             self.passes = False
             return raises
+        self.due = due
         self.held = raises
         self._call = self._call_at(due, self.let_go)
         return None

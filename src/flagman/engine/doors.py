@@ -5,6 +5,7 @@ from __future__ import annotations
 from flagman.engine.action import Host
 from flagman.engine.flags import STOP
 from flagman.engine.interrupt import Interrupter
+from flagman.engine.ledger import Ledger
 from flagman.engine.loop import Poller
 from flagman.engine.lowering import Lowering
 from flagman.engine.roster import Roster
@@ -50,7 +51,11 @@ class Doors(Host):
         self.flags = signals.flags
         self.flags.clock = clock
         self._roster = Roster(self.flags, self.interrupter, contained, clock)
-        self._lowering = Lowering(self.flags, self._roster, signals.keep_waking, self.interrupter.look_alongside)
+        #: What was raised, what ran and what came of it; for any thread.
+        self.ledger = Ledger(clock)
+        self._lowering = Lowering(
+            self.flags, self._roster, signals.keep_waking, self.interrupter.look_alongside, self.ledger
+        )
         self.flags.nudge = self.interrupter.nudge
         self.clock = clock
         self._poller = Poller(signals.wakeup, self._make, clock=clock, wait=wait)
@@ -147,6 +152,10 @@ class Doors(Host):
     def pending(self, flag: FlagName) -> int:
         """Return for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
         return self._lowering.pending(flag)
+
+    def held(self, flag: FlagName) -> tuple[int, float | None]:
+        """Return for how many raises a flag is held until it is quiet, and until when; safe in any thread."""
+        return self._lowering.held(flag), self._lowering.held_until(flag)
 
     def call_later(self, delay: float, code: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Call:
         """Call ``code`` in the loop after ``delay`` seconds, between two runs of bundles.

@@ -225,7 +225,7 @@ class Engine(Doors):
             if self._owns_signals:
                 self._owns_signals = False
                 stack.callback(self._signals.close)
-            stack.callback(self._lowering.by_flag.clear)
+            stack.callback(self._lowering.replace, {})
             stack.callback(self._roster.close_all)
         if self._roster.torn_down_badly is not None:
             error = TearDownError("a tear_down failed; the log shows which")

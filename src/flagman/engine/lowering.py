@@ -11,7 +11,7 @@ from flagman.engine.turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from flagman.engine.alongside import Alongside
     from flagman.engine.bundle import Member, Verdict
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flagman.engine.choices import Overlap
     from flagman.engine.debounce import Debounce
     from flagman.engine.flags import Flags, Raises
+    from flagman.engine.ledger import Ledger
     from flagman.engine.roster import Roster
     from flagman.types import FlagName
 
@@ -33,6 +34,7 @@ class Lowering:
     :param roster: runs the actions
     :param keep_waking: called after each run, which may have taken the wake-up descriptor
     :param look_alongside: see :meth:`flagman.engine.interrupt.Interrupter.look_alongside`
+    :param ledger: records the turns
     """
 
     def __init__(
@@ -41,14 +43,16 @@ class Lowering:
         roster: Roster,
         keep_waking: Callable[[], None],
         look_alongside: Callable[[Alongside | None], None],
+        ledger: Ledger,
     ) -> None:
         self._flags = flags
         self._roster = roster
         self._keep_waking = keep_waking
         self._look_alongside = look_alongside
         self._overlaps = Overlaps(flags)
+        self._ledger = ledger
         self._debounced: dict[FlagName, Debounce] = {}
-        #: The bundles that have actions, by flag.
+        #: The bundles that have actions, by flag; replaced as a whole, because other threads read it.
         self.by_flag: dict[FlagName, Bundle] = {}
         #: The turn of the bundle that runs, or has run last.
         self.turn = Turn("", 0)
@@ -65,7 +69,9 @@ class Lowering:
 
     def add(self, flag: FlagName, member: Member) -> None:
         """Add an action to the bundle of a flag."""
-        self.by_flag.setdefault(flag, Bundle()).add(member)
+        if flag not in self.by_flag:
+            self.by_flag = {**self.by_flag, flag: Bundle()}
+        self.by_flag[flag].add(member)
 
     def replace(self, bundles: Mapping[FlagName, Bundle]) -> None:
         """Replace all bundles by these; not while one runs."""
@@ -94,8 +100,18 @@ class Lowering:
 
     def pending(self, flag: FlagName) -> int:
         """Return for how many raises the bundle of a flag is going to run; some may be held until it is quiet."""
-        held = self._debounced[flag].held if flag in self._debounced else None
-        return self._flags.count(flag) + (held[0] if held else 0)
+        return self._flags.count(flag) + self.held(flag)
+
+    def held(self, flag: FlagName) -> int:
+        """Return how many raises of a flag wait until it is quiet; safe in any thread."""
+        debounce = self._debounced.get(flag)
+        held = debounce.held if debounce is not None else None
+        return held[0] if held else 0
+
+    def held_until(self, flag: FlagName) -> float | None:
+        """Return the moment at which a flag that is held is let go, unless it is raised again; safe in any thread."""
+        debounce = self._debounced.get(flag)
+        return debounce.due if debounce is not None and debounce.held else None
 
     def lower(self, flag: FlagName, raised: Raises, overlap: Overlap) -> bool:
         """Run the bundle of a flag, unless the flag is held until it is quiet.
@@ -110,6 +126,7 @@ class Lowering:
                 return False
             raised = admitted
         bundle = self.by_flag[flag]
+        members = tuple(bundle)
         raises = raised[0]
         partly = self._overlaps.is_partial(flag, raises)
         if bundle.restarts:
@@ -122,8 +139,8 @@ class Lowering:
         if flag in self._flags:
             self.turn.ignored = self._overlaps.judge(flag, bundle, overlap, whole=whole and not partly)
         if not bundle:
-            del self.by_flag[flag]
-        self._report()
+            self.by_flag = {name: other for name, other in self.by_flag.items() if name != flag}
+        self._report(members)
         return not (bundle.restarts and flag in self._flags)
 
     def _run_anew(self, flag: FlagName, raises: int) -> bool:
@@ -154,6 +171,7 @@ class Lowering:
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
+        self._ledger.begin(turn)
         if codes := self.before_runs.get(flag):
             self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{in_log(flag)}`")
 
@@ -173,10 +191,15 @@ class Lowering:
 
         whole = bundle.run(run, is_over)
         turn.action = ""
+        self._ledger.end(turn)
         return whole
 
-    def _report(self) -> None:
-        """Show the turn that is over to the observers."""
+    def _report(self, members: Iterable[Member]) -> None:
+        """Record the turn that is over, and show it to the observers.
+
+        :param members: the actions of its bundle when it began
+        """
+        self._ledger.take(self.turn, members)
         for observer in self.observers:
             try:
                 observer(self.turn)
@@ -203,8 +226,9 @@ class Lowering:
         self.is_finishing = True
         try:
             for flag, raises in last:
+                members = tuple(self.by_flag[flag])
                 self._run(flag, raises, is_over)
-                self._report()
+                self._report(members)
         finally:
             self.is_finishing = False
 

@@ -40,15 +40,18 @@ _LONGEST = 10_000
 _LONGEST_CHAIN = 100
 
 
-def note(member: Member, turn: Turn, error: BaseException | None, seconds: float) -> Ending:
+def note(member: Member, turn: Turn, error: BaseException | None, began: float, seconds: float) -> Ending:
     """Log how a run went, and note it in the turn.
 
     :param error: what the run has raised
+    :param began: when it began, on the engine's clock
     :param seconds: how long it took
     """
     ending, reason = _ended(error, turn.remark)
-    result = Result(member.title, ending, seconds, _indented(titles.conceal(reason, member.secrets)))
+    reason = _indented(titles.conceal(reason, member.secrets))
+    result = Result(member.title, ending, seconds, reason, began, isinstance(error, ActionTimedOut))
     turn.results.append(result)
+    turn.by_member[member] = result
     text = f"{in_log(turn.trigger)}: {result}"
     if ending == "failed" and error is not None:
         log_failure(text, member, error)

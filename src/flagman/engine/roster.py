@@ -120,12 +120,21 @@ class Roster:
             self.close(member)
             text = f"Received `ActionClosed`; removing action `{type(member.action).__name__}`"
             reports.log_traceback(logging.WARNING, text, error, member.secrets)
-        ending = reports.note(member, turn, error, seconds)
+        ending = reports.note(member, turn, error, began, seconds)
+        if member.offers and not member.action._closed:  # noqa: SLF001 - the engine's side of Action
+            self.make(lambda: self._look_at(member), f"look at `{member.title}`")
         if ending == "failed":
             return self._after_failure(member, f"{in_log(turn.trigger)}: {member.title}")
         if ending == "succeeded":
             member.failures = 0
         return "gone" if isinstance(error, ActionClosed) else "skip" if isinstance(error, SkipRest) else "stays"
+
+    @staticmethod
+    def _look_at(member: Member) -> None:
+        """Take what an action says about itself."""
+        from flagman.engine.offered import look_at  # noqa: PLC0415 - only for actions that say something
+
+        member.offered = look_at(member.action)
 
     def reloaded(self, member: Member) -> None:
         """Report to an action that the settings have been replaced; what it raises is logged."""

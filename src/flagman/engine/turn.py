@@ -28,15 +28,27 @@ class Result:
     :param ending: how it has ended
     :param seconds: how long it took
     :param reason: why it has ended so; may be empty, and may have several lines
+    :param began: when it began, on the engine's clock
+    :param timed_out: whether it has failed because it took longer than its timeout
     """
 
-    __slots__ = ("ending", "reason", "seconds", "title")
+    __slots__ = ("began", "ending", "reason", "seconds", "timed_out", "title")
 
-    def __init__(self, title: str, ending: Ending, seconds: float, reason: str) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what there is to tell
+        self,
+        title: str,
+        ending: Ending,
+        seconds: float,
+        reason: str,
+        began: float = 0.0,
+        timed_out: bool = False,  # noqa: FBT001, FBT002 - as above
+    ) -> None:
         self.title = title
         self.ending = ending
         self.seconds = seconds
         self.reason = reason
+        self.began = began
+        self.timed_out = timed_out
 
     def __repr__(self) -> str:
         return f"<Result: {self}>"
@@ -51,7 +63,22 @@ class Result:
 class Turn:
     """One run of a bundle: the flag that was lowered for it, and how the run goes."""
 
-    __slots__ = ("action", "choices", "details", "flag", "ignored", "raises", "remark", "results", "timeout", "trigger")
+    __slots__ = (
+        "action",
+        "at",
+        "began",
+        "by_member",
+        "choices",
+        "details",
+        "flag",
+        "ignored",
+        "raises",
+        "remark",
+        "results",
+        "seconds",
+        "timeout",
+        "trigger",
+    )
 
     def __init__(self, flag: FlagName, raises: int, trigger: FlagName = "") -> None:
         #: The flag.
@@ -72,8 +99,11 @@ class Turn:
         self.remark = ""
         #: How often the flag was raised during this turn, which stands for these raises, too.
         self.ignored = 0
-        #: How the actions that have run went, in their order.
+        #: How the actions that have run went, in their order; and by action.
         self.results: list[Result] = []
+        self.by_member: dict[object, Result] = {}
+        #: When it began, in seconds since the epoch and on the engine's clock, and how long its actions took.
+        self.at = self.began = self.seconds = 0.0
 
     @property
     def failed(self) -> list[Result]:

@@ -1,0 +1,173 @@
+"""The ledger of an engine: what was raised, what ran and what came of it, as records that are only replaced whole.
+
+The main thread writes it. Any thread may read it: a record is never changed after it can be seen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from flagman.engine.tally import FAILURES, NO_ARRIVALS, NO_RUNS, Arrivals, Report, Tally
+from flagman.exceptions import one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flagman.engine.bundle import Member
+    from flagman.engine.tally import Came
+    from flagman.engine.turn import Result, Turn
+    from flagman.types import ActionArgument, ActionName, FlagName
+
+# The most runs and events that are kept.
+_MOST_RUNS, _MOST_EVENTS = 1024, 256
+# Characters of an error.
+_LONGEST = 500
+
+
+class Run(Report):
+    """One run of a bundle.
+
+    :param number: runs are numbered from 1 on
+    :param turn: the turn, which is over
+    :param actions: the actions of the bundle: their names, their arguments without secrets, and how they went
+    """
+
+    __slots__ = ("actions", "flag", "ignored", "number", "raised", "trigger")
+
+    def __init__(
+        self, number: int, turn: Turn, actions: tuple[tuple[ActionName, tuple[ActionArgument, ...], Report], ...]
+    ) -> None:
+        result, error = _summary(actions)
+        super().__init__(turn.at, turn.began, turn.seconds, result, error)
+        self.number = number
+        self.flag = turn.flag
+        self.trigger = turn.trigger
+        self.raised = turn.raises
+        self.ignored = turn.ignored
+        self.actions = actions
+
+
+class Event:
+    """Something that has happened; it is never changed, and complete in itself.
+
+    :param number: events are numbered from 1 on, without gaps
+    :param at: when it happened, in seconds since the epoch
+    :param moment: when it happened, on the engine's clock
+    :param kind: ``run``, ``ready``, ``reloading``, ``reloaded``, ``reload-failed`` or ``stopping``
+    :param what: more about it: the :class:`Run`, or what has changed
+    """
+
+    __slots__ = ("at", "kind", "moment", "number", "what")
+
+    def __init__(self, number: int, at: float, moment: float, kind: str, what: object) -> None:
+        self.number = number
+        self.at = at
+        self.moment = moment
+        self.kind = kind
+        self.what = what
+
+
+class Ledger:
+    """Records the turns of an engine, and what the program around it notes.
+
+    :param clock: the engine's clock
+    """
+
+    __slots__ = ("_clock", "_events", "_runs", "arrivals", "begun", "latest", "listeners", "running", "tallies")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._runs: deque[Run] = deque(maxlen=_MOST_RUNS)
+        self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+        #: The moment from which the records are, since the epoch and on the clock.
+        self.begun = (time.time(), clock())
+        #: The turn that runs; None between two runs.
+        self.running: Turn | None = None
+        #: By flag, also of flags that have no actions any more.
+        self.tallies: dict[FlagName, Tally] = {}
+        #: By flag, likewise.
+        self.arrivals: dict[FlagName, Arrivals] = {}
+        #: The last event of each kind.
+        self.latest: dict[str, Event] = {}
+        #: Called with each event in the main thread; they must not raise anything.
+        self.listeners: list[Callable[[Event], None]] = []
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return the last 1,024 runs, the oldest first."""
+        return tuple(self._runs)
+
+    def events(self) -> tuple[Event, ...]:
+        """Return the last 256 events, the oldest first."""
+        return tuple(self._events)
+
+    def begin(self, turn: Turn) -> None:
+        """Note that a turn begins."""
+        turn.at = time.time()
+        turn.began = self._clock()
+        self.running = turn
+
+    def end(self, turn: Turn) -> None:
+        """Note that the actions of a turn have run."""
+        turn.seconds = self._clock() - turn.began
+        self.running = None
+
+    def take(self, turn: Turn, members: Iterable[Member]) -> None:
+        """Record a turn that is over.
+
+        :param members: the actions of its bundle when it began
+        """
+        actions = tuple([(member.name, member.open_arguments, _record(member, turn)) for member in members])
+        before = self._runs[-1].number if self._runs else 0
+        run = Run(before + 1, turn, actions)
+        self.tallies[turn.flag] = self.tallies.get(turn.flag, NO_RUNS).after(run)
+        self.arrivals[turn.flag] = self.arrivals.get(turn.flag, NO_ARRIVALS).after(turn)
+        self._runs.append(run)
+        self.note("run", run)
+
+    def note(self, kind: str, what: object = None) -> None:
+        """Record an event; in the main thread only.
+
+        :param kind: see :class:`Event`
+        :param what: likewise; it must not be changed any more
+        """
+        before = self._events[-1].number if self._events else 0
+        event = Event(before + 1, time.time(), self._clock(), kind, what)
+        self._events.append(event)
+        self.latest[kind] = event
+        for listener in self.listeners:
+            listener(event)
+
+
+def _record(member: Member, turn: Turn) -> Report:
+    """Return how an action went in a turn, and count that; one that has no result was left out."""
+    result = turn.by_member.get(member)
+    if result is None:
+        report = Report(turn.at + turn.seconds, turn.began + turn.seconds, 0.0, "skipped", _why_skipped(turn))
+    else:
+        began = turn.at + result.began - turn.began
+        error = "" if result.ending == "succeeded" else one_line(result.reason)[:_LONGEST]
+        report = Report(began, result.began, result.seconds, _came(result), error)
+    member.tally = member.tally.after(report)
+    return report
+
+
+def _came(result: Result) -> Came:
+    return "timed-out" if result.timed_out else result.ending
+
+
+def _why_skipped(turn: Turn) -> str:
+    last = turn.results[-1] if turn.results else None
+    return f"{last.title} failed"[:_LONGEST] if last is not None and last.ending == "failed" else ""
+
+
+def _summary(actions: Iterable[tuple[ActionName, tuple[ActionArgument, ...], Report]]) -> tuple[Came, str]:
+    """Return what came of a run of a bundle, and why: that of the first action that failed, if one has."""
+    reports = [(name, report) for name, _, report in actions]
+    for results in (FAILURES, ("interrupted",)):
+        for name, report in reports:
+            if report.result in results:
+                return report.result, f"{name}: {report.error}"[:_LONGEST]
+    ran = {report.result for _, report in reports} - {"skipped"}
+    return ("closed" if ran == {"closed"} else "succeeded" if ran else "skipped"), ""
