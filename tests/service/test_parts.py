@@ -15,7 +15,9 @@ import pytest
 
 from flagman.config.settings import Binding, Settings
 from flagman.engine.engine import Engine
+from flagman.service.assembly import Assembly
 from flagman.service.parts import Part, Site
+from flagman.service.status import Status
 from flagman.testing import FakeTime
 from flagman.triggers.by_signal import SignalSource
 from support.driven import DEADLINE, descriptors, run, settle, wait_for
@@ -275,7 +277,7 @@ def test_parts_are_closed_in_reverse() -> None:
     for number, part in enumerate(parts):
         part.name = str(number)
     with Engine() as engine:
-        site = Site(engine, Settings(), parts)
+        site = Site(engine, Settings(), parts, (), Status(engine, Assembly(engine, Settings()), dict))
         with ExitStack() as stack:
             site.open(stack)
             assert site.loop.thread
@@ -385,7 +387,7 @@ def test_a_log_that_is_not_read_does_not_starve_another(
 
 def opened(parts: list[Part], engine: Engine) -> tuple[Site, ExitStack]:
     """Open parts, and return their site and what closes them."""
-    site, stack = Site(engine, Settings(), parts), ExitStack()
+    site, stack = Site(engine, Settings(), parts, (), Status(engine, Assembly(engine, Settings()), dict)), ExitStack()
     site.open(stack)
     return site, stack
 

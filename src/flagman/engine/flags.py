@@ -103,6 +103,11 @@ class Flags:
         raises = self._raised.get(flag)
         return raises[0] if raises else 0
 
+    def since(self, flag: FlagName) -> float | None:
+        """Return the moment at which a flag was raised first since it was lowered; None if it is not raised."""
+        raises = self._raised.get(flag)
+        return raises[1] if raises else None
+
     def discard(self, flag: FlagName) -> int:
         """Forget a flag if it is raised, and return how often it was raised."""
         raises = self.take(flag)

@@ -213,6 +213,7 @@ class Lowering:
         :param is_over: returns whether nothing may run any more
         :param is_planned: whether dropping flags is as planned, and no reason to warn
         """
+        self._ledger.note("stopping")
         last: list[tuple[FlagName, int]] = []
         for _ in range(len(self._flags)):  # not until it is empty: a flood of signals may go on
             flag, (raises, _, _) = self._flags.pop()

@@ -67,6 +67,15 @@ class Assembly:
         #: The settings that hold.
         self.settings = settings
 
+    @property
+    def members(self) -> list[tuple[Binding, Member]]:
+        """Every binding that holds, with its action, which may have closed; only replaced as a whole."""
+        return self._members
+
+    def due(self, flag: FlagName) -> float | None:
+        """Return the moment at which a trigger raises this flag next, if that is known; safe in any thread."""
+        return self._timetable.due(flag) if self._timetable is not None else None
+
     def plan(self, settings: Settings) -> Plan:
         """Find out what is new in settings, what stays and what goes."""
         self._prepare(settings)

@@ -6,6 +6,8 @@ No part is known here by name: the command makes those that its settings ask for
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 
 from flagman.exceptions import ActionInterrupted, FlagmanError, one_line
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
     from flagman.service.request import Request
+    from flagman.service.status import Status
     from flagman.types import FlagName
 
 logger = logging.getLogger("flagman.service")
@@ -97,7 +100,7 @@ class Part:
         return {}
 
     def snapshot(self) -> Mapping[str, object]:
-        """Return what a status shows of the part, as JSON; in the control loop."""
+        """Return what a status shows of the part, as JSON; in any thread."""
         return {}
 
 
@@ -107,17 +110,27 @@ class Site:
     :param settings: those of the start
     :param parts: all of them, in the order in which they are opened
     :param last_flags: the flags of actions that run before the parts begin to stop
+    :param status: shows the run
     """
 
     def __init__(
-        self, engine: Engine, settings: Settings, parts: Iterable[Part], last_flags: Collection[FlagName] = ()
+        self,
+        engine: Engine,
+        settings: Settings,
+        parts: Iterable[Part],
+        last_flags: Collection[FlagName],
+        status: Status,
     ) -> None:
         #: Runs the actions; parts raise flags and offer answers.
         self.engine = engine
+        #: Shows the run to programs.
+        self.status = status
         #: The settings that hold; only replaced as a whole.
         self.settings = settings
         self._parts = tuple(parts)
-        self._last_flags = last_flags
+        #: The flags of actions that run when the daemon stops, and before the parts begin to.
+        self.last_flags = last_flags
+        self._asks_to_stop = False
         self._loop: ControlLoop | None = None
         self._relay: Relay | None = None
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
@@ -244,7 +257,7 @@ class Site:
         self.wake()
 
     def _look_for_stop(self) -> None:
-        has_last = any(flag in self.engine.bundles for flag in self._last_flags)
+        has_last = any(flag in self.engine.bundles for flag in self.last_flags)
         asked = 1 if self._is_finished or (self.engine.stopping and not has_last) else 0
         asked = 2 if self.engine.interrupter.insisted else asked
         while self._told < asked and not self._is_closing:
@@ -260,6 +273,12 @@ class Site:
         for flag in dict.fromkeys(each.flag for each in self.settings.bindings if each.source.trigger == trigger):
             if flag in self.engine.bundles or not self._is_set_up:
                 self.engine.raise_flag(flag)
+
+    def stop(self) -> None:
+        """Ask for the stop as a first TERM does, with the actions that are bound to it; safe in any thread."""
+        if not self._asks_to_stop and not self.engine.stopping:
+            self._asks_to_stop = True
+            os.kill(os.getpid(), signal.SIGTERM)  # its handler bounds the action that runs, and this thread cannot
 
     def listen(self, listener: Callable[[Mapping[str, object]], None]) -> None:
         """Call ``listener`` in the control loop with each event that is published from now on; in :meth:`Part.open`."""

@@ -14,9 +14,10 @@ from flagman.text.shown import counted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from flagman.config.settings import Settings
+    from flagman.config.settings import Binding, Settings
+    from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
     from flagman.service.assembly import Assembly, Plan
     from flagman.service.dispositions import Dispositions
@@ -25,6 +26,26 @@ if TYPE_CHECKING:
     from flagman.systemd import Manager
 
 logger = logging.getLogger("flagman.reload")
+
+
+class Change:
+    """What a reload has changed: its bindings, as they are in the status.
+
+    :param before: the bindings that held before
+    :param plan: what has been adopted
+    """
+
+    __slots__ = ("added", "kept", "removed")
+
+    def __init__(self, before: Iterable[tuple[Binding, Member]], plan: Plan) -> None:
+        new, old = set(plan.new), set(plan.old)
+        self.kept = [_shown(binding, member) for binding, member in plan.members if member not in new]
+        self.added = [_shown(binding, member) for binding, member in plan.members if member in new]
+        self.removed = [_shown(binding, member) for binding, member in before if member in old]
+
+
+def _shown(binding: Binding, member: Member) -> dict[str, object]:
+    return {"flag": binding.flag, "name": member.name, "arguments": list(member.open_arguments)}
 
 
 class Reloader:
@@ -52,6 +73,7 @@ class Reloader:
         #: The flag that asks for a reload; no signal and no timer has this name.
         self.flag = "reload"
         self._engine = engine
+        self._ledger = engine.ledger
         self._assembly = assembly
         self._dispositions = dispositions
         self._hooks = hooks
@@ -77,9 +99,11 @@ class Reloader:
         """Reload; on any error nothing changes, and the log and the manager are told."""
         if self._engine.turn.ignored:
             self._say_so()  # once more: a manager that has asked in the meantime does not accept an older report
+        self._ledger.note("reloading")
         problems: list[str] = []
+        change: Change | None = None
         try:
-            self._change()
+            change = self._change()
         except ActionInterrupted as interruption:
             problems = [f"it was interrupted: {interruption}"]
         except (FlagmanError, OSError) as error:
@@ -89,13 +113,18 @@ class Reloader:
             problems = [printable(one_line(reason_of(error)))]
             logger.exception("An unexpected error ended the reload")
         self._has_failed = bool(problems)
+        if problems:
+            self._ledger.note("reload-failed", tuple(problems))
+        elif change is not None:
+            self._ledger.note("reloaded", change)
         for problem in problems:
             logger.error("Reload failed, the old configuration stays: %s", problem)
         if not self._engine.stopping:
             self._announce(f"reload failed at {time.strftime('%H:%M:%S')}: {'; '.join(problems)}" if problems else "")
 
-    def _change(self) -> None:
-        before = self._assembly.settings
+    def _change(self) -> Change | None:
+        """Change what the new settings say; return what that was, or None if a stop was asked for meanwhile."""
+        before, members = self._assembly.settings, self._assembly.members
         with MoreTime(self._manager) as more_time:
             # It imports plugins and opens a file, both of which may hang: a second TERM ends that.
             try:
@@ -115,7 +144,7 @@ class Reloader:
                 raise
             if not complete:
                 self._assembly.undo(plan)
-                return
+                return None
             self._swap(plan)
             if before.for_actions != plan.settings.for_actions:
                 self._assembly.report(plan)
@@ -127,6 +156,7 @@ class Reloader:
         level = logging.WARNING if self._has_failed else logging.INFO  # the failure is not the last word
         logger.log(level, "Reloaded: %s new, %s removed", new, counted(len(plan.old), "was", "were"))
         self._warn(before, plan.settings)
+        return Change(members, plan)
 
     def _warn(self, before: Settings, after: Settings) -> None:
         """Warn of what a configuration takes away, because its author may not have meant that."""

@@ -14,13 +14,14 @@ from flagman.service.hangup import meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
     from flagman.service.assembly import Plan
     from flagman.service.hooks import Hooks
     from flagman.service.parts import Part, Site
+    from flagman.service.status import Status
     from flagman.systemd import Manager
     from flagman.systemd.status import StatusLine
 
@@ -82,6 +83,20 @@ class _Service:
         self._signals = signals
         self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
         self.assembly = Assembly(engine, settings)
+        self._status: Status | None = None
+        engine.offer("status", lambda _: self.status.picture())
+
+    @property
+    def status(self) -> Status:
+        """What shows the run to programs, made when it is asked for first."""
+        if self._status is None:
+            from flagman.service.status import Status  # noqa: PLC0415 - few runs are asked
+
+            self._status = Status(self._engine, self.assembly, self._shown_by_parts)
+        return self._status
+
+    def _shown_by_parts(self) -> Mapping[str, object]:
+        return self._site.snapshot() if self._site is not None else {}
 
     def let_reload(self, hooks: Hooks) -> None:
         """Offer a reload to actions."""
@@ -101,7 +116,7 @@ class _Service:
         """
         from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
 
-        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values())
+        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values(), self.status)
         self.dispositions.stop.tell(self._site.wake)
         self._site.open(stack)
 
@@ -174,6 +189,7 @@ class _Service:
                 if flag not in STOPPING.values():
                     self._engine.raise_flag(flag)
         self._is_ready = True
+        self._engine.ledger.note("ready")
         self._announce()
         if settings.systemd and self._manager.watchdog is not None:
             self._feed_watchdog(self._manager.watchdog / 3)

@@ -67,6 +67,11 @@ class Timetable:
                 if old is None or not binding.source.survives(is_same=is_same, had_actions=flag in running):
                     self._armed[flag] = binding.source.arm(self._engine, flag, options, self._shared)
 
+    def due(self, flag: FlagName) -> float | None:
+        """Return the moment at which a trigger raises this flag next, if that is known; safe in any thread."""
+        begun = self._begun.get(flag)
+        return begun[1].due() if begun is not None else None
+
     def disarm(self) -> None:
         """Cancel the triggers that have been armed and have not begun."""
         while self._armed:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         def follow(self, options: Mapping[str, float]) -> object:
             """Obey other options from now on, see :attr:`Source.options`."""
 
+        def due(self) -> float | None:
+            """Return the moment at which it raises the flag next, if that is known; safe in any thread."""
+
         def cancel(self) -> object:
             """Raise the flag no more, also if it has not begun to."""
 

@@ -126,10 +126,17 @@ class After(_Running):
     def __init__(self, engine: Engine, flag: FlagName, delay: float) -> None:
         super().__init__(engine, flag)
         self._delay = delay
+        self._moment = 0.0
 
     def begin(self, going: Collection[Trigger] = ()) -> None:  # noqa: ARG002 - a timer takes nothing over
         """Plan the tick."""
-        self._call = self._engine.call_later(self._delay, self._engine.raise_flag, self._flag)
+        self._moment = self._engine.clock() + self._delay
+        self._call = self._engine.call_at(self._moment, self._engine.raise_flag, self._flag)
+
+    def due(self) -> float | None:
+        """Return the moment of the tick, if it is still to come."""
+        call = self._call
+        return self._moment if call is not None and call.code is not None else None
 
 
 class Every(_Running):
@@ -147,7 +154,7 @@ class Every(_Running):
         super().__init__(engine, flag)
         self._period = period
         self._delay = spread(min(jitter, period))
-        self._origin = 0.0
+        self._origin = self._moment = 0.0
         self._end: Callable[[], object] = bool
 
     def begin(self, going: Collection[Trigger] = ()) -> None:  # noqa: ARG002 - a timer takes nothing over
@@ -162,6 +169,10 @@ class Every(_Running):
         self._late = self._delay()
         self._moment = self._origin + tick * self._period + self._late
         self._call = self._engine.call_at(self._moment, self._on_tick)
+
+    def due(self) -> float | None:
+        """Return the moment of the next tick."""
+        return self._moment if self._flag in self._engine.bundles else None
 
     def cancel(self) -> None:
         """Stop raising the flag."""

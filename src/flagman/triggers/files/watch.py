@@ -59,8 +59,7 @@ class FileWatch:
         self._flag = flag
         self._events = events
         self._sight = Sight(self, events)
-        self._window = Window()
-        self._guard = Guard(engine, flag, self.shown)
+        self._window, self._guard = Window(), Guard(engine, flag, self.shown)
         self._ends: list[Callable[[], None]] = []
         # The next look, and the moment for which it is planned.
         self._look: Call | None = None
@@ -94,11 +93,10 @@ class FileWatch:
         for other in going:
             if isinstance(other, FileWatch) and other.path == self.path:
                 self._go_on_with(other)
-        engine = self._engine
         self._ends = [
-            engine.before_runs(self._flag, self._describe),
-            engine.during_runs(self._flag, Alongside(self._events.fileno, self._look_now)),
-            engine.after_runs(self._flag, self._after_run),
+            self._engine.before_runs(self._flag, self._describe),
+            self._engine.during_runs(self._flag, Alongside(self._events.fileno, self._look_now)),
+            self._engine.after_runs(self._flag, self._after_run),
         ]
 
     def _go_on_with(self, other: FileWatch) -> None:
@@ -115,15 +113,17 @@ class FileWatch:
         """Obey other options from now on."""
         self._events.follow(options["file_interval"])
 
+    def due(self) -> None:
+        """Return None, because nothing tells when a file is going to change."""
+
     def cancel(self) -> None:
         """Watch no longer."""
         if self._look is not None:
             self._look.cancel()
             self._look = None
         self._guard.drop()
-        for end in self._ends:
-            end()
-        self._ends = []
+        while self._ends:
+            self._ends.pop()()
         self._events.remove(self)
 
     def on_event(self, claim: Claim, mask: int, name: str) -> bool:

@@ -1,0 +1,264 @@
+"""The status of a run as JSON: what is bound, what ran, what came of it; built from records, so safe in any thread."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flagman.engine.flags import STOP
+from flagman.engine.tally import NO_ARRIVALS, NO_RUNS
+from flagman.exceptions import UsageError
+from flagman.text.hints import nearest
+from flagman.text.moments import rfc3339
+from flagman.text.signames import name_of, number_of
+from flagman.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from flagman.config.settings import Binding
+    from flagman.engine.bundle import Member
+    from flagman.engine.engine import Engine
+    from flagman.engine.ledger import Event, Run
+    from flagman.engine.tally import Report, Tally
+    from flagman.service.assembly import Assembly
+    from flagman.types import FlagName
+
+# Events after which the run is idle, unless something else has begun since.
+_FAILED = "reload-failed"
+_ENDS = ("ready", "run", "reloaded", _FAILED)
+
+
+class UnknownFlagError(UsageError):
+    """No flag and no trigger has this name.
+
+    :param name: the name
+    :param close: names that may have been meant
+    """
+
+    def __init__(self, name: str, close: Sequence[str]) -> None:
+        super().__init__(f"no action is bound to {name!r}")
+        self.close = close
+
+
+class Status:
+    """Shows a run to programs and people.
+
+    :param engine: runs the actions
+    :param assembly: knows the bindings
+    :param more: returns what parts show of themselves, by key
+    """
+
+    def __init__(self, engine: Engine, assembly: Assembly, more: Callable[[], Mapping[str, object]]) -> None:
+        self._engine = engine
+        self._ledger = engine.ledger
+        self._assembly = assembly
+        self._more = more
+
+    @property
+    def state(self) -> str:
+        """What the run does: ``starting``, ``idle``, ``running``, ``reloading`` or ``stopping``."""
+        return self._state()[0]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the run has become ready, and does not stop."""
+        return "ready" in self._ledger.latest and self.state != "stopping"
+
+    def _state(self) -> tuple[str, float, float]:
+        """Return the state, and since when it is: since the epoch and on the clock."""
+        latest, turn = self._ledger.latest, self._ledger.running
+        asked = self._engine.flags.since(STOP)
+        if asked is not None:
+            return "stopping", time.time() - (self._engine.clock() - asked), asked
+        if stopping := latest.get("stopping"):
+            return "stopping", stopping.at, stopping.moment
+        if "ready" not in latest:
+            return "starting", *self._ledger.begun
+        if (reloading := latest.get("reloading")) and reloading is self._newest(("reloading", "reloaded", _FAILED)):
+            return "reloading", reloading.at, reloading.moment
+        if turn is not None:
+            return "running", turn.at, turn.began
+        last = self._newest(_ENDS)
+        return ("idle", *self._ledger.begun) if last is None else ("idle", last.at, last.moment)
+
+    def _newest(self, kinds: Iterable[str]) -> Event | None:
+        events = [self._ledger.latest[kind] for kind in kinds if kind in self._ledger.latest]
+        return max(events, key=lambda event: event.number, default=None)
+
+    def picture(self) -> dict[str, object]:
+        """Return the whole status."""
+        now = self._engine.clock()
+        state, at, since = self._state()
+        begun_at, begun = self._ledger.begun
+        events = self._ledger.events()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "state": state,
+            **_moment("since", at, now - since),
+            **_moment("started", begun_at, now - begun),
+            "ready": self.is_ready,
+            "config": self._config(now),
+            "flags": [self._flag(flag, pairs, now) for flag, pairs in self._bound().items()],
+            "events_last_id": events[-1].number if events else 0,
+            **self._more(),
+        }
+
+    def history(self, flags: Iterable[FlagName] = (), number: int | None = None) -> dict[str, object]:
+        """Return the last runs, the oldest first.
+
+        :param flags: only the runs of these flags; none for those of all
+        :param number: how many at the most
+        """
+        wanted = set(flags)
+        runs = [run for run in self._ledger.runs() if not wanted or run.flag in wanted]
+        kept = runs if number is None else runs[len(runs) - min(number, len(runs)) :]
+        return {"runs": [self.run(run) for run in kept]}
+
+    def run(self, run: Run) -> dict[str, object]:
+        """Return one run."""
+        return {
+            "id": run.number,
+            "flag": run.flag,
+            "trigger": run.trigger,
+            **_report(run, self._engine.clock()),
+            "raised": run.raised,
+            "ignored": run.ignored,
+            "actions": [
+                {
+                    "name": name,
+                    "arguments": list(arguments),
+                    "result": report.result,
+                    "duration": report.seconds,
+                    "error": report.error or None,
+                }
+                for name, arguments, report in run.actions
+            ],
+        }
+
+    def find(self, name: str) -> tuple[FlagName, ...]:
+        """Return the flags that a name means: that of a flag, of a trigger, or of a signal in any spelling.
+
+        :raises UnknownFlagError: if it means none
+        """
+        triggers: dict[str, dict[FlagName, None]] = {}
+        for flag, pairs in self._bound().items():
+            trigger = self._trigger(flag, pairs)
+            triggers.setdefault(trigger, {})[flag] = None
+            if flag == name:
+                return (flag,)
+        for spelling in (name, name.lower(), _signal(name)):
+            if spelling in triggers:
+                return tuple(triggers[spelling])
+        raise UnknownFlagError(name, nearest(name, triggers))
+
+    def _bound(self) -> dict[FlagName, list[tuple[Binding | None, Member]]]:
+        """Return all actions by flag: those of bindings, also closed ones; and those that other actions have added."""
+        members = self._assembly.members
+        bound: dict[FlagName, list[tuple[Binding | None, Member]]] = {}
+        for binding, member in members:
+            bound.setdefault(binding.flag, []).append((binding, member))
+        known = {member for _, member in members}
+        for flag, bundle in self._engine.bundles.items():
+            for member in bundle:
+                if member not in known:
+                    bound.setdefault(flag, []).append((None, member))
+        return bound
+
+    @staticmethod
+    def _trigger(flag: FlagName, pairs: Iterable[tuple[Binding | None, Member]]) -> str:
+        return next((binding.source.trigger for binding, _ in pairs if binding is not None), flag)
+
+    def _config(self, now: float) -> dict[str, object]:
+        settings, latest = self._assembly.settings, self._ledger.latest
+        loaded = latest.get("reloaded")
+        at, moment = (loaded.at, loaded.moment) if loaded is not None else self._ledger.begun
+        last = self._newest(("reloaded", _FAILED))
+        mistakes = last.what if last is not None and last.kind == _FAILED else ()
+        error = "; ".join(mistakes) if isinstance(mistakes, tuple) else ""
+        has_file = bool(settings.config)
+        return {
+            "file": settings.config or None,
+            **(_moment("loaded", at, now - moment) if has_file else _moment("loaded")),
+            "ok": not error,
+            "error": error or None,
+        }
+
+    def _flag(self, flag: FlagName, pairs: list[tuple[Binding | None, Member]], now: float) -> dict[str, object]:
+        arrivals = self._ledger.arrivals.get(flag, NO_ARRIVALS)
+        turn = self._ledger.running
+        runs_now = turn if turn is not None and turn.flag == flag else None
+        held, until = self._engine.held(flag)
+        moments = [moment for moment in (until, self._assembly.due(flag)) if moment is not None]
+        due = min(moments, default=None)
+        waiting = held + self._engine.flags.count(flag)
+        return {
+            "name": flag,
+            "trigger": self._trigger(flag, pairs),
+            "raised": arrivals.raised + waiting + (runs_now.raises if runs_now is not None else 0),
+            **_tally(self._ledger.tallies.get(flag, NO_RUNS), now),
+            "ignored": arrivals.ignored,
+            "merged": arrivals.merged,
+            "held": held,
+            "running": runs_now is not None,
+            **(_moment("running_since", runs_now.at, now - runs_now.began) if runs_now else _moment("running_since")),
+            "next_due": None if due is None else rfc3339(time.time() + due - now),
+            "next_due_in": None if due is None else max(0.0, due - now),
+            "actions": [_action(member, now) for _, member in pairs],
+        }
+
+
+def _action(member: Member, now: float) -> dict[str, object]:
+    statistics, state = member.offered or (None, None)
+    return {
+        "name": member.name,
+        "arguments": list(member.open_arguments),
+        "closed": member.action._closed,  # noqa: SLF001 - the loop's half of Action
+        **_tally(member.tally, now),
+        "statistics": statistics,
+        "state": state,
+    }
+
+
+def _tally(tally: Tally, now: float) -> dict[str, object]:
+    return {
+        "runs": tally.runs,
+        "failures": tally.failures,
+        "failures_in_a_row": tally.failures_in_a_row,
+        "last": None if tally.last is None else _report(tally.last, now),
+        "mean_duration": tally.seconds / tally.runs if tally.runs else None,
+        "longest_duration": tally.longest if tally.runs else None,
+    }
+
+
+def _report(report: Report, now: float) -> dict[str, object]:
+    ended = report.began + report.seconds
+    return {
+        **_moment("begun", report.at, now - report.began),
+        **_moment("ended", report.at + report.seconds, now - ended),
+        "duration": report.seconds,
+        "result": report.result,
+        "error": report.error or None,
+    }
+
+
+def _moment(name: str, at: float | None = None, ago: float | None = None) -> dict[str, object]:
+    """Return a moment as programs and people read it.
+
+    :param at: in seconds since the epoch; None if it has not come
+    :param ago: how many seconds ago it was
+    """
+    return {
+        name: None if at is None else rfc3339(at),
+        f"{name}_ago": None if ago is None else max(0.0, ago),
+    }
+
+
+def _signal(name: str) -> str:
+    """Return the trigger of a signal by one of its names; empty if it is none."""
+    try:
+        return name_of(number_of(name)).lower()
+    except ValueError:
+        return ""
