@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.actions.command import ExecAction as ExecAction
     from flagman.actions.command import ShellAction as ShellAction
+    from flagman.actions.dumping import DumpStatusAction as DumpStatusAction
     from flagman.actions.http import HttpAction as HttpAction
     from flagman.actions.itself import ReloadAction as ReloadAction
     from flagman.actions.itself import StopAction as StopAction
@@ -35,6 +36,7 @@ BUILT_IN = {
     "signal": "flagman.actions.sending:SignalAction",
     "touch": "flagman.actions.touching:TouchAction",
     "log": "flagman.actions.logs:LogAction",
+    "dump_status": "flagman.actions.dumping:DumpStatusAction",
     "reload": "flagman.actions.itself:ReloadAction",
     "stop": "flagman.actions.itself:StopAction",
 }

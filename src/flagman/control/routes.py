@@ -1,0 +1,165 @@
+"""What a run answers to requests: its status, its readiness, its history; a flag to raise, a reload, the stop."""
+
+from __future__ import annotations
+
+from flagman.control.errors import RequestError
+from flagman.control.raising import Raising
+from flagman.control.waits import Wait, Waits, span_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flagman.engine.ledger import Event
+    from flagman.service.parts import Site
+    from flagman.service.request import Request
+
+_STOPPING = "the daemon stops"
+
+
+class Routes:
+    """Answers requests about one run; in the control loop, if nothing else is said.
+
+    :param site: the doors of the run
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._engine = site.engine
+        self._ledger = site.engine.ledger
+        self._raising = Raising(site)
+        self._for_ready, self._for_reload, self._for_end = (Waits(site.loop) for _ in range(3))
+        # When the reload began that goes on, or was the last.
+        self._reload_began = 0.0
+        self._stops = False
+        self._ledger.listeners.append(self._hear)
+
+    def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
+        """Return the routes, by method and path."""
+        return {
+            ("GET", "/status"): self._show_status,
+            ("GET", "/ready"): self._show_ready,
+            ("GET", "/history"): self._show_history,
+            ("POST", "/flags/NAME"): self._raise,
+            ("POST", "/reload"): self._reload,
+            ("DELETE", "/"): self._stop,
+        }
+
+    def _hear(self, event: Event) -> None:
+        """Pass an event of the main thread on, if a request waits for one."""
+        if self._raising.waits or self._for_ready or self._for_reload:
+            self._site.loop.call(self._on_event, event)
+
+    def _on_event(self, event: Event) -> None:
+        if event.kind == "ready":
+            for wait in self._for_ready:
+                self._for_ready.answer(wait, *self._readiness())
+        elif event.kind == "reloading":
+            self._reload_began = event.moment
+        elif event.kind in ("reloaded", "reload-failed"):
+            for wait in self._for_reload:
+                if wait.asked <= self._reload_began:
+                    self._for_reload.answer(wait, *_outcome(event))
+        self._raising.on_event(event)
+
+    def _show_status(self, request: Request) -> None:
+        _check(request)
+        request.reply(200, self._site.status.picture())
+
+    def _show_ready(self, request: Request) -> None:
+        _check(request, "wait")
+        waits, seconds = span_of(request)
+        status, body = self._readiness()
+        if status == 200 or not waits or self._stops:  # noqa: PLR2004 - of HTTP
+            request.reply(status, body)
+        else:
+            wait = Wait(request, self._engine.clock(), "")
+            self._for_ready.add(wait, seconds, self._readiness)
+
+    def _readiness(self) -> tuple[int, object]:
+        status = self._site.status
+        if status.is_ready and not self._stops:
+            return 200, {"ready": True, "reasons": []}
+        if self._stops or status.state == "stopping":
+            reasons = ["stopping"]
+        else:
+            reasons = ["starting", *(f"waiting: {reason}" for reason in self._site.unready())]
+        return 503, {"ready": False, "reasons": reasons}
+
+    def _show_history(self, request: Request) -> None:
+        _check(request, "flag", "n")
+        flag, text = request.query.get("flag"), request.query.get("n")
+        if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - digits
+            raise RequestError(400, "bad-request", f"n: {text!r} is not a number")
+        flags: Iterable[str] = ()
+        if flag is not None:
+            flags = (flag,) if flag in self._ledger.tallies else self._raising.find(flag)
+        request.reply(200, self._site.status.history(flags, None if text is None else int(text)))
+
+    def _raise(self, request: Request) -> None:
+        _check(request, "wait")
+        self._raising.answer(request)
+
+    def _reload(self, request: Request) -> None:
+        _check(request, "wait")
+        if not self._engine.offers("reload"):
+            raise RequestError(409, "no-configuration", "there is no configuration file to load again")
+        self.check_running()
+        seconds = span_of(request)[1]
+        self._for_reload.add(Wait(request, self._engine.clock(), "the reload has not ended"), seconds)
+        self._engine.call_later(0, self._engine.ask, "reload")
+
+    def _stop(self, request: Request) -> None:
+        _check(request, "wait")
+        waits, seconds = span_of(request)
+        if waits:
+            self._for_end.add(Wait(request, self._engine.clock(), "the daemon has not stopped"), seconds)
+        else:
+            request.reply(202, {"state": "stopping"})
+        self._site.stop()
+
+    def check_running(self) -> None:
+        """Refuse a request that nothing would carry out any more.
+
+        :raises RequestError: if the daemon stops
+        """
+        if self._stops or self._engine.stopping:
+            raise RequestError(503, "stopping", _STOPPING)
+
+    def stop(self) -> None:
+        """Answer what waits for something that does not come any more, because the daemon stops."""
+        self._stops = True
+        for wait in self._for_ready:
+            self._for_ready.answer(wait, *self._readiness())
+        for wait in self._for_reload:
+            self._for_reload.fail(wait, RequestError(503, "stopping", _STOPPING))
+        self._raising.stop()
+
+    def end(self) -> None:
+        """Answer all that still waits: everything has been torn down."""
+        self.stop()
+        self._raising.end()
+        for wait in self._for_end:
+            self._for_end.answer(wait, 200, {"state": "stopped"})
+
+
+def _check(request: Request, *known: str) -> None:
+    """Refuse what a request has too much of.
+
+    :param known: the names that may be in its query
+    """
+    unknown = [name for name in request.query if name not in known]
+    if unknown:
+        what = f"this path takes {', '.join(known)}" if known else "this path takes no query"
+        raise RequestError(400, "bad-request", f"unknown {unknown[0]!r} in the query; {what}")
+    if request.body not in (None, {}):
+        raise RequestError(400, "bad-request", "this path takes no values in a body")
+
+
+def _outcome(event: Event) -> tuple[int, object]:
+    """Return the answer about a reload that has ended."""
+    if event.kind == "reload-failed" and isinstance(event.what, tuple):
+        error = RequestError(409, "reload-failed", "; ".join(event.what), mistakes=event.what)
+        return error.status, error.body
+    change = event.what
+    return 200, {name: getattr(change, name) for name in ("kept", "added", "removed")}

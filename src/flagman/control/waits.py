@@ -1,0 +1,103 @@
+"""Requests that wait for what the main loop does next: a run, a reload, readiness, the end."""
+
+from __future__ import annotations
+
+from flagman.control.errors import RequestError
+from flagman.text.spans import format_span, parse_span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from flagman.engine.calls import Call
+    from flagman.engine.ledger import Run
+    from flagman.service.control_loop import ControlLoop
+    from flagman.service.request import Request
+    from flagman.types import FlagName
+
+    #: Returns the status and the JSON of the answer if the time is over.
+    TooLate = Callable[[], tuple[int, object]]
+
+
+def span_of(request: Request) -> tuple[bool, float | None]:
+    """Return whether a request waits, and for how many seconds at the most; None for no limit.
+
+    :raises RequestError: if that is no span
+    """
+    text = request.query.get("wait")
+    if not text:
+        return text is not None, None
+    try:
+        return True, parse_span(text)
+    except ValueError as error:
+        raise RequestError(400, "bad-request", f"wait: {error}") from None
+
+
+class Wait:
+    """A request that is answered later.
+
+    :param request: the request
+    :param asked: when it was made, on the engine's clock
+    :param what: what has not come if the time is over, for the message
+    :param flags: it waits for a run of each of these
+    """
+
+    __slots__ = ("asked", "call", "missing", "request", "runs", "what")
+
+    def __init__(self, request: Request, asked: float, what: str, flags: Iterable[FlagName] = ()) -> None:
+        self.request = request
+        self.asked = asked
+        self.what = what
+        #: The flags that have had no run yet, and the runs of the others.
+        self.missing = set(flags)
+        self.runs: list[Run] = []
+        #: Ends the wait; None if there is no limit.
+        self.call: Call | None = None
+
+
+class Waits:
+    """The requests that wait for one kind of thing; in the control loop only, but for :meth:`__len__`.
+
+    :param loop: the control loop
+    """
+
+    def __init__(self, loop: ControlLoop) -> None:
+        self._loop = loop
+        self._waits: dict[Wait, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._waits)
+
+    def __iter__(self) -> Iterator[Wait]:
+        return iter(tuple(self._waits))
+
+    def add(self, wait: Wait, seconds: float | None, too_late: TooLate | None = None) -> None:
+        """Wait until :meth:`answer`, or until this number of seconds has passed, or the client has gone away.
+
+        :param too_late: returns what to answer when the time is over; by default that it was not in time
+        """
+        self._waits[wait] = None
+        wait.request.on_gone = lambda: self._drop(wait)
+        if seconds is not None:
+            wait.call = self._loop.call_later(seconds, self._end, wait, seconds, too_late)
+
+    def _end(self, wait: Wait, seconds: float, too_late: TooLate | None) -> None:
+        if too_late is not None:
+            self.answer(wait, *too_late())
+        else:
+            self.fail(wait, RequestError(504, "not-in-time", f"{wait.what} within {format_span(seconds)}"))
+
+    def _drop(self, wait: Wait) -> bool:
+        """Forget a wait; return whether it was there."""
+        if wait.call is not None:
+            wait.call.cancel()
+        return self._waits.pop(wait, wait) is None
+
+    def answer(self, wait: Wait, status: int, body: object) -> None:
+        """Answer a request, unless that has been done."""
+        if self._drop(wait):
+            wait.request.reply(status, body)
+
+    def fail(self, wait: Wait, error: RequestError) -> None:
+        """Answer a request with an error, unless it has been answered."""
+        self.answer(wait, error.status, error.body)
