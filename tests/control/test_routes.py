@@ -347,9 +347,9 @@ def test_a_request_waits_until_the_daemon_is_ready(service: Service) -> None:
     service.at(5, service.engine.ledger.note, "ready")
     service.run()
     starting = {"ready": False, "reasons": ["starting", "waiting: the database"]}
-    assert service.answers[0] == (0, 503, starting)
     assert service.short[1] == (0, 503, "starting")
-    assert service.answers[2:] == [(3, 503, starting), (5, 200, {"ready": True, "reasons": []})]
+    del service.answers[1]
+    assert service.answers == [(0, 503, starting), (3, 503, starting), (5, 200, {"ready": True, "reasons": []})]
 
 
 def test_nothing_becomes_ready_after_a_stop(service: Service) -> None:
