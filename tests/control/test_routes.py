@@ -347,8 +347,8 @@ def test_a_request_waits_until_the_daemon_is_ready(service: Service) -> None:
     service.at(5, service.engine.ledger.note, "ready")
     service.run()
     starting = {"ready": False, "reasons": ["starting", "waiting: the database"]}
-    assert service.short[1] == (0, 503, "starting")
-    del service.answers[1]
+    _, status, refusal = service.answers.pop(1)
+    assert (status, refusal["error"]["code"]) == (503, "starting")
     assert service.answers == [(0, 503, starting), (3, 503, starting), (5, 200, {"ready": True, "reasons": []})]
 
 
