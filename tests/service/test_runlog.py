@@ -32,7 +32,7 @@ def _log(tmp_path: Path) -> Iterator[RunLog]:
 def run(number: int) -> Event:
     """Return the event of a run."""
     reports = (("print", ("hi",), Report(0, 0, 0, "succeeded", "")),)
-    return Event(number, 0, 0, "run", Run(number, Turn("usr1", 1), reports))
+    return Event(number, 0, 0, "run", Run(number, Turn("usr1", 1), "succeeded", "", reports))
 
 
 def ids(path: Path) -> list[int]:

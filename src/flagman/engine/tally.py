@@ -6,13 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from flagman.engine.turn import Turn
-
     #: What came of a run.
     Came = Literal["succeeded", "failed", "timed-out", "interrupted", "skipped", "closed"]
 
 #: Those that count as failures.
 FAILURES = ("failed", "timed-out")
+_GOOD = ("succeeded", "closed")
 
 
 class Report:
@@ -36,56 +35,65 @@ class Report:
 
 
 class Tally:
-    """The runs of a flag or of an action, counted; it is never changed."""
+    """The runs of an action, counted; it is never changed.
+
+    :param last: how the last one went; None before the first
+    :param seconds: those of all runs
+    :param longest: those of the longest run
+    """
 
     __slots__ = ("failures", "failures_in_a_row", "last", "longest", "runs", "seconds")
 
-    runs: int
-    failures: int
-    failures_in_a_row: int
-    #: How the last one went; None before the first.
-    last: Report | None
-    #: The seconds of all runs, and of the longest.
-    seconds: float
-    longest: float
-
-    def __init__(self) -> None:
-        self.runs = self.failures = self.failures_in_a_row = 0
-        self.seconds = self.longest = 0.0
-        self.last = None
+    def __init__(  # noqa: PLR0913, PLR0917 - one is made after each run, and this is the fastest way
+        self,
+        runs: int = 0,
+        failures: int = 0,
+        failures_in_a_row: int = 0,
+        last: Report | None = None,
+        seconds: float = 0.0,
+        longest: float = 0.0,
+    ) -> None:
+        self.runs = runs
+        self.failures = failures
+        self.failures_in_a_row = failures_in_a_row
+        self.last = last
+        self.seconds = seconds
+        self.longest = longest
 
     def after(self, last: Report) -> Tally:
         """Return the tally after one more run; one that was skipped is no run."""
-        tally = Tally()
-        has_run, has_failed = last.result != "skipped", last.result in FAILURES
-        tally.last = last
-        tally.runs = self.runs + has_run
-        tally.failures = self.failures + has_failed
-        is_over = last.result in ("succeeded", "closed")
-        tally.failures_in_a_row = 0 if is_over else self.failures_in_a_row + has_failed
-        tally.seconds = self.seconds + last.seconds
-        tally.longest = max(self.longest, last.seconds)
-        return tally
+        result, seconds = last.result, last.seconds
+        longest = max(seconds, self.longest)
+        total = self.seconds + seconds
+        if result in _GOOD:
+            return Tally(self.runs + 1, self.failures, 0, last, total, longest)
+        failed = result in FAILURES
+        runs = self.runs + (result != "skipped")
+        return Tally(runs, self.failures + failed, self.failures_in_a_row + failed, last, total, longest)
 
 
 class Arrivals:
-    """The raises of a flag for which its bundle has run, counted; it is never changed."""
+    """The raises of a flag for which its bundle has run, counted; it is never changed.
+
+    :param raised: all of them, with those that a run in progress stood for
+    :param ignored: those that a run in progress stood for
+    :param merged: those that had no run of their own, because one run stands for several raises
+    """
 
     __slots__ = ("ignored", "merged", "raised")
 
     def __init__(self, raised: int = 0, ignored: int = 0, merged: int = 0) -> None:
-        #: All of them, with those that a run in progress stood for.
         self.raised = raised
-        #: Those that a run in progress stood for.
         self.ignored = ignored
-        #: Those that had no run of their own, because one run stands for several raises.
         self.merged = merged
 
-    def after(self, turn: Turn) -> Arrivals:
-        """Return the count after one more turn."""
-        return Arrivals(
-            self.raised + turn.raises + turn.ignored, self.ignored + turn.ignored, self.merged + turn.raises - 1
-        )
+    def after(self, raises: int, ignored: int) -> Arrivals:
+        """Return the count after one more run.
+
+        :param raises: those before it
+        :param ignored: those during it
+        """
+        return Arrivals(self.raised + raises + ignored, self.ignored + ignored, self.merged + raises - 1)
 
 
 NO_RUNS, NO_ARRIVALS = Tally(), Arrivals()
