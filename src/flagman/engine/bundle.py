@@ -87,39 +87,40 @@ class Bundle:
     :param ticks: whether its flag is raised by the clock, and not by a request to run it
     """
 
-    __slots__ = ("_members", "ticks", "trigger")
+    __slots__ = ("members", "ticks", "trigger")
 
     def __init__(self, members: Iterable[Member] = (), trigger: FlagName = "", *, ticks: bool = False) -> None:
-        self._members: list[Member] = list(members)
+        #: Its actions; replaced as a whole, because other threads read it, too.
+        self.members: list[Member] = list(members)
         #: The name of what raises its flag; empty if it is the flag's own name.
         self.trigger = trigger
         #: Whether its flag is raised by the clock.
         self.ticks = ticks
 
     def __iter__(self) -> Iterator[Member]:
-        return iter(tuple(self._members))
+        return iter(self.members)
 
     def __repr__(self) -> str:
-        return f"<Bundle of {', '.join(member.name for member in self._members) or 'no actions'}>"
+        return f"<Bundle of {', '.join(member.name for member in self.members) or 'no actions'}>"
 
     def __contains__(self, member: object) -> bool:
-        return member in self._members
+        return member in self.members
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self.members)
 
     @property
     def restarts(self) -> bool:
         """Whether a raise of its flag during a run makes it run anew at once; all of its actions say the same."""
-        return bool(self._members) and self._members[0].choices.overlap == "restart"
+        return bool(self.members) and self.members[0].choices.overlap == "restart"
 
     def ends_with(self, member: Member) -> bool:
         """Return whether this is its last action."""
-        return self._members[-1] is member
+        return self.members[-1] is member
 
     def add(self, member: Member) -> None:
         """Add an action after the others; if the bundle is running, the action joins the next run."""
-        self._members.append(member)
+        self.members = [*self.members, member]
 
     def run(self, run: Callable[[Member], Verdict], is_over: Callable[[], bool]) -> bool:
         """Run every action in order; return whether no action has ended the turn.
@@ -139,7 +140,7 @@ class Bundle:
                 whole = False
                 break
         if gone:  # one pass, however many have left
-            self._members = [member for member in self._members if member not in gone]
+            self.members = [member for member in self.members if member not in gone]
         return whole
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from flagman.engine.bundle import Member
     from flagman.engine.tally import Came
-    from flagman.engine.turn import Turn
+    from flagman.engine.turn import Result, Turn
     from flagman.types import ActionArgument, ActionName, FlagName
 
     #: An action in the run of its bundle: its name, its arguments without secrets, and how it went.
@@ -106,7 +106,7 @@ class Ledger:
         self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         #: The moment from which the records are, since the epoch and on the clock.
         self.begun = (time.time(), clock())
-        #: The turn that runs; None between two runs.
+        #: The turn that runs; None between two runs. The engine sets it, and :meth:`end` takes it back.
         self.running: Turn | None = None
         #: By flag, also of flags that have no actions any more.
         self.tallies: dict[FlagName, Tally] = {}
@@ -125,15 +125,12 @@ class Ledger:
         """Return the last 256 events, the oldest first."""
         return tuple(self._events)
 
-    def begin(self, turn: Turn) -> None:
-        """Note that a turn begins."""
-        turn.at = time.time()
-        turn.began = self._clock()
-        self.running = turn
-
     def end(self, turn: Turn) -> None:
         """Note that the actions of a turn have run."""
-        turn.seconds = self._clock() - turn.began
+        now = self._clock()
+        turn.began = turn.began or now  # if none of them has
+        turn.seconds = now - turn.began
+        turn.at = time.time() - turn.seconds  # only now: each step before a run makes its signal wait
         self.running = None
 
     def take(self, turn: Turn, members: Iterable[Member]) -> None:
@@ -141,11 +138,12 @@ class Ledger:
 
         :param members: the actions of its bundle when it began
         """
+        results = {result.member: result for result in turn.results}
         actions: list[Part] = []
         result: Came = "skipped"
         error = ""
         for member in members:
-            report = _record(member, turn)
+            report = _record(member, results.get(member), turn)
             actions.append((member.name, member.open_arguments, report))
             if _WEIGHT[report.result] > _WEIGHT[result]:  # the first of equal weight counts
                 result = report.result
@@ -175,9 +173,8 @@ class Ledger:
             listener(event)
 
 
-def _record(member: Member, turn: Turn) -> Report:
+def _record(member: Member, result: Result | None, turn: Turn) -> Report:
     """Return how an action went in a turn, and count that; one that has no result was left out."""
-    result = turn.by_member.get(member)
     if result is None:
         report = Report(turn.at + turn.seconds, turn.began + turn.seconds, 0.0, "skipped", _why_skipped(turn))
     else:

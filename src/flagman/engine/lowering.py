@@ -126,7 +126,7 @@ class Lowering:
                 return False
             raised = admitted
         bundle = self.by_flag[flag]
-        members = tuple(bundle)
+        members = bundle.members
         raises = raised[0]
         partly = self._overlaps.is_partial(flag, raises)
         if bundle.restarts:
@@ -171,7 +171,7 @@ class Lowering:
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
-        self._ledger.begin(turn)
+        self._ledger.running = turn
         if codes := self.before_runs.get(flag):
             self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{in_log(flag)}`")
 
@@ -227,7 +227,7 @@ class Lowering:
         self.is_finishing = True
         try:
             for flag, raises in last:
-                members = tuple(self.by_flag[flag])
+                members = self.by_flag[flag].members
                 self._run(flag, raises, is_over)
                 self._report(members)
         finally:

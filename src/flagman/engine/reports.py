@@ -49,9 +49,8 @@ def note(member: Member, turn: Turn, error: BaseException | None, began: float, 
     """
     ending, reason = _ended(error, turn.remark)
     reason = _indented(titles.conceal(reason, member.secrets))
-    result = Result(member.title, ending, seconds, reason, began, isinstance(error, ActionTimedOut))
+    result = Result(member.title, ending, seconds, reason, began, isinstance(error, ActionTimedOut), member)
     turn.results.append(result)
-    turn.by_member[member] = result
     text = f"{in_log(turn.trigger)}: {result}"
     if ending == "failed" and error is not None:
         log_failure(text, member, error)

@@ -113,6 +113,7 @@ class Roster:
         :param is_outdated: see :meth:`flagman.engine.interrupt.Interrupter.call_within`
         """
         began = self._clock()
+        turn.began = turn.began or began
         error = self._attempt(member, is_outdated)
         seconds = self._clock() - began
         self._check_process()

@@ -30,9 +30,10 @@ class Result:
     :param reason: why it has ended so; may be empty, and may have several lines
     :param began: when it began, on the engine's clock
     :param timed_out: whether it has failed because it took longer than its timeout
+    :param member: the action in its bundle
     """
 
-    __slots__ = ("began", "ending", "reason", "seconds", "timed_out", "title")
+    __slots__ = ("began", "ending", "member", "reason", "seconds", "timed_out", "title")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to tell
         self,
@@ -42,6 +43,7 @@ class Result:
         reason: str,
         began: float = 0.0,
         timed_out: bool = False,  # noqa: FBT001, FBT002 - as above
+        member: object = None,
     ) -> None:
         self.title = title
         self.ending = ending
@@ -49,6 +51,7 @@ class Result:
         self.reason = reason
         self.began = began
         self.timed_out = timed_out
+        self.member = member
 
     def __repr__(self) -> str:
         return f"<Result: {self}>"
@@ -67,7 +70,6 @@ class Turn:
         "action",
         "at",
         "began",
-        "by_member",
         "choices",
         "details",
         "flag",
@@ -99,11 +101,12 @@ class Turn:
         self.remark = ""
         #: How often the flag was raised during this turn, which stands for these raises, too.
         self.ignored = 0
-        #: How the actions that have run went, in their order; and by action.
+        #: How the actions that have run went, in their order.
         self.results: list[Result] = []
-        self.by_member: dict[object, Result] = {}
-        #: When it began, in seconds since the epoch and on the engine's clock, and how long its actions took.
-        self.at = self.began = self.seconds = 0.0
+        #: When its first action began, on the engine's clock; 0 before that.
+        self.began = 0.0
+        #: The same in seconds since the epoch, and how long its actions took; when all of them have run.
+        self.at = self.seconds = 0.0
 
     @property
     def failed(self) -> list[Result]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flagman.engine.engine import Engine
     from flagman.engine.ledger import Event, Run
     from flagman.engine.tally import Report, Tally
+    from flagman.engine.turn import Turn
     from flagman.service.assembly import Assembly
     from flagman.types import FlagName
 
@@ -79,9 +80,21 @@ class Status:
         if (reloading := latest.get("reloading")) and reloading is self._newest(("reloading", "reloaded", _FAILED)):
             return "reloading", reloading.at, reloading.moment
         if turn is not None:
-            return "running", turn.at, turn.began
+            return "running", *self._begun(turn)
         last = self._newest(_ENDS)
         return ("idle", *self._ledger.begun) if last is None else ("idle", last.at, last.moment)
+
+    def _begun(self, turn: Turn) -> tuple[float, float]:
+        """Return when a turn began that has not ended, since the epoch and on the clock."""
+        now = self._engine.clock()
+        began = turn.began or now
+        return time.time() - (now - began), began
+
+    def _since(self, turn: Turn | None, now: float) -> dict[str, object]:
+        if turn is None:
+            return _moment("running_since")
+        at, began = self._begun(turn)
+        return _moment("running_since", at, now - began)
 
     def _newest(self, kinds: Iterable[str]) -> Event | None:
         events = [self._ledger.latest[kind] for kind in kinds if kind in self._ledger.latest]
@@ -203,7 +216,7 @@ class Status:
             "merged": arrivals.merged,
             "held": held,
             "running": runs_now is not None,
-            **(_moment("running_since", runs_now.at, now - runs_now.began) if runs_now else _moment("running_since")),
+            **self._since(runs_now, now),
             "next_due": None if due is None else rfc3339(time.time() + due - now),
             "next_due_in": None if due is None else max(0.0, due - now),
             "actions": [_action(member, now) for _, member in pairs],
