@@ -98,6 +98,10 @@ DEFAULTS: dict[str, object] = {
     "logging": None,
     "tables": {},
     "pid_file": "",
+    "name": None,
+    "control": False,
+    "control_mode": None,
+    "control_group": None,
     "log_level": "warning",
     "log_format": "auto",
     "log_file": "",
@@ -131,6 +135,7 @@ def test_all_options() -> None:
         "--file-interval 9 --into units "
         "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log --pid-file x.pid "
+        "--name web --control --control-mode 660 --control-group adm "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
     )
     settings = cli.parse_args(line.split())
@@ -175,6 +180,10 @@ def test_all_options() -> None:
         "logging": None,
         "tables": {},
         "pid_file": "x.pid",
+        "name": "web",
+        "control": True,
+        "control_mode": 0o660,
+        "control_group": "adm",
         "log_level": "debug",
         "log_format": "json",
         "log_file": "x.log",

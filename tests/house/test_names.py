@@ -21,6 +21,7 @@ LOGGERS = {
     "flagman.actions.rehearsal",
     "flagman.assembly",
     "flagman.cli",
+    "flagman.control",
     "flagman.core",
     "flagman.daemon.crash",
     "flagman.daemon.pid_file",

@@ -81,14 +81,17 @@ def _notes(settings: Settings) -> Iterable[str]:
 
 
 def _check_identity(settings: Settings) -> None:
-    """Check that the user and the group exist.
+    """Check that the user and the groups exist.
 
     :raises UsageError: if not
     """
-    if settings.user or settings.group:
-        from flagman.daemon.privileges import Identity  # noqa: PLC0415 - only with --user or --group
+    if settings.user or settings.group or settings.control_group:
+        from flagman.daemon.privileges import Identity, gid_of  # noqa: PLC0415 - only with such an option
 
         try:
-            Identity(settings.user, settings.group)
+            if settings.user or settings.group:
+                Identity(settings.user, settings.group)
+            if settings.control_group:
+                gid_of(settings.control_group, "--control-group")
         except DaemonError as error:
             raise UsageError(str(error)) from error

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from flagman.cli.reading import Find
     from flagman.config.reader import File
+    from flagman.daemon.privileges import Identity
     from flagman.service.own_process import OwnProcess
     from flagman.service.parts import Part
     from flagman.systemd.more_time import MoreTime
@@ -106,7 +107,7 @@ def _manager() -> Manager:
 
 def _parts(settings: Settings) -> Sequence[Part]:
     """Make the parts that settings ask for."""
-    if not settings.tables:
+    if not settings.tables and not settings.control:
         return ()
     from flagman.cli import parts  # noqa: PLC0415 - only if there is one
 
@@ -188,12 +189,29 @@ class _Command:
             if own_process is None and (settings.daemon or settings.shape_the_process()):
                 own_process = self._own_process(detach=False)
             terminal = bool(settings.config) and has_terminal()  # only now: there may be none in another root
+            parts = _parts(settings)
             if own_process is not None:
                 stack.enter_context(own_process)
-                settings = own_process.enter(settings)
+                given_ = settings
+                settings = own_process.enter(given_, lambda identity: self._prepare(parts, given_, stack, identity))
+            else:
+                self._prepare(parts, settings, stack, None)
             self._log.set_up(settings, own_process.log if own_process is not None else None)
         calls = _Hooks(given, settings, self._log, own_process, terminal=terminal)
-        return run(calls.placed(settings), self._signals, self._manager, calls, _parts(settings))
+        return run(calls.placed(settings), self._signals, self._manager, calls, parts)
+
+    def _prepare(self, parts: Sequence[Part], settings: Settings, stack: ExitStack, identity: Identity | None) -> None:
+        """Make parts take what this process cannot take once it is another user, or in another root.
+
+        :param stack: undoes that
+        :param identity: what this process is going to become
+        """
+        if parts:
+            from flagman.service.preparation import Preparation  # noqa: PLC0415 - only if there is a part
+
+            preparation = Preparation(settings, identity, self._manager.sockets, stack)
+            for part in parts:
+                part.prepare(preparation)
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
         """Return whether this process goes into the background, which it does before any action is looked for."""

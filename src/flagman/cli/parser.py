@@ -126,8 +126,8 @@ def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argp
 
 def _reader(kind: Kind) -> Callable[[str], object]:
     def read(text: str) -> object:
-        if kind.is_optional and not text:
-            return text  # argparse passes an empty text for a value that was left out
+        if kind.is_optional and text == kind.without:
+            return text  # argparse passes it on if it is a text, for a value that was left out
         try:
             return kind.read(text)
         except ValueError as error:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from flagman.config.settings import Settings
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flagman.config.reader import Mistakes
-    from flagman.config.settings import Settings
     from flagman.service.parts import Part
 
-#: The class of each part, such as ``flagman.control.part:ControlPart``, by the table of the configuration file that
-#: belongs to the part and asks for it; so does a setting of the same name. A class is imported only if it is asked for.
-PARTS: dict[str, str] = {}
+#: The class of each part, by what asks for it: the name of a setting, or else of a table of the configuration file,
+#: which belongs to the part. A class is imported only if it is asked for.
+PARTS = {"control": "flagman.control.part:ControlPart"}
 
 
 def _class_of(table: str) -> type[Part]:
@@ -32,7 +33,7 @@ def tables() -> dict[str, Mistakes]:
 
         return find
 
-    return {name: mistakes(name) for name in PARTS}
+    return {name: mistakes(name) for name in PARTS if not hasattr(Settings, name)}
 
 
 def _asked_for(settings: Settings) -> list[type[Part]]:

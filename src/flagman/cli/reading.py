@@ -158,7 +158,9 @@ def check_together(settings: Settings) -> None:
             raise UsageError(f"{place}: {reason_of(error)}") from error
         except (Exception, SystemExit) as error:
             raise PluginError(f"{action.__name__}: checking the settings failed: {reason_of(error)}") from error
-    if settings.tables:
+    if settings.tables or settings.control:
         from flagman.cli import parts  # noqa: PLC0415 - only if a part is asked for
 
         parts.check(settings)
+    if not settings.control and (settings.control_mode is not None or settings.control_group is not None):
+        raise UsageError("--control-mode and --control-group can only be used with --control")

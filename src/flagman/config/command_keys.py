@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flagman.config.options import OPTIONS
 from flagman.config.rows import BINDING, Option
-from flagman.config.values import Kind, Mode, Path
+from flagman.config.values import MASK, Kind, Path
 
 
 class Variables(Kind):
@@ -35,6 +35,6 @@ COMMAND_KEYS = {
         *(option for option in OPTIONS if option.key == "output"),
         Option("directory", Path("DIR"), None, "the working directory", where=BINDING),
         Option("environment", Variables("TABLE"), {}, "variables that are added to the environment", where=BINDING),
-        Option("umask", Mode("MODE"), None, "the file mode creation mask", where=BINDING, setting="command_umask"),
+        Option("umask", MASK, None, "the file mode creation mask", where=BINDING, setting="command_umask"),
     )
 }

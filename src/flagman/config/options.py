@@ -9,7 +9,19 @@ from __future__ import annotations
 import signal
 
 from flagman.config.rows import BINDING, LINE, Option, TriggerOption
-from flagman.config.values import Choice, Kind, ListOf, Mode, Number, Path, Repeated, Span, Switch
+from flagman.config.values import (
+    MASK,
+    Checked,
+    Choice,
+    Kind,
+    ListOf,
+    Number,
+    Path,
+    Repeated,
+    Span,
+    Switch,
+    SwitchOrPath,
+)
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
 
 #: The options that bind an action, by name.
@@ -158,6 +170,13 @@ GROUPS = {
     ),
     "the process": (
         Option(
+            "--name",
+            Checked("NAME", "name", "a name", "web"),
+            None,
+            "the daemon's name (default: that of the pid file or the configuration file, or flagman)",
+            is_for_start=True,
+        ),
+        Option(
             "--no-systemd",
             Switch(turns_off=True),
             ON,
@@ -188,11 +207,35 @@ GROUPS = {
             is_for_start=True,
         ),
         Option("--group", Kind("NAME"), None, "change to this group (default: the user's group)", is_for_start=True),
-        Option("--umask", Mode("MODE"), None, "the file mode creation mask (default with -d: 077)", is_for_start=True),
+        Option("--umask", MASK, None, "the file mode creation mask (default with -d: 077)", is_for_start=True),
         Option("--chdir", Path("DIR"), None, "the working directory (default with -d: /)", is_for_start=True),
         Option("--chroot", Path("DIR", is_outside=True), None, "the root directory to change to", is_for_start=True),
         Option("--stdout", Path("FILE"), None, "append standard output to a file when ready", is_for_start=True),
         Option("--stderr", Path("FILE"), None, "append standard error to a file when ready", is_for_start=True),
+    ),
+    "control": (
+        Option(
+            "--control",
+            SwitchOrPath("PATH"),
+            OFF,
+            "let flagmanctl and others ask and steer this daemon, through a Unix socket (default: NAME.sock in"
+            " $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/flagman or /run/flagman)",
+            is_for_start=True,
+        ),
+        Option(
+            "--control-mode",
+            Checked("MODE", "socket_mode", 'an octal number, as a string such as ``"660"``', "660"),
+            None,
+            "the mode of that socket (default 600; with --control-group 660)",
+            is_for_start=True,
+        ),
+        Option(
+            "--control-group",
+            Kind("NAME"),
+            None,
+            "the group whose members may use that socket, too",
+            is_for_start=True,
+        ),
     ),
     "the log": (
         Option(

@@ -146,7 +146,9 @@ class _Reader:
             if name not in self._tables:
                 value = document[name]
                 if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):
-                    self._wrong(f"table {name!r}", f"unknown{did_you_mean(name, (*_TABLES, *self._tables))}")
+                    hint = did_you_mean(name, (*_TABLES, *self._tables))
+                    hint = "; it is a key of the table [flagman]" if name in KEYS else hint
+                    self._wrong(f"table {name!r}", f"unknown{hint}")
                 else:
                     begin = "[flagman]" if name in KEYS else "[flagman] or [[on]]"
                     self._wrong(f"key {name!r}", f"stands outside of a table; begin with {begin}")

@@ -128,6 +128,14 @@ class Settings:
     successful_empty: bool
     #: Tell systemd about this process.
     systemd: bool
+    #: The name of this daemon; None for one that :func:`flagman.config.naming.name_of` finds.
+    name: str | None
+    #: Whether there is a control socket, or its path.
+    control: bool | str
+    #: The mode of the control socket; None for the usual one.
+    control_mode: int | None
+    #: The group that may use the control socket, too.
+    control_group: str | None
     #: The file with the process id, which no other process may hold; empty for none.
     pid_file: str
     #: Go into the background.

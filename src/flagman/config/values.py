@@ -5,9 +5,6 @@ from __future__ import annotations
 # The integers of TOML have 64 bits.
 _LARGE = 2**63
 _DIGITS = 10
-# Bits of a file mode: all that are accepted, and write permission for others.
-_ALL = 0o777
-_OTHERS_WRITE = 0o002
 
 
 class Kind:
@@ -109,6 +106,25 @@ class Path(Kind):
         return value or None
 
 
+class SwitchOrPath(Path):
+    """A path, or true for the usual one, or false for none; with ``--chroot``, it is not within the new root."""
+
+    __slots__ = ()
+
+    title = "``true``, ``false`` or a path"
+    without = True
+
+    def __init__(self, metavar: str) -> None:
+        super().__init__(metavar, is_outside=True)
+        self.is_optional = True
+
+    def load(self, value: object) -> object:
+        """Read true, false or a path."""
+        if not isinstance(value, bool | str):
+            raise ValueError("is neither true, false nor a path")  # noqa: TRY004 - a mistake of the user, as all here
+        return self.read(value) if isinstance(value, str) else value
+
+
 class Choice(Kind):
     """One of a few words."""
 
@@ -198,26 +214,36 @@ class Number(Kind):
         return value if isinstance(value, int) and value >= self.least else None
 
 
-class Mode(Kind):
-    """A file mode creation mask."""
+class Checked(Kind):
+    """A text that a function reads, in a module that is imported only for such an option; a number of it is a mode.
 
-    __slots__ = ()
+    :param function: its name, in :mod:`flagman.config.checks`
+    :param title: the name of the kind in the documentation
+    :param example: a value, for messages
+    """
 
-    example = "027"
-    title = 'an octal number, as a string such as ``"027"``'
+    __slots__ = ("_function", "example", "title")
+
+    def __init__(self, metavar: str, function: str, title: str, example: str = "") -> None:
+        super().__init__(metavar)
+        self._function = function
+        self.title = title
+        self.example = example
 
     def read(self, text: str) -> object:
-        """Read an octal number."""
-        if not (text.isascii() and text.isdigit() and len(text) < _DIGITS and set(text) <= set("01234567")):
-            raise ValueError(f"{text!r} is not an octal number, such as 027")
-        mode = int(text, 8)
-        if mode > _ALL or not mode & _OTHERS_WRITE:
-            raise ValueError(f"{text!r} would let all users write; use 022, 027 or 077")
-        return mode
+        """Read a text as the function does."""
+        from flagman.config import checks  # noqa: PLC0415 - most starts read none
+
+        found: object = getattr(checks, self._function)(text)
+        return found
 
     def write(self, value: object) -> str:
-        """Write an octal number."""
-        return f"{value:03o}"
+        """Write the text, or an octal number."""
+        return f"{value:03o}" if isinstance(value, int) else str(value)
+
+
+#: A file mode creation mask.
+MASK = Checked("MODE", "mask", 'an octal number, as a string such as ``"027"``', "027")
 
 
 class Switch(Kind):

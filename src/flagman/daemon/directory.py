@@ -15,10 +15,11 @@ _MOST_LINKS = 40
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def open_safely(path: str, *, shared: bool = False) -> int:
+def open_safely(path: str, *, shared: bool = False, sticky: bool = False) -> int:
     """Open a directory in which only this user and root can replace anything; for root, only root.
 
     :param shared: accept any directory
+    :param sticky: accept one in which others can add something, but replace only what is theirs, such as ``/tmp``
     :returns: its descriptor
     :raises FlagmanError: if other users could replace something
     :raises OSError: if it cannot be opened
@@ -27,7 +28,7 @@ def open_safely(path: str, *, shared: bool = False) -> int:
     descriptor = _walk(path) if is_roots else above_standard(os.open(path, _OPEN))
     try:
         if not shared:
-            _check(os.fstat(descriptor))
+            _check(os.fstat(descriptor), sticky=sticky)
     except BaseException:
         os.close(descriptor)
         raise
@@ -130,10 +131,10 @@ def _open_regular(name: str, directory: int, owner: tuple[int, int], mode: int, 
     return None
 
 
-def _check(status: os.stat_result) -> None:
+def _check(status: os.stat_result, *, sticky: bool) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise FlagmanError(f"the directory belongs to another user (uid {status.st_uid})")
-    if _is_open(status):
+    if _is_open(status) and not (sticky and status.st_mode & stat.S_ISVTX):
         raise FlagmanError("other users may write in the directory; use one such as /run")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from flagman.exceptions import DaemonError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Variables that lead to the files of the user that started this process, see the XDG Base Directory Specification.
 _HOMES = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
@@ -29,7 +29,7 @@ class Identity:
         entry = None if user is None else _user(user)
         self.uid = os.geteuid() if user is None else entry.pw_uid if entry else int(user)
         if group is not None:
-            self.gid = _group(group)
+            self.gid = gid_of(group)
         elif entry is not None:
             self.gid = entry.pw_gid
         else:
@@ -72,6 +72,25 @@ class Identity:
             else:
                 os.environ[name] = value
 
+    @contextmanager
+    def assumed(self) -> Iterator[None]:
+        """Act as this user within a block, as root that comes back: what this user may not do fails there.
+
+        All threads of the process do so.
+
+        :raises OSError: if this process may not
+        """
+        uid, gid, groups = os.geteuid(), os.getegid(), os.getgroups()
+        try:
+            os.setgroups([self.gid, *sorted(self.groups - {self.gid})])
+            os.setegid(self.gid)
+            os.seteuid(self.uid)
+            yield
+        finally:
+            os.seteuid(uid)
+            os.setegid(gid)
+            os.setgroups(groups)
+
     def _is_taken_on(self) -> bool:
         if hasattr(os, "getresuid"):
             return os.getresuid() == (self.uid,) * 3 and os.getresgid() == (self.gid,) * 3
@@ -105,7 +124,13 @@ def _user(user: str | int) -> pwd.struct_passwd | None:
     return None
 
 
-def _group(group: str | int) -> int:
+def gid_of(group: str | int, what: str = "group") -> int:
+    """Return the number of a group.
+
+    :param group: a name or a number
+    :param what: begins the message
+    :raises DaemonError: if there is none of this name
+    """
     if isinstance(group, int):
         return group
     try:
@@ -113,7 +138,7 @@ def _group(group: str | int) -> int:
     except (KeyError, ValueError):
         if _is_number(group):
             return int(group)
-        raise DaemonError(f"group: no such group {group!r}") from None
+        raise DaemonError(f"{what}: no such group {group!r}") from None
 
 
 def _is_number(text: str) -> bool:

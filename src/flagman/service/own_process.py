@@ -17,11 +17,12 @@ from flagman.log import standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
     from typing import NoReturn, Self
 
     from flagman.config.settings import Settings
+    from flagman.daemon.privileges import Identity
     from flagman.engine.signals import Signals
 
 _UMASK = 0o077
@@ -78,6 +79,11 @@ class _Process(Daemon):
         except SystemExit as exit_:
             os._exit(int(exit_.code or 0))
 
+    @property
+    def identity(self) -> Identity | None:
+        """What the process is going to become, once the pid file is taken; None if it stays what it is."""
+        return self._identity
+
     def drop_privileges(self) -> None:
         """Open the files that only root may open, while this process still runs as root."""
         identity = self._identity
@@ -132,9 +138,11 @@ class OwnProcess:
         if self._process.detached:
             self._signals.renew()
 
-    def enter(self, settings: Settings) -> Settings:
+    def enter(self, settings: Settings, prepare: Callable[[Identity | None], object]) -> Settings:
         """Run all stages but the last; the standard streams stay until all is ready.
 
+        :param prepare: called when the pid file is taken, and nothing has been given up yet, with what the process is
+            going to become
         :returns: the settings with paths that mean the same from here on
         :raises UsageError: if the configuration file could not be read again
         :raises FlagmanError: if a stage fails
@@ -150,7 +158,10 @@ class OwnProcess:
             from flagman.service.late_imports import import_all  # noqa: PLC0415 - only for these two
 
             # Another user may not be able to read the interpreter's files either.
-            import_all(files=bool(settings.config) or any(binding.source.has_path for binding in settings.bindings))
+            import_all(
+                files=bool(settings.config) or any(binding.source.has_path for binding in settings.bindings),
+                control=bool(settings.control),
+            )
             environment.remember()
         if settings.pid_file:
             process.pid_file = settings.pid_file
@@ -164,6 +175,8 @@ class OwnProcess:
         process.working_directory = settings.chdir or ("/" if process.detached else None)
         files = filter(None, (settings.log_file, settings.stdout, settings.stderr))
         process.files = [path for path in dict.fromkeys(files) if standard_streams.standard(path) is None]
+        process.advance("take_pid_file")
+        prepare(process.identity)
         process.advance("change_root")
         if settings.config and settings.chroot is not None:
             self._find(names)

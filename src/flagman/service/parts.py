@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flagman.engine.action import Answer
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
+    from flagman.service.preparation import Preparation
     from flagman.service.request import Request
     from flagman.service.status import Status
     from flagman.types import FlagName
@@ -38,7 +39,7 @@ _MOMENT = 0.5
 class Part:
     """Something that plugs into a run; a subclass defines what it needs.
 
-    Its constructor takes no descriptor, no process and no thread: only :meth:`open` does that.
+    Its constructor takes no descriptor, no process and no thread: only :meth:`prepare` and :meth:`open` do that.
     """
 
     @classmethod
@@ -51,6 +52,14 @@ class Part:
         """Refuse settings that do not go together, such as a binding that names what the table does not have.
 
         :raises UsageError: if they do not; called for a start, for a reload and for ``--check``, without an effect
+        """
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Take what the process cannot take later, as another user or in another root; in the process that stays.
+
+        It comes before :meth:`open`, which may never come. Signals may be blocked meanwhile, so it must not wait.
+
+        :raises FlagmanError: if that fails; the run does not start
         """
 
     def open(self, site: Site) -> None:

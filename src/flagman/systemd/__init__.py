@@ -7,9 +7,11 @@ May import: config, daemon, actions, web, triggers, children, engine, text, exce
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class Manager:
@@ -18,6 +20,8 @@ class Manager:
     #: Seconds after which the manager believes that this process hangs, unless it has said ``WATCHDOG=1`` since;
     #: None if the manager does not watch.
     watchdog: float | None = None
+    #: The sockets that the manager has opened for this process: the name of each, by its descriptor.
+    sockets: Mapping[int, str] = MappingProxyType({})
 
     @property
     def is_open(self) -> bool:

@@ -239,9 +239,21 @@ class SystemdNotifier(Manager):
 def take_from_environment() -> SystemdNotifier:
     """Connect to the service manager, and remove its variables from the environment of all later processes."""
     notifier = SystemdNotifier()
+    if "LISTEN_FDS" in os.environ:
+        notifier.sockets = _sockets()
     for name in PRIVATE:
         os.environ.pop(name, None)
     return notifier
+
+
+def _sockets() -> dict[int, str]:
+    """Return the name of each socket that the manager has opened for this process, by its descriptor."""
+    from flagman.daemon.launcher import activation  # noqa: PLC0415 - only with socket activation
+
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    numbers = sorted(activation())
+    # Without names the variable is missing, see sd_listen_fds_with_names(3).
+    return dict(zip(numbers, names if len(names) == len(numbers) else [""] * len(numbers), strict=True))
 
 
 def status(text: str) -> str:

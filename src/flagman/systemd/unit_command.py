@@ -75,7 +75,7 @@ class Command:
         name = option.names[-1]
         if isinstance(option.kind, Repeated):
             return [name] * int(str(value))
-        if not option.kind.takes_value:
+        if not option.kind.takes_value or value is True:
             return [name]
         text = option.kind.write(value)
         if isinstance(option.kind, values.Path) and (self._settings.chroot is None or option.kind.is_outside):

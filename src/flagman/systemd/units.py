@@ -9,11 +9,12 @@ import signal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from flagman.config.naming import name_of
 from flagman.engine.titles import HIDDEN
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.systemd import unit_command, unit_syntax, unit_timer
+from flagman.text import signames
 from flagman.text.shown import printable
-from flagman.text.signames import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class _Writer:
         """Return the lines of all units, by their names."""
         files = {f"{self._name}.service": list(self._service())}
         if self._settings.timer:
-            name = name_of(self._signal_of_timer())
+            name = signames.name_of(self._signal_of_timer())
             unit = f"{self._name}-{name.lower().replace('+', '-')}"
             files[f"{unit}.service"] = list(self._sender(name))
             files[f"{unit}.timer"] = list(self._timer(name, self._settings.timer))
@@ -154,6 +155,7 @@ class _Writer:
             yield "# systemd's PATH lacks a program of the configuration file, or has another one of that name."
             yield f"# In the file, write: {printable(program)}"
         yield f"ExecStart={unit_syntax.command(self._command.words())}"
+        yield from self._runtime_directory()
         yield from self._reload()
         yield "# TERM goes only to flagman, so that the running action and its commands can finish in the stop timeout."
         yield "KillMode=mixed"
@@ -167,6 +169,11 @@ class _Writer:
         yield ""
         yield "[Install]"
         yield f"WantedBy={'default' if self._is_users else 'multi-user'}.target"
+
+    def _runtime_directory(self) -> Iterator[str]:
+        if self._settings.control is True:
+            yield "# Here flagman binds its control socket; flagmanctl looks for it in all directories below flagman."
+            yield f"RuntimeDirectory=flagman/{name_of(self._settings)}"
 
     def _longest_stop(self) -> float:
         """Return the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
@@ -273,5 +280,5 @@ class _Writer:
 
 
 def _kill(signum: SignalNumber) -> str:
-    kill = unit_syntax.command([unit_command.system_program("kill"), f"-{name_of(signum)}"])
+    kill = unit_syntax.command([unit_command.system_program("kill"), f"-{signames.name_of(signum)}"])
     return f"{kill} $MAINPID"

@@ -1,0 +1,29 @@
+"""What a part may take while the process still has the user, the root and the working directory of its start."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+
+    from flagman.config.settings import Settings
+    from flagman.daemon.privileges import Identity
+
+
+class Preparation:
+    """What a part is told, and given, to prepare with; see :meth:`flagman.service.parts.Part.prepare`.
+
+    :param settings: those of the start, with relative paths as they were given
+    :param identity: the user and the group that the process is about to become; None if it stays what it is
+    :param sockets: the sockets that a service manager has opened for this process: the name of each, by its descriptor
+    :param stack: makes the calls that undo what was prepared, when the process ends, or when its start fails
+    """
+
+    def __init__(
+        self, settings: Settings, identity: Identity | None, sockets: Mapping[int, str], stack: ExitStack
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.sockets = sockets
+        self.stack = stack
