@@ -68,6 +68,31 @@ def test_reload(line: str) -> None:
     assert [command.endswith(end) for command, end in zip(found, RELOADS[line], strict=True)] == [True] * len(found)
 
 
+DIRECTORIES = {
+    "--usr1 print a": [],
+    "--control --usr1 print a": ["flagman/flagman"],
+    "--control --name web --usr1 print a --user": ["flagman/web"],
+    "--control --pid-file /run/b.pid --usr1 print a": ["flagman/b"],
+    "--control /run/x.sock --usr1 print a": [],
+}
+
+
+@pytest.mark.parametrize("line", DIRECTORIES)
+def test_the_directory_of_the_control_socket(line: str) -> None:
+    """A unit has a directory for the control socket if that has no path of its own; its command has all options."""
+    found = [line.partition("=") for line in unit(line)]
+    assert [value for name, _, value in found if name == "RuntimeDirectory"] == DIRECTORIES[line]
+    (command,) = [value for name, _, value in found if name == "ExecStart"]
+    options = line.partition(" --usr1")[0].split()
+    assert "--control" not in options or set(options) <= set(command.split())
+
+
+def test_the_path_of_a_control_socket_is_absolute() -> None:
+    """A relative path is that of the directory in which the unit was printed."""
+    (command,) = [line for line in unit("--control x.sock --usr1 print a") if line.startswith("ExecStart=")]
+    assert f" --control {Path.cwd()}/x.sock --usr1 print a" in command
+
+
 WATCHDOGS = {
     "--usr1 print a": None,
     "--usr1 print a --timeout 1s": 30,

@@ -79,13 +79,17 @@ class SocketLock:
             except FileNotFoundError:
                 return -1
         try:
-            self._check(descriptor)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid not in (0, os.geteuid()):
+                raise self._stranger()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = number_in(_text(descriptor))
                 raise InUseError(f"pid {pid}" if pid else "another process") from None
             if is_in_place(descriptor, self._name, directory):
+                if (text := _text(descriptor)) and number_in(text) is None:
+                    raise self._stranger()
                 os.fchmod(descriptor, _PRIVATE)  # regardless of the umask
                 return descriptor
         except BaseException:
@@ -94,12 +98,9 @@ class SocketLock:
         os.close(descriptor)
         return -1
 
-    def _check(self, descriptor: int) -> None:
-        """Refuse a file that no daemon can have put there: it might be precious, or another user's."""
-        status = os.fstat(descriptor)
-        is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_uid in (0, os.geteuid())
-        if not is_plain or (status.st_size and number_in(_text(descriptor)) is None):
-            raise FlagmanError(f"{self._name!r} in the same directory is not the lock of such a socket")
+    def _stranger(self) -> FlagmanError:
+        """Return the error for a file that no daemon can have put there: it might be precious, or another user's."""
+        return FlagmanError(f"{self._name!r} in the same directory is not the lock of such a socket")
 
     def _sign(self, directory: int) -> None:
         # By another descriptor: once it is closed, a daemon that has become another user cannot change the file.

@@ -1,0 +1,61 @@
+"""Unix sockets for tests: servers that are dead or alive, and clients that are other users."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from support.driven import DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_ASK = """
+import os, socket, sys, json
+path, user, group, groups = json.loads(sys.argv[1])
+os.setgroups(groups)
+os.setgid(group)
+os.setuid(user)
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(60)
+try:
+    client.connect(path)
+    answer = b""
+    try:
+        client.sendall(b"GET /status HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    except BrokenPipeError:
+        pass  # it was answered before
+    while data := client.recv(65536):
+        answer += data
+except ConnectionResetError:
+    pass
+except OSError as error:
+    answer = type(error).__name__.encode()
+sys.stdout.buffer.write(answer)
+"""
+
+
+def dead_socket(path: Path) -> None:
+    """Leave a socket behind, as a process that was killed does."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def live_socket(path: Path) -> socket.socket:
+    """Return a socket that listens at a path."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    return server
+
+
+def asked(path: Path, user: int = 0, group: int = 0, groups: Sequence[int] = ()) -> str:
+    """Return what a request gets back, if another user makes it; or the name of the error."""
+    command = [sys.executable, "-IS", "-c", _ASK, json.dumps([str(path), user, group, list(groups)])]
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, check=True, encoding="utf-8", timeout=DEADLINE, cwd="/"
+    ).stdout
