@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import sysconfig
 import textwrap
 import time
@@ -548,3 +549,35 @@ def test_the_documented_units(manager: Manager, tmp_path: Path, flagman: str) ->
     manager.check("systemctl --user stop dns-check.service")
     assert manager.show("dns-check.service", "Result") == "success"
     assert manager.show("dns-check-now.timer", "ActiveState") == "inactive"
+
+
+def test_the_directory_of_a_control_socket(service: Service) -> None:
+    """The printed unit has a directory for the control socket, which comes and goes with the daemon."""
+    text = run("--print-unit", "--user", "--control", "--name", "web", "--usr1", "print", "x").stdout
+    (line,) = [line for line in text.splitlines() if line.startswith("RuntimeDirectory=")]
+    service.define("--control --name web --usr1 print x", more=f"{line}\n")
+    for _ in range(2):
+        assert service.systemctl("restart") == (0, "")
+        assert service.manager.check("ls $XDG_RUNTIME_DIR/flagman/web").split() == ["web.sock", "web.sock.lock"]
+    assert service.systemctl("stop") == (0, "")
+    assert service.manager.run("ls $XDG_RUNTIME_DIR/flagman/web 2>&-")[0] != 0
+
+
+def test_a_control_socket_of_the_manager(service: Service) -> None:
+    """A request starts the daemon, whose socket is that of the documented unit, and stays when the daemon stops."""
+    page = (ROOT / "docs" / "systemd.rst").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^(   \[Socket\]\n(?:   .*\n|\n)*?)(?=\S)", page, re.MULTILINE)
+    name = service.unit.replace(".service", ".socket")
+    manager = service.manager
+    path = manager.check("echo $XDG_RUNTIME_DIR/flagman/web.sock").strip()
+    manager.install(name, textwrap.dedent(text).replace("/run/flagman/site-check.sock", path))
+    service.define("--control --usr1 print x")
+    manager.check(f"systemctl --user start {name}")
+    ask = "import socket, sys; client = socket.socket(socket.AF_UNIX); client.connect(sys.argv[1]); client.recv(1)"
+    assert service.show("ActiveState") == "inactive"
+    command = shlex.join([sys.executable, "-IS", "-c", ask, path])
+    manager.run(f"timeout 2 {command}")
+    service.wait_for("init")
+    assert manager.check(f"stat -c '%a %F' {path}").strip() == "600 socket"
+    manager.check(f"systemctl --user stop {name}; systemctl --user stop {service.unit}")
+    assert manager.run(f"ls {path} 2>&-")[0] != 0

@@ -16,6 +16,7 @@ from flagman.daemon.holder import LONGEST, READ_ONLY, number_in
 from flagman.exceptions import FlagmanError
 
 _PRIVATE = 0o600
+_STRANGER = "%r in the same directory is not the lock of such a socket"
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -79,17 +80,14 @@ class SocketLock:
             except FileNotFoundError:
                 return -1
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid not in (0, os.geteuid()):
-                raise self._stranger()
+            self._check(descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = number_in(_text(descriptor))
                 raise InUseError(f"pid {pid}" if pid else "another process") from None
             if is_in_place(descriptor, self._name, directory):
-                if (text := _text(descriptor)) and number_in(text) is None:
-                    raise self._stranger()
+                self._check_text(descriptor)
                 os.fchmod(descriptor, _PRIVATE)  # regardless of the umask
                 return descriptor
         except BaseException:
@@ -98,9 +96,17 @@ class SocketLock:
         os.close(descriptor)
         return -1
 
-    def _stranger(self) -> FlagmanError:
-        """Return the error for a file that no daemon can have put there: it might be precious, or another user's."""
-        return FlagmanError(f"{self._name!r} in the same directory is not the lock of such a socket")
+    def _check(self, descriptor: int) -> None:
+        """Refuse a file that no daemon can have put there: it might be precious, or another user's."""
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid not in (0, os.geteuid()):
+            raise FlagmanError(_STRANGER % self._name)
+
+    def _check_text(self, descriptor: int) -> None:
+        """Refuse a file with another text; once it is locked, because its owner may be about to write."""
+        text = _text(descriptor)
+        if text and number_in(text) is None:
+            raise FlagmanError(_STRANGER % self._name)
 
     def _sign(self, directory: int) -> None:
         # By another descriptor: once it is closed, a daemon that has become another user cannot change the file.
