@@ -564,7 +564,7 @@ def test_the_directory_of_a_control_socket(service: Service) -> None:
 
 
 def test_a_control_socket_of_the_manager(service: Service) -> None:
-    """A request starts the daemon, whose socket is that of the documented unit, and stays when the daemon stops."""
+    """A request starts the daemon, with the socket of the documented unit, which systemd removes at its stop."""
     page = (ROOT / "docs" / "systemd.rst").read_text(encoding="utf-8")
     (text,) = re.findall(r"^(   \[Socket\]\n(?:   .*\n|\n)*?)(?=\S)", page, re.MULTILINE)
     name = service.unit.replace(".service", ".socket")

@@ -55,17 +55,10 @@ class Part:
         """
 
     def prepare(self, preparation: Preparation) -> None:
-        """Take what the process cannot take later, as another user or in another root; in the process that stays.
-
-        It comes before :meth:`open`, which may never come. Signals may be blocked meanwhile, so it must not wait.
-
-        :raises FlagmanError: if that fails; the run does not start
-        """
+        """Take what the process cannot take later, as another user or in another root; see :class:`Preparation`."""
 
     def open(self, site: Site) -> None:
-        """Take what the part needs; in the main thread, before the second thread and before any action is set up.
-
-        This is the moment to open sockets, to fork, and to ask for ``site.loop``.
+        """Take what is left, fork, ask for ``site.loop``; before the second thread and before any action is set up.
 
         :raises FlagmanError: if that fails; the part has released everything then, and the run does not start
         """
@@ -149,8 +142,7 @@ class Site:
         self._limit = 0.0  # the monotonic time at which the control loop has to be at its end
         #: Whether the control loop could not go on.
         self.failed = False
-        # How many stop signals the parts have been told about.
-        self._told = 0
+        self._told = 0  # how many stop signals the parts have been told about
 
     @property
     def loop(self) -> ControlLoop:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 class Preparation:
-    """What a part is told, and given, to prepare with; see :meth:`flagman.service.parts.Part.prepare`.
+    """What a part gets for its ``prepare``.
+
+    That is called in the process that stays, after the fork of a daemon and when the pid file is taken, and before the
+    root and the user change. Signals may be blocked meanwhile, so it must not wait. It raises
+    :class:`flagman.exceptions.FlagmanError` if the run cannot start.
 
     :param settings: those of the start, with relative paths as they were given
     :param identity: the user and the group that the process is about to become; None if it stays what it is
