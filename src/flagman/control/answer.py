@@ -1,0 +1,82 @@
+"""The bytes of an answer: its head, and its JSON."""
+
+from __future__ import annotations
+
+import time
+from json import JSONEncoder
+
+from flagman.control.errors import RequestError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_CONTENT = 204
+#: Asks a client that waits for that to send the body of its request.
+GO_AHEAD = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# What the statuses mean, see RFC 9110 and RFC 6585.
+_REASONS = {
+    200: "OK",
+    202: "Accepted",
+    204: "No Content",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    411: "Length Required",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    415: "Unsupported Media Type",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+}
+# Not those of strftime(), which speaks the language of the process.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+# Every character is written in ASCII: names of files may have some that no encoding has. NaN is no JSON.
+_encode = JSONEncoder(ensure_ascii=True, allow_nan=False).encode
+
+
+def refusal(status: int, message: str) -> RequestError:
+    """Return the error with the code that is the name of its status, such as ``bad-request``."""
+    return RequestError(status, _REASONS[status].lower().replace(" ", "-"), message)
+
+
+def written(
+    status: int, content: object, headers: Mapping[str, str], *, closes: bool = False, has_body: bool = True
+) -> bytes:
+    """Return an answer as it is sent.
+
+    :param content: what becomes its JSON
+    :param headers: further lines of its head
+    :param closes: whether it is the last one of its connection
+    :param has_body: False if the request was HEAD
+    :raises ValueError: if the content is no JSON; or TypeError, or RecursionError
+    """
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"Date: {_date(int(time.time()))}"]
+    body = b""
+    if status != NO_CONTENT:
+        body = _encode(content).encode() + b"\n"
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines += ["Cache-Control: no-store", "X-Content-Type-Options: nosniff"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if closes:
+        lines.append("Connection: close")
+    head = "\r\n".join([*lines, "\r\n"]).encode()
+    return head + body if has_body else head
+
+
+def _date(moment: int) -> str:
+    """Return a moment of the wall clock as HTTP writes it."""
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(moment)
+    clock = f"{hour:02}:{minute:02}:{second:02}"
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {clock} GMT"

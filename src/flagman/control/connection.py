@@ -1,0 +1,266 @@
+"""One client: its requests are served in order, one at a time, and nothing that it does stops the control loop."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import suppress
+from functools import partial
+from socket import SHUT_WR
+
+from flagman.control.answer import GO_AHEAD, NO_CONTENT, refusal, written
+from flagman.control.errors import RequestError
+from flagman.control.parser import Parser
+from flagman.service.request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from socket import socket
+
+    from flagman.control.parser import Message
+    from flagman.control.router import Router
+    from flagman.engine.calls import Call
+    from flagman.service.control_loop import ControlLoop
+
+logger = logging.getLogger("flagman.control")
+
+# Seconds for a request, from its first byte or from the begin of the connection.
+REQUEST_SECONDS = 10.0
+# Seconds without a request, and for a client to take an answer.
+IDLE_SECONDS = 30.0
+# Seconds for a client that is still sending to notice that it is refused.
+LINGER_SECONDS = 1.0
+# Requests that came together and are served before other clients have a turn.
+_AT_ONCE = 16
+_CHUNK = 65_536
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Connection:
+    """The connection with one client; made and used in the control loop.
+
+    It reads only when it has served what it has read, so it never holds more than one answer and some requests.
+
+    :param sock: connected; it belongs to the connection from now on
+    :param router: returns the routes that hold
+    :param on_end: called when the connection has been closed
+    """
+
+    def __init__(
+        self, sock: socket, loop: ControlLoop, router: Callable[[], Router], on_end: Callable[[Connection], object]
+    ) -> None:
+        sock.settimeout(0)
+        self._socket = sock
+        self._loop = loop
+        self._router = router
+        self._on_end = on_end
+        self._parser = Parser()
+        self._method = ""
+        self._number = 0  # of the newest request
+        self._request: Request | None = None  # the one that waits for its answer
+        self._out = memoryview(b"")  # what the client has not taken yet
+        # Whether a request has yet to begin, nothing comes after this answer, bytes may still come that are not read,
+        # such bytes are being dropped, requests are being served further up the stack, and the socket is closed.
+        self._is_idle = self._is_last = self._is_refused = self._drops = self._is_busy = self._has_ended = False
+        self._attachment = loop.attach(sock.fileno(), self._read, on_failure=self.end)
+        self._call: Call | None = None
+        self._call_moment = math.inf
+        self._limit(REQUEST_SECONDS)
+
+    def refuse(self, error: RequestError) -> None:
+        """Answer that this client, or what it sends, is not served; then close the connection."""
+        self._method = self._parser.method
+        self._is_last = self._is_refused = True
+        self._answer(error.status, error.body, error.headers)
+        self._go_on()
+
+    def finish(self) -> None:
+        """Close the connection as soon as the client has taken what is answered; at once if nothing is."""
+        self._is_last = True
+        if not self._out:
+            self.end()
+
+    def end(self) -> None:
+        """Close the connection; a request that waits for its answer is given up."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if self._call is not None:
+            self._call.cancel()
+        self._attachment.detach()
+        self._socket.close()
+        self._on_end(self)
+        request, self._request = self._request, None
+        if request is not None:
+            try:
+                request.on_gone()
+            except BaseException:
+                logger.exception("A request whose client has gone could not be given up")
+
+    # What is done when the socket is ready. Only one of these is waited for at a time.
+
+    def _read(self, _: int) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end()
+            return
+        if data:
+            if not self._drops:
+                self._parser.feed(data)
+                self._go_on()
+        elif self._parser.has_begun and not self._drops:
+            self.refuse(refusal(400, "the request ends too early"))
+        else:
+            self.end()
+
+    def _write(self, _: int) -> None:
+        self._send(self._out)
+        self._go_on()
+
+    def _lose(self, _: int) -> None:
+        self.end()
+
+    def _send(self, data: bytes | memoryview) -> None:
+        """Send what the client takes; keep the rest."""
+        sent = 0
+        try:
+            sent = self._socket.send(data) if data else 0
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.end()
+        self._out = memoryview(data)[sent:]
+
+    def _wait(
+        self, code: Callable[[int], None], *, readable: bool = False, writable: bool = False, urgent: bool = False
+    ) -> None:
+        if self._attachment.code != code:
+            self._attachment.code = code
+            self._attachment.expect(readable=readable, writable=writable, urgent=urgent)
+
+    # The requests.
+
+    def _go_on(self) -> None:
+        """Serve what has come, as long as the client takes the answers; then wait for what is next."""
+        if self._is_busy:
+            return
+        self._is_busy = True
+        has_more = True
+        for _ in range(_AT_ONCE):
+            has_more = self._serve_next()
+            if not has_more:
+                break
+        self._is_busy = False
+        if self._has_ended:
+            return
+        if self._out or has_more:
+            self._wait(self._write, writable=True)
+        elif self._request is not None:
+            self._wait(self._lose, urgent=True)  # a client that has closed only its half still waits for the answer
+        else:
+            self._wait(self._read, readable=True)
+
+    def _serve_next(self) -> bool:
+        """Serve the next request that has come; return whether there may be another."""
+        if self._out or self._request is not None or self._drops or self._has_ended:
+            return False
+        if self._is_last:
+            self._close()
+            return False
+        try:
+            message = self._parser.next()
+        except RequestError as error:
+            self.refuse(error)
+            return True
+        if message is not None:
+            self._serve(message)
+            return True
+        if self._parser.has_begun and self._is_idle:
+            self._is_idle = False
+            self._limit(REQUEST_SECONDS)
+        if self._parser.wants_to_go_ahead():
+            self._send(GO_AHEAD)
+        return False
+
+    def _close(self) -> None:
+        """Close the connection, but let a client that may still be sending read the answer first.
+
+        Many clients report a broken pipe instead of the answer if they cannot send all.
+        """
+        if self._is_refused:
+            self._drops = True
+            self._limit(LINGER_SECONDS)
+            with suppress(OSError):
+                self._socket.shutdown(SHUT_WR)
+        else:
+            self.end()
+
+    def _serve(self, message: Message) -> None:
+        self._method = message.method
+        self._is_last = message.closes
+        self._number = number = self._number + 1
+        router = self._router()
+        try:
+            if message.method == "OPTIONS":
+                self._answer(NO_CONTENT, None, {"Allow": router.allowed(message.path)})
+                return
+            route, values = router.find(message.method, message.path)
+        except RequestError as error:
+            self._answer(error.status, error.body, error.headers)
+            return
+        self._request = Request(values, message.query, message.body, partial(self._reply, number))
+        self._limit(math.inf)
+        try:
+            route(self._request)
+        except RequestError as error:
+            self._reply(number, error.status, error.body, error.headers)
+        except BaseException:  # also sys.exit() of a plugin
+            logger.exception("The request %s %r failed", message.method, "/" + "/".join(message.path))
+            self._reply(number, 500, refusal(500, "the request failed, and the log of flagman says why").body)
+
+    def _reply(self, number: int, status: int, content: object, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        """Answer a request, unless it has been answered or its client has gone."""
+        if number == self._number and self._request is not None:
+            self._request = None
+            self._answer(status, content, headers)
+            self._go_on()
+
+    def _answer(self, status: int, content: object, headers: Mapping[str, str]) -> None:
+        has_body = self._method != "HEAD"
+        try:
+            data = written(status, content, headers, closes=self._is_last, has_body=has_body)
+        except Exception:
+            logger.exception("An answer is no JSON")
+            body = refusal(500, "the answer is no JSON, and the log of flagman says why").body
+            data = written(500, body, {}, closes=self._is_last, has_body=has_body)
+        self._is_idle = True
+        self._limit(IDLE_SECONDS)
+        self._send(data)
+
+    # The time.
+
+    def _limit(self, seconds: float) -> None:
+        """Allow what is next this much time; calls that are planned too early plan themselves anew."""
+        self._deadline = time.monotonic() + seconds
+        self._plan()
+
+    def _plan(self) -> None:
+        if self._deadline < self._call_moment:
+            if self._call is not None:
+                self._call.cancel()
+            self._call_moment = self._deadline
+            self._call = self._loop.call_at(self._deadline, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        self._call, self._call_moment = None, math.inf
+        if time.monotonic() < self._deadline:
+            self._plan()
+        elif self._is_idle:  # or it does not take the answer, or does not end
+            self.end()
+        else:
+            self.refuse(refusal(408, f"the request has not come within {REQUEST_SECONDS:g} seconds"))

@@ -1,0 +1,217 @@
+"""Clients that mean harm: each is bounded, others are served meanwhile, and nothing is left of it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagman.control import connection, server
+from flagman.control.connection import Connection
+from support.driven import DEADLINE, descriptors, wait_for
+from support.serving import BIG, GET, Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(name="serving")
+def _serving(open_path: Path) -> Iterator[Serving]:
+    """Start a server; check that another client is served in the end, and that nothing is left of the others."""
+    before = descriptors(os.getpid()).keys()
+    serving = Serving(open_path)
+    yield serving
+    assert serving.client().ask("GET", "/status").status == 200
+    for client in serving._clients:
+        client.close()
+    wait_for(serving.is_idle)
+    serving.close()
+    assert descriptors(os.getpid()).keys() == before
+    serving.waiting.clear()
+    serving.gone.clear()
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) is Connection]
+
+
+@pytest.fixture(name="many_files")
+def _many_files() -> Iterator[None]:
+    """Allow this process as many descriptors as it can have."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_slow_head(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that comes byte by byte is refused when its time is over."""
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
+    client = serving.client()
+    client.socket.settimeout(0.005)
+    received = b""
+    while not received:
+        client.send(b"x")
+        with suppress(TimeoutError):
+            received = client.socket.recv(1000)
+    assert received.startswith(b"HTTP/1.1 408 ")
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("attack", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000, 431),
+        (b"GET / HTTP/1.1\r\nA: " + b"b" * 1_000_000, 431),
+        (b"GET /" + b"b" * 1_000_000, 414),
+        (b"\r\n" * 100_000, 431),
+        (b"\n" * 1_000_000, 400),
+        (os.urandom(8000).replace(b"\n", b"") + b"\n", 400),
+        (b"POST /flags/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", 411),
+        (b"POST /flags/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+    ],
+)
+def test_nonsense(serving: Serving, attack: bytes, status: int) -> None:
+    """What is no request, or a monstrous one, is refused once, and the rest of it is dropped."""
+    client = serving.client().send(attack)
+    assert client.answer().status == status
+    assert client.rest() == b""
+
+
+def test_a_client_that_never_stops(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes on sending after it was refused is left after a moment."""
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.05)
+    client = serving.client().send(b"\n")
+    assert client.answer().status == 400
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        while True:
+            client.socket.sendall(b"x" * 10_000)
+
+
+def test_thousands_of_requests_at_once(serving: Serving) -> None:
+    """A client that sends without an end is served in turns with others, and its answers do not pile up."""
+    greedy = serving.client()
+    greedy.socket.setblocking(False)  # noqa: FBT003
+    requests = b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET * 20_000
+    with pytest.raises(BlockingIOError):
+        while True:
+            requests = requests[greedy.socket.send(requests) :] or GET * 20_000
+    wait_for(lambda: serving.waiting)
+    assert serving.client().ask("GET", "/status").status == 200
+    (busy, _) = serving.server._clients
+    assert len(busy._parser._data) <= 65_536
+    serving.loop.call(serving.waiting[0].reply, 200, None)
+    assert serving.client().ask("GET", "/status").status == 200
+    assert len(busy._parser._data) <= 2 * 65_536
+    greedy.close()
+
+
+def test_a_client_that_does_not_read(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than one answer is held for a client that does not read, and not for ever."""
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.2)
+    client = serving.client().send(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+    wait_for(lambda: serving.served)
+    assert serving.client().ask("GET", "/status").status == 200
+    wait_for(serving.is_idle)
+    assert serving.served == ["big"]
+    assert 0 < len(client.rest()) < len(BIG)
+
+
+def test_a_client_that_reads_slowly(serving: Serving) -> None:
+    """A long answer comes whole to a client that reads it in small pieces."""
+    client = serving.client().request("GET", "/big").request("GET", "/status")
+    assert client.answer().content == BIG
+    assert client.answer().status == 200
+
+
+def test_clients_that_break_off(serving: Serving) -> None:
+    """A client may go at any time, with unread answers or half a request."""
+    for data in (GET, GET * 100, GET[:10], b"\n", b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2):
+        for _ in range(5):
+            serving.client().send(data).close()
+    wait_for(serving.is_idle)
+
+
+def test_a_thousand_idle_clients(serving: Serving, many_files: None) -> None:  # noqa: ARG001
+    """There are places for 256; the others are told so, and each place that becomes free is taken anew."""
+    first = serving.client()
+    assert first.ask("GET", "/status").status == 200
+    clients = [serving.client() for _ in range(1000)]
+    assert clients[255].answer().code == "too-many-connections"
+    refused = [client for client in clients[256:] if client.rest()]
+    assert refused
+    assert len(serving.server._clients) == 256
+    assert first.ask("GET", "/status").status == 200, "the ones that are connected are served"
+    assert clients[254].ask("GET", "/status").status == 200
+    clients[0].close()
+    wait_for(lambda: len(serving.server._clients) == 255)
+    assert serving.client().ask("GET", "/status").status == 200
+    for client in clients:
+        client.close()
+
+
+def test_no_descriptor_left(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a free descriptor clients wait, the loop sleeps, and they are served as soon as there is one."""
+    monkeypatch.setattr(server, "_PAUSE", 1e6)
+    served = serving.client()
+    late = socket.socket(socket.AF_UNIX)
+    late.settimeout(DEADLINE)
+    free = os.dup(0)
+    os.close(free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert served.ask("GET", "/status").status == 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        late.connect(str(serving.path))
+        wait_for(lambda: caplog.records)
+        assert serving.loop.settle(DEADLINE)
+        before = serving.wakes
+        for _ in range(10):
+            assert served.ask("GET", "/status").status == 200
+        assert serving.wakes - before <= 20, "it spins"
+        monkeypatch.setattr(server, "_PAUSE", 0.001)
+        serving.loop.call(serving.server._resume)
+        late.sendall(GET)
+        for _ in range(10):
+            assert served.ask("GET", "/status").status == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert late.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+    late.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Clients of the control socket have to wait: Too many open files"
+    ]
+    calls = serving.loop._poller._calls
+    assert calls is not None
+    for _, _, planned in calls._heap:  # one of them is due in a million seconds
+        planned.cancel()
+
+
+def test_urgent_bytes(serving: Serving) -> None:
+    """Urgent bytes, which poll(2) reports apart from others, do not make the loop spin."""
+    client = serving.client().request("GET", "/wait")
+    wait_for(lambda: serving.waiting)
+    try:
+        client.socket.send(b"!", socket.MSG_OOB)
+    except OSError:
+        pytest.skip("there are no urgent bytes here")
+    wait_for(lambda: serving.gone)
+    assert client.rest() == b""
+
+
+def test_a_socket_that_is_closed_under_the_loop(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """A listening socket that fails is left, and the clients stay."""
+    client = serving.client()
+    assert client.ask("GET", "/status").status == 200
+    broken = socket.socket(socket.AF_UNIX)
+    serving.loop.call(serving.server.listen, broken)
+    wait_for(lambda: caplog.records)
+    assert client.ask("GET", "/status").status == 200
+    assert broken not in serving.server._listening
+    broken.close()
