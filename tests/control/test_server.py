@@ -146,10 +146,15 @@ def test_half_a_request(serving: Serving) -> None:
     wait_for(serving.is_idle)
 
 
-def test_a_client_that_goes_while_it_waits(serving: Serving) -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_a_client_that_goes_while_it_waits(serving: Serving, *, half: bool) -> None:
     """A request is given up when its client goes, and its late answer has no effect."""
     client = serving.client().request("GET", "/wait").request("GET", "/status")
     wait_for(lambda: serving.waiting)
+    if half:
+        client.end_half()
+        assert serving.loop.settle(DEADLINE)
+    assert not serving.gone
     client.close()
     wait_for(lambda: serving.gone)
     assert serving.gone == serving.waiting

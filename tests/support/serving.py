@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,6 +124,8 @@ class Serving:
         self.socket.listen(2000)
         self.server.listen(self.socket)
         self.loop.start()
+        # Coverage follows only threads that the module threading has started.
+        self.loop.call(lambda: sys.settrace(threading.gettrace()))
 
     def _judge(self, sock: socket.socket) -> str:
         return self.admit(sock)

@@ -260,7 +260,7 @@ class Connection:
         self._call, self._call_moment = None, math.inf
         if time.monotonic() < self._deadline:
             self._plan()
-        elif self._is_idle:  # or it does not take the answer, or does not end
+        elif self._is_idle or self._out:  # the client wants nothing, takes nothing or does not end
             self.end()
         else:
             self.refuse(refusal(408, f"the request has not come within {REQUEST_SECONDS:g} seconds"))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from json import JSONDecoder
-from typing import NamedTuple, NoReturn
 
 from flagman.control.answer import refusal
 from flagman.control.hosts import is_local
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # Bytes of the first line, and of a whole head, with the ends of lines; fields of a head; bytes of a body.
 _LONGEST_LINE = 8_192
@@ -38,23 +41,23 @@ def _refuse_constant(name: str) -> NoReturn:
 _decode = JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-class Message(NamedTuple):
-    """A whole request."""
+class Message:
+    """A whole request.
 
-    method: str
-    #: The decoded segments of the path; none for the path ``*``.
-    path: tuple[str, ...]
-    #: The decoded values that follow the path, by name.
-    query: dict[str, str]
-    #: What its JSON says; None if it has no body.
-    body: object
-    #: Whether the client wants no other answer on this connection.
-    closes: bool
+    :param path: the decoded segments of the path; none for the path ``*``
+    :param query: the decoded values that follow the path, by name
+    :param closes: whether the client wants no other answer on this connection
+    """
 
+    __slots__ = ("body", "closes", "method", "path", "query")
 
-class _Head(NamedTuple):
-    message: Message
-    length: int
+    def __init__(self, method: str, path: tuple[str, ...], query: dict[str, str], *, closes: bool) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.closes = closes
+        #: What its JSON says; None if it has no body.
+        self.body: object = None
 
 
 class Parser:
@@ -76,7 +79,8 @@ class Parser:
         self._size = 0
         self._count = 0
         self._fields: dict[bytes, bytes] = {}
-        self._head: _Head | None = None
+        self._message: Message | None = None  # whose head is complete
+        self._length = 0  # of its body
         self._expects = False
 
     @property
@@ -93,16 +97,16 @@ class Parser:
 
         :raises RequestError: if the bytes are no request, or one that is not served
         """
-        while self._head is None:
+        while self._message is None:
             line = self._next_line()
             if line is None:
                 return None
             self._take(line)
-        message, length = self._head
+        message, length = self._message, self._length
         if len(self._data) < length:
             return None
         if length:
-            message = message._replace(body=_json(bytes(self._data[:length])))
+            message.body = _json(bytes(self._data[:length]))
             del self._data[:length]
         self._reset()
         return message
@@ -110,7 +114,7 @@ class Parser:
     def wants_to_go_ahead(self) -> bool:
         """Return, once, whether the client waits for a word before it sends the body."""
         expects, self._expects = self._expects, False
-        return expects and self._head is not None and not self._data
+        return expects and self._message is not None and not self._data
 
     def _next_line(self) -> bytes | None:
         """Take the next whole line of a head, without its end; None if it is not complete."""
@@ -171,18 +175,17 @@ class Parser:
             raise refusal(400, "the field Host is missing")
         if not all(is_local(name) for name in (host, authority) if name is not None):
             raise refusal(400, "the field Host must be localhost or an IP address, and there must be only one")
-        length = _length(fields)
+        self._length = _length(fields)
         if b"origin" in fields or fields.get(b"sec-fetch-site", b"none") != b"none":
             raise refusal(403, "requests of web pages are refused")
-        if length and not _JSON.fullmatch(fields.get(b"content-type", b"")):
+        if self._length and not _JSON.fullmatch(fields.get(b"content-type", b"")):
             raise refusal(415, "the body must be application/json, and Content-Type must say so")
         if b"expect" in fields and not is_old:
             if fields[b"expect"].lower() != b"100-continue":
                 raise refusal(417, "the only expectation that is met is 100-continue")
-            self._expects = length > 0
+            self._expects = self._length > 0
         wishes = [wish.strip(b" \t").lower() for wish in fields.get(b"connection", b"").split(b",")]
-        message = Message(self.method, path, query, None, is_old or b"close" in wishes)
-        self._head = _Head(message, length)
+        self._message = Message(self.method, path, query, closes=is_old or b"close" in wishes)
 
 
 def _parts(target: bytes, method: str) -> tuple[bytes | None, tuple[str, ...], dict[str, str]]:
