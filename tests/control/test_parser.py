@@ -53,6 +53,8 @@ def test_a_request() -> None:
     query = {"wait": "5s", "empty": "", "eq": "a=b"}
     assert parsed(data) == [Told("POST", ("flags", "file-/etc/a b"), query, {"a": 1}, closes=False)]
     assert parsed(*[data[index : index + 1] for index in range(len(data))]) == parsed(data)
+    for cut in range(len(data)):
+        assert parsed(data[:cut], data[cut:]) == parsed(data)
 
 
 def test_requests_that_come_together() -> None:

@@ -27,10 +27,10 @@ _MOST_DIGITS = 18
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _START = re.compile(rb"(%b) ([!-~]++) HTTP/([0-9])\.([0-9])" % _TOKEN)
 _FIELD = re.compile(rb"(%b):[ \t]*+([\t -~\x80-\xff]*+)" % _TOKEN)
-_PATH = rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*+"
-_QUERY = rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*+"
-_TARGET = re.compile(rb"(?:(?i:http)://([^/?]*+))?((?:/%b)?)(?:\?(%b))?" % (_PATH, _QUERY))
-_JSON = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
+_CHARACTERS = rb"A-Za-z0-9._~!$&'()*+,;=:@/%-"
+_TARGET = re.compile(rb"(?:(?i:http)://([^/?]*+))?((?:/[%b]*+)?)(?:\?([?%b]*+))?" % (_CHARACTERS, _CHARACTERS))
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_JSON = re.compile(rb'application/json(?:[ \t]*+;[ \t]*+charset="?utf-8"?)?', re.IGNORECASE)
 _ESCAPE = re.compile(rb"%(..)")
 
 
@@ -193,8 +193,8 @@ def _parts(target: bytes, method: str) -> tuple[bytes | None, tuple[str, ...], d
     if target == b"*" and method == "OPTIONS":
         return None, (), {}
     match = _TARGET.fullmatch(target)
-    if match is None or (match[1] is None and not match[2]):
-        raise refusal(400, "the target of the request is no path with a valid encoding")
+    if match is None or (match[1] is None and not match[2]) or _BAD_ESCAPE.search(target):
+        raise refusal(400, "the target of the request is no path, or not encoded as it must be")
     path = tuple(_decoded(segment) for segment in match[2][1:].split(b"/"))
     query: dict[str, str] = {}
     for pair in match[3].split(b"&") if match[3] else ():
