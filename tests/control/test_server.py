@@ -316,7 +316,8 @@ def test_the_time_of_a_request(serving: Serving, monkeypatch: pytest.MonkeyPatch
     client = serving.client()
     assert client.answer().code == "request-timeout"
     assert client.rest() == b""
-    monkeypatch.undo()
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", DEADLINE)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 1e6)
     client = serving.client()
     assert client.ask("GET", "/status").status == 200
     monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.05)

@@ -114,7 +114,7 @@ class Parser:
     def wants_to_go_ahead(self) -> bool:
         """Return, once, whether the client waits for a word before it sends the body."""
         expects, self._expects = self._expects, False
-        return expects and self._message is not None and not self._data
+        return expects
 
     def _next_line(self) -> bytes | None:
         """Take the next whole line of a head, without its end; None if it is not complete."""
