@@ -75,11 +75,15 @@ def test_a_slow_head(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"POST /flags/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
     ],
 )
-def test_nonsense(serving: Serving, attack: bytes, status: int) -> None:
-    """What is no request, or a monstrous one, is refused once, and the rest of it is dropped."""
+def test_nonsense(serving: Serving, attack: bytes, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no request, or a monstrous one, is refused once and at once, and what follows is dropped."""
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 1e6)
     client = serving.client().send(attack)
     assert client.answer().status == status
     assert client.rest() == b""
+    client.send(b"x" * 1_000_000)
+    (one,) = serving.server._clients
+    assert len(one._parser._data) <= 2 * 65_536
 
 
 def test_a_client_that_never_stops(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +119,17 @@ def test_thousands_of_requests_at_once(serving: Serving) -> None:
     assert serving.client().ask("GET", "/status").status == 200
     assert len(busy._parser._data) <= 2 * 65_536
     greedy.close()
+
+
+def test_requests_at_once_are_served_in_turns(serving: Serving) -> None:
+    """The loop looks at everything else after each few of the requests that came together."""
+    client = serving.client()
+    assert client.ask("GET", "/status").status == 200
+    before = serving.wakes
+    client.send(GET * 500)
+    for _ in range(500):
+        assert client.answer().status == 200
+    assert serving.wakes - before >= 500 / 16 - 1
 
 
 def test_a_client_that_does_not_read(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
