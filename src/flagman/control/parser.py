@@ -79,7 +79,7 @@ class Parser:
         self._size = 0
         self._count = 0
         self._fields: dict[bytes, bytes] = {}
-        self._message: Message | None = None  # whose head is complete
+        self._message: Message | None = None  # None until its head is complete
         self._length = 0  # of its body
         self._expects = False
 
