@@ -209,6 +209,7 @@ def test_no_descriptor_left(
     assert [record.getMessage() for record in caplog.records] == [
         "Clients of the control socket have to wait: Too many open files"
     ]
+    assert serving.server._has_room, "the next time is told again"
     calls = serving.loop._poller._calls
     assert calls is not None
     for _, _, planned in calls._heap:  # one of them is due in a million seconds
