@@ -1,26 +1,36 @@
-"""The part that serves the control interface."""
+"""The part that serves the control interface: its socket, its server, and the routes of all parts."""
 
 from __future__ import annotations
 
 import os
 
+from flagman.config.naming import name_of
 from flagman.control import place
 from flagman.control.activation import Activated
 from flagman.control.listener import Listener
 from flagman.control.peers import Peers
+from flagman.control.router import Router
+from flagman.control.routes import Routes
+from flagman.control.server import Server
 from flagman.service.parts import Part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Callable, Mapping
+    from socket import socket
 
     from flagman.config.settings import Settings
     from flagman.service.parts import Site
     from flagman.service.preparation import Preparation
+    from flagman.service.request import Request
+
+# Seconds that the routes have for their last answers, and the clients to take them.
+_LAST_ANSWERS = 1.0
+_LAST_BYTES = 2.0
 
 
 class ControlPart(Part):
-    """Binds the control socket, and closes each connection at once: the server is still to come."""
+    """Serves the control interface."""
 
     @classmethod
     def check(cls, settings: Settings) -> None:
@@ -28,8 +38,9 @@ class ControlPart(Part):
         place.check(settings)
 
     def prepare(self, preparation: Preparation) -> None:
-        """Bind the socket."""
+        """Bind the socket, as the user of the start."""
         settings, identity = preparation.settings, preparation.identity
+        self._name = name_of(settings)
         where = place.find(settings, os.geteuid() if identity is None else identity.uid)
         self._peers = Peers(where.group)
         self._listener: Activated | Listener
@@ -42,33 +53,47 @@ class ControlPart(Part):
             self._listener.bind()
 
     def open(self, site: Site) -> None:
-        """Begin to listen."""
+        """Begin to serve."""
         self._site = site
+        self._routes = Routes(site)
+        self._router: Router | None = None
+        self._server = Server(site.loop, self._routes_of_all, self._peers.refusal)
         self._listener.listen()
-        self._attach(self._listener.listening)
+        self._server.listen(self._listener.listening)
+
+    def _routes_of_all(self) -> Router:
+        """Return the routes of all parts: only now do all of them exist."""
+        if self._router is None:
+            self._router = Router(self._site.routes())
+        return self._router
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - its options are for the start
         """Bind the socket anew if it has vanished."""
         old = self._listener.rebind()
         if old is not None:
-            self._site.loop.call(self._swap, old, self._listener.listening)
+            self._site.loop.call(self._exchange, old, self._listener.listening)
+
+    def _exchange(self, old: socket, new: socket) -> None:
+        self._server.unlisten(old)
+        old.close()
+        self._server.listen(new)
+
+    def stop(self, *, insists: bool) -> None:
+        """Answer the requests for what does not come any more."""
+        if not insists:
+            self._routes.stop()
 
     def close(self) -> None:
-        """Remove the socket."""
-        self._site.loop.release(self._attachment)
+        """Send the last answers, and remove the socket."""
+        self._site.loop.call(self._routes.end)
+        self._site.loop.settle(_LAST_ANSWERS)
+        self._server.close(_LAST_BYTES)
         self._listener.close()
 
-    def _swap(self, old: socket.socket, new: socket.socket) -> None:
-        self._attachment.detach()
-        old.close()
-        self._attach(new)
+    def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
+        """Return the routes that concern the whole run."""
+        return self._routes.table()
 
-    def _attach(self, listening: socket.socket) -> None:
-        self._attachment = self._site.loop.attach(listening.fileno(), lambda _: self._accept(listening))
-
-    def _accept(self, listening: socket.socket) -> None:
-        connection, _ = listening.accept()
-        with connection:
-            reason = self._peers.refusal(connection)
-            if reason:
-                connection.sendall(f"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n{reason}\n".encode())
+    def snapshot(self) -> Mapping[str, object]:
+        """Return the name of the daemon, and where its socket is."""
+        return {"name": self._name, "control": self._listener.path}
