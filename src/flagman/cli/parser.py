@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from argparse import (
-    SUPPRESS,
-    ArgumentError,
-    ArgumentParser,
-    ArgumentTypeError,
-    Namespace,
-    RawDescriptionHelpFormatter,
-)
-from functools import partial
+from argparse import SUPPRESS, ArgumentError, ArgumentTypeError, Namespace
 
 from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS, TRIGGERS
 from flagman.exceptions import UsageError
+from flagman.text.parser import HelpFormatter, Parser
 from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
     from flagman.config.values import Kind
 
-# Columns of the help at most.
-_WIDEST = 100
 _EPILOG = """\
 notes:
   All options that bind an action may be given several times.
@@ -41,32 +33,6 @@ examples:
   flagman -v --timeout 30s --on-error exit --hup exec systemctl reload nginx
   flagman --every 5m http POST https://example.org/alive
 """
-
-
-class Parser(ArgumentParser):
-    """A parser that raises its errors, so that they are reported as all mistakes are."""
-
-    def format_help(self) -> str:
-        """Return the help, as wide as the terminal, but lines that are too long are hard to read."""
-        from shutil import get_terminal_size  # noqa: PLC0415 - 3 ms, only for the help
-
-        width = min(get_terminal_size().columns, _WIDEST)
-        self.formatter_class = partial(_HelpFormatter, width=width)
-        return super().format_help()
-
-    def error(self, message: str) -> NoReturn:
-        """Raise an error.
-
-        :raises UsageError: always
-        """
-        raise UsageError(message)
-
-
-class _HelpFormatter(RawDescriptionHelpFormatter):
-    """Formats the help in two columns; argparse makes one for each option, too, to check it."""
-
-    def __init__(self, prog: str, width: int = _WIDEST) -> None:
-        super().__init__(prog, max_help_position=36, width=width)
 
 
 def parse(words: Sequence[str], options: dict[str, object]) -> None:
@@ -94,7 +60,7 @@ def _parser() -> ArgumentParser:
         usage="flagman [OPTION ...] --SIGNAL ACTION [ARGUMENT ...] ...",
         description="Sleep until a signal arrives, then run the actions that are bound to it.",
         epilog=_EPILOG,
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
         argument_default=SUPPRESS,
         add_help=False,
         allow_abbrev=False,

@@ -1,33 +1,23 @@
 """The command ``flagmanctl``: tools around a daemon.
 
-The exit statuses of its verbs are those of the Linux Standard Base for init scripts, if it has any for them.
+The exit statuses of ``status`` are those of the Linux Standard Base for init scripts.
 """
 
 from __future__ import annotations
 
-import shlex
 import sys
-from argparse import ArgumentError
-from contextlib import suppress
-from pathlib import Path
+from importlib import import_module
 
-from flagman.cli.parser import Parser
-from flagman.exceptions import FlagmanError, UsageError, one_line
+from flagman.exceptions import FlagmanError, one_line
 from flagman.text.shown import printable
-from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-# See https://refspecs.linuxbase.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/iniscrptact.html.
-_DEAD = 1
-_NOT_RUNNING = 3
-_UNKNOWN = 4
+    from flagman.ctl.words import Words
 
-# Verbs of other programs, and the signals that mean the same.
-_SENDS = {"stop": "TERM", "kill": "TERM", "terminate": "TERM", "reload": "HUP"}
+_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,143 +29,63 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv if argv is None else argv
     try:
         return _carry_out(argv[1:])
-    except SystemExit as exit_:  # of the parser
-        return int(exit_.code or 0)
-    except (FlagmanError, OSError) as error:
-        with suppress(OSError):
-            print(f"flagmanctl: error: {printable(one_line(error))}", file=sys.stderr)
-        return error.exit_code if isinstance(error, FlagmanError) else 1
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
+    except BrokenPipeError:  # of the output: nobody reads on
+        return 1
+    except OSError as error:
+        _complain([one_line(error)])
+        return 1
 
 
-def _carry_out(words: Sequence[str]) -> int:
-    parser, verbs = _parser()
-    if not words:
-        parser.print_help()
+def _carry_out(typed: Sequence[str]) -> int:
+    if answer := _general(typed):
+        from flagman.ctl.screen import write  # noqa: PLC0415 - only for the help
+
+        write(answer.rstrip("\n"))
         return 0
-    if not words[0].startswith("-") and words[0] not in verbs:
-        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
-
-        known = f"; the verbs are {', '.join(verbs)}"
-        sends = _SENDS.get(words[0].lower())
-        hint = f"; did you mean signal {sends}?" if sends else did_you_mean(words[0], verbs, otherwise=known)
-        raise UsageError(f"unknown verb {words[0]!r}{hint}")
-    usage = "flagmanctl --help" if words[0].startswith("-") else f"flagmanctl {words[0]} --help"
+    wants_json = False
     try:
-        arguments, unknown = parser.parse_known_args(list(words))
-    except ArgumentError as error:
-        raise UsageError(f"{error.argument_name} takes a value; see {usage}") from None
-    if unknown:
-        what = "unknown option" if unknown[0].startswith("-") else "one word too many:"
-        raise UsageError(f"{what} {unknown[0]!r}; see {usage}")
-    verb: Callable[[Namespace], int] | None = getattr(arguments, "verb", None)
-    for name, title in (("name", "NAME"), ("pid_file", "--pid-file PATH")):
-        if getattr(arguments, name, "") is None:
-            raise UsageError(f"{words[0]}: {title} is missing; see {usage}")
-    return verb(arguments) if verb is not None else 0
+        from flagman.ctl.words import read  # noqa: PLC0415 - as above
 
-
-def _parser() -> tuple[ArgumentParser, Collection[str]]:
-    """Return the parser, and the names of the verbs; what is missing is left to us, to say it in our own words."""
-    parser = Parser(
-        prog="flagmanctl",
-        description="Control a running flagman, and create plugin packages.",
-        allow_abbrev=False,
-        usage="flagmanctl [-h] VERB ...",
-        exit_on_error=False,
-    )
-    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
-    verbs = parser.add_subparsers(metavar="VERB")
-
-    def add(verb: Callable[[Namespace], int], name: str, explanation: str, *, epilog: str = "") -> ArgumentParser:
-        description = f"{explanation[0].upper()}{explanation[1:]}."
-        parser = verbs.add_parser(
-            name,
-            prog=f"flagmanctl {name}",
-            help=explanation,
-            description=description,
-            epilog=epilog,
-            allow_abbrev=False,
-            exit_on_error=False,
-        )
-        parser.set_defaults(verb=verb)
-        return parser
-
-    new = add(_new, "new", "write a new plugin package: an action, its tests, its metadata, a unit and a README")
-    new.add_argument(
-        "name", metavar="NAME", nargs="?", help="name of the package and of its action, such as acme-purge"
-    )
-    new.add_argument("--directory", type=Path, metavar="DIR", help="directory to write to (default: NAME)")
-    send = add(
-        _signal,
-        "signal",
-        "send a signal to a running daemon",
-        epilog="exit status: 0 the signal was sent, 3 no daemon runs, 4 it could not be sent",
-    )
-    send.add_argument("name", metavar="NAME", nargs="?", help="name or number of the signal; 0 sends none")
-    status = add(
-        _status,
-        "status",
-        "show whether a daemon runs",
-        epilog="exit status: 0 the daemon runs, 1 it is dead but its pid file exists, 3 it does not run, 4 unknown",
-    )
-    for verb in (send, status):
-        verb.add_argument("--pid-file", metavar="PATH", help="pid file of the daemon")
-    return parser, verbs.choices
-
-
-def _signal(arguments: Namespace) -> int:
-    from flagman.daemon import signal_holder  # noqa: PLC0415 - only for this verb, as all others
-    from flagman.text.signames import number_of  # noqa: PLC0415
-
-    try:
-        signum = 0 if arguments.name == "0" else number_of(arguments.name)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    try:
-        if signal_holder(arguments.pid_file, signum) is None:
-            return _say(_NOT_RUNNING, f"not running ({arguments.pid_file})")
-    except OSError as error:
-        return _say(_UNKNOWN, f"cannot send {arguments.name}: {error.strerror} ({arguments.pid_file})")
+        words = read(typed)
+        wants_json = words.json
+        # The table of verbs names these modules; see flagman.ctl.verbs.
+        verb: Callable[[Words], int] = import_module(f"flagman.ctl.{words.verb}").run
+        return verb(words)
     except FlagmanError as error:
-        return _say(_UNKNOWN, f"cannot send {arguments.name}: {error}")
-    return 0
+        answer_of_daemon = getattr(error, "answer", None)
+        if wants_json and answer_of_daemon is not None:
+            from flagman.ctl.asking import write_json  # noqa: PLC0415 - only for a mistake
+
+            write_json(answer_of_daemon)
+        else:
+            _complain(getattr(error, "messages", None) or [one_line(error)])
+        return error.exit_code
 
 
-def _status(arguments: Namespace) -> int:
-    from flagman.daemon.holder import read_pid  # noqa: PLC0415 - only for this verb
+def _general(typed: Sequence[str]) -> str:
+    """Return what ``--help`` or ``--version`` print; empty if neither was typed."""
+    words = typed[: typed.index("--")] if "--" in typed else typed
+    if not typed or "-h" in words or "--help" in words:
+        from flagman.ctl import usage  # noqa: PLC0415 - argparse takes 5 ms
+        from flagman.ctl.verbs import VERBS  # noqa: PLC0415 - only for the help
 
-    path = Path(arguments.pid_file)
+        verb = next((word for word in words if word in VERBS), "")
+        return usage.of_verb(verb) if verb else usage.overview()
+    if "-V" in words or "--version" in words:
+        from flagman.version import __version__  # noqa: PLC0415 - as above
+
+        return f"flagmanctl {__version__}"
+    return ""
+
+
+def _complain(messages: Iterable[str]) -> None:
     try:
-        pid = read_pid(path)
-        if pid is not None:
-            print(f"running, pid {pid}")
-            return 0
-        dead = path.exists()
-    except OSError as error:
-        return _say(_UNKNOWN, f"status unknown: {error.strerror} ({path})")
-    except FlagmanError as error:
-        return _say(_UNKNOWN, f"status unknown: {error}")
-    print(f"dead, but its pid file exists ({path})" if dead else f"not running ({path})")
-    return _DEAD if dead else _NOT_RUNNING
-
-
-def _say(status: int, message: str) -> int:
-    print(f"flagmanctl: error: {printable(one_line(message))}", file=sys.stderr)
-    return status
-
-
-def _new(arguments: Namespace) -> int:
-    from flagman.cli import scaffold  # noqa: PLC0415 - only for this verb
-
-    directory: Path = arguments.directory or Path(arguments.name)
-    for path in scaffold.create(arguments.name, directory):
-        print(directory / path)
-    *first, last = scaffold.commands(arguments.name)
-    print("Next:", " && ".join([f"cd {shlex.quote(str(directory.resolve()))}", *first]))
-    print("Then:", last)
-    return 0
+        for message in messages:
+            print(f"flagmanctl: error: {printable(one_line(message))}", file=sys.stderr)
+    except OSError:
+        pass  # there is nobody to tell
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ NOT_FOR_DAEMONS = (
     "flagman.ctl",
     "flagman.systemd.unit",
     "flagman.testing",
+    "flagman.text.parser",
 )
 
 

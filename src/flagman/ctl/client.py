@@ -1,0 +1,188 @@
+"""Speaks HTTP with a daemon, on its control socket: by hand, because the client of Python takes long to import."""
+
+from __future__ import annotations
+
+import _socket as socket  # a third of a millisecond; what socket adds to it takes ten times as long
+import os
+from time import monotonic
+
+from flagman.ctl.errors import BAD, NO_SUCH_NAME, NOT_IN_TIME, UNKNOWN, CtlError, NoAnswerError, RefusedError
+from flagman.ctl.fields import Fields
+from flagman.ctl.verbs import LIMIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Bytes of an answer at most: a history of the largest daemon has a few millions.
+_MOST = 64 * 1024 * 1024
+_MOST_OF_HEAD = 64 * 1024
+# Seconds that an answer may take longer than the daemon was told to wait.
+_GRACE = 1.0
+_FORBIDDEN, _NOT_FOUND, _UNAVAILABLE, _NOT_IN_TIME = 403, 404, 503, 504
+_ERROR = 400
+# Statuses that say that what was typed cannot be asked.
+_MISTAKES = {400, 413, 414}
+_CONFLICT = 409
+
+
+class Client:
+    """A connection to the control socket of a daemon.
+
+    :param path: the socket
+    :raises OSError: if no daemon listens there, or it may not be asked
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._rest = b""
+        try:
+            self._connect()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _connect(self) -> None:
+        # With a timeout of Python the socket would not block, and a full queue would be an error at once.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(LIMIT))
+        try:
+            self._socket.connect(self.path)
+        except BlockingIOError:
+            raise _no_answer(LIMIT) from None
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    @property
+    def peer(self) -> int:
+        """The pid of the process that listens; 0 if it is not known."""
+        try:
+            credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        except (AttributeError, OSError):  # not Linux
+            return 0
+        from sys import byteorder  # noqa: PLC0415 - only for one verb
+
+        return int.from_bytes(credentials[:4], byteorder)
+
+    def ask(self, method: str, target: str, wait: float | None = None) -> tuple[int, object]:
+        """Ask the daemon.
+
+        :param target: the path, see :func:`path` and :func:`query`
+        :param wait: seconds that it was told to wait; infinite for no limit
+        :returns: the status of HTTP, and the JSON
+        :raises CtlError: if there is no answer in time, or it is none of flagman
+        """
+        limit = LIMIT if wait is None else wait + _GRACE
+        end = monotonic() + limit
+        try:
+            self._timeout(end)
+            self._socket.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            status, body = self._answer(end)
+        except TimeoutError:
+            raise _no_answer(limit if wait is None else wait) from None
+        except ConnectionError:
+            message = f"the daemon has closed the connection without a whole answer ({self.path})"
+            raise NoAnswerError(message, UNKNOWN) from None
+        try:
+            import json  # noqa: PLC0415 - 5 ms, while the daemon works
+
+            return status, json.loads(body)
+        except (ValueError, RecursionError):
+            raise self._not_flagman("is no JSON") from None
+
+    def _answer(self, end: float) -> tuple[int, bytes]:
+        head, rest = self._head(end)
+        lines = head.split(b"\r\n")
+        version, _, line = lines[0].partition(b" ")
+        lengths = [line[15:].strip() for line in lines[1:] if line[:15].lower() == b"content-length:"]
+        if not version.startswith(b"HTTP/1.") or not line[:3].isdigit() or len(lengths) != 1:
+            raise self._not_flagman("is no answer of flagman")
+        if not lengths[0].isdigit() or len(lengths[0]) > len(str(_MOST)) or int(lengths[0]) > _MOST:
+            raise self._not_flagman("has no length that an answer can have")
+        length = int(lengths[0])
+        parts, received = [rest], len(rest)
+        while received < length:
+            parts.append(self._receive(end))
+            received += len(parts[-1])
+        body = b"".join(parts)
+        self._rest = body[length:]
+        return int(line[:3]), body[:length]
+
+    def _head(self, end: float) -> tuple[bytes, bytes]:
+        received = self._rest
+        while b"\r\n\r\n" not in received:
+            if len(received) > _MOST_OF_HEAD:
+                raise self._not_flagman("is no answer of flagman")
+            received += self._receive(end)
+        head, _, rest = received.partition(b"\r\n\r\n")
+        return head, rest
+
+    def _receive(self, end: float) -> bytes:
+        self._timeout(end)
+        received = self._socket.recv(1 << 16)
+        if not received:
+            raise ConnectionError
+        return received
+
+    def _timeout(self, end: float) -> None:
+        left = end - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(None if left == float("inf") else left)
+
+    def _not_flagman(self, what: str) -> CtlError:
+        return CtlError(f"what {self.path} answers {what}", UNKNOWN)
+
+
+def _no_answer(seconds: float) -> CtlError:
+    from flagman.text.spans import format_span  # noqa: PLC0415 - only for a mistake
+
+    return CtlError(f"the daemon has not answered within {format_span(seconds)}", NOT_IN_TIME)
+
+
+def _timeval(seconds: float) -> bytes:
+    from struct import pack  # noqa: PLC0415 - only here
+
+    return pack("ll", int(seconds), 0)
+
+
+def quoted(word: str) -> str:
+    """Return a word as it may stand in a path or a query, see :rfc:`3986`."""
+    safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in os.fsencode(word))
+
+
+def query(fields: Mapping[str, str]) -> str:
+    """Return the end of a path that has these fields; empty if there are none."""
+    return "?" * bool(fields) + "&".join(f"{name}={quoted(value)}" for name, value in fields.items())
+
+
+def waiting(wait: float | None) -> str:
+    """Return the end of a path that lets the daemon wait.
+
+    :param wait: seconds; infinite for no limit; None to let it not wait
+    """
+    if wait is None:
+        return ""
+    return query({"wait": "" if wait == float("inf") else f"{wait:f}".rstrip("0").rstrip(".")})
+
+
+def refusal(status: int, answer: object) -> RefusedError | None:
+    """Return the error that an answer tells; None if it tells none."""
+    if status < _ERROR:
+        return None
+    error = Fields(answer).inner("error")
+    code = error.text("code")
+    message = error.text("message") or f"the daemon answers {status} {code}".strip()
+    names = error.texts("did_you_mean")
+    if names and "did you mean" not in message:
+        message += f"; did you mean {' or '.join(map(repr, names))}?"
+    exit_codes = {_FORBIDDEN: UNKNOWN, _NOT_IN_TIME: NOT_IN_TIME, _CONFLICT: BAD, **dict.fromkeys(_MISTAKES, 2)}
+    exit_code = exit_codes.get(status, UNKNOWN)
+    if status == _NOT_FOUND and code != "no-such-path":
+        exit_code = NO_SUCH_NAME
+    elif status == _UNAVAILABLE and code == "stopping":
+        exit_code = BAD
+    return RefusedError(error.texts("mistakes") or [message], exit_code, answer)

@@ -1,0 +1,69 @@
+"""Looks into the JSON of an answer: what is missing, or of another kind than expected, is as if it were null."""
+
+from __future__ import annotations
+
+# Larger numbers are no counts and no seconds.
+_LARGEST = 1e12
+
+
+class Fields:
+    """An object of JSON; it has no fields if the value is something else.
+
+    :param value: what JSON gave
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, value: object) -> None:
+        self._fields: dict[str, object] = value if isinstance(value, dict) else {}
+
+    def __bool__(self) -> bool:
+        return bool(self._fields)
+
+    def text(self, name: str) -> str:
+        """Return a text; empty if there is none."""
+        value = self._fields.get(name)
+        return value if isinstance(value, str) else ""
+
+    def number(self, name: str) -> float | None:
+        """Return a number; None if there is none."""
+        value = self._fields.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+        return float(str(value)) if is_number else None
+
+    def count(self, name: str) -> int:
+        """Return a whole number; 0 if there is none."""
+        return int(self.number(name) or 0)
+
+    def is_true(self, name: str) -> bool:
+        """Return whether a value is true."""
+        return self._fields.get(name) is True
+
+    def is_false(self, name: str) -> bool:
+        """Return whether a value is false."""
+        return self._fields.get(name) is False
+
+    def inner(self, name: str) -> Fields:
+        """Return an object."""
+        return Fields(self._fields.get(name))
+
+    def each(self, name: str) -> list[Fields]:
+        """Return the objects in a list."""
+        return list(map(Fields, self._items(name)))
+
+    def texts(self, name: str) -> list[str]:
+        """Return the texts in a list."""
+        return [item for item in self._items(name) if isinstance(item, str)]
+
+    def _items(self, name: str) -> list[object]:
+        value = self._fields.get(name)
+        return value if isinstance(value, list) else []
+
+
+def command(fields: Fields) -> str:
+    """Return an action with its arguments, as they would be typed."""
+    return " ".join(word if word.strip() == word and word else repr(word) for word in _words(fields))
+
+
+def _words(fields: Fields) -> list[str]:
+    return [fields.text("name"), *fields.texts("arguments")]

@@ -1,0 +1,119 @@
+"""The status of a daemon as a page for a terminal."""
+
+from __future__ import annotations
+
+from flagman.ctl.colors import BOLD, DIM, GREEN, RED, YELLOW, color_of
+from flagman.ctl.fields import Fields, command
+from flagman.ctl.screen import clean
+from flagman.ctl.table import Cell, Column, table
+from flagman.ctl.times import age, ago, moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flagman.ctl.screen import Screen
+
+_COLUMNS = (
+    Column("TRIGGER", may_shrink=True),
+    Column("ACTION", may_shrink=True),
+    Column("RUNS", is_number=True),
+    Column("FAILED", is_number=True),
+    Column("RESULT"),
+    Column("LAST RUN"),
+    Column("NEXT"),
+)
+_NONE = "-"
+
+
+def lines(status: Fields, screen: Screen) -> list[str]:
+    """Return the lines of the page."""
+    flags = status.each("flags")
+    rows = [row for flag in flags for row in _rows(flag)]
+    bindings = table(_COLUMNS, rows, screen) if rows else ["no action is bound"]
+    errors = [line for flag in flags for line in _errors(flag, screen)]
+    page = [*_head(status, screen), "", *bindings]
+    return [*page, "", screen.paint("Errors of the last runs:", BOLD), *errors] if errors else page
+
+
+def _head(status: Fields, screen: Screen) -> Iterator[str]:
+    state = clean(status.text("state")) or "unknown"
+    name = screen.paint(clean(status.text("name")) or "flagman", BOLD)
+    shape, color = _mark(status, state, screen)
+    mark = f"{screen.paint(shape, color)} " if screen.is_terminal else ""
+    begun = moment(status.text("since"))
+    since = f" since {begun} ({age(status.number('since_ago'), 2)} ago)" if begun else ""
+    unready = ", not ready" if status.is_false("ready") and state != "starting" else ""
+    yield f"{mark}{name}: {screen.paint(state, color_of(state))}{since}{unready}"
+    pid = status.count("pid")
+    started = f", started {moment(status.text('started'))} ({ago(status.number('started_ago'))})"
+    yield f"  {screen.paint('process', DIM)}  {pid}, flagman {clean(status.text('version'))}{started}"
+    yield from _configuration(status.inner("config"), screen)
+
+
+def _configuration(config: Fields, screen: Screen) -> Iterator[str]:
+    label = screen.paint("config", DIM)
+    loaded = moment(config.text("loaded"))
+    when = f", loaded {loaded} ({ago(config.number('loaded_ago'))})" if loaded else ""
+    yield f"  {label}   {clean(config.text('file'))}{when}" if config.text("file") else f"  {label}   the command line"
+    if config.is_false("ok"):
+        error = f"the last reload has failed: {config.text('error')}"
+        yield from (screen.paint(line, RED) for line in screen.wrapped(error, " " * 11))
+
+
+def _mark(status: Fields, state: str, screen: Screen) -> tuple[str, str]:
+    """Return a sign for the whole state, and its color."""
+    fails = any(
+        each.count("failures_in_a_row") for flag in status.each("flags") for each in (flag, *flag.each("actions"))
+    )
+    if fails or status.inner("config").is_false("ok"):
+        return "✗" if screen.is_unicode else "x", RED
+    if state in {"idle", "running"}:
+        return "●" if screen.is_unicode else "*", GREEN
+    return "↻" if screen.is_unicode else "o", YELLOW
+
+
+def _rows(flag: Fields) -> Iterator[list[Cell]]:
+    """Yield a row for each action; what belongs to the flag stands in the first one."""
+    due = flag.number("next_due_in")
+    following = Cell(f"in {age(due, 2)}" if due is not None else "")
+    for number, action in enumerate(flag.each("actions") or [flag]):
+        is_first = number == 0
+        failures = action.count("failures")
+        is_running = is_first and flag.is_true("running")
+        yield [
+            Cell(flag.text("name") if is_first else ""),
+            Cell(command(action) if flag.each("actions") else _NONE),
+            Cell(str(action.count("runs"))),
+            Cell(str(failures), (RED if action.count("failures_in_a_row") else YELLOW) if failures else DIM),
+            *(_running(flag) if is_running else _last(action)),
+            following if is_first else Cell(""),
+        ]
+
+
+def _running(flag: Fields) -> list[Cell]:
+    return [Cell("running", GREEN), Cell(f"for {age(flag.number('running_since_ago') or 0.0)}")]
+
+
+def _last(action: Fields) -> list[Cell]:
+    last = action.inner("last")
+    if not last:
+        return [Cell(_NONE, DIM), Cell("never", DIM)]
+    result = last.text("result")
+    return [Cell(result, color_of(result)), Cell(ago(last.number("ended_ago")))]
+
+
+def _errors(flag: Fields, screen: Screen) -> Iterator[str]:
+    """Yield the errors of the last runs of a flag."""
+    failed = [action for action in flag.each("actions") if action.inner("last").text("error")]
+    for each in failed or [flag]:
+        last = each.inner("last")
+        if not last.text("error"):
+            continue
+        name = f"{flag.text('name')}: {command(each)}" if failed else flag.text("name")
+        times = each.count("failures_in_a_row")
+        again = f", {times} times in a row" if times > 1 else ""
+        result = last.text("result")
+        title = screen.wrapped(f"{name}: {result} {ago(last.number('ended_ago'))}{again}", "  ")
+        yield from title
+        yield from (screen.paint(line, RED) for line in screen.wrapped(last.text("error"), "    "))

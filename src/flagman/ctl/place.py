@@ -1,0 +1,183 @@
+"""Finds the control socket of the daemon that is meant, and connects to it."""
+
+from __future__ import annotations
+
+import os
+
+from flagman.ctl.client import Client
+from flagman.ctl.errors import BAD, NO_DAEMON, UNKNOWN, CtlError
+from flagman.exceptions import FlagmanError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flagman.ctl.words import Words
+
+_SUFFIX = ".sock"
+# What is added to the path of a socket for the file that its daemon locks.
+_LOCK = ".lock"
+
+
+class DeadError(CtlError):
+    """The pid file tells that no daemon runs."""
+
+
+class NoSocketError(CtlError):
+    """The daemon runs, but has no socket.
+
+    :param message: why it cannot be asked
+    :param pid: its pid
+    """
+
+    def __init__(self, message: str, pid: int) -> None:
+        super().__init__(message, UNKNOWN)
+        self.pid = pid
+
+
+def connect(words: Words) -> Client:
+    """Connect to the daemon that is meant.
+
+    :raises CtlError: if there is none, or it may not be asked
+    :raises UsageError: if it is not clear which one is meant
+    """
+    if words.pid_file:
+        return _with_pid_file(words.pid_file)
+    path = words.control or ("" if words.name else os.environ.get("FLAGMAN_CONTROL", ""))
+    if not path and not words.name:
+        return _the_only_one()
+    paths = [path] if path else _named(words.name)
+    client = _reached(paths)
+    if client is None:
+        message = f"nothing listens on {path}" if path else f"no daemon {words.name!r} has a control socket"
+        raise _vanished(paths) or CtlError(f"not running: {message}", NO_DAEMON)
+    return client
+
+
+def holder(pid_file: str) -> int:
+    """Return the pid of the daemon that has written a pid file.
+
+    :raises DeadError: if none runs
+    :raises CtlError: if that is not known
+    """
+    from flagman.daemon.holder import read_pid  # noqa: PLC0415 - only with a pid file
+
+    try:
+        pid = read_pid(pid_file)
+        is_there = pid is None and os.path.lexists(pid_file)
+    except OSError as error:
+        raise CtlError(f"status unknown: {error.strerror} ({pid_file})", UNKNOWN) from None
+    except FlagmanError as error:
+        raise CtlError(f"status unknown: {error}", UNKNOWN) from None
+    if pid is not None:
+        return pid
+    if is_there:
+        raise DeadError(f"dead, but its pid file exists ({pid_file})", BAD)
+    raise DeadError(f"not running ({pid_file})", NO_DAEMON)
+
+
+def _with_pid_file(pid_file: str) -> Client:
+    pid = holder(pid_file)
+    name = os.path.splitext(os.path.basename(pid_file))[0]  # noqa: PTH119, PTH122 - pathlib costs 5 ms
+    client = _reached(_named(name))
+    if client is None:
+        raise NoSocketError(
+            f"the daemon runs (pid {pid}), but there is no control socket {name + _SUFFIX!r}: start it with --control, "
+            f"or, if the socket is gone, flagmanctl signal HUP --pid-file {pid_file}",
+            pid,
+        )
+    return client
+
+
+def _folders() -> list[str]:
+    """Return the places of sockets, each once."""
+    folders = os.environ.get("RUNTIME_DIRECTORY", "").split(":")
+    if user := os.environ.get("XDG_RUNTIME_DIR", ""):
+        folders.append(f"{user}/flagman")
+    return list(dict.fromkeys(filter(None, [*folders, "/run/flagman"])))
+
+
+def _named(name: str) -> list[str]:
+    """Return the paths that the socket of a daemon may have."""
+    return [f"{folder}/{place}{_SUFFIX}" for folder in _folders() for place in (name, f"{name}/{name}")]
+
+
+def _all(suffix: str) -> list[str]:
+    """Return the paths of all files in the places of sockets that end so."""
+    found = []
+    for folder in _folders():
+        try:
+            entries = sorted(os.listdir(folder))  # noqa: PTH208 - as above
+        except OSError:
+            continue
+        found += [f"{folder}/{name}" for name in entries if name.endswith(suffix)]
+        below = [f"{folder}/{name}/{name}{suffix}" for name in entries if "." not in name or not name.endswith(suffix)]
+        found += filter(os.path.exists, below)
+    return found
+
+
+def _reached(paths: Iterable[str]) -> Client | None:
+    """Connect to the first of some sockets on which a daemon listens; None if there is none.
+
+    :raises CtlError: if one may not be used
+    """
+    for path in paths:
+        try:
+            return Client(path)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            continue
+        except OSError as error:
+            raise _unusable(path, error) from None
+    return None
+
+
+def _the_only_one() -> Client:
+    clients, errors = [], []
+    for path in _all(_SUFFIX):
+        try:
+            client = _reached([path])
+        except CtlError as error:
+            errors.append(error)
+        else:
+            clients += [client] if client else []
+    if len(clients) == 1:
+        return clients[0]
+    for client in clients:
+        client.close()
+    if clients:
+        names = ", ".join(f"{name_of(client.path)} ({client.path})" for client in clients)
+        raise UsageError(f"several daemons run here: {names}; choose one with --name, or with --control")
+    if errors:
+        raise errors[0]
+    locks = [path.removesuffix(_LOCK) for path in _all(_SUFFIX + _LOCK)]
+    folders = " or ".join(_folders())
+    raise _vanished(locks) or CtlError(
+        f"no daemon has a control socket in {folders}; flagman --control makes one", NO_DAEMON
+    )
+
+
+def name_of(path: str) -> str:
+    """Return the name of the daemon with a socket."""
+    return os.path.basename(path).removesuffix(_SUFFIX)  # noqa: PTH119 - as above
+
+
+def _vanished(paths: Iterable[str]) -> NoSocketError | None:
+    """Return the error that a daemon runs without its socket; None if no daemon holds the lock of one."""
+    from flagman.daemon.holder import read_pid  # noqa: PLC0415 - only for a mistake
+
+    for path in paths:
+        try:
+            pid = read_pid(path + _LOCK)
+        except (OSError, FlagmanError):
+            continue
+        if pid is not None:
+            return NoSocketError(f"the daemon runs (pid {pid}), but its socket {path} is gone: kill -HUP {pid}", pid)
+    return None
+
+
+def _unusable(path: str, error: OSError) -> FlagmanError:
+    if isinstance(error, PermissionError):
+        return CtlError(f"not permitted to use {path}: the daemon belongs to another user", UNKNOWN)
+    if error.strerror is None:  # Python's own error
+        return UsageError(f"the path of the socket is too long: {path}")
+    return CtlError(f"cannot use {path}: {error.strerror}", UNKNOWN)

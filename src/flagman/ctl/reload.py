@@ -1,0 +1,32 @@
+"""The verb ``reload``: lets the daemon read its configuration file again, and shows what has changed."""
+
+from __future__ import annotations
+
+from flagman.ctl.asking import ask
+from flagman.ctl.client import waiting
+from flagman.ctl.colors import color_of
+from flagman.ctl.fields import command
+from flagman.ctl.screen import Screen, write
+from flagman.ctl.table import Cell, Column, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.ctl.words import Words
+
+_COLUMNS = (Column("CHANGE"), Column("FLAG", may_shrink=True), Column("ACTION", may_shrink=True))
+
+
+def run(words: Words) -> int:
+    """Reload.
+
+    :returns: the exit status
+    """
+    answer = ask(words, "POST", f"/reload{waiting(words.wait)}")
+    if not words.json:
+        rows = [
+            [Cell(change, color_of(change)), Cell(binding.text("flag")), Cell(command(binding))]
+            for change in ("kept", "added", "removed")
+            for binding in answer.each(change)
+        ]
+        write("\n".join(table(_COLUMNS, rows, Screen(words.color))) if rows else "reloaded; no action is bound")
+    return 0

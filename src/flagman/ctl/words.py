@@ -1,0 +1,151 @@
+"""Reads the words after ``flagmanctl``; argparse would take longer than all the rest of a status."""
+
+from __future__ import annotations
+
+from flagman.ctl.verbs import BY_NAME, CALLED_HERE, VERBS, WAYS
+from flagman.exceptions import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flagman.ctl.verbs import Option
+
+_COLORS = ("auto", "always", "never")
+# Digits of a number of runs at most.
+_DIGITS = 9
+
+
+class Words:
+    """What was typed."""
+
+    def __init__(self) -> None:
+        self.verb = ""
+        self.argument = ""
+        self.name = ""
+        self.control = ""
+        self.pid_file = ""
+        self.json = False
+        self.color = "auto"
+        self.watch = False
+        self.number = 0
+        #: Seconds to wait; infinite for no limit, None for no wait.
+        self.wait: float | None = None
+        self.directory = ""
+
+
+def read(typed: Sequence[str]) -> Words:
+    """Read the words; options may stand anywhere.
+
+    :raises UsageError: if they are no command
+    """
+    words, given, arguments = Words(), set[str](), list[str]()
+    verb = next((word for word in typed if word in VERBS), "")
+    usage = f"see flagmanctl {verb} --help" if verb else "see flagmanctl --help"
+    left = list(reversed(typed))
+    while left:
+        word = left.pop()
+        if word == "--":
+            arguments += reversed(left)
+            break
+        if not word.startswith("-") or word == "-":
+            arguments.append(word)
+            continue
+        option, value = _option(word, usage)
+        if option.metavar:
+            _set(words, option, _value(option, value, left, usage))
+        elif value is not None:
+            raise UsageError(f"{option.names[-1]} takes no value; {usage}")
+        else:
+            setattr(words, option.setting, True)
+        given.add(option.names[-1])
+    if not arguments:
+        raise UsageError(f"the verb is missing; {usage}")
+    words.verb = _verb(arguments.pop(0))
+    _check(words.verb, given, arguments)
+    words.argument = arguments[0] if arguments else ""
+    return words
+
+
+def _option(word: str, usage: str) -> tuple[Option, str | None]:
+    """Return the option that a word begins with, and its value if that is in the same word."""
+    name, equals, value = word.partition("=")
+    if name in BY_NAME:
+        return BY_NAME[name], value if equals else None
+    if word[:2] in BY_NAME:
+        return BY_NAME[word[:2]], word[2:]
+    from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+    raise UsageError(f"unknown option {word!r}{did_you_mean(name, BY_NAME, otherwise=f'; {usage}', likeness=0.7)}")
+
+
+def _value(option: Option, value: str | None, left: list[str], usage: str) -> str:
+    """Return the value of an option, which may be the next word; empty if it may be left out, and is."""
+    name = option.names[-1]
+    if option.metavar.startswith("["):
+        is_next = value is None and left and left[-1][:1].isdecimal()
+        return left.pop() if is_next else value or ""
+    if value is None and not left:
+        raise UsageError(f"{name} takes a value; {usage}")
+    value = left.pop() if value is None else value
+    if not value:
+        raise UsageError(f"{name}: the value is empty")
+    return value
+
+
+def _set(words: Words, option: Option, value: str) -> None:
+    if option.setting == "wait":
+        words.wait = _span(value) if value else float("inf")
+    elif option.setting == "number":
+        if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS and int(value)):
+            raise UsageError(f"{option.names[-1]}: {value!r} is not a number of runs such as 10")
+        words.number = int(value)
+    elif option.setting == "color" and value not in _COLORS:
+        from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+        raise UsageError(f"--color: {value!r} is not one of {', '.join(_COLORS)}{did_you_mean(value, _COLORS)}")
+    else:
+        setattr(words, option.setting, value)
+
+
+def _span(value: str) -> float:
+    from flagman.text.spans import parse_span  # noqa: PLC0415 - most commands have none
+
+    try:
+        seconds = parse_span(value)
+    except ValueError as error:
+        raise UsageError(f"--wait: {error}") from None
+    if not seconds:
+        raise UsageError(f"--wait: {value!r} is no time to wait; give a span such as 30s, or none for no limit")
+    return seconds
+
+
+def _verb(word: str) -> str:
+    if word in VERBS:
+        return word
+    from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+    here = CALLED_HERE.get(word.lower())
+    known = f"; the verbs are {', '.join(VERBS)}"
+    raise UsageError(
+        f"unknown verb {word!r}{f'; did you mean {here}?' if here else did_you_mean(word, VERBS, otherwise=known)}"
+    )
+
+
+def _check(verb: str, given: set[str], arguments: list[str]) -> None:
+    """Check that what was typed goes together."""
+    usage = f"see flagmanctl {verb} --help"
+    argument = VERBS[verb].argument
+    for name in sorted(given):
+        if verb not in BY_NAME[name].verbs:
+            raise UsageError(f"{name} is no option of {verb}; {usage}")
+    if len(arguments) > bool(argument):
+        raise UsageError(f"one word too many: {arguments[bool(argument)]!r}; {usage}")
+    if argument.isalpha() and not arguments:
+        raise UsageError(f"{verb}: {argument} is missing; {usage}")
+    needs = VERBS[verb].needs
+    if needs and needs not in given:
+        raise UsageError(f"{verb}: {needs} {BY_NAME[needs].metavar} is missing; {usage}")
+    ways = [way for way in WAYS if way in given]
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(ways)} exclude each other: one of them names the daemon")
