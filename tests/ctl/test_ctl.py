@@ -90,13 +90,13 @@ def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exis
 def test_without_a_verb_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     """The command alone shows what it can do."""
     assert ctl.main(["flagmanctl"]) == 0
-    assert capsys.readouterr().out.startswith("usage: flagmanctl [-h] VERB ...")
+    assert capsys.readouterr().out.startswith("usage: flagmanctl [OPTION ...] VERB [ARGUMENT]\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["bogus"], 2, "unknown verb 'bogus'; the verbs are new, "),
+        (["bogus"], 2, "unknown verb 'bogus'; the verbs are status, history, "),
         (["new"], 2, "new: NAME is missing; see flagmanctl new --help"),
         (["new", "a", "b"], 2, "one word too many: 'b'; see flagmanctl new --help"),
         (["new", "Acme"], 2, "'Acme' is not a name such as acme-purge"),

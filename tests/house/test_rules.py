@@ -54,6 +54,7 @@ BY_NAME = {
     "flagman.cli",
     "flagman.cli.parts",
     "flagman.config.rows",
+    "flagman.ctl.command",
     "flagman.daemon",
     "flagman.service.late_imports",
 }

@@ -78,10 +78,21 @@ def status(*flags: dict[str, object], **fields: object) -> dict[str, object]:
     }
 
 
-def run(identity: int, name: str, result: str, ago: float, *actions: dict[str, object], **more: object) -> dict[str, object]:
+def run(
+    identity: int, name: str, result: str, ago: float, *actions: dict[str, object], **more: object
+) -> dict[str, object]:
     """Return a run of the history."""
     done = last(result, ago)
-    return {"id": identity, "flag": name, "trigger": name, **done, "raised": 1, "ignored": 0, "actions": list(actions), **more}
+    return {
+        "id": identity,
+        "flag": name,
+        "trigger": name,
+        **done,
+        "raised": 1,
+        "ignored": 0,
+        "actions": list(actions),
+        **more,
+    }
 
 
 def ran(name: str, *arguments: str, result: str = "succeeded", error: str | None = None) -> dict[str, object]:
@@ -98,7 +109,7 @@ WEB = status(
             runs=12,
             failures=3,
             failures_in_a_row=2,
-            last=last("failed", 331, error="exit status 1: nginx: [emerg] unknown directive \"servr\" in nginx.conf:12"),
+            last=last("failed", 331, error='exit status 1: nginx: [emerg] unknown directive "servr" in nginx.conf:12'),
         ),
         action("print", "reloaded", runs=9, last=last("succeeded", 86_500)),
         raised=13,
@@ -109,8 +120,16 @@ WEB = status(
     flag("usr1", action("print", "a fun message")),
     flag(
         "every-5m",
-        action("http", "POST", "https://hc-ping.example.org/5f2a4c1e-alive", runs=812, failures=1, last=last("succeeded", 12)),
-        **{"next_due": "2026-11-26T21:10:30.123456Z", "next_due_in": 288.1},
+        action(
+            "http",
+            "POST",
+            "https://hc-ping.example.org/5f2a4c1e-alive",
+            runs=812,
+            failures=1,
+            last=last("succeeded", 12),
+        ),
+        next_due="2026-11-26T21:10:30.123456Z",
+        next_due_in=288.1,
     ),
     flag(
         "file-/etc/nginx/conf.d",
@@ -123,7 +142,14 @@ WEB = status(
 RUNS = {
     "runs": [
         run(11, "every-5m", "succeeded", 400, ran("http", "POST", "https://hc-ping.example.org/5f2a4c1e-alive")),
-        run(12, "hup", "failed", 331, ran("exec", "systemctl", "reload", "nginx", result="failed", error="exit status 1"), ran("print", "reloaded", result="skipped")),
+        run(
+            12,
+            "hup",
+            "failed",
+            331,
+            ran("exec", "systemctl", "reload", "nginx", result="failed", error="exit status 1"),
+            ran("print", "reloaded", result="skipped"),
+        ),
         run(13, "every-5m", "succeeded", 100, ran("http", "POST", "https://hc-ping.example.org/5f2a4c1e-alive")),
     ]
 }

@@ -145,7 +145,7 @@ def _no_answer(seconds: float) -> CtlError:
 def _timeval(seconds: float) -> bytes:
     from struct import pack  # noqa: PLC0415 - only here
 
-    return pack("ll", int(seconds), 0)
+    return pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
 
 
 def quoted(word: str) -> str:

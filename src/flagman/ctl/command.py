@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _carry_out(argv[1:])
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:  # of the output: nobody reads on
+    except BrokenPipeError:  # of the output, as when head has seen enough
         return 1
     except OSError as error:
         _complain([one_line(error)])
@@ -85,7 +85,7 @@ def _complain(messages: Iterable[str]) -> None:
         for message in messages:
             print(f"flagmanctl: error: {printable(one_line(message))}", file=sys.stderr)
     except OSError:
-        pass  # there is nobody to tell
+        pass  # there is no place for it
 
 
 if __name__ == "__main__":

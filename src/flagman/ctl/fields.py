@@ -61,9 +61,5 @@ class Fields:
 
 
 def command(fields: Fields) -> str:
-    """Return an action with its arguments, as they would be typed."""
-    return " ".join(word if word.strip() == word and word else repr(word) for word in _words(fields))
-
-
-def _words(fields: Fields) -> list[str]:
-    return [fields.text("name"), *fields.texts("arguments")]
+    """Return an action with its arguments, as the log shows them."""
+    return " ".join([fields.text("name"), *fields.texts("arguments")])

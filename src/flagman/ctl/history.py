@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("BEGAN"),
-    Column("FLAG", may_shrink=True),
+    Column("FLAG", shortest=12),
     Column("RESULT"),
     Column("TOOK", is_number=True),
-    Column("ACTIONS", may_shrink=True),
+    Column("ACTIONS", shortest=10),
 )
 
 

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from flagman.ctl.screen import Screen
 
 _COLUMNS = (
-    Column("TRIGGER", may_shrink=True),
-    Column("ACTION", may_shrink=True),
+    Column("TRIGGER", shortest=14),
+    Column("ACTION", shortest=10),
     Column("RUNS", is_number=True),
     Column("FAILED", is_number=True),
     Column("RESULT"),
-    Column("LAST RUN"),
-    Column("NEXT"),
+    Column("LAST"),
+    Column("NEXT IN"),
 )
 _NONE = "-"
+# As wide as the longest label.
+_INDENT = " " * len("  process  ")
 
 
 def lines(status: Fields, screen: Screen) -> list[str]:
@@ -47,18 +49,22 @@ def _head(status: Fields, screen: Screen) -> Iterator[str]:
     yield f"{mark}{name}: {screen.paint(state, color_of(state))}{since}{unready}"
     pid = status.count("pid")
     started = f", started {moment(status.text('started'))} ({ago(status.number('started_ago'))})"
-    yield f"  {screen.paint('process', DIM)}  {pid}, flagman {clean(status.text('version'))}{started}"
+    yield from _labelled("process", f"{pid}, flagman {status.text('version')}{started}", screen)
     yield from _configuration(status.inner("config"), screen)
 
 
+def _labelled(label: str, text: str, screen: Screen) -> list[str]:
+    first, *others = screen.wrapped(text, _INDENT)
+    return [f"  {screen.paint(label, DIM)}{first[2 + len(label) :]}", *others]
+
+
 def _configuration(config: Fields, screen: Screen) -> Iterator[str]:
-    label = screen.paint("config", DIM)
     loaded = moment(config.text("loaded"))
     when = f", loaded {loaded} ({ago(config.number('loaded_ago'))})" if loaded else ""
-    yield f"  {label}   {clean(config.text('file'))}{when}" if config.text("file") else f"  {label}   the command line"
+    yield from _labelled("config", f"{config.text('file') or 'the command line'}{when}", screen)
     if config.is_false("ok"):
         error = f"the last reload has failed: {config.text('error')}"
-        yield from (screen.paint(line, RED) for line in screen.wrapped(error, " " * 11))
+        yield from (screen.paint(line, RED) for line in screen.wrapped(error, _INDENT))
 
 
 def _mark(status: Fields, state: str, screen: Screen) -> tuple[str, str]:
@@ -76,7 +82,7 @@ def _mark(status: Fields, state: str, screen: Screen) -> tuple[str, str]:
 def _rows(flag: Fields) -> Iterator[list[Cell]]:
     """Yield a row for each action; what belongs to the flag stands in the first one."""
     due = flag.number("next_due_in")
-    following = Cell(f"in {age(due, 2)}" if due is not None else "")
+    following = Cell(age(due, 2))
     for number, action in enumerate(flag.each("actions") or [flag]):
         is_first = number == 0
         failures = action.count("failures")

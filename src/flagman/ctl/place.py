@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from flagman.ctl.words import Words
 
+# Where daemons of the system have their sockets.
+_SYSTEM = "/run/flagman"
 _SUFFIX = ".sock"
 # What is added to the path of a socket for the file that its daemon locks.
 _LOCK = ".lock"
@@ -79,7 +81,10 @@ def holder(pid_file: str) -> int:
 def _with_pid_file(pid_file: str) -> Client:
     pid = holder(pid_file)
     name = os.path.splitext(os.path.basename(pid_file))[0]  # noqa: PTH119, PTH122 - pathlib costs 5 ms
-    client = _reached(_named(name))
+    try:
+        client = _reached(_named(name))
+    except CtlError as error:
+        raise error if error.exit_code != UNKNOWN else NoSocketError(str(error), pid) from None
     if client is None:
         raise NoSocketError(
             f"the daemon runs (pid {pid}), but there is no control socket {name + _SUFFIX!r}: start it with --control, "
@@ -94,7 +99,7 @@ def _folders() -> list[str]:
     folders = os.environ.get("RUNTIME_DIRECTORY", "").split(":")
     if user := os.environ.get("XDG_RUNTIME_DIR", ""):
         folders.append(f"{user}/flagman")
-    return list(dict.fromkeys(filter(None, [*folders, "/run/flagman"])))
+    return list(dict.fromkeys(filter(None, [*folders, _SYSTEM])))
 
 
 def _named(name: str) -> list[str]:
@@ -111,8 +116,7 @@ def _all(suffix: str) -> list[str]:
         except OSError:
             continue
         found += [f"{folder}/{name}" for name in entries if name.endswith(suffix)]
-        below = [f"{folder}/{name}/{name}{suffix}" for name in entries if "." not in name or not name.endswith(suffix)]
-        found += filter(os.path.exists, below)
+        found += filter(os.path.exists, [f"{folder}/{name}/{name}{suffix}" for name in entries])
     return found
 
 
@@ -146,7 +150,7 @@ def _the_only_one() -> Client:
         client.close()
     if clients:
         names = ", ".join(f"{name_of(client.path)} ({client.path})" for client in clients)
-        raise UsageError(f"several daemons run here: {names}; choose one with --name, or with --control")
+        raise UsageError(f"several daemons run here: {names}; choose one with --name or --control")
     if errors:
         raise errors[0]
     locks = [path.removesuffix(_LOCK) for path in _all(_SUFFIX + _LOCK)]

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.ctl.words import Words
 
-_COLUMNS = (Column("CHANGE"), Column("FLAG", may_shrink=True), Column("ACTION", may_shrink=True))
+_COLUMNS = (Column("CHANGE"), Column("FLAG", shortest=12), Column("ACTION", shortest=10))
 
 
 def run(words: Words) -> int:

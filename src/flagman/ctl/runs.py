@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flagman.ctl.fields import Fields
     from flagman.ctl.screen import Screen
 
-#: Results of which nobody needs to be warned.
+#: Results that need no attention.
 GOOD = frozenset({"succeeded", "closed", "skipped"})
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from flagman.ctl.asking import told
-from flagman.ctl.client import refusal
-from flagman.ctl.errors import UNKNOWN, CtlError, RefusedError
-from flagman.ctl.place import DeadError, NoSocketError, connect
+from flagman.ctl.asking import ask_status, told
+from flagman.ctl.place import DeadError, NoSocketError
 from flagman.ctl.screen import Screen, write
 
 TYPE_CHECKING = False
@@ -23,8 +21,10 @@ def run(words: Words) -> int:
 
         return watch(words)
     try:
-        answer = ask(words)
+        answer = ask_status(words)
     except DeadError as error:
+        if words.json:
+            raise
         write(str(error))
         return error.exit_code
     except NoSocketError as error:
@@ -38,20 +38,3 @@ def run(words: Words) -> int:
 
         write("\n".join(lines(fields, Screen(words.color))))
     return 0
-
-
-def ask(words: Words) -> object:
-    """Return the status, as JSON has it.
-
-    :raises CtlError: if there is no daemon, or it does not tell
-    """
-    client = connect(words)
-    try:
-        status, answer = client.ask("GET", "/status")
-    finally:
-        client.close()
-    if error := refusal(status, answer):  # the other statuses have a meaning of their own here
-        raise RefusedError(error.messages, UNKNOWN, answer)
-    if not isinstance(answer, dict):
-        raise CtlError(f"what {client.path} answers is no status of flagman", UNKNOWN)
-    return answer

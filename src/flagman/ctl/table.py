@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from flagman.ctl.screen import Screen
 
 _GAP = 2
-# Columns that a cut text keeps at least.
-_SHORTEST = 10
+# Of a text without its middle, the part that stands after the mark.
+_END = 3
 
 
 class Column:
@@ -21,15 +21,15 @@ class Column:
 
     :param title: what stands above it
     :param is_number: it is aligned at the right
-    :param may_shrink: its texts may be cut; the first such column is cut last
+    :param shortest: its texts may be cut to so many columns; 0 if they may not; the first such column is cut first
     """
 
-    __slots__ = ("is_number", "may_shrink", "title")
+    __slots__ = ("is_number", "shortest", "title")
 
-    def __init__(self, title: str, *, is_number: bool = False, may_shrink: bool = False) -> None:
+    def __init__(self, title: str, *, is_number: bool = False, shortest: int = 0) -> None:
         self.title = title
         self.is_number = is_number
-        self.may_shrink = may_shrink
+        self.shortest = shortest
 
 
 class Cell:
@@ -59,12 +59,11 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Scr
 
 
 def _shrink(widths: list[int], columns: Sequence[Column], most: int) -> None:
-    """Make columns narrower until the table fits, if it can: the last ones first, and those of short texts never."""
-    for number in reversed(range(len(columns))):
+    """Make columns narrower until the table fits, if it can."""
+    for number, column in enumerate(columns):
         too_much = sum(widths) + _GAP * (len(widths) - 1) - most
-        if too_much > 0 and columns[number].may_shrink:
-            shortest = max(_SHORTEST, len(columns[number].title))
-            widths[number] = max(widths[number] - too_much, min(widths[number], shortest))
+        if too_much > 0 and column.shortest:
+            widths[number] = max(widths[number] - too_much, min(widths[number], column.shortest))
 
 
 def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], screen: Screen) -> str:
@@ -84,15 +83,18 @@ def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int
 
 
 def cut(text: str, room: int, mark: str) -> str:
-    """Return a text that is at most so many columns wide."""
+    """Return a text that is at most so many columns wide: without its middle, because its end tells much, too."""
     if width_of(text) <= room:
         return text
-    kept = ""
-    for character in text:
-        if width_of(kept + character) > room - 1:
-            break
-        kept += character
-    return kept + mark
+    end = _begin(text[::-1], room // _END)[::-1]
+    return _begin(text, room - 1 - width_of(end)) + mark + end
+
+
+def _begin(text: str, room: int) -> str:
+    kept = text[: max(room, 0)]
+    while width_of(kept) > room:
+        kept = kept[:-1]
+    return kept
 
 
 def width_of(text: str) -> int:

@@ -1,16 +1,15 @@
-"""The status of a daemon, anew every second, until the reader has seen enough."""
+"""The status of a daemon, anew every second, until it is interrupted."""
 
 from __future__ import annotations
 
 import os
 from time import sleep
 
-from flagman.ctl.asking import told
+from flagman.ctl.asking import ask_status, told
 from flagman.ctl.errors import CtlError
 from flagman.ctl.fields import Fields
 from flagman.ctl.overview import lines
 from flagman.ctl.screen import Screen, clean, write
-from flagman.ctl.status import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _HOME, _CLEAR_LINE, _CLEAR = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def watch(words: Words) -> NoReturn:
-    """Show the status until the reader interrupts it; a daemon that goes may come back.
+    """Show the status until it is interrupted; a daemon that goes may come back.
 
     :raises CtlError: if there is none at the beginning
     :raises KeyboardInterrupt: at the end
@@ -34,7 +33,7 @@ def watch(words: Words) -> NoReturn:
     while True:
         screen = Screen(words.color)
         try:
-            answer = ask(words)
+            answer = ask_status(words)
         except CtlError as error:
             if not shown:
                 raise

@@ -100,6 +100,8 @@ def _set(words: Words, option: Option, value: str) -> None:
         if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS and int(value)):
             raise UsageError(f"{option.names[-1]}: {value!r} is not a number of runs such as 10")
         words.number = int(value)
+    elif option.setting == "name" and "/" in value:
+        raise UsageError(f"--name: {value!r} is a path; did you mean --control {value}?")
     elif option.setting == "color" and value not in _COLORS:
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 

@@ -1,0 +1,338 @@
+"""The verb status: its page, on terminals and in pipes, and its exit statuses."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+from typing import TYPE_CHECKING, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flagman.ctl import overview
+from flagman.ctl.fields import Fields
+from flagman.ctl.screen import Screen
+from flagman.ctl.table import width_of
+from support.answers import RUNS, WEB, action, flag, last, status, times
+from support.ctl import ESCAPES, SCRIPT, VARIABLES, Ctl, on_screen
+from support.driven import DEADLINE, Flagman, clean_environment
+from support.fake_control import FakeControl, http, mistake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = """\
+web: idle since MOMENT (5m12s ago)
+  process  4711, flagman 1.0.0, started MOMENT (2d ago)
+  config   /etc/flagman.toml, loaded MOMENT (2d ago)
+
+TRIGGER                 ACTION                                                RUNS  FAILED  RESULT     LAST     NEXT IN
+hup                     exec systemctl reload nginx                             12       3  failed     5m ago
+                        print reloaded                                           9       0  succeeded  1d ago
+usr1                    print a fun message                                      0       0  -          never
+every-5m                http POST https://hc-ping.example.org/5f2a4c1e-alive   812       1  succeeded  12s ago  4m48s
+file-/etc/nginx/conf.d  sh nginx -t && nginx -s reload                           2       0  running    for 4s
+
+Errors of the last runs:
+  hup: exec systemctl reload nginx: failed 5m ago, 2 times in a row
+    exit status 1: nginx: [emerg] unknown directive "servr" in nginx.conf:12
+"""
+NARROW = """\
+✗ web: idle since MOMENT (5m12s ago)
+  process  4711, flagman 1.0.0, started MOMENT (2d ago)
+  config   /etc/flagman.toml, loaded MOMENT (2d ago)
+
+TRIGGER         ACTION                 RUNS  FAILED  RESULT     LAST     NEXT IN
+hup             exec systemct…d nginx    12       3  failed     5m ago
+                print reloaded            9       0  succeeded  1d ago
+usr1            print a fun message       0       0  -          never
+every-5m        http POST htt…e-alive   812       1  succeeded  12s ago  4m48s
+file-/etc…nf.d  sh nginx -t &… reload     2       0  running    for 4s
+
+Errors of the last runs:
+  hup: exec systemctl reload nginx: failed 5m ago, 2 times in a row
+    exit status 1: nginx: [emerg] unknown directive "servr" in nginx.conf:12
+"""
+
+
+@pytest.fixture(name="ctl")
+def _ctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ctl:
+    return Ctl(tmp_path, monkeypatch, capsys)
+
+
+def without_moments(text: str) -> str:
+    """Return a page without the times of its day, which depend on the time zone."""
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "MOMENT", text)
+
+
+def test_the_page_in_a_pipe(ctl: Ctl) -> None:
+    """In a pipe nothing is cut, and nothing has a color or a sign."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB)}) as daemon:
+        done = ctl("status")
+    assert (done.status, done.err) == (0, "")
+    assert without_moments(done.out) == PAGE
+    assert daemon.asked == ["GET /status"]
+
+
+def test_the_page_on_a_terminal(ctl: Ctl) -> None:
+    """On a terminal of 80 columns the page fits, and colors tell what is good and what is bad."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB)}):
+        done = on_screen("status", "--control", str(ctl.path))
+        plain = on_screen("status", "--control", str(ctl.path), environment={"NO_COLOR": "1"})
+    assert without_moments(ESCAPES.sub("", done.out)) == NARROW
+    assert "\x1b[31mfailed\x1b[m" in done.out
+    assert "\x1b[32msucceeded\x1b[m" in done.out
+    assert plain.out == ESCAPES.sub("", done.out)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 200])
+def test_no_line_of_a_table_is_wider_than_the_terminal(ctl: Ctl, columns: int) -> None:
+    """Also if there is no room for all columns, and for characters of two columns."""
+    wide = status(*(Fields(WEB)._fields["flags"]), flag("usr2", action("print", "信号を受け取りました" * 5)))  # type: ignore[misc]
+    with FakeControl(ctl.path, {"GET /status": http(200, wide)}):
+        done = on_screen("status", "--control", str(ctl.path), columns=columns)
+    table = ESCAPES.sub("", done.out).split("\n\n")[1].splitlines()
+    assert len(table) == 7
+    assert max(map(width_of, table)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "is_colored"),
+    [
+        ((), {}, True),
+        ((), {"TERM": "dumb"}, False),
+        ((), {"NO_COLOR": ""}, True),
+        ((), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        (("--color=never",), {"FORCE_COLOR": "1"}, False),
+        ((), {"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+    ],
+)
+def test_colors_on_a_terminal(
+    ctl: Ctl, words: tuple[str, ...], environment: dict[str, str], *, is_colored: bool
+) -> None:
+    """The option decides, then the environment, then the terminal."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB)}):
+        done = on_screen(*words, "status", "--control", str(ctl.path), environment=environment)
+    assert ("\x1b[" in done.out) == is_colored
+
+
+def test_colors_in_a_pipe(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe gets colors only if they are asked for."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB)}):
+        assert "\x1b[" in ctl("status", "--color", "always").out
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert "\x1b[" in ctl("status").out
+
+
+def test_what_others_have_written_cannot_change_the_terminal(ctl: Ctl) -> None:
+    """Escape sequences, line ends and directions of writing in names, arguments and errors are shown, not obeyed."""
+    evil = "\x1b[2J\x9b31m\u202e\n\r\x07\ud800x"
+    page = status(
+        flag(evil, action(evil, evil, last=last(evil, 1, error=evil))),
+        name=evil,
+        version=evil,
+        state=evil,
+        config={"file": evil, **times("loaded", 1.0), "ok": False, "error": evil},
+    )
+    with FakeControl(ctl.path, {"GET /status": http(200, page)}):
+        done = ctl("status")
+    assert done.status == 0
+    assert all(line.isprintable() for line in done.out.splitlines())
+    assert "\\x1b[2J" in done.out
+    assert len(done.out.splitlines()) == 11
+
+
+def test_a_page_of_a_daemon_that_has_nothing_to_tell(ctl: Ctl) -> None:
+    """No bindings, no file, no state yet."""
+    page = status(
+        state="starting", ready=False, config={"file": None, **times("loaded", None), "ok": True, "error": None}
+    )
+    with FakeControl(ctl.path, {"GET /status": http(200, page)}):
+        text = without_moments(ctl("status").out)
+    assert text.splitlines()[0] == "web: starting since MOMENT (5m12s ago)"
+    assert text.endswith("  config   the command line\n\nno action is bound\n")
+
+
+def test_a_failed_reload_and_an_error_of_the_flag(ctl: Ctl) -> None:
+    """The page tells of a file that has mistakes, and of an error that belongs to no action."""
+    config = {"file": "/etc/x.toml", **times("loaded", 3.0), "ok": False, "error": "key 'cwd': unknown"}
+    failed = flag("usr1", action("print", "x"), last=last("timed-out", 61, error="no time left"))
+    with FakeControl(ctl.path, {"GET /status": http(200, status(failed, config=config, ready=False))}):
+        text = ctl("status").out
+    assert ", not ready\n" in text
+    assert "\n           the last reload has failed: key 'cwd': unknown\n" in text
+    assert text.endswith("Errors of the last runs:\n  usr1: timed-out 1m ago\n    no time left\n")
+
+
+def test_an_output_that_is_not_unicode(ctl: Ctl) -> None:
+    """A terminal without Unicode gets signs of ASCII, and escapes for what it cannot show."""
+    page = status(flag("usr1", action("print", "grüße " * 20)))
+    environment = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    with FakeControl(ctl.path, {"GET /status": http(200, page)}):
+        done = on_screen("status", "--control", str(ctl.path), environment=environment)
+    assert done.status == 0
+    assert ESCAPES.sub("", done.out).startswith("* web: idle")
+    assert "gr\\xfc" in done.out
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["name", "last", "error", "begun", "actions"]), inner)
+    ),
+    max_leaves=10,
+)
+KEYS = st.sampled_from(sorted({*WEB, *WEB["flags"][0], *WEB["flags"][0]["actions"][0]}))  # type: ignore[index]
+
+
+@given(st.dictionaries(KEYS, JSON | st.lists(st.dictionaries(KEYS, JSON))))
+def test_any_status_has_a_page(answer: dict[str, object]) -> None:
+    """Whatever a daemon answers, there is a page and no error; a newer one may have other fields."""
+    text = "\n".join(overview.lines(Fields(json.loads(json.dumps(answer))), Screen("never")))
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_json(ctl: Ctl) -> None:
+    """The option prints the answer of the daemon, in one line, and on a terminal in many."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB)}):
+        done = ctl("--json", "status")
+        shown = on_screen("status", "--json", "--control", str(ctl.path))
+    assert json.loads(done.out) == json.loads(shown.out) == WEB
+    assert done.out.count("\n") == 1
+    assert shown.out.startswith('{\n  "version": "1.0.0",\n')
+
+
+def test_refusals(ctl: Ctl) -> None:
+    """What the daemon refuses is an unknown status for init scripts; with JSON the answer is printed."""
+    answer = mistake(403, "forbidden", "only root may ask")
+    with FakeControl(ctl.path, {"GET /status": answer}):
+        assert ctl("status") == (4, "", "flagmanctl: error: only root may ask\n")
+        done = ctl("status", "--json")
+        assert (done.status, json.loads(done.out)["error"]["code"]) == (4, "forbidden")
+    ctl.path.unlink()
+    with FakeControl(ctl.path, {"GET /status": mistake(503, "stopping", "it stops")}):
+        assert ctl("status").status == 4
+    ctl.path.unlink()
+    with FakeControl(ctl.path, {"GET /status": http(200, [1])}):
+        assert ctl("status") == (4, "", f"flagmanctl: error: what {ctl.path} answers is no status of flagman\n")
+
+
+def test_a_pid_file_and_no_control(ctl: Ctl, tmp_path: Path) -> None:
+    """A daemon without a socket is found by its pid file, for init scripts; other verbs say what is missing."""
+    path = tmp_path / "web.pid"
+    assert ctl("status", "--pid-file", str(path)) == (3, f"not running ({path})\n", "")
+    assert ctl("ready", "--pid-file", str(path)) == (3, "", f"flagmanctl: error: not running ({path})\n")
+    assert ctl("status", "--json", "--pid-file", str(path)) == (3, "", f"flagmanctl: error: not running ({path})\n")
+    with Flagman(tmp_path, "--pid-file", str(path), "--usr1", "print", "hi") as daemon:
+        daemon.ready().expect("init")
+        pid = daemon.process.pid
+        assert ctl("status", "--pid-file", str(path)) == (0, f"running, pid {pid}\n", "")
+        for words in (("ready",), ("status", "--json")):
+            done = ctl(*words, "--pid-file", str(path))
+            assert (done.status, done.out) == (4, "")
+            assert f"the daemon runs (pid {pid}), but there is no control socket 'web.sock'" in done.err
+            assert f"flagmanctl signal HUP --pid-file {path}" in done.err
+        with FakeControl(ctl.path, {"GET /status": http(200, WEB)}):
+            assert ctl("status", "--pid-file", str(path)).out.startswith("web: idle since")
+        daemon.process.kill()
+        daemon.status()
+    dead = f"dead, but its pid file exists ({path})"
+    assert ctl("status", "--pid-file", str(path)) == (1, f"{dead}\n", "")
+    assert ctl("ready", "--pid-file", str(path)) == (3, "", f"flagmanctl: error: {dead}\n")
+
+
+def test_a_socket_that_may_not_be_used_is_no_obstacle_for_an_init_script(
+    ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pid file tells whether the daemon runs, also if the socket may not be used."""
+    path = tmp_path / "web.pid"
+
+    def refuse(_: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("flagman.ctl.place.Client", refuse)
+    assert ctl("status", "--control", "/x/web.sock") == (
+        4,
+        "",
+        "flagmanctl: error: not permitted to use /x/web.sock: the daemon belongs to another user\n",
+    )
+    with Flagman(tmp_path, "--pid-file", str(path), "--usr1", "print", "hi") as daemon:
+        daemon.ready().expect("init")
+        assert ctl("status", "--pid-file", str(path)) == (0, f"running, pid {daemon.process.pid}\n", "")
+
+
+class Watched:
+    """A status on a terminal that is shown again and again."""
+
+    def __init__(self, *words: str, rows: int = 24) -> None:
+        self.master, terminal = os.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
+        surroundings = {name: value for name, value in clean_environment().items() if name not in VARIABLES}
+        self.process = subprocess.Popen(
+            [SCRIPT, "status", "-w", *words], stdout=terminal, stderr=terminal, env={**surroundings, "TERM": "xterm"}
+        )
+        os.close(terminal)
+        self.seen = ""
+
+    def until(self, text: str) -> None:
+        """Read until the terminal has got a text."""
+        while text not in self.seen:
+            assert select.select([self.master], [], [], DEADLINE)[0], f"{text!r} is not in {self.seen!r}"
+            self.seen += os.read(self.master, 1 << 16).decode()
+        self.seen = self.seen.partition(text)[2]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        os.close(self.master)
+
+    def end(self) -> int:
+        """Interrupt it, and return its exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(DEADLINE)
+
+
+def test_watching(ctl: Ctl) -> None:
+    """The status is shown anew, a daemon that goes may come back, and the reader ends it."""
+    answers = {"GET /status": http(200, WEB)}
+    with FakeControl(ctl.path, answers) as daemon, Watched("--control", str(ctl.path), rows=6) as watched:
+        watched.until("\x1b[H")
+        watched.until("TRIGGER")
+        watched.until("\x1b[J")
+        assert "hup" not in watched.seen  # no more than the screen has
+        answers["GET /status"] = http(200, WEB | {"state": "reloading"})
+        watched.until("reloading")
+        daemon.__exit__()
+        watched.until("nothing listens on")
+        ctl.path.unlink()
+        with FakeControl(ctl.path, answers):
+            watched.until("reloading")
+            assert watched.end() == 130
+
+
+def test_watching_nothing(ctl: Ctl) -> None:
+    """If there is no daemon at the beginning, there is nothing to watch."""
+    assert ctl("status", "--watch").status == 3
+
+
+def test_watching_in_a_pipe(ctl: Ctl) -> None:
+    """A pipe gets a page, or a line of JSON, each second."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB), "GET /history": http(200, RUNS)}):
+        words = [SCRIPT, "status", "-w", "--json", "--control", str(ctl.path)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8")
+        assert process.stdout
+        assert [json.loads(process.stdout.readline()) for _ in range(2)] == [WEB, WEB]
+        process.stdout.close()
+        assert process.wait(DEADLINE) == 1  # its output was closed
