@@ -241,7 +241,10 @@ def test_a_pid_file_and_no_control(ctl: Ctl, tmp_path: Path) -> None:
             assert (done.status, done.out) == (4, "")
             assert f"the daemon runs (pid {pid}), but there is no control socket 'web.sock'" in done.err
             assert f"flagmanctl signal HUP --pid-file {path}" in done.err
-        with FakeControl(ctl.path, {"GET /status": http(200, WEB)}):
+        answers = {"GET /status": http(200, WEB)}
+        with FakeControl(ctl.path, answers):  # of another daemon of the same name
+            assert ctl("status", "--pid-file", str(path)) == (0, f"running, pid {pid}\n", "")
+            answers["GET /status"] = http(200, WEB | {"pid": pid})
             assert ctl("status", "--pid-file", str(path)).out.startswith("web: idle since")
         daemon.process.kill()
         daemon.status()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,6 @@ from support.answers import RUNS, WEB, ran, run
 from support.ctl import ESCAPES, Ctl, on_screen
 from support.driven import DEADLINE, clean_environment, script
 from support.fake_control import FakeControl, http, mistake
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(name="ctl")
@@ -184,14 +182,17 @@ def test_shutdown(ctl: Ctl) -> None:
 
 def test_a_shutdown_that_waits_for_no_process(ctl: Ctl) -> None:
     """The peer is not the daemon, as with a socket of the service manager: the answer is all there is."""
-    answers = {"GET /status": http(200, {**WEB, "pid": 1}), "DELETE /?wait=5": http(200, {"state": "stopped"})}
-    with FakeControl(ctl.path, answers) as daemon:
+    stopped = http(200, {"state": "stopped"})
+    answers = {"GET /status": http(200, {**WEB, "pid": 1}), "DELETE /?wait=5": stopped, "DELETE /?wait=0.1": stopped}
+    with FakeControl(ctl.path, answers, closes_after="DELETE /?wait=5") as daemon:
         assert ctl("shutdown", "--wait", "5s") == (0, "stopped\n", "")
+        late = "the daemon has stopped its work, but its process has not ended in time"
+        assert ctl("shutdown", "--wait", "100ms") == (124, "", f"flagmanctl: error: {late}\n")
         answers["DELETE /?wait=5"] = b""
         done = ctl("shutdown", "--wait", "5s")
     assert done.status == 4
     assert "has closed the connection without a whole answer" in done.err
-    assert daemon.asked == ["GET /status", "DELETE /?wait=5"] * 2
+    assert daemon.asked[:2] == ["GET /status", "DELETE /?wait=5"]
 
 
 SERVER = """
@@ -251,6 +252,15 @@ def test_every_verb_has_a_module_and_a_help(ctl: Ctl) -> None:
         for option in OPTIONS:
             assert (f" {option.names[-1]}" in told) == (name in option.verbs), (name, option.names)
         assert name in ctl("--help").out
+
+
+def test_the_documentation_of_the_verbs() -> None:
+    """The page about the command line explains all verbs and options, and no others."""
+    text = (Path(__file__).parents[2] / "docs" / "cli.rst").read_text(encoding="utf-8").partition(".. _flagmanctl:")[2]
+    assert re.findall(r"^``([a-z]+)[ \w\[\]-]*``$", text, re.MULTILINE) == list(VERBS)
+    entries = re.findall(r"^\.\. option:: (.*)$", text, re.MULTILINE)
+    found = {name for entry in entries for name in re.findall(r"(?:^|, )(-[\w-]+)", entry)}
+    assert found == {name for option in OPTIONS for name in option.names}
 
 
 OURS = {

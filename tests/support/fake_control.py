@@ -31,11 +31,15 @@ class FakeControl:
     :param path: where it listens
     :param answers: by the method and the target of a request: bytes, or a function that returns them; after no bytes
         the connection is closed
+    :param closes_after: the method and the target of a request after which the connection is closed
     """
 
-    def __init__(self, path: Path, answers: Mapping[str, bytes | Callable[[], bytes]]) -> None:
+    def __init__(
+        self, path: Path, answers: Mapping[str, bytes | Callable[[], bytes]], *, closes_after: str = ""
+    ) -> None:
         self.path = path
         self.answers = answers
+        self.closes_after = closes_after
         #: The first lines of the requests, without the version.
         self.asked: list[str] = []
         self._listener = socket.socket(socket.AF_UNIX)
@@ -84,7 +88,7 @@ class FakeControl:
                 self.asked.append(target)
                 answer = self.answers.get(target, mistake(404, "no-such-path", "there is no such path"))
                 answer = answer if isinstance(answer, bytes) else answer()
-                if not answer:
+                client.sendall(answer)
+                if not answer or target == self.closes_after:
                     client.shutdown(socket.SHUT_RDWR)
                     return
-                client.sendall(answer)

@@ -92,6 +92,20 @@ class Client:
         except (ValueError, RecursionError):
             raise self._not_flagman("is no JSON") from None
 
+    def wait_for_end(self, end: float) -> bool:
+        """Wait until the daemon has closed the connection.
+
+        :param end: until when, of the monotonic clock
+        :returns: whether it has
+        """
+        try:
+            while True:
+                self._receive(end)
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
     def _answer(self, end: float) -> tuple[int, bytes]:
         head, rest = self._head(end)
         lines = head.split(b"\r\n")

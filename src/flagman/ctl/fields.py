@@ -28,8 +28,9 @@ class Fields:
     def number(self, name: str) -> float | None:
         """Return a number; None if there is none."""
         value = self._fields.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
-        return float(str(value)) if is_number else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
+            return None
+        return float(value)
 
     def count(self, name: str) -> int:
         """Return a whole number; 0 if there is none."""

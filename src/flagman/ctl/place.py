@@ -6,6 +6,7 @@ import os
 
 from flagman.ctl.client import Client
 from flagman.ctl.errors import BAD, NO_DAEMON, UNKNOWN, CtlError
+from flagman.ctl.fields import Fields
 from flagman.exceptions import FlagmanError, UsageError
 
 TYPE_CHECKING = False
@@ -85,6 +86,9 @@ def _with_pid_file(pid_file: str) -> Client:
         client = _reached(_named(name))
     except CtlError as error:
         raise error if error.exit_code != UNKNOWN else NoSocketError(str(error), pid) from None
+    if client is not None and not _belongs_to(client, pid):
+        client.close()
+        client = None
     if client is None:
         raise NoSocketError(
             f"the daemon runs (pid {pid}), but there is no control socket {name + _SUFFIX!r}: start it with --control, "
@@ -92,6 +96,14 @@ def _with_pid_file(pid_file: str) -> Client:
             pid,
         )
     return client
+
+
+def _belongs_to(client: Client, pid: int) -> bool:
+    """Return whether a socket belongs to a process: another daemon may have the same name."""
+    if client.peer in {0, pid}:
+        return True
+    _, answer = client.ask("GET", "/status")  # the peer is the service manager if that has made the socket
+    return Fields(answer).number("pid") == pid
 
 
 def _folders() -> list[str]:

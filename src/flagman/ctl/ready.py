@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(words: Words) -> int:
-    """Tell whether the daemon is ready.
+    """Print whether the daemon is ready.
 
     :returns: the exit status
     """

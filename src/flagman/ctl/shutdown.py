@@ -31,12 +31,12 @@ def run(words: Words) -> int:
         try:
             status, answer = client.ask("DELETE", f"/{waiting(words.wait)}", words.wait)
         except NoAnswerError:
-            if pidfd < 0 or not _has_ended(pidfd, end):
+            if pidfd < 0 or not _has_ended(pidfd, end or 0.0):
                 raise
             raise CtlError("the daemon has ended before it had answered", BAD) from None
         if error := refusal(status, answer):
             raise error
-        if pidfd >= 0 and not _has_ended(pidfd, end):
+        if end is not None and not (_has_ended(pidfd, end) if pidfd >= 0 else client.wait_for_end(end)):
             raise CtlError("the daemon has stopped its work, but its process has not ended in time", NOT_IN_TIME)
     finally:
         client.close()
@@ -65,11 +65,11 @@ def _pidfd(client: Client) -> int:
         return -1
 
 
-def _has_ended(pidfd: int, end: float | None) -> bool:
+def _has_ended(pidfd: int, end: float) -> bool:
     """Wait until the process has ended, or the time is over, and return whether it has ended."""
     from select import poll  # noqa: PLC0415 - only with --wait
 
     poller = poll()
     poller.register(pidfd)
-    left = None if end is None or end == float("inf") else max(end - monotonic(), 0.0) * 1000
+    left = None if end == float("inf") else max(end - monotonic(), 0.0) * 1000
     return bool(poller.poll(left))
