@@ -44,7 +44,7 @@ def _head(status: Fields, screen: Screen) -> Iterator[str]:
     shape, color = _mark(status, state, screen)
     mark = f"{screen.paint(shape, color)} " if screen.is_terminal else ""
     begun = moment(status.text("since"))
-    since = f" since {begun} ({age(status.number('since_ago'), 2)} ago)" if begun else ""
+    since = f" since {begun} ({ago(status.number('since_ago'), 2)})" if begun else ""
     unready = ", not ready" if status.is_false("ready") and state != "starting" else ""
     yield f"{mark}{name}: {screen.paint(state, color_of(state))}{since}{unready}"
     pid = status.count("pid")

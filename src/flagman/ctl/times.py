@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-_SHORT = 60.0
+_SHORT, _MILLISECOND = 60.0, 0.001
 
 
 def age(seconds: float | None, parts: int = 1) -> str:
@@ -27,11 +27,11 @@ def age(seconds: float | None, parts: int = 1) -> str:
     return text
 
 
-def ago(seconds: float | None) -> str:
+def ago(seconds: float | None, parts: int = 1) -> str:
     """Return how long something has been over: ``5m ago``; empty for None."""
     if seconds is None:
         return ""
-    return f"{age(seconds)} ago" if seconds >= 1 else "now"
+    return f"{age(seconds, parts)} ago" if seconds >= 1 else "now"
 
 
 def duration(seconds: float | None) -> str:
@@ -40,7 +40,9 @@ def duration(seconds: float | None) -> str:
         return ""
     if seconds >= _SHORT:
         return age(seconds, 2)
-    return f"{seconds:.3g}s" if seconds >= 1 else f"{seconds * 1000:.0f}ms"
+    if seconds >= 1:
+        return f"{seconds:.3g}s"
+    return f"{seconds * 1000:.0f}ms" if seconds >= _MILLISECOND else "<1ms"
 
 
 def moment(text: str, *, date: bool = True) -> str:
