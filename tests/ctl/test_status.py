@@ -11,7 +11,8 @@ import signal
 import struct
 import subprocess
 import termios
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 import pytest
 from hypothesis import given
@@ -25,9 +26,6 @@ from support.answers import RUNS, WEB, action, flag, last, status, times
 from support.ctl import ESCAPES, SCRIPT, VARIABLES, Ctl, on_screen
 from support.driven import DEADLINE, Flagman, clean_environment
 from support.fake_control import FakeControl, http, mistake
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PAGE = """\
 web: idle since MOMENT (5m12s ago)
@@ -334,8 +332,27 @@ def test_watching_in_a_pipe(ctl: Ctl) -> None:
     """A pipe gets a page, or a line of JSON, each second."""
     with FakeControl(ctl.path, {"GET /status": http(200, WEB), "GET /history": http(200, RUNS)}):
         words = [SCRIPT, "status", "-w", "--json", "--control", str(ctl.path)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8")
-        assert process.stdout
-        assert [json.loads(process.stdout.readline()) for _ in range(2)] == [WEB, WEB]
-        process.stdout.close()
-        assert process.wait(DEADLINE) == 1  # its output was closed
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=buffered()
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            assert [json.loads(process.stdout.readline()) for _ in range(2)] == [WEB, WEB]
+            process.stdout.close()
+            assert process.wait(DEADLINE) == 1
+            assert process.stderr.read() == ""
+
+
+def buffered() -> dict[str, str]:
+    """Return an environment in which Python writes as it does for users."""
+    return {name: value for name, value in clean_environment().items() if name not in {*VARIABLES, "PYTHONUNBUFFERED"}}
+
+
+def test_an_output_that_is_full(ctl: Ctl) -> None:
+    """What cannot be written is one line, and not a success."""
+    with FakeControl(ctl.path, {"GET /status": http(200, WEB)}), Path("/dev/full").open("w", encoding="utf-8") as full:
+        words = [SCRIPT, "status", "--control", str(ctl.path)]
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", env=buffered(), check=False, timeout=DEADLINE
+        )
+    assert (done.returncode, done.stderr) == (1, "flagmanctl: error: No space left on device\n")

@@ -127,6 +127,10 @@ _VERBS = {
     "version": "flagman --version",
     "check": "flagman --check",
     "status": "flagmanctl status",
+    "history": "flagmanctl history",
+    "trigger": "flagmanctl trigger",
+    "ready": "flagmanctl ready",
+    "shutdown": "flagmanctl shutdown",
     "new": "flagmanctl new",
 }
 

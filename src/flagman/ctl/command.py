@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from flagman.exceptions import FlagmanError, one_line
+from flagman.exceptions import FlagmanError, one_line, reason_of
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # of the output, as when head has seen enough
         return 1
     except OSError as error:
-        _complain([one_line(error)])
+        _complain([reason_of(error)])
         return 1
 
 
