@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from flagman.ctl.client import Client, query, quoted
 from flagman.ctl.errors import CtlError
 from support.ctl import Ctl
+from support.driven import DEADLINE
 from support.fake_control import FakeControl, http
 
 if TYPE_CHECKING:
@@ -78,12 +80,19 @@ def test_answers_that_are_none(ctl: Ctl, answer: bytes, message: str) -> None:
     assert done.err.count("\n") == 1
 
 
+def connected(end: socket.socket) -> Client:
+    """Return a client that uses an end of a pair of sockets."""
+    client = Client.__new__(Client)
+    client.path, client._socket, client._rest = "x", end, b""
+    client._seconds, client._end = DEADLINE, time.monotonic() + DEADLINE
+    return client
+
+
 @given(st.binary())
 def test_any_bytes_are_an_answer_or_an_error(received: bytes) -> None:
     """Whatever is received, there is an answer or one error of our own, and no other exception."""
     ours, theirs = socket.socketpair(socket.AF_UNIX)
-    client = Client.__new__(Client)
-    client.path, client._socket, client._rest = "x", ours, b""
+    client = connected(ours)
     with ours, theirs:
         theirs.sendall(received)
         theirs.shutdown(socket.SHUT_WR)
@@ -95,8 +104,7 @@ def test_any_bytes_are_an_answer_or_an_error(received: bytes) -> None:
 def test_an_answer_may_come_in_pieces(sizes: list[int]) -> None:
     """Wherever an answer is cut, it is the same."""
     ours, theirs = socket.socketpair(socket.AF_UNIX)
-    client = Client.__new__(Client)
-    client.path, client._socket, client._rest = "x", ours, b""
+    client = connected(ours)
 
     def send() -> None:
         begin = 0
@@ -132,6 +140,7 @@ def test_a_daemon_that_is_stopped(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> 
             except BlockingIOError:
                 break
         assert ctl("status") == late
+        assert ctl("ready", "--wait", "100ms") == (late[0], "", late[2].replace("200", "100"))
         for client in waiting:
             client.close()
 

@@ -257,7 +257,7 @@ def test_a_socket_that_may_not_be_used_is_no_obstacle_for_an_init_script(
     """The pid file tells whether the daemon runs, also if the socket may not be used."""
     path = tmp_path / "web.pid"
 
-    def refuse(_: str) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("flagman.ctl.place.Client", refuse)

@@ -98,10 +98,18 @@ def test_the_outcome_of_a_trigger(ctl: Ctl, result: str, status: int) -> None:
     error = "exit status 7" if status else None
     of_run = run(3, "usr1", result, 0.0, ran("exec", "false", result=result, error=error))
     answer = http(200, {"result": result, "error": error, "runs": [of_run]})
-    with FakeControl(ctl.path, {"POST /flags/usr1?wait=": answer, "POST /flags/usr1?wait=1.5": answer}):
+    with FakeControl(
+        ctl.path,
+        {
+            "POST /flags/usr1?wait=": answer,
+            "POST /flags/usr1?wait=1.5": answer,
+            "POST /flags/usr1?wait=94672800": answer,
+        },
+    ):
         done = ctl("trigger", "usr1", "--wait")
         assert ctl("trigger", "--wait", "1500ms", "usr1") == done
         assert ctl("trigger", "usr1", "--wait", "--json").status == status
+        assert ctl("trigger", "usr1", "--wait", "3y") == done
     assert done == (status, f"usr1: {result} after 310ms\n" + "  exit status 7\n" * status, "")
 
 
@@ -236,7 +244,7 @@ def test_a_shutdown_waits_for_the_process(ctl: Ctl, answers: str, status: int, s
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        done = ctl("shutdown", "--wait", "1s" if status == 124 else "60s")
+        done = ctl("shutdown", "--wait", "1s" if status == 124 else "3y")
         if status != 124:
             assert os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     assert (done.status, (done.out + done.err).strip()) == (status, said)

@@ -32,7 +32,7 @@ def ask(words: Words, method: str, target: str) -> Fields:
     """
     client = reach(words)
     try:
-        status, answer = client.ask(method, target, words.wait)
+        status, answer = client.ask(method, target)
     finally:
         client.close()
     if error := refusal(status, answer):

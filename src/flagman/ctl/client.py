@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Bytes of an answer at most: a history of the largest daemon has a few millions.
 _MOST = 64 * 1024 * 1024
 _MOST_OF_HEAD = 64 * 1024
+#: The most seconds that a system call can wait: a few weeks.
+LONGEST = 2_000_000.0
 # Seconds that an answer may take longer than the daemon was told to wait.
 _GRACE = 1.0
 _FORBIDDEN, _NOT_FOUND, _UNAVAILABLE, _NOT_IN_TIME = 403, 404, 503, 504
@@ -30,11 +32,16 @@ class Client:
     """A connection to the control socket of a daemon.
 
     :param path: the socket
+    :param wait: seconds that the daemon will be told to wait; infinite for no limit, None for no wait
+    :raises CtlError: if the daemon takes in no clients
     :raises OSError: if no daemon listens there, or it may not be asked
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, wait: float | None = None) -> None:
         self.path = path
+        # From now on, for the way to the daemon and for all questions.
+        self._seconds = LIMIT if wait is None else wait
+        self._end = monotonic() + self._seconds + (0.0 if wait is None else _GRACE)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._rest = b""
         try:
@@ -45,11 +52,11 @@ class Client:
 
     def _connect(self) -> None:
         # With a timeout of Python the socket would not block, and a full queue would be an error at once.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(LIMIT))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._seconds))
         try:
             self._socket.connect(self.path)
         except BlockingIOError:
-            raise _no_answer(LIMIT) from None
+            raise _no_answer(self._seconds) from None
 
     def close(self) -> None:
         """End the connection."""
@@ -66,28 +73,25 @@ class Client:
 
         return int.from_bytes(credentials[:4], byteorder)
 
-    def ask(self, method: str, target: str, wait: float | None = None) -> tuple[int, object]:
+    def ask(self, method: str, target: str) -> tuple[int, object]:
         """Ask the daemon.
 
-        :param target: the path, see :func:`path` and :func:`query`
-        :param wait: seconds that it was told to wait; infinite for no limit
+        :param target: the path with its query, see :func:`quoted` and :func:`query`
         :returns: the status of HTTP, and the JSON
         :raises CtlError: if there is no answer in time, or it is none of flagman
         """
-        limit = LIMIT if wait is None else wait + _GRACE
-        end = monotonic() + limit
         try:
-            self._timeout(end)
+            self._timeout(self._end)
             self._socket.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            status, body = self._answer(end)
+            import json  # noqa: PLC0415 - 1 to 5 ms, while the daemon works
+
+            status, body = self._answer(self._end)
         except TimeoutError:
-            raise _no_answer(limit if wait is None else wait) from None
+            raise _no_answer(self._seconds) from None
         except ConnectionError:
             message = f"the daemon has closed the connection without a whole answer ({self.path})"
             raise NoAnswerError(message, UNKNOWN) from None
         try:
-            import json  # noqa: PLC0415 - 5 ms, while the daemon works
-
             return status, json.loads(body)
         except (ValueError, RecursionError):
             raise self._not_flagman("is no JSON") from None
@@ -144,7 +148,7 @@ class Client:
         left = end - monotonic()
         if left <= 0:
             raise TimeoutError
-        self._socket.settimeout(None if left == float("inf") else left)
+        self._socket.settimeout(None if left == float("inf") else min(left, LONGEST))
 
     def _not_flagman(self, what: str) -> CtlError:
         return CtlError(f"what {self.path} answers {what}", UNKNOWN)
@@ -159,7 +163,8 @@ def _no_answer(seconds: float) -> CtlError:
 def _timeval(seconds: float) -> bytes:
     from struct import pack  # noqa: PLC0415 - only here
 
-    return pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    # All zero is no limit.
+    return pack("ll", 0, 0) if seconds == float("inf") else pack("ll", int(seconds), int(seconds % 1 * 1_000_000) or 1)
 
 
 def quoted(word: str) -> str:

@@ -45,12 +45,12 @@ def connect(words: Words) -> Client:
     :raises UsageError: if it is not clear which one is meant
     """
     if words.pid_file:
-        return _with_pid_file(words.pid_file)
+        return _with_pid_file(words)
     path = words.control or ("" if words.name else os.environ.get("FLAGMAN_CONTROL", ""))
     if not path and not words.name:
-        return _the_only_one()
+        return _the_only_one(words)
     paths = [path] if path else _named(words.name)
-    client = _reached(paths)
+    client = _reached(paths, words.wait)
     if client is None:
         message = f"nothing listens on {path}" if path else f"no daemon {words.name!r} has a control socket"
         raise _vanished(paths) or CtlError(f"not running: {message}", NO_DAEMON)
@@ -79,11 +79,12 @@ def holder(pid_file: str) -> int:
     raise DeadError(f"not running ({pid_file})", NO_DAEMON)
 
 
-def _with_pid_file(pid_file: str) -> Client:
+def _with_pid_file(words: Words) -> Client:
+    pid_file = words.pid_file
     pid = holder(pid_file)
     name = os.path.splitext(os.path.basename(pid_file))[0]  # noqa: PTH119, PTH122 - pathlib costs 5 ms
     try:
-        client = _reached(_named(name))
+        client = _reached(_named(name), words.wait)
     except CtlError as error:
         raise error if error.exit_code != UNKNOWN else NoSocketError(str(error), pid) from None
     if client is not None and not _belongs_to(client, pid):
@@ -132,14 +133,14 @@ def _all(suffix: str) -> list[str]:
     return found
 
 
-def _reached(paths: Iterable[str]) -> Client | None:
+def _reached(paths: Iterable[str], wait: float | None) -> Client | None:
     """Connect to the first of some sockets on which a daemon listens; None if there is none.
 
     :raises CtlError: if one may not be used
     """
     for path in paths:
         try:
-            return Client(path)
+            return Client(path, wait)
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             continue
         except OSError as error:
@@ -147,11 +148,11 @@ def _reached(paths: Iterable[str]) -> Client | None:
     return None
 
 
-def _the_only_one() -> Client:
+def _the_only_one(words: Words) -> Client:
     clients, errors = [], []
     for path in _all(_SUFFIX):
         try:
-            client = _reached([path])
+            client = _reached([path], words.wait)
         except CtlError as error:
             errors.append(error)
         else:

@@ -23,7 +23,7 @@ def run(words: Words) -> int:
     begin = monotonic()
     client = reach(words)
     try:
-        status, answer = client.ask("GET", f"/ready{waiting(words.wait)}", words.wait)
+        status, answer = client.ask("GET", f"/ready{waiting(words.wait)}")
     finally:
         client.close()
     is_ready = Fields(answer).is_true("ready")

@@ -6,7 +6,7 @@ import os
 from time import monotonic
 
 from flagman.ctl.asking import reach, told
-from flagman.ctl.client import refusal, waiting
+from flagman.ctl.client import LONGEST, refusal, waiting
 from flagman.ctl.errors import BAD, NOT_IN_TIME, CtlError, NoAnswerError
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import write
@@ -29,7 +29,7 @@ def run(words: Words) -> int:
         if end is not None:
             pidfd = _pidfd(client)
         try:
-            status, answer = client.ask("DELETE", f"/{waiting(words.wait)}", words.wait)
+            status, answer = client.ask("DELETE", f"/{waiting(words.wait)}")
         except NoAnswerError:
             if pidfd < 0 or not _has_ended(pidfd, end or 0.0):
                 raise
@@ -71,5 +71,5 @@ def _has_ended(pidfd: int, end: float) -> bool:
 
     poller = poll()
     poller.register(pidfd)
-    left = None if end == float("inf") else max(end - monotonic(), 0.0) * 1000
+    left = None if end == float("inf") else min(max(end - monotonic(), 0.0), LONGEST) * 1000
     return bool(poller.poll(left))
