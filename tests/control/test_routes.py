@@ -63,7 +63,7 @@ class Site:
     def __init__(self, engine: Engine, assembly: Assembly) -> None:
         self.engine = engine
         self.loop = Loop(engine)
-        self.status = Status(engine, assembly, dict)
+        self.status = Status(engine, assembly, "", dict)
         self.last_flags = ("term", "int")
         self.reasons: list[str] = []
 

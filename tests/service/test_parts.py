@@ -277,7 +277,7 @@ def test_parts_are_closed_in_reverse() -> None:
     for number, part in enumerate(parts):
         part.name = str(number)
     with Engine() as engine:
-        site = Site(engine, Settings(), parts, (), Status(engine, Assembly(engine, Settings()), dict))
+        site = Site(engine, Settings(), parts, (), Status(engine, Assembly(engine, Settings()), "", dict))
         with ExitStack() as stack:
             site.open(stack)
             assert site.loop.thread
@@ -387,7 +387,10 @@ def test_a_log_that_is_not_read_does_not_starve_another(
 
 def opened(parts: list[Part], engine: Engine) -> tuple[Site, ExitStack]:
     """Open parts, and return their site and what closes them."""
-    site, stack = Site(engine, Settings(), parts, (), Status(engine, Assembly(engine, Settings()), dict)), ExitStack()
+    site, stack = (
+        Site(engine, Settings(), parts, (), Status(engine, Assembly(engine, Settings()), "", dict)),
+        ExitStack(),
+    )
     site.open(stack)
     return site, stack
 

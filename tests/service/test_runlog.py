@@ -15,10 +15,14 @@ from flagman.engine.tally import Report
 from flagman.engine.turn import Turn
 from flagman.exceptions import FlagmanError
 from flagman.service.runlog import RunLog
+from support.driven import run as run_flagman
+from support.driven import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.driven import Flagman
 
 
 @pytest.fixture(name="log")
@@ -110,3 +114,41 @@ def test_what_cannot_be_a_run_log(tmp_path: Path) -> None:
         os.close(reader)
     with pytest.raises(FlagmanError, match=r"--runlog .*: cannot be opened: No such file or directory"):
         RunLog(str(tmp_path / "no" / "file"), None, lambda _: {})
+
+
+def test_the_runs_of_a_daemon(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """A daemon writes each run, with what came of it, also to a new file after a rotation."""
+    path = tmp_path / "runs"
+    words = ("--usr1", "sh", "echo ran; exit 3", "--usr2", "print", "hi", "--overlap", "rerun")
+    daemon = start("--runlog", "runs", *words).ready()
+    daemon.expect("init").signal(signal.SIGUSR1).expect("ran")
+    wait_for(lambda: path.read_text(encoding="utf-8").endswith("\n"))
+    path.rename(tmp_path / "runs.1")
+    daemon.signal(signal.SIGUSR2).expect("hi")
+    wait_for(lambda: path.exists() and path.read_text(encoding="utf-8").endswith("\n"))
+    daemon.stop("cleanup")
+    first, second = (json.loads((tmp_path / name).read_text(encoding="utf-8")) for name in ("runs.1", "runs"))
+    assert (first["id"], first["flag"], first["result"]) == (1, "usr1", "failed")
+    assert first["actions"][0]["arguments"] == ["echo ran; exit 3"]
+    assert (second["id"], second["flag"], second["result"]) == (2, "usr2", "succeeded")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_file_that_only_root_can_open(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """The file is opened before the privileges are dropped."""
+    path = tmp_path / "runs"
+    tmp_path.chmod(0o755)
+    daemon = start("--runlog", str(path), "--user", "nobody", "--usr1", "print", "hi").ready()
+    daemon.expect("init").signal(signal.SIGUSR1).expect("hi")
+    wait_for(lambda: path.read_text(encoding="utf-8").endswith("\n"))
+    daemon.stop("cleanup")
+    assert ids(path) == [1]
+
+
+def test_a_mistake_is_one_line(tmp_path: Path) -> None:
+    """A run log that cannot be opened ends the start."""
+    path = str(tmp_path / "no" / "file")
+    done = run_flagman("--runlog", path, "--usr1", "print", "hi")
+    assert (done.returncode, done.stdout) == (1, "")
+    line = done.stderr.splitlines()[-1]
+    assert line == f"flagman: error: --runlog {path!r}: cannot be opened: No such file or directory"

@@ -33,7 +33,7 @@ class Run:
         self.engine = Engine(clock=self.time, wait=self.time.wait)
         self.settings = Settings(bindings=bindings, **settings)
         self.assembly = Assembly(self.engine, self.settings)
-        self.status = Status(self.engine, self.assembly, dict)
+        self.status = Status(self.engine, self.assembly, self.settings.config, dict)
         plan = self.assembly.plan(self.settings)
         self.assembly.set_up(plan)
         self.assembly.adopt(plan)

@@ -196,7 +196,7 @@ class _Command:
                 settings = own_process.enter(given_, lambda identity: self._prepare(parts, given_, stack, identity))
             else:
                 self._prepare(parts, settings, stack, None)
-            self._log.set_up(settings, own_process.log if own_process is not None else None)
+            self._log.set_up(settings, own_process.opened(settings.log_file) if own_process is not None else None)
         calls = _Hooks(given, settings, self._log, own_process, terminal=terminal)
         return run(calls.placed(settings), self._signals, self._manager, calls, parts)
 

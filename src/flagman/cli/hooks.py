@@ -60,6 +60,15 @@ class Hooks:
         """Find an action, for an action that adds it by name."""
         return core.KNOWN_ACTIONS[name]
 
+    @property
+    def config(self) -> str:
+        """The path of the configuration file in this process, absolute; empty if there is none."""
+        return self._config
+
+    def opened(self, path: str) -> int | None:
+        """Return a descriptor of a file, which the caller closes, if only root could open that."""
+        return self._own_process.opened(path) if self._own_process is not None else None
+
     def ready(self) -> None:
         """Take note that all is ready."""
         self._log.watch(self._engine)  # again: actions may have added handlers

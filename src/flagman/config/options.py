@@ -251,6 +251,13 @@ GROUPS = {
             "plain lines, lines with times or with priorities for the journal, or JSON (default: whatever fits)",
         ),
         Option("--log-file", Path("FILE"), "", "log to a file, and open it again after a rotation"),
+        Option(
+            "--runlog",
+            Path("FILE"),
+            "",
+            "append each run to a file, as a line of JSON, and open it again after a rotation",
+            is_for_start=True,
+        ),
         Option("-q --quiet", SWITCH, OFF, "log critical messages only; overrides --verbose"),
         Option("-v --verbose", Repeated(""), 0, "log more; give it twice for even more"),
     ),

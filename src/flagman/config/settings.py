@@ -160,6 +160,8 @@ class Settings:
     log_format: str
     #: The file for the log; empty for stderr.
     log_file: str
+    #: The file for the runs; empty for none.
+    runlog: str
     #: Log critical messages only.
     quiet: bool
     #: 0 logs warnings, 1 also what is done, 2 also how.

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
         #: Whether the configuration file is outside of the new root directory.
         is_out_of_reach: bool
 
+        @property
+        def config(self) -> str:
+            """The path of the configuration file in this process, absolute; empty if there is none."""
+
+        def opened(self, path: str) -> int | None:
+            """Return a descriptor of a file, which the caller closes, if only root could open that.
+
+            Only before :meth:`ready`.
+            """
+
         def watch(self, engine: Engine) -> None:
             """Take the engine of the run, so that the log can name the action that runs."""
 

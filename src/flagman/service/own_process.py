@@ -119,8 +119,6 @@ class OwnProcess:
         # The paths of the files that standard streams lead to, by the names of the streams.
         self._rotated: dict[str, str] = {}
         self._is_ready = False
-        #: A descriptor of the log file, if only root could open that.
-        self.log: int | None = None
         self._start = Start()
         #: The path of the configuration file in this process, after :meth:`enter`.
         self.config = ""
@@ -173,7 +171,7 @@ class OwnProcess:
         process.chroot = settings.chroot
         process.umask = _UMASK if settings.umask is None and process.detached else settings.umask
         process.working_directory = settings.chdir or ("/" if process.detached else None)
-        files = filter(None, (settings.log_file, settings.stdout, settings.stderr))
+        files = filter(None, (settings.log_file, settings.runlog, settings.stdout, settings.stderr))
         process.files = [path for path in dict.fromkeys(files) if standard_streams.standard(path) is None]
         process.advance("take_pid_file")
         prepare(process.identity)
@@ -182,11 +180,13 @@ class OwnProcess:
             self._find(names)
         process.advance("close_descriptors")
         self._opened = process.opened
-        if settings.log_file in self._opened:
-            self.log = descriptors.copy(self._opened[settings.log_file])
         process.stdout = self._stream(settings, descriptors.STDOUT)
         process.stderr = self._stream(settings, descriptors.STDERR)
         return settings
+
+    def opened(self, path: str) -> int | None:
+        """Return a descriptor of a file that only root could open, for the caller to close; before :meth:`ready`."""
+        return descriptors.copy(self._opened[path]) if path in self._opened else None
 
     def placed(self, settings: Settings) -> Settings:
         """Return settings with absolute paths, which mean the same here as where the command was started."""

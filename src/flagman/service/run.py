@@ -51,10 +51,12 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
     )
     hooks.watch(engine)
     manager.follow(engine.interrupter.wait_to_write, engine.call_later)
-    service = _Service(engine, signals, manager, settings)
+    service = _Service(engine, signals, manager, settings, hooks)
     # Not ExitStack.enter_context(), which imports inspect since Python 3.15: 4 ms.
     with closing(engine.interrupter), ExitStack() as outer:
         service.listen(hooks)
+        if settings.runlog:
+            service.record(settings.runlog, hooks.opened(settings.runlog), outer)
         if parts:
             service.open(parts, outer)
         with engine, closing(service.assembly), ExitStack() as stack:
@@ -72,8 +74,9 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
 class _Service:
     """The parts of one run, and how they work together."""
 
-    def __init__(self, engine: Engine, signals: Signals, manager: Manager, settings: Settings) -> None:
+    def __init__(self, engine: Engine, signals: Signals, manager: Manager, settings: Settings, hooks: Hooks) -> None:
         self._engine = engine
+        self._config = hooks.config
         self._manager = manager
         self._status_line: StatusLine | None = None
         self._site: Site | None = None
@@ -92,11 +95,24 @@ class _Service:
         if self._status is None:
             from flagman.service.status import Status  # noqa: PLC0415 - few runs are asked
 
-            self._status = Status(self._engine, self.assembly, self._shown_by_parts)
+            self._status = Status(self._engine, self.assembly, self._config, self._shown_by_parts)
         return self._status
 
     def _shown_by_parts(self) -> Mapping[str, object]:
         return self._site.snapshot() if self._site is not None else {}
+
+    def record(self, path: str, opened: int | None, stack: ExitStack) -> None:
+        """Write each run to a file.
+
+        :param opened: a descriptor of it, if only root could open that
+        :param stack: closes it
+        :raises FlagmanError: if it cannot be opened
+        """
+        from flagman.service.runlog import RunLog  # noqa: PLC0415 - only if there is such a file
+
+        log = RunLog(path, opened, self.status.run)
+        stack.callback(log.close)
+        self._engine.ledger.listeners.append(log.hear)
 
     def let_reload(self, hooks: Hooks) -> None:
         """Offer a reload to actions."""

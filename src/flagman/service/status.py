@@ -48,10 +48,14 @@ class Status:
 
     :param engine: runs the actions
     :param assembly: knows the bindings
+    :param config: the path of the configuration file; empty if there is none
     :param more: returns what parts show of themselves, by key
     """
 
-    def __init__(self, engine: Engine, assembly: Assembly, more: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(
+        self, engine: Engine, assembly: Assembly, config: str, more: Callable[[], Mapping[str, object]]
+    ) -> None:
+        self._config_file = config
         self._engine = engine
         self._ledger = engine.ledger
         self._assembly = assembly
@@ -144,7 +148,7 @@ class Status:
                     "name": name,
                     "arguments": list(arguments),
                     "result": report.result,
-                    "duration": report.seconds,
+                    "duration": _rounded(report.seconds),
                     "error": report.error or None,
                 }
                 for name, arguments, report in run.actions
@@ -185,16 +189,14 @@ class Status:
         return next((binding.source.trigger for binding, _ in pairs if binding is not None), flag)
 
     def _config(self, now: float) -> dict[str, object]:
-        settings, latest = self._assembly.settings, self._ledger.latest
-        loaded = latest.get("reloaded")
+        loaded = self._ledger.latest.get("reloaded")
         at, moment = (loaded.at, loaded.moment) if loaded is not None else self._ledger.begun
         last = self._newest(("reloaded", _FAILED))
         mistakes = last.what if last is not None and last.kind == _FAILED else ()
         error = "; ".join(mistakes) if isinstance(mistakes, tuple) else ""
-        has_file = bool(settings.config)
         return {
-            "file": settings.config or None,
-            **(_moment("loaded", at, now - moment) if has_file else _moment("loaded")),
+            "file": self._config_file or None,
+            **(_moment("loaded", at, now - moment) if self._config_file else _moment("loaded")),
             "ok": not error,
             "error": error or None,
         }
@@ -218,7 +220,7 @@ class Status:
             "running": runs_now is not None,
             **self._since(runs_now, now),
             "next_due": None if due is None else rfc3339(time.time() + due - now),
-            "next_due_in": None if due is None else max(0.0, due - now),
+            "next_due_in": None if due is None else _rounded(max(0.0, due - now)),
             "actions": [_action(member, now) for _, member in pairs],
         }
 
@@ -241,8 +243,8 @@ def _tally(tally: Tally, now: float) -> dict[str, object]:
         "failures": tally.failures,
         "failures_in_a_row": tally.failures_in_a_row,
         "last": None if tally.last is None else _report(tally.last, now),
-        "mean_duration": tally.seconds / tally.runs if tally.runs else None,
-        "longest_duration": tally.longest if tally.runs else None,
+        "mean_duration": _rounded(tally.seconds / tally.runs) if tally.runs else None,
+        "longest_duration": _rounded(tally.longest) if tally.runs else None,
     }
 
 
@@ -251,7 +253,7 @@ def _report(report: Report, now: float) -> dict[str, object]:
     return {
         **_moment("begun", report.at, now - report.began),
         **_moment("ended", report.at + report.seconds, now - ended),
-        "duration": report.seconds,
+        "duration": _rounded(report.seconds),
         "result": report.result,
         "error": report.error or None,
     }
@@ -265,8 +267,13 @@ def _moment(name: str, at: float | None = None, ago: float | None = None) -> dic
     """
     return {
         name: None if at is None else rfc3339(at),
-        f"{name}_ago": None if ago is None else max(0.0, ago),
+        f"{name}_ago": None if ago is None else _rounded(max(0.0, ago)),
     }
+
+
+def _rounded(seconds: float) -> float:
+    """Return seconds as they are shown: what is beyond microseconds says nothing."""
+    return round(seconds, 6)
 
 
 def _signal(name: str) -> str:
