@@ -174,6 +174,7 @@ def test_a_thousand_idle_clients(serving: Serving, many_files: None) -> None:  #
     assert serving.client().ask("GET", "/status").status == 200
     for client in clients:
         client.close()
+    wait_for(lambda: len(serving.server._clients) <= 2)
 
 
 def test_no_descriptor_left(
