@@ -104,6 +104,7 @@ DEFAULTS: dict[str, object] = {
     "control_group": None,
     "log_level": "warning",
     "log_format": "auto",
+    "runlog": "",
     "log_file": "",
 }
 
@@ -134,7 +135,7 @@ def test_all_options() -> None:
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
         "--file-interval 9 --into units "
         "--check --dry-run --print-config --print-unit --user --timer daily "
-        "--log-level debug --log-format json --log-file x.log --pid-file x.pid "
+        "--log-level debug --log-format json --log-file x.log --runlog x.runs --pid-file x.pid "
         "--name web --control --control-mode 660 --control-group adm "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
     )
@@ -187,6 +188,7 @@ def test_all_options() -> None:
         "log_level": "debug",
         "log_format": "json",
         "log_file": "x.log",
+        "runlog": "x.runs",
     }
     assert vars(settings).keys() == DEFAULTS.keys()
     assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [

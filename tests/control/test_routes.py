@@ -304,7 +304,7 @@ def test_the_actions_of_the_stop(service: Service) -> None:
         ("GET", "/history", {"n": "1e3"}),
         ("GET", "/history", {"n": "9" * 30}),
         ("POST", "/flags/usr1", {"wait": "-1s"}),
-        ("POST", "/flags/usr1", {"wiat": "1s"}),
+        ("POST", "/flags/usr1", {"until": "1s"}),
         ("DELETE", "/", {"now": ""}),
     ],
 )
