@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from support.driven import DEADLINE
 
@@ -37,6 +37,17 @@ except OSError as error:
     answer = type(error).__name__.encode()
 sys.stdout.buffer.write(answer)
 """
+
+
+def request(path: Path, method: str, target: str) -> tuple[int, Any]:
+    """Make a request of a daemon; return the status of its answer, and its JSON."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
+        client.connect(str(path))
+        client.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
 
 
 def dead_socket(path: Path) -> None:

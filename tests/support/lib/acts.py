@@ -40,6 +40,26 @@ class Gate(Action):
         print(f"{self._name}: cleanup")
 
 
+class Measured(Action):
+    """Counts its runs, and says so."""
+
+    def set_up(self) -> None:
+        """Begin at 0."""
+        self._runs = 0
+
+    def run(self) -> None:
+        """Count."""
+        self._runs += 1
+
+    def statistics(self) -> dict[str, float]:
+        """Return the count."""
+        return {"runs": self._runs}
+
+    def state(self) -> dict[str, object]:
+        """Return something else."""
+        return {"even": self._runs % 2 == 0}
+
+
 class SlowSetUp(Gate):
     """Waits in its set_up."""
 
