@@ -174,6 +174,20 @@ def test_a_reload_brings_it_back(start: Callable[..., Flagman], tmp_path: Path, 
     assert names(path.parent) == set()
 
 
+def test_a_reload_that_fails_brings_it_back_too(start: Callable[..., Flagman], path: Path, tmp_path: Path) -> None:
+    """A socket that has vanished comes back even if the configuration has mistakes: it tells which."""
+    config = tmp_path / "web.toml"
+    config.write_text(f'[flagman]\ncontrol = "{path}"\n[[on]]\nsignal = "USR1"\naction = "stop"\n', encoding="utf-8")
+    daemon = start("-c", str(config)).ready()
+    path.unlink()
+    config.write_text("mistake", encoding="utf-8")
+    daemon.signal(signal.SIGHUP)
+    daemon.expect_error("had gone, and was bound again")
+    daemon.expect_error("Reload failed")
+    assert is_served(asked(path, os.geteuid(), os.getegid()))
+    daemon.stop()
+
+
 def test_commands_get_nothing_of_it(start: Callable[..., Flagman], path: Path) -> None:
     """Commands get neither the socket nor its lock."""
     command = 'for each in /proc/self/fd/*; do readlink "$each"; done | grep -e socket: -e lock; echo done'

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from flagman.config.settings import Settings
+    from flagman.engine.ledger import Event
     from flagman.service.parts import Site
     from flagman.service.preparation import Preparation
     from flagman.service.request import Request
@@ -60,6 +61,7 @@ class ControlPart(Part):
         self._server = Server(site.loop, self._routes_of_all, self._peers.refusal)
         self._listener.listen()
         self._server.listen(self._listener.listening)
+        site.engine.ledger.listeners.append(self._hear)
 
     def _routes_of_all(self) -> Router:
         """Return the routes of all parts: only now do all of them exist."""
@@ -69,6 +71,14 @@ class ControlPart(Part):
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - its options are for the start
         """Bind the socket anew if it has vanished."""
+        self._rebind()
+
+    def _hear(self, event: Event) -> None:
+        """Do so after a reload that has failed, too: the socket is needed to see why."""
+        if event.kind == "reload-failed":
+            self._rebind()
+
+    def _rebind(self) -> None:
         old = self._listener.rebind()
         if old is not None:
             self._site.loop.call(self._exchange, old, self._listener.listening)
