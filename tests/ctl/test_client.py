@@ -127,9 +127,9 @@ def test_a_daemon_that_is_stopped(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(ctl.path))
         listener.listen(3)
-        late = (124, "", "flagmanctl: error: the daemon has not answered within 200ms\n")
+        late = (124, "", f"flagmanctl: error: the daemon has not answered within 200ms ({ctl.path})\n")
         assert ctl("status") == late
-        assert ctl("trigger", "usr1", "--wait", "100ms") == (late[0], "", late[2].replace("200", "100"))
+        assert ctl("trigger", "usr1", "--wait", "100ms") == (late[0], "", late[2].replace("200ms", "100ms"))
         waiting = []
         while True:  # until the queue is full
             client = socket.socket(socket.AF_UNIX)
@@ -140,7 +140,7 @@ def test_a_daemon_that_is_stopped(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> 
             except BlockingIOError:
                 break
         assert ctl("status") == late
-        assert ctl("ready", "--wait", "100ms") == (late[0], "", late[2].replace("200", "100"))
+        assert ctl("ready", "--wait", "100ms") == (late[0], "", late[2].replace("200ms", "100ms"))
         for client in waiting:
             client.close()
 

@@ -97,6 +97,9 @@ def test_without_a_verb_it_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
     ("arguments", "status", "message"),
     [
         (["bogus"], 2, "unknown verb 'bogus'; the verbs are status, history, "),
+        (["STATUS"], 2, "unknown verb 'STATUS'; did you mean 'status'?"),
+        (["restart"], 2, "unknown verb 'restart'; did you mean 'reload'?"),
+        (["stop"], 2, "unknown verb 'stop'; did you mean 'shutdown'?"),
         (["new"], 2, "new: NAME is missing; see flagmanctl new --help"),
         (["new", "a", "b"], 2, "one word too many: 'b'; see flagmanctl new --help"),
         (["new", "Acme"], 2, "'Acme' is not a name such as acme-purge"),
@@ -120,6 +123,15 @@ def test_mistakes(arguments: list[str], status: int, message: str, capsys: pytes
     assert captured.err.startswith("flagmanctl: error: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_a_mistake_never_goes_to_the_standard_output() -> None:
+    """Also if there is no standard error, as after ``2>&-``."""
+    script = Path(sysconfig.get_path("scripts")) / "flagmanctl"
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" bogus 2>&-', script], stdout=subprocess.PIPE, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

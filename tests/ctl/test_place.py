@@ -83,6 +83,9 @@ def test_several_daemons(ctl: Ctl) -> None:
                 f"flagmanctl: error: several daemons run here: {daemons}; choose one with --name or --control\n"
             )
             assert ctl("ready", "--name", "db") == FOUND
+            done = ctl("ready", "--name", "wbe")
+            said = "not running: no daemon 'wbe' has a control socket; did you mean 'web'?"
+            assert done == (3, "", f"flagmanctl: error: {said}\n")
 
 
 def test_no_daemon(ctl: Ctl) -> None:
@@ -120,7 +123,11 @@ def test_a_socket_that_has_vanished(ctl: Ctl, words: tuple[str, ...]) -> None:
         print(os.getpid(), file=file, flush=True)
         assert ctl("ready", *words).status == 3
         fcntl.flock(file, fcntl.LOCK_EX)
-        said = f"the daemon runs (pid {os.getpid()}), but its socket {ctl.path} is gone: kill -HUP {os.getpid()}"
+        # No signal is advised: without a configuration file HUP stops the daemon.
+        said = (
+            f"the daemon runs (pid {os.getpid()}), but its socket {ctl.path} is gone: restart it, or reload it if it "
+            "has a configuration file"
+        )
         assert ctl("ready", *words) == (4, "", f"flagmanctl: error: {said}\n")
 
 

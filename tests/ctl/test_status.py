@@ -12,6 +12,7 @@ import struct
 import subprocess
 import termios
 from pathlib import Path
+from time import monotonic
 from typing import Self
 
 import pytest
@@ -20,8 +21,7 @@ from hypothesis import strategies as st
 
 from flagman.ctl import overview
 from flagman.ctl.fields import Fields
-from flagman.ctl.screen import Screen
-from flagman.ctl.table import width_of
+from flagman.ctl.screen import Screen, width_of
 from support.answers import RUNS, WEB, action, flag, last, status, times
 from support.ctl import ESCAPES, SCRIPT, VARIABLES, Ctl, on_screen
 from support.driven import DEADLINE, Flagman, clean_environment
@@ -48,12 +48,12 @@ NARROW = """\
   process  4711, flagman 1.0.0, started MOMENT (2d ago)
   config   /etc/flagman.toml, loaded MOMENT (2d ago)
 
-TRIGGER         ACTION                 RUNS  FAILED  RESULT     LAST     NEXT IN
-hup             exec systemct…d nginx    12       3  failed     5m ago
-                print reloaded            9       0  succeeded  1d ago
-usr1            print a fun message       0       0  -          never
-every-5m        http POST htt…e-alive   812       1  succeeded  12s ago  4m48s
-file-/etc…nf.d  sh nginx -t &… reload     2       0  running    for 4s
+TRIGGER             ACTION             RUNS  FAILED  RESULT     LAST     NEXT IN
+hup                 exec system…nginx    12       3  failed     5m ago
+                    print reloaded        9       0  succeeded  1d ago
+usr1                print a fun…ssage     0       0  -          never
+every-5m            http POST h…alive   812       1  succeeded  12s ago  4m48s
+file-/etc/n…conf.d  sh nginx -t…eload     2       0  running    for 4s
 
 Errors of the last runs:
   hup: exec systemctl reload nginx: failed 5m ago, 2 times in a row
@@ -89,6 +89,36 @@ def test_the_page_on_a_terminal(ctl: Ctl) -> None:
     assert "\x1b[31mfailed\x1b[m" in done.out
     assert "\x1b[32msucceeded\x1b[m" in done.out
     assert plain.out == ESCAPES.sub("", done.out)
+
+
+def test_long_texts_share_the_room(ctl: Ctl) -> None:
+    """No text is cut shorter than the longest other one, and a status has all its columns in 60."""
+    answers = {"GET /status": http(200, status(flag(f"file-{'/x' * 60}", action("sh", "y" * 300), next_due_in=288.0)))}
+    with FakeControl(ctl.path, answers):
+        wide = on_screen("status", "--control", str(ctl.path), columns=120)
+        answers["GET /status"] = http(200, WEB)
+        narrow = on_screen("status", "--control", str(ctl.path), columns=60)
+    _, row = ESCAPES.sub("", wide.out).split("\n\n")[1].splitlines()
+    assert abs(len(row.split()[0]) - len(f"sh {row.split()[2]}")) <= 1
+    rows = ESCAPES.sub("", narrow.out).split("\n\n")[1].splitlines()
+    assert rows[0].endswith("  LAST     NEXT IN")
+    assert rows[4].startswith("every-5m  http…ve")
+    assert rows[4].endswith("  12s ago  4m48s")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_no_line_of_a_page_is_wider_than_the_terminal(ctl: Ctl, columns: int, encoding: str) -> None:
+    """Characters may be two columns wide, or be shown as escapes; a path stays whole."""
+    config = {"file": "/etc/a-b/c.toml", **times("loaded", 3.0), "ok": False, "error": "失敗した " * 30}
+    evil = "信号を受け取りました" * 20
+    page = status(flag("usr1", action("sh", evil, last=last("failed", 5.0, error=evil))), config=config)
+    with FakeControl(ctl.path, {"GET /status": http(200, page)}):
+        environment = {"PYTHONIOENCODING": encoding}
+        done = on_screen("status", "--control", str(ctl.path), columns=columns, environment=environment)
+    lines = ESCAPES.sub("", done.out).splitlines()
+    assert max(map(width_of, lines)) in {columns - 1, columns}
+    assert any("/etc/a-b/c.toml" in line for line in lines)
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 200])
@@ -171,6 +201,16 @@ def test_a_failed_reload_and_an_error_of_the_flag(ctl: Ctl) -> None:
     assert text.endswith("Errors of the last runs:\n  usr1: timed-out 1m ago\n    no time left\n")
 
 
+def test_the_reason_of_a_good_result_is_no_error(ctl: Ctl) -> None:
+    """An action that has closed, or was left out, may say why."""
+    closed = flag("usr1", action("print_once", "x", last=last("closed", 5.0, error="only once")))
+    skipped = flag("usr2", last=last("skipped", 5.0, error="nothing to do"))
+    with FakeControl(ctl.path, {"GET /status": http(200, status(closed, skipped))}):
+        text = ctl("status").out
+    assert "print_once x     0       0  closed" in text
+    assert "Errors" not in text
+
+
 def test_an_output_that_is_not_unicode(ctl: Ctl) -> None:
     """A terminal without Unicode gets signs of ASCII, and escapes for what it cannot show."""
     page = status(flag("usr1", action("print", "grüße " * 20)))
@@ -237,8 +277,7 @@ def test_a_pid_file_and_no_control(ctl: Ctl, tmp_path: Path) -> None:
         for words in (("ready",), ("status", "--json")):
             done = ctl(*words, "--pid-file", str(path))
             assert (done.status, done.out) == (4, "")
-            assert f"the daemon runs (pid {pid}), but there is no control socket 'web.sock'" in done.err
-            assert f"flagmanctl signal HUP --pid-file {path}" in done.err
+            assert f"the daemon runs (pid {pid}), but has no control socket 'web.sock': start it with" in done.err
         answers = {"GET /status": http(200, WEB)}
         with FakeControl(ctl.path, answers):  # of another daemon of the same name
             assert ctl("status", "--pid-file", str(path)) == (0, f"running, pid {pid}\n", "")
@@ -274,20 +313,25 @@ def test_a_socket_that_may_not_be_used_is_no_obstacle_for_an_init_script(
 class Watched:
     """A status on a terminal that is shown again and again."""
 
-    def __init__(self, *words: str, rows: int = 24) -> None:
+    def __init__(self, *words: str, rows: int = 24, terminal_type: str = "xterm") -> None:
         self.master, terminal = os.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
         surroundings = {name: value for name, value in clean_environment().items() if name not in VARIABLES}
         self.process = subprocess.Popen(
-            [SCRIPT, "status", "-w", *words], stdout=terminal, stderr=terminal, env={**surroundings, "TERM": "xterm"}
+            [SCRIPT, "status", "-w", *words],
+            stdout=terminal,
+            stderr=terminal,
+            env={**surroundings, "TERM": terminal_type, "LC_ALL": "C.UTF-8"},
         )
         os.close(terminal)
         self.seen = ""
 
     def until(self, text: str) -> None:
         """Read until the terminal has got a text."""
+        end = monotonic() + DEADLINE
         while text not in self.seen:
-            assert select.select([self.master], [], [], DEADLINE)[0], f"{text!r} is not in {self.seen!r}"
+            left = max(end - monotonic(), 0.0)
+            assert select.select([self.master], [], [], left)[0], f"{text!r} is not in {self.seen[-2000:]!r}"
             self.seen += os.read(self.master, 1 << 16).decode()
         self.seen = self.seen.partition(text)[2]
 
@@ -308,11 +352,10 @@ class Watched:
 def test_watching(ctl: Ctl) -> None:
     """The status is shown anew, a daemon that goes may come back, and the reader ends it."""
     answers = {"GET /status": http(200, WEB)}
-    with FakeControl(ctl.path, answers) as daemon, Watched("--control", str(ctl.path), rows=6) as watched:
+    with FakeControl(ctl.path, answers) as daemon, Watched("--control", str(ctl.path), rows=7) as watched:
         watched.until("\x1b[H")
         watched.until("TRIGGER")
-        watched.until("\x1b[J")
-        assert "hup" not in watched.seen  # no more than the screen has
+        watched.until("\n… 9 more lines\x1b[K\x1b[J")  # no more than the screen has
         answers["GET /status"] = http(200, WEB | {"state": "reloading"})
         watched.until("reloading")
         daemon.__exit__()
@@ -321,6 +364,17 @@ def test_watching(ctl: Ctl) -> None:
         with FakeControl(ctl.path, answers):
             watched.until("reloading")
             assert watched.end() == 130
+
+
+def test_watching_on_a_terminal_that_cannot_go_back(ctl: Ctl) -> None:
+    """It gets whole pages, one below the other."""
+    with (
+        FakeControl(ctl.path, {"GET /status": http(200, WEB)}),
+        Watched("--control", str(ctl.path), rows=7, terminal_type="dumb") as watched,
+    ):
+        watched.until("✗ web")
+        watched.until("nginx.conf:12\r\n\r\n✗ web: idle since")
+        assert "\x1b" not in watched.seen
 
 
 def test_watching_nothing(ctl: Ctl) -> None:
@@ -343,16 +397,39 @@ def test_watching_in_a_pipe(ctl: Ctl) -> None:
             assert process.stderr.read() == ""
 
 
+def test_watching_json_ends_with_the_daemon(ctl: Ctl) -> None:
+    """The output is nothing but JSON."""
+    daemon = FakeControl(ctl.path, {"GET /status": http(200, WEB)})
+    words = [SCRIPT, "status", "-w", "--json", "--control", str(ctl.path)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=buffered()
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        with daemon:
+            assert json.loads(process.stdout.readline()) == WEB
+        try:
+            assert process.wait(DEADLINE) == 3
+        finally:
+            process.kill()
+        assert all(json.loads(line) == WEB for line in process.stdout)
+        assert process.stderr.read().startswith("flagmanctl: error: not running: ")
+
+
 def buffered() -> dict[str, str]:
     """Return an environment in which Python writes as it does for users."""
     return {name: value for name, value in clean_environment().items() if name not in {*VARIABLES, "PYTHONUNBUFFERED"}}
 
 
-def test_an_output_that_is_full(ctl: Ctl) -> None:
+@pytest.mark.parametrize("word", ["status", "--help"])
+def test_an_output_that_is_full(ctl: Ctl, word: str) -> None:
     """What cannot be written is one line, and not a success."""
     with FakeControl(ctl.path, {"GET /status": http(200, WEB)}), Path("/dev/full").open("w", encoding="utf-8") as full:
-        words = [SCRIPT, "status", "--control", str(ctl.path)]
+        words = [SCRIPT, word, "--control", str(ctl.path)]
         done = subprocess.run(
             words, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", env=buffered(), check=False, timeout=DEADLINE
         )
-    assert (done.returncode, done.stderr) == (1, "flagmanctl: error: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "flagmanctl: error: cannot write to the standard output: No space left on device\n",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flagman.ctl.client import refusal
-from flagman.ctl.errors import NO_DAEMON, UNKNOWN, CtlError, RefusedError
+from flagman.ctl.errors import NO_DAEMON, CtlError
 from flagman.ctl.fields import Fields
 from flagman.ctl.place import DeadError, connect
 from flagman.ctl.screen import write
@@ -38,23 +38,6 @@ def ask(words: Words, method: str, target: str) -> Fields:
     if error := refusal(status, answer):
         raise error
     return told(words, answer)
-
-
-def ask_status(words: Words) -> object:
-    """Return the status, as JSON has it.
-
-    :raises CtlError: if there is no daemon, or it does not tell
-    """
-    client = connect(words)
-    try:
-        status, answer = client.ask("GET", "/status")
-    finally:
-        client.close()
-    if error := refusal(status, answer):  # the other statuses have a meaning of their own here
-        raise RefusedError(error.messages, UNKNOWN, answer)
-    if not isinstance(answer, dict):
-        raise CtlError(f"what {client.path} answers is no status of flagman", UNKNOWN)
-    return answer
 
 
 def told(words: Words, answer: object) -> Fields:

@@ -56,7 +56,7 @@ class Client:
         try:
             self._socket.connect(self.path)
         except BlockingIOError:
-            raise _no_answer(self._seconds) from None
+            raise self._no_answer() from None
 
     def close(self) -> None:
         """End the connection."""
@@ -87,7 +87,7 @@ class Client:
 
             status, body = self._answer(self._end)
         except TimeoutError:
-            raise _no_answer(self._seconds) from None
+            raise self._no_answer() from None
         except ConnectionError:
             message = f"the daemon has closed the connection without a whole answer ({self.path})"
             raise NoAnswerError(message, UNKNOWN) from None
@@ -150,14 +150,13 @@ class Client:
             raise TimeoutError
         self._socket.settimeout(None if left == float("inf") else min(left, LONGEST))
 
+    def _no_answer(self) -> CtlError:
+        from flagman.text.spans import format_span  # noqa: PLC0415 - only for a mistake
+
+        return CtlError(f"the daemon has not answered within {format_span(self._seconds)} ({self.path})", NOT_IN_TIME)
+
     def _not_flagman(self, what: str) -> CtlError:
         return CtlError(f"what {self.path} answers {what}", UNKNOWN)
-
-
-def _no_answer(seconds: float) -> CtlError:
-    from flagman.text.spans import format_span  # noqa: PLC0415 - only for a mistake
-
-    return CtlError(f"the daemon has not answered within {format_span(seconds)}", NOT_IN_TIME)
 
 
 def _timeval(seconds: float) -> bytes:
@@ -202,6 +201,6 @@ def refusal(status: int, answer: object) -> RefusedError | None:
     exit_code = exit_codes.get(status, UNKNOWN)
     if status == _NOT_FOUND and code != "no-such-path":
         exit_code = NO_SUCH_NAME
-    elif status == _UNAVAILABLE and code == "stopping":
+    elif status == _UNAVAILABLE and code in {"starting", "stopping"}:
         exit_code = BAD
     return RefusedError(error.texts("mistakes") or [message], exit_code, answer)

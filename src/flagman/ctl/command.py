@@ -39,13 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(typed: Sequence[str]) -> int:
-    if answer := _general(typed):
-        from flagman.ctl.screen import write  # noqa: PLC0415 - only for the help
-
-        write(answer.rstrip("\n"))
-        return 0
     wants_json = False
     try:
+        if answer := _general(typed):
+            from flagman.ctl.screen import write  # noqa: PLC0415 - only for the help
+
+            write(answer.rstrip("\n"))
+            return 0
         from flagman.ctl.words import read  # noqa: PLC0415 - as above
 
         words = read(typed)
@@ -81,6 +81,8 @@ def _general(typed: Sequence[str]) -> str:
 
 
 def _complain(messages: Iterable[str]) -> None:
+    if sys.stderr is None:  # print() would take the standard output instead
+        return
     try:
         for message in messages:
             print(f"flagmanctl: error: {printable(one_line(message))}", file=sys.stderr)

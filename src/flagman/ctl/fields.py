@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+#: Results of runs that need no attention.
+GOOD = frozenset({"succeeded", "closed", "skipped"})
 # Larger numbers are no counts and no seconds.
 _LARGEST = 1e12
 
@@ -64,3 +66,14 @@ class Fields:
 def command(fields: Fields) -> str:
     """Return an action with its arguments, as the log shows them."""
     return " ".join([fields.text("name"), *fields.texts("arguments")])
+
+
+def errors_of(run: Fields) -> list[str]:
+    """Return the errors of a run, or of an answer about one, each with its action if the run had several."""
+    actions = run.each("actions")
+    errors = [
+        f"{command(action)}: {error}" if len(actions) > 1 else error
+        for action in actions
+        if (error := action.text("error"))
+    ]
+    return errors or list(filter(None, [run.text("error")]))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from flagman.ctl.asking import ask
 from flagman.ctl.client import query
-from flagman.ctl.colors import color_of
-from flagman.ctl.fields import command
-from flagman.ctl.runs import errors_of
-from flagman.ctl.screen import Screen, write
+from flagman.ctl.fields import command, errors_of
+from flagman.ctl.screen import RED, Screen, color_of, write
 from flagman.ctl.table import Cell, Column, table
 from flagman.ctl.times import duration, is_today, moment
 
@@ -18,10 +16,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("BEGAN"),
-    Column("FLAG", shortest=12),
+    Column("FLAG", is_text=True),
     Column("RESULT"),
     Column("TOOK", is_number=True),
-    Column("ACTIONS", shortest=10),
+    Column("ACTIONS", is_text=True),
 )
 
 
@@ -46,7 +44,7 @@ def _lines(runs: list[Fields], screen: Screen) -> list[str]:
     title, *rows = table(_COLUMNS, [_row(run, date=date) for run in runs], screen)
     lines = [title]
     for run, row in zip(runs, rows, strict=True):
-        lines += [row, *errors_of(run, screen)]
+        lines += [row, *(line for error in errors_of(run) for line in screen.wrapped(error, "  ", RED))]
     return lines
 
 

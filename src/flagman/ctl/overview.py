@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flagman.ctl.colors import BOLD, DIM, GREEN, RED, YELLOW, color_of
-from flagman.ctl.fields import Fields, command
-from flagman.ctl.screen import clean
+from flagman.ctl.fields import GOOD, Fields, command
+from flagman.ctl.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, color_of, width_of
 from flagman.ctl.table import Cell, Column, table
 from flagman.ctl.times import age, ago, moment
 
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from flagman.ctl.screen import Screen
 
 _COLUMNS = (
-    Column("TRIGGER", shortest=14),
-    Column("ACTION", shortest=10),
+    Column("TRIGGER", is_text=True),
+    Column("ACTION", is_text=True),
     Column("RUNS", is_number=True),
     Column("FAILED", is_number=True),
     Column("RESULT"),
@@ -39,14 +38,17 @@ def lines(status: Fields, screen: Screen) -> list[str]:
 
 
 def _head(status: Fields, screen: Screen) -> Iterator[str]:
-    state = clean(status.text("state")) or "unknown"
-    name = screen.paint(clean(status.text("name")) or "flagman", BOLD)
-    shape, color = _mark(status, state, screen)
-    mark = f"{screen.paint(shape, color)} " if screen.is_terminal else ""
+    state, name = clean(status.text("state")) or "unknown", clean(status.text("name")) or "flagman"
+    mark, color = _mark(status, state, screen)
+    mark += " " * bool(mark)
     begun = moment(status.text("since"))
     since = f" since {begun} ({ago(status.number('since_ago'), 2)})" if begun else ""
-    unready = ", not ready" if status.is_false("ready") and state != "starting" else ""
-    yield f"{mark}{name}: {screen.paint(state, color_of(state))}{since}{unready}"
+    more = f"{since}{', not ready' if status.is_false('ready') and state != 'starting' else ''}"
+    fits = screen.width is None or width_of(f"{mark}{name}: {state}{more}") <= screen.width
+    title = f"{screen.paint(mark, color)}{screen.paint(name, BOLD)}: {screen.paint(state, color_of(state))}"
+    yield title + more * fits
+    if not fits:
+        yield from screen.wrapped(more, "  ")
     pid = status.count("pid")
     started = f", started {moment(status.text('started'))} ({ago(status.number('started_ago'))})"
     yield from _labelled("process", f"{pid}, flagman {status.text('version')}{started}", screen)
@@ -64,11 +66,13 @@ def _configuration(config: Fields, screen: Screen) -> Iterator[str]:
     yield from _labelled("config", f"{config.text('file') or 'the command line'}{when}", screen)
     if config.is_false("ok"):
         error = f"the last reload has failed: {config.text('error')}"
-        yield from (screen.paint(line, RED) for line in screen.wrapped(error, _INDENT))
+        yield from screen.wrapped(error, _INDENT, RED)
 
 
 def _mark(status: Fields, state: str, screen: Screen) -> tuple[str, str]:
-    """Return a sign for the whole state, and its color."""
+    """Return a sign for the whole state, and its color; only a terminal gets one."""
+    if not screen.is_terminal:
+        return "", ""
     fails = any(
         each.count("failures_in_a_row") for flag in status.each("flags") for each in (flag, *flag.each("actions"))
     )
@@ -111,15 +115,17 @@ def _last(action: Fields) -> list[Cell]:
 
 def _errors(flag: Fields, screen: Screen) -> Iterator[str]:
     """Yield the errors of the last runs of a flag."""
-    failed = [action for action in flag.each("actions") if action.inner("last").text("error")]
-    for each in failed or [flag]:
+    failed = list(filter(_has_failed, flag.each("actions")))
+    for each in failed or filter(_has_failed, [flag]):
         last = each.inner("last")
-        if not last.text("error"):
-            continue
         name = f"{flag.text('name')}: {command(each)}" if failed else flag.text("name")
         times = each.count("failures_in_a_row")
         again = f", {times} times in a row" if times > 1 else ""
-        result = last.text("result")
-        title = screen.wrapped(f"{name}: {result} {ago(last.number('ended_ago'))}{again}", "  ")
-        yield from title
-        yield from (screen.paint(line, RED) for line in screen.wrapped(last.text("error"), "    "))
+        yield from screen.wrapped(f"{name}: {last.text('result')} {ago(last.number('ended_ago'))}{again}", "  ")
+        yield from screen.wrapped(last.text("error"), "    ", RED)
+
+
+def _has_failed(each: Fields) -> bool:
+    """Return whether the last run of an action or flag has an error; the reason of a good result is none."""
+    last = each.inner("last")
+    return bool(last.text("error")) and last.text("result") not in GOOD

@@ -52,8 +52,9 @@ def connect(words: Words) -> Client:
     paths = [path] if path else _named(words.name)
     client = _reached(paths, words.wait)
     if client is None:
-        message = f"nothing listens on {path}" if path else f"no daemon {words.name!r} has a control socket"
-        raise _vanished(paths) or CtlError(f"not running: {message}", NO_DAEMON)
+        raise _vanished(paths) or CtlError(
+            f"not running: {f'nothing listens on {path}' if path else _unknown(words.name)}", NO_DAEMON
+        )
     return client
 
 
@@ -91,9 +92,9 @@ def _with_pid_file(words: Words) -> Client:
         client.close()
         client = None
     if client is None:
-        raise NoSocketError(
-            f"the daemon runs (pid {pid}), but there is no control socket {name + _SUFFIX!r}: start it with --control, "
-            f"or, if the socket is gone, flagmanctl signal HUP --pid-file {pid_file}",
+        raise _vanished(_named(name), pid) or NoSocketError(
+            f"the daemon runs (pid {pid}), but has no control socket {name + _SUFFIX!r}: start it with --control, or, "
+            "if it has another name, use --name instead of --pid-file",
             pid,
         )
     return client
@@ -178,8 +179,18 @@ def name_of(path: str) -> str:
     return os.path.basename(path).removesuffix(_SUFFIX)  # noqa: PTH119 - as above
 
 
-def _vanished(paths: Iterable[str]) -> NoSocketError | None:
-    """Return the error that a daemon runs without its socket; None if no daemon holds the lock of one."""
+def _unknown(name: str) -> str:
+    """Return that there is no daemon of a name, and which one may be meant."""
+    from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+    return f"no daemon {name!r} has a control socket{did_you_mean(name, set(map(name_of, _all(_SUFFIX))))}"
+
+
+def _vanished(paths: Iterable[str], meant: int = 0) -> NoSocketError | None:
+    """Return the error that a daemon runs without its socket; None if no daemon holds the lock of one.
+
+    :param meant: the pid that the daemon has to have; 0 for any
+    """
     from flagman.daemon.holder import read_pid  # noqa: PLC0415 - only for a mistake
 
     for path in paths:
@@ -187,8 +198,13 @@ def _vanished(paths: Iterable[str]) -> NoSocketError | None:
             pid = read_pid(path + _LOCK)
         except (OSError, FlagmanError):
             continue
-        if pid is not None:
-            return NoSocketError(f"the daemon runs (pid {pid}), but its socket {path} is gone: kill -HUP {pid}", pid)
+        if pid is not None and meant in {0, pid}:
+            # Not simply kill -HUP: it stops a daemon without a configuration file.
+            return NoSocketError(
+                f"the daemon runs (pid {pid}), but its socket {path} is gone: restart it, or reload it if it has a "
+                "configuration file",
+                pid,
+            )
     return None
 
 

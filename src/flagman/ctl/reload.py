@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from flagman.ctl.asking import ask
 from flagman.ctl.client import waiting
-from flagman.ctl.colors import color_of
 from flagman.ctl.fields import command
-from flagman.ctl.screen import Screen, write
+from flagman.ctl.screen import Screen, color_of, write
 from flagman.ctl.table import Cell, Column, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.ctl.words import Words
 
-_COLUMNS = (Column("CHANGE"), Column("FLAG", shortest=12), Column("ACTION", shortest=10))
+_COLUMNS = (Column("CHANGE"), Column("FLAG", is_text=True), Column("ACTION", is_text=True))
 
 
 def run(words: Words) -> int:

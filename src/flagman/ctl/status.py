@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from flagman.ctl.asking import ask_status, told
-from flagman.ctl.place import DeadError, NoSocketError
-from flagman.ctl.screen import Screen, write
+import os
+import sys
+
+from flagman.ctl.asking import told
+from flagman.ctl.client import refusal
+from flagman.ctl.errors import UNKNOWN, CtlError, RefusedError
+from flagman.ctl.fields import Fields
+from flagman.ctl.place import DeadError, NoSocketError, connect
+from flagman.ctl.screen import Screen, clean, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from flagman.ctl.words import Words
+
+# Seconds from one page to the next.
+_INTERVAL = 1.0
+# The top left corner; the rest of a line; the rest of the screen.
+_HOME, _CLEAR_LINE, _CLEAR = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def run(words: Words) -> int:
@@ -17,11 +30,9 @@ def run(words: Words) -> int:
     :returns: the exit status
     """
     if words.watch:
-        from flagman.ctl.watching import watch  # noqa: PLC0415 - only if asked for
-
-        return watch(words)
+        _watch(words)
     try:
-        answer = ask_status(words)
+        answer = _ask(words)
     except DeadError as error:
         if words.json:
             raise
@@ -32,9 +43,66 @@ def run(words: Words) -> int:
             raise
         write(f"running, pid {error.pid}")
         return 0
-    fields = told(words, answer)
+    told(words, answer)
     if not words.json:
-        from flagman.ctl.overview import lines  # noqa: PLC0415 - not for JSON
-
-        write("\n".join(lines(fields, Screen(words.color))))
+        write("\n".join(_page(answer, Screen(words.color))))
     return 0
+
+
+def _ask(words: Words) -> object:
+    """Return the status, as JSON has it.
+
+    :raises CtlError: if there is no daemon, or it does not tell
+    """
+    client = connect(words)
+    try:
+        status, answer = client.ask("GET", "/status")
+    finally:
+        client.close()
+    if error := refusal(status, answer):  # the other statuses have a meaning of their own here
+        raise RefusedError(error.messages, UNKNOWN, answer)
+    if not isinstance(answer, dict):
+        raise CtlError(f"what {client.path} answers is no status of flagman", UNKNOWN)
+    return answer
+
+
+def _page(answer: object, screen: Screen) -> list[str]:
+    from flagman.ctl.overview import lines  # noqa: PLC0415 - not for JSON
+
+    return lines(Fields(answer), screen)
+
+
+def _watch(words: Words) -> NoReturn:
+    """Show the status every second until it is interrupted; a daemon that goes may come back.
+
+    :raises CtlError: if there is none at the beginning, or later, if it is shown as JSON
+    :raises KeyboardInterrupt: at the end
+    """
+    from time import sleep  # noqa: PLC0415 - only here
+
+    is_first = True
+    while True:
+        screen = Screen(words.color)
+        try:
+            answer = _ask(words)
+        except CtlError as error:
+            if is_first or words.json:
+                raise
+            _write_anew([clean(str(error))], screen)
+        else:
+            told(words, answer)
+            if not words.json:
+                _write_anew(_page(answer, screen), screen)
+        is_first = False
+        sleep(_INTERVAL)
+
+
+def _write_anew(page: list[str], screen: Screen) -> None:
+    """Write a page in the place of the one before, as much of it as the screen has room for."""
+    if not screen.can_move:
+        write("\n".join([*page, ""]))
+        return
+    height = max(os.get_terminal_size(sys.stdout.fileno()).lines - 1, 1)
+    if len(page) > height:
+        page = [*page[: height - 1], f"{screen.ellipsis} {len(page) - height + 1} more lines"]
+    write(_HOME + "\n".join(f"{line}{_CLEAR_LINE}" for line in page) + _CLEAR)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.ctl.colors import DIM
-from flagman.ctl.screen import clean
+from flagman.ctl.screen import DIM, begin_of, clean, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
     from flagman.ctl.screen import Screen
 
 _GAP = 2
+# Columns that a text keeps when it is cut: with two of them, a status fits in 60.
+_SHORTEST = 7
 # Of a text without its middle, the part that stands after the mark.
 _END = 3
 
@@ -21,22 +22,22 @@ class Column:
 
     :param title: what stands above it
     :param is_number: it is aligned at the right
-    :param shortest: its texts may be cut to so many columns; 0 if they may not; the first such column is cut first
+    :param is_text: its texts may be cut
     """
 
-    __slots__ = ("is_number", "shortest", "title")
+    __slots__ = ("is_number", "is_text", "title")
 
-    def __init__(self, title: str, *, is_number: bool = False, shortest: int = 0) -> None:
+    def __init__(self, title: str, *, is_number: bool = False, is_text: bool = False) -> None:
         self.title = title
         self.is_number = is_number
-        self.shortest = shortest
+        self.is_text = is_text
 
 
 class Cell:
     """A text in a table.
 
     :param text: text of others, too: it cannot change the terminal
-    :param color: see :mod:`flagman.ctl.colors`; empty for none
+    :param color: see :mod:`flagman.ctl.screen`; empty for none
     """
 
     __slots__ = ("color", "text")
@@ -59,11 +60,15 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Scr
 
 
 def _shrink(widths: list[int], columns: Sequence[Column], most: int) -> None:
-    """Make columns narrower until the table fits, if it can."""
-    for number, column in enumerate(columns):
-        too_much = sum(widths) + _GAP * (len(widths) - 1) - most
-        if too_much > 0 and column.shortest:
-            widths[number] = max(widths[number] - too_much, min(widths[number], column.shortest))
+    """Make columns narrower until the table fits, if it can: always the widest one, so that all keep what they can."""
+    texts = [number for number, column in reversed([*enumerate(columns)]) if column.is_text]
+    for number in texts:
+        widths[number] = min(widths[number], max(most, _SHORTEST))
+    while sum(widths) + _GAP * (len(widths) - 1) > most:
+        widest = max(texts, key=widths.__getitem__)
+        if widths[widest] <= _SHORTEST:
+            break
+        widths[widest] -= 1
 
 
 def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], screen: Screen) -> str:
@@ -74,7 +79,7 @@ def _line(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int
         room = width if left is None else min(width, left - gap)
         if room <= 0:
             break
-        text = cut(cell.text, room, "…" if screen.is_unicode else "~") if left is not None else cell.text
+        text = cut(cell.text, room, screen.ellipsis) if left is not None else cell.text
         padding = " " * (room - width_of(text))
         painted = screen.paint(text, cell.color)
         parts.append(" " * gap + (padding + painted if column.is_number else painted + padding))
@@ -86,21 +91,5 @@ def cut(text: str, room: int, mark: str) -> str:
     """Return a text that is at most so many columns wide: without its middle, because its end tells much, too."""
     if width_of(text) <= room:
         return text
-    end = _begin(text[::-1], room // _END)[::-1]
-    return _begin(text, room - 1 - width_of(end)) + mark + end
-
-
-def _begin(text: str, room: int) -> str:
-    kept = text[: max(room, 0)]
-    while width_of(kept) > room:
-        kept = kept[:-1]
-    return kept
-
-
-def width_of(text: str) -> int:
-    """Return how many columns a text has on a terminal."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - most texts are ASCII
-
-    return sum(0 if combining(c) else 1 + (east_asian_width(c) in "WF") for c in text)
+    end = begin_of(text[::-1], room // _END)[::-1]
+    return begin_of(text, room - 1 - width_of(end)) + mark + end

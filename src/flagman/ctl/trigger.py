@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flagman.ctl.asking import ask
 from flagman.ctl.client import quoted, waiting
-from flagman.ctl.colors import color_of
 from flagman.ctl.errors import BAD
-from flagman.ctl.runs import GOOD, errors_of
-from flagman.ctl.screen import Screen, clean, write
+from flagman.ctl.fields import GOOD, errors_of
+from flagman.ctl.screen import RED, Screen, clean, color_of, write
 from flagman.ctl.times import duration
 
 TYPE_CHECKING = False
@@ -38,5 +37,8 @@ def _outcome(answer: Fields, flag: str, screen: Screen) -> list[str]:
         result = clean(each.text("result"))
         took = duration(each.number("duration"))
         title = f"{clean(each.text('flag') or flag)}: {screen.paint(result, color_of(result))}"
-        lines += [f"{title} after {took}" if took else title, *errors_of(each, screen)]
+        lines.append(f"{title} after {took}" if took else title)
+        lines += [
+            line for error in errors_of(each) for line in screen.wrapped(error, "  ", "" if result in GOOD else RED)
+        ]
     return lines

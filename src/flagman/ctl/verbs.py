@@ -126,6 +126,7 @@ CALLED_HERE = {
     "run": "trigger",
     "raise": "trigger",
     "start": "trigger",
+    "restart": "reload",
     "list": "status",
     "ps": "status",
     "log": "history",

@@ -129,9 +129,8 @@ def _verb(word: str) -> str:
 
     here = CALLED_HERE.get(word.lower())
     known = f"; the verbs are {', '.join(VERBS)}"
-    raise UsageError(
-        f"unknown verb {word!r}{f'; did you mean {here}?' if here else did_you_mean(word, VERBS, otherwise=known)}"
-    )
+    hint = f"; did you mean {here!r}?" if here else did_you_mean(word.lower(), VERBS, otherwise=known)
+    raise UsageError(f"unknown verb {word!r}{hint}")
 
 
 def _check(verb: str, given: set[str], arguments: list[str]) -> None:
