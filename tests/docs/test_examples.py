@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flagman import cli
-from support.driven import DEADLINE, Lines, settle
+from support.driven import DEADLINE, Flagman, Lines, settle
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
@@ -196,3 +197,22 @@ def test_sessions(path: Path, number: int, tmp_path: Path) -> None:
         shell.close()
         raise
     assert shell.close() == []
+
+
+@pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="needs jq and curl")
+def test_the_alert_for_monitoring(tmp_path: Path) -> None:
+    """It is silent only if a daemon answers, and each flag has succeeded in its last run."""
+    found = [text for _, text in blocks(ROOT / "docs" / "control.rst", "sh") if "--exit-status" in text]
+    alert = found[0].replace("/run/flagman/web.sock", str(tmp_path / "web.sock"))
+
+    def is_well() -> bool:
+        return subprocess.run(["/bin/sh", "-c", alert], capture_output=True, check=False).returncode == 0
+
+    assert not is_well()
+    with Flagman(tmp_path, "--control", "web.sock", "--usr1", "sh", "exit 3") as daemon:
+        daemon.ready()
+        assert is_well()
+        flagmanctl = Path(sysconfig.get_path("scripts")) / "flagmanctl"
+        words = [flagmanctl, "--control", tmp_path / "web.sock", "trigger", "usr1", "--wait"]
+        assert subprocess.run(words, stdout=subprocess.DEVNULL, check=False, timeout=DEADLINE).returncode == 1
+        assert not is_well()
