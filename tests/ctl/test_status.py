@@ -261,7 +261,7 @@ def test_refusals(ctl: Ctl) -> None:
         assert ctl("status").status == 4
     ctl.path.unlink()
     with FakeControl(ctl.path, {"GET /status": http(200, [1])}):
-        assert ctl("status") == (4, "", f"flagmanctl: error: what {ctl.path} answers is no status of flagman\n")
+        assert ctl("status") == (4, "", f"flagmanctl: error: what {ctl.path} answers is no answer of flagman\n")
 
 
 def test_a_pid_file_and_no_control(ctl: Ctl, tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_an_outcome_without_a_run(ctl: Ctl) -> None:
         (mistake(404, "no-such-flag", "no flag 'usr3'", did_you_mean=["usr1", "usr2"]), 5,
          "no flag 'usr3'; did you mean 'usr1' or 'usr2'?"),
         (mistake(404, "no-such-path", "there is no /flags"), 4, "there is no /flags"),
+        (http(404, {"message": "page not found"}), 4, "the daemon answers 404"),
         (mistake(403, "forbidden", "only for root"), 4, "only for root"),
         (mistake(400, "bad-request", "wait: '1x' is no span"), 2, "wait: '1x' is no span"),
         (mistake(409, "stopping", "it runs at the stop alone"), 1, "it runs at the stop alone"),
@@ -144,6 +145,14 @@ def test_errors(ctl: Ctl, answer: bytes, status: int, message: str) -> None:
         done = ctl("trigger", "usr3", "--json")
     assert (done.status, done.err) == (status, "")
     assert json.loads(done.out) == json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize("words", [("trigger", "usr3"), ("history",), ("ready",), ("reload",), ("shutdown",)])
+def test_another_program_that_answers(ctl: Ctl, words: tuple[str, ...]) -> None:
+    """JSON that is no object is no answer of flagman, and no success of any verb."""
+    targets = ("POST /flags/usr3", "GET /history", "GET /ready", "POST /reload", "DELETE /")
+    with FakeControl(ctl.path, dict.fromkeys(targets, http(200, []))):
+        assert ctl(*words) == (4, "", f"flagmanctl: error: what {ctl.path} answers is no answer of flagman\n")
 
 
 def test_ready(ctl: Ctl) -> None:

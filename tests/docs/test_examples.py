@@ -213,6 +213,6 @@ def test_the_alert_for_monitoring(tmp_path: Path) -> None:
         daemon.ready()
         assert is_well()
         flagmanctl = Path(sysconfig.get_path("scripts")) / "flagmanctl"
-        words = [flagmanctl, "--control", tmp_path / "web.sock", "trigger", "usr1", "--wait"]
+        words = [str(flagmanctl), "--control", str(tmp_path / "web.sock"), "trigger", "usr1", "--wait"]
         assert subprocess.run(words, stdout=subprocess.DEVNULL, check=False, timeout=DEADLINE).returncode == 1
         assert not is_well()

@@ -92,9 +92,12 @@ class Client:
             message = f"the daemon has closed the connection without a whole answer ({self.path})"
             raise NoAnswerError(message, UNKNOWN) from None
         try:
-            return status, json.loads(body)
+            answered = json.loads(body)
         except (ValueError, RecursionError):
             raise self._not_flagman("is no JSON") from None
+        if not isinstance(answered, dict):
+            raise self._not_flagman("is no answer of flagman")
+        return status, answered
 
     def wait_for_end(self, end: float) -> bool:
         """Wait until the daemon has closed the connection.
@@ -199,7 +202,7 @@ def refusal(status: int, answer: object) -> RefusedError | None:
         message += f"; did you mean {' or '.join(map(repr, names))}?"
     exit_codes = {_FORBIDDEN: UNKNOWN, _NOT_IN_TIME: NOT_IN_TIME, _CONFLICT: BAD, **dict.fromkeys(_MISTAKES, 2)}
     exit_code = exit_codes.get(status, UNKNOWN)
-    if status == _NOT_FOUND and code != "no-such-path":
+    if status == _NOT_FOUND and code == "no-such-flag":
         exit_code = NO_SUCH_NAME
     elif status == _UNAVAILABLE and code in {"starting", "stopping"}:
         exit_code = BAD

@@ -61,8 +61,6 @@ def _ask(words: Words) -> object:
         client.close()
     if error := refusal(status, answer):  # the other statuses have a meaning of their own here
         raise RefusedError(error.messages, UNKNOWN, answer)
-    if not isinstance(answer, dict):
-        raise CtlError(f"what {client.path} answers is no status of flagman", UNKNOWN)
     return answer
 
 
