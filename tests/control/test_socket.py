@@ -152,6 +152,28 @@ def test_a_start_that_fails(path: Path, tmp_path: Path, detach: tuple[str, ...],
     assert names(path.parent) == set()
 
 
+# The command, which gets TERM when its socket has just been bound.
+STOPPED_EARLY = """
+import os, signal, sys
+from flagman.__main__ import main
+from flagman.control.part import ControlPart
+def prepare(part, preparation, bind=ControlPart.prepare):
+    bind(part, preparation)
+    os.kill(os.getpid(), signal.SIGTERM)
+ControlPart.prepare = prepare
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--pid-file", "x.pid")], ids=["plain", "pid file"])
+def test_a_stop_as_soon_as_it_is_bound(path: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """A stop signal that comes before anything is set up leaves nothing behind."""
+    command = [sys.executable, "-c", STOPPED_EARLY]
+    done = run("--control", str(path), *options, "--usr1", "print", "hi", command=command, directory=str(tmp_path))
+    assert done.returncode in {0, 128 + signal.SIGTERM}, done.stderr
+    assert names(path.parent) == set()
+
+
 def test_a_reload_brings_it_back(start: Callable[..., Flagman], tmp_path: Path, path: Path) -> None:
     """A socket that has vanished comes back at a reload, and a changed path takes effect only after a restart."""
     config = tmp_path / "web.toml"

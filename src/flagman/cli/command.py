@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from contextlib import ExitStack, nullcontext
 
@@ -209,6 +210,8 @@ class _Command:
         if parts:
             from flagman.service.preparation import Preparation  # noqa: PLC0415 - only if there is a part
 
+            # Now there is something to clean up. A stop signal waits until the run has its own handler for it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
             preparation = Preparation(settings, identity, self._manager.sockets, stack)
             for part in parts:
                 part.prepare(preparation)
