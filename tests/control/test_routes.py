@@ -227,6 +227,37 @@ def test_a_request_waits_for_the_flag_to_be_quiet() -> None:
     service.engine.close()
 
 
+def meanwhile(service: Service, deed: Callable[[], object]) -> None:
+    """Let the main thread do something just before the next request begins to wait for a run."""
+    waits = service.routes._raising.waits
+    add = waits.add
+
+    def first(*args: Any) -> None:  # noqa: ANN401 - those of add()
+        deed()
+        service.passes(1)()
+        add(*args)
+
+    waits.add = first  # type: ignore[assignment,method-assign]
+
+
+def test_a_run_while_it_is_asked_for(service: Service) -> None:
+    """A run that nobody waited for yet does not stand for a request, which would never learn of its end."""
+    service.engine.raise_flag("usr1")
+    meanwhile(service, lambda: service.engine._lower(*service.engine.flags.pop()))
+    service.ask("POST", "/flags/usr1", wait="3s")
+    service.run()
+    assert service.short == [(1, 200, "succeeded")]
+    assert len(service.engine.ledger.runs()) == 2
+
+
+def test_a_reload_takes_a_flag_while_it_is_asked_for(service: Service) -> None:
+    """A request is told at once if its flag has lost its actions just before it began to wait."""
+    others = {flag: bundle for flag, bundle in service.engine.bundles.items() if flag != "usr1"}
+    meanwhile(service, lambda: service.engine.replace(others))
+    service.ask("POST", "/flags/usr1", wait="")
+    assert service.short == [(1, 409, "closed")]
+
+
 def test_a_run_that_does_not_end_in_time(service: Service) -> None:
     """The request is answered when its time is over, and the run goes on."""
     Works.deeds["usr2"] = [service.passes(10)]
@@ -350,6 +381,20 @@ def test_a_request_waits_until_the_daemon_is_ready(service: Service) -> None:
     _, status, refusal = service.answers.pop(1)
     assert (status, refusal["error"]["code"]) == (503, "starting")
     assert service.answers == [(0, 503, starting), (3, 503, starting), (5, 200, {"ready": True, "reasons": []})]
+
+
+def test_the_daemon_becomes_ready_while_it_is_asked(service: Service) -> None:
+    """Readiness that comes just after a request has looked for it is not missed."""
+    ledger = service.engine.ledger
+    del ledger.latest["ready"]
+
+    def unready() -> list[str]:
+        ledger.note("ready")  # as the main thread does
+        return []
+
+    service.site.unready = unready  # type: ignore[method-assign]
+    service.ask("GET", "/ready", wait="")
+    assert service.answers == [(0, 200, {"ready": True, "reasons": []})]
 
 
 def test_nothing_becomes_ready_after_a_stop(service: Service) -> None:

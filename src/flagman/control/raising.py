@@ -32,7 +32,7 @@ class Raising:
         self._site = site
         self._engine = site.engine
         self._ledger = site.engine.ledger
-        self.waits = Waits(site.loop)
+        self.waits = Waits(site.loop, site.engine.clock)
         self._stops = False
 
     def find(self, name: str) -> tuple[FlagName, ...]:
@@ -65,8 +65,9 @@ class Raising:
                 self._engine.raise_flag(flag)
             request.reply(202, {"flags": list(flags)})
             return
-        wait = Wait(request, self._engine.clock(), f"the run for {_quoted(flags)} has not ended", flags)
+        wait = Wait(request, f"the run for {_quoted(flags)} has not ended", flags)
         self.waits.add(wait, seconds)
+        self._look_for_gone(wait)
         self._engine.call_later(0, self._raise_between_runs, wait, flags)
 
     def _raise_between_runs(self, wait: Wait, flags: Iterable[FlagName]) -> None:
@@ -95,11 +96,13 @@ class Raising:
                 if not wait.missing:
                     self.waits.answer(wait, 200, self._outcome(wait.runs))
                     continue
-            gone = [
-                flag for flag in wait.missing if flag not in self._engine.bundles and not self._has_begun(wait, flag)
-            ]
-            if gone:
-                self.waits.fail(wait, _closed(gone))
+            self._look_for_gone(wait)
+
+    def _look_for_gone(self, wait: Wait) -> None:
+        """Answer a request if it waits for a run of actions that have gone."""
+        gone = [flag for flag in wait.missing if flag not in self._engine.bundles and not self._has_begun(wait, flag)]
+        if gone:
+            self.waits.fail(wait, _closed(gone))
 
     def _outcome(self, runs: list[Run]) -> dict[str, object]:
         worst = min(runs, key=lambda run: _WORST_FIRST.index(run.result))

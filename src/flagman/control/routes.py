@@ -28,7 +28,7 @@ class Routes:
         self._engine = site.engine
         self._ledger = site.engine.ledger
         self._raising = Raising(site)
-        self._for_ready, self._for_reload, self._for_end = (Waits(site.loop) for _ in range(3))
+        self._for_ready, self._for_reload, self._for_end = (Waits(site.loop, site.engine.clock) for _ in range(3))
         # When the reload began that goes on, or was the last.
         self._reload_began = 0.0
         self._stops = False
@@ -73,8 +73,10 @@ class Routes:
         if status == 200 or not waits or self._stops:  # noqa: PLR2004 - of HTTP
             request.reply(status, body)
         else:
-            wait = Wait(request, self._engine.clock(), "")
+            wait = Wait(request, "")
             self._for_ready.add(wait, seconds, self._readiness)
+            if self._site.status.is_ready:  # since a moment ago, when nobody waited for it
+                self._for_ready.answer(wait, *self._readiness())
 
     def _readiness(self) -> tuple[int, object]:
         status = self._site.status
@@ -106,14 +108,14 @@ class Routes:
             raise RequestError(409, "no-configuration", "there is no configuration file to load again")
         self.check_running()
         seconds = span_of(request)[1]
-        self._for_reload.add(Wait(request, self._engine.clock(), "the reload has not ended"), seconds)
+        self._for_reload.add(Wait(request, "the reload has not ended"), seconds)
         self._engine.call_later(0, self._engine.ask, "reload")
 
     def _stop(self, request: Request) -> None:
         _check(request, "wait")
         waits, seconds = span_of(request)
         if waits:
-            self._for_end.add(Wait(request, self._engine.clock(), "the daemon has not stopped"), seconds)
+            self._for_end.add(Wait(request, "the daemon has not stopped"), seconds)
         else:
             request.reply(202, {"state": "stopping"})
         self._site.stop()

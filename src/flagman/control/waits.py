@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from flagman.control.errors import RequestError
 from flagman.text.spans import format_span, parse_span
 
@@ -37,16 +39,16 @@ class Wait:
     """A request that is answered later.
 
     :param request: the request
-    :param asked: when it was made, on the engine's clock
     :param what: what has not come if the time is over, for the message
     :param flags: it waits for a run of each of these
     """
 
     __slots__ = ("asked", "call", "missing", "request", "runs", "what")
 
-    def __init__(self, request: Request, asked: float, what: str, flags: Iterable[FlagName] = ()) -> None:
+    def __init__(self, request: Request, what: str, flags: Iterable[FlagName] = ()) -> None:
         self.request = request
-        self.asked = asked
+        #: When it began to wait, on the engine's clock: what comes from then on is not missed.
+        self.asked = math.inf
         self.what = what
         #: The flags that have had no run yet, and the runs of the others.
         self.missing = set(flags)
@@ -58,11 +60,16 @@ class Wait:
 class Waits:
     """The requests that wait for one kind of thing; in the control loop only, but for :meth:`__len__`.
 
+    The main thread goes on meanwhile, and tells only what somebody waits for. So a request is added first, and then
+    looks for what it would wait for.
+
     :param loop: the control loop
+    :param clock: the engine's clock
     """
 
-    def __init__(self, loop: ControlLoop) -> None:
+    def __init__(self, loop: ControlLoop, clock: Callable[[], float]) -> None:
         self._loop = loop
+        self._clock = clock
         self._waits: dict[Wait, None] = {}
 
     def __len__(self) -> int:
@@ -77,6 +84,7 @@ class Waits:
         :param too_late: returns what to answer when the time is over; by default that it was not in time
         """
         self._waits[wait] = None
+        wait.asked = self._clock()  # only now
         wait.request.on_gone = lambda: self._drop(wait)
         if seconds is not None:
             wait.call = self._loop.call_later(seconds, self._end, wait, seconds, too_late)
