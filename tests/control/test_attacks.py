@@ -239,3 +239,15 @@ def test_a_socket_that_is_closed_under_the_loop(serving: Serving, caplog: pytest
     assert client.ask("GET", "/status").status == 200
     assert broken not in serving.server._listening
     broken.close()
+
+
+def test_a_connection_that_is_closed_under_the_loop(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    """A connection whose descriptor a plugin has closed gives its place back, and its request is given up."""
+    serving.client().request("GET", "/wait")
+    wait_for(lambda: serving.waiting)
+    (one,) = serving.server._clients
+    number = one._socket.fileno()
+    serving.loop.call(os.close, number)
+    wait_for(lambda: serving.gone)
+    assert not serving.server._clients
+    assert [record.getMessage() for record in caplog.records] == [f"Descriptor {number} was closed and not detached"]

@@ -124,6 +124,14 @@ def test_the_end(path: Path, bound: Callable[..., Listener]) -> None:
     assert names(path.parent) == {"web.sock", "web.sock.lock"}
 
 
+def test_the_end_of_a_socket_that_was_closed(path: Path, bound: Callable[..., Listener]) -> None:
+    """If a plugin has closed the descriptor, the end still removes everything."""
+    listener = bound(path)
+    os.close(listener.listening.fileno())
+    listener.close()
+    assert names(path.parent) == set()
+
+
 @pytest.mark.parametrize("kind", ["file", "directory", "FIFO", "symbolic link", "dangling link"])
 def test_what_is_no_socket_stays(path: Path, bound: Callable[..., Listener], kind: str) -> None:
     """Anything that is no socket is refused, and neither followed nor touched; no lock is left beside it."""

@@ -90,7 +90,8 @@ class Connection:
         if self._call is not None:
             self._call.cancel()
         self._attachment.detach()
-        self._socket.close()
+        with suppress(OSError):  # a plugin has closed it
+            self._socket.close()
         self._on_end(self)
         request, self._request = self._request, None
         if request is not None:

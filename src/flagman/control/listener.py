@@ -119,7 +119,8 @@ class Listener:
                 if self._is_there():
                     os.unlink(self._name, dir_fd=directory)
         if self._socket is not None:
-            self._socket.close()
+            with suppress(OSError):  # a plugin has closed it
+                self._socket.close()
             self._socket = None
         if self._lock is not None:  # last, because with it another daemon may take the path
             with suppress(OSError):
