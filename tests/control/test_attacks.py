@@ -143,6 +143,35 @@ def test_a_client_that_does_not_read(serving: Serving, monkeypatch: pytest.Monke
     assert 0 < len(client.rest()) < len(BIG)
 
 
+def test_many_clients_that_do_not_read(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All clients that do not read cannot make it hold more than a bounded number of bytes; the newest is spared."""
+    monkeypatch.setattr(server, "MOST_HELD", 2 * len(BIG))
+    clients = []
+    for _ in range(6):
+        before = len(serving.served)
+        clients.append(serving.client().request("GET", "/big"))
+        wait_for(lambda: len(serving.served) > before)  # noqa: B023 - called at once
+    assert serving.loop.settle(DEADLINE)
+    held = [one.held for one in serving.server._clients]
+    assert 0 < sum(held) <= 2 * len(BIG)
+    assert 0 < len(clients[0].rest()) < len(BIG)
+    assert clients[-1].answer().content == BIG
+    assert serving.client().ask("GET", "/status").status == 200
+
+
+def test_what_a_client_leaves_unread_goes_with_it(serving: Serving) -> None:
+    """The answer of a client that has gone is not kept until the garbage collector comes by."""
+    clients = [serving.client().request("GET", "/big"), serving.client().request("GET", "/wait")]
+    wait_for(lambda: serving.served and serving.waiting)
+    ones = list(serving.server._clients)
+    clients[0].close()
+    clients[1].socket.shutdown(socket.SHUT_RD)
+    serving.loop.call(serving.waiting[0].reply, 200, BIG)
+    clients[1].close()
+    wait_for(serving.is_idle)
+    assert [one.held for one in ones] == [0, 0]
+
+
 def test_a_client_that_reads_slowly(serving: Serving) -> None:
     """A long answer comes whole to a client that reads it in small pieces."""
     client = serving.client().request("GET", "/big").request("GET", "/status")

@@ -46,16 +46,23 @@ class Connection:
     :param sock: connected; it belongs to the connection from now on
     :param router: returns the routes that hold
     :param on_end: called when the connection has been closed
+    :param on_hold: called when an answer has been made and the client does not take all of it at once
     """
 
     def __init__(
-        self, sock: socket, loop: ControlLoop, router: Callable[[], Router], on_end: Callable[[Connection], object]
+        self,
+        sock: socket,
+        loop: ControlLoop,
+        router: Callable[[], Router],
+        on_end: Callable[[Connection], object],
+        on_hold: Callable[[], object],
     ) -> None:
         sock.settimeout(0)
         self._socket = sock
         self._loop = loop
         self._router = router
         self._on_end = on_end
+        self._on_hold = on_hold
         self._parser = Parser()
         self._method = ""
         self._number = 0  # of the newest request
@@ -68,6 +75,16 @@ class Connection:
         self._call: Call | None = None
         self._call_moment = math.inf
         self._limit(REQUEST_SECONDS)
+
+    @property
+    def held(self) -> int:
+        """How many bytes of its answer the client has not taken yet."""
+        return len(self._out)
+
+    @property
+    def deadline(self) -> float:
+        """When its time is over: of two clients that do not read, the one with the older answer comes first."""
+        return self._deadline
 
     def refuse(self, error: RequestError) -> None:
         """Answer that this client, or what it sends, is not served; then close the connection."""
@@ -87,6 +104,7 @@ class Connection:
         if self._has_ended:
             return
         self._has_ended = True
+        self._out = memoryview(b"")  # now, and not when the garbage collector comes by
         if self._call is not None:
             self._call.cancel()
         self._attachment.detach()
@@ -135,6 +153,7 @@ class Connection:
             pass
         except OSError:
             self.end()
+            return
         self._out = memoryview(data)[sent:]
 
     def _wait(
@@ -242,6 +261,8 @@ class Connection:
         self._is_idle = True
         self._limit(IDLE_SECONDS)
         self._send(data)
+        if self._out:
+            self._on_hold()
 
     # The time.
 

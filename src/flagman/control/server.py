@@ -23,6 +23,8 @@ logger = logging.getLogger("flagman.control")
 
 #: The most clients that are served at a time.
 MOST_CLIENTS = 256
+#: The most bytes of answers that are held for all clients that do not read them; but one answer is always held whole.
+MOST_HELD = 16 * 2**20
 # Clients that are being told that they are not served: they have places of their own.
 _MOST_REFUSED = 32
 # Clients that are taken in before the control loop does something else.
@@ -147,12 +149,24 @@ class Server:
             message = f"{MOST_CLIENTS} clients are connected, and no more are served at a time"
             self._refuse(client, RequestError(503, "too-many-connections", message))
         else:
-            self._clients[Connection(client, self._loop, self._router, self._forget)] = None
+            self._clients[self._connection(client)] = None
+
+    def _connection(self, client: socket) -> Connection:
+        return Connection(client, self._loop, self._router, self._forget, self._bound)
+
+    def _bound(self) -> None:
+        """Leave clients that do not read if too much is held for them; not the newest answer, which may be long."""
+        holding = sorted((each for each in self._all() if each.held), key=lambda each: each.deadline, reverse=True)
+        total = sum(each.held for each in holding)
+        while total > MOST_HELD and len(holding) > 1:
+            oldest = holding.pop()
+            total -= oldest.held
+            oldest.end()
 
     def _refuse(self, client: socket, error: RequestError) -> None:
         while len(self._refused) >= _MOST_REFUSED:
             next(iter(self._refused)).end()
-        connection = Connection(client, self._loop, self._router, self._forget)
+        connection = self._connection(client)
         self._refused[connection] = None
         connection.refuse(error)
 
