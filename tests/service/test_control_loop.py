@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +85,22 @@ def test_signals_are_for_the_main_thread(loop: ControlLoop) -> None:
     assert loop.settle(DEADLINE)
     assert masks
     assert signal.SIGTERM in masks[0]  # type: ignore[operator]
+
+
+def test_the_main_thread_waits_less_for_its_turn() -> None:
+    """While the loop runs, the interpreter goes over to the other thread earlier; a shorter time is left alone."""
+    before = sys.getswitchinterval()
+    try:
+        for usual, meanwhile in ((0.005, 0.0005), (0.0001, 0.0001)):
+            sys.setswitchinterval(usual)
+            loop = ControlLoop(list, list)
+            assert sys.getswitchinterval() == pytest.approx(usual, abs=2e-6)
+            loop.start()
+            assert sys.getswitchinterval() == pytest.approx(meanwhile, abs=2e-6)
+            loop.stop(DEADLINE)
+            assert sys.getswitchinterval() == pytest.approx(usual, abs=2e-6)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_loop_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> None:
