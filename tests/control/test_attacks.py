@@ -271,7 +271,7 @@ def test_a_socket_that_is_closed_under_the_loop(serving: Serving, caplog: pytest
 
 
 def test_a_connection_that_is_closed_under_the_loop(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
-    """A connection whose descriptor a plugin has closed gives its place back, and its request is given up."""
+    """If a plugin closes the descriptor of a client, its place becomes free and its request is given up."""
     serving.client().request("GET", "/wait")
     wait_for(lambda: serving.waiting)
     (one,) = serving.server._clients

@@ -125,11 +125,18 @@ def test_the_end(path: Path, bound: Callable[..., Listener]) -> None:
 
 
 def test_the_end_of_a_socket_that_was_closed(path: Path, bound: Callable[..., Listener]) -> None:
-    """If a plugin has closed the descriptor, the end still removes everything."""
+    """If a plugin has closed the descriptor, the end still removes everything, and uses the number for nothing else."""
     listener = bound(path)
-    os.close(listener.listening.fileno())
+    number = listener.listening.fileno()
+    lower = []
+    while (copy := os.dup(0)) < number:
+        lower.append(copy)
+    os.close(copy)
+    os.close(number)  # now this is the number of what is opened next
     listener.close()
     assert names(path.parent) == set()
+    for copy in lower:
+        os.close(copy)
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "FIFO", "symbolic link", "dangling link"])

@@ -228,7 +228,7 @@ def test_a_request_waits_for_the_flag_to_be_quiet() -> None:
 
 
 def meanwhile(service: Service, deed: Callable[[], object]) -> None:
-    """Let the main thread do something just before the next request begins to wait for a run."""
+    """Do something in the main thread just before the next request begins to wait for a run."""
     waits = service.routes._raising.waits
     add = waits.add
 
@@ -241,7 +241,7 @@ def meanwhile(service: Service, deed: Callable[[], object]) -> None:
 
 
 def test_a_run_while_it_is_asked_for(service: Service) -> None:
-    """A run that nobody waited for yet does not stand for a request, which would never learn of its end."""
+    """A run before the request began to wait does not stand for it: the request would never learn of its end."""
     service.engine.raise_flag("usr1")
     meanwhile(service, lambda: service.engine._lower(*service.engine.flags.pop()))
     service.ask("POST", "/flags/usr1", wait="3s")

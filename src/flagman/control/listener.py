@@ -109,6 +109,10 @@ class Listener:
 
         A file that this user may not remove stays, as for a daemon that was killed; the next one replaces it.
         """
+        if self._socket is not None:  # first: if a plugin has closed it, what is opened next has its number
+            with suppress(OSError):
+                self._socket.close()
+            self._socket = None
         directory = None
         if self._is_in_reach and self._pid == os.getpid():
             with suppress(OSError):
@@ -118,10 +122,6 @@ class Listener:
             with suppress(OSError):
                 if self._is_there():
                     os.unlink(self._name, dir_fd=directory)
-        if self._socket is not None:
-            with suppress(OSError):  # a plugin has closed it
-                self._socket.close()
-            self._socket = None
         if self._lock is not None:  # last, because with it another daemon may take the path
             with suppress(OSError):
                 self._lock.release(directory)

@@ -75,7 +75,7 @@ class Routes:
         else:
             wait = Wait(request, "")
             self._for_ready.add(wait, seconds, self._readiness)
-            if self._site.status.is_ready:  # since a moment ago, when nobody waited for it
+            if self._site.status.is_ready:  # since a moment ago, when this did not wait for it yet
                 self._for_ready.answer(wait, *self._readiness())
 
     def _readiness(self) -> tuple[int, object]:

@@ -60,8 +60,8 @@ class Wait:
 class Waits:
     """The requests that wait for one kind of thing; in the control loop only, but for :meth:`__len__`.
 
-    The main thread goes on meanwhile, and tells only what somebody waits for. So a request is added first, and then
-    looks for what it would wait for.
+    The main thread goes on meanwhile, and passes on only what a request waits for. So a request is added first, and
+    then looks for what it would wait for.
 
     :param loop: the control loop
     :param clock: the engine's clock
