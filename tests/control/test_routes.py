@@ -406,6 +406,14 @@ def test_nothing_becomes_ready_after_a_stop(service: Service) -> None:
     assert service.answers == [(0, 503, {"ready": False, "reasons": ["stopping"]})] * 2
 
 
+def test_a_client_waits_for_the_end_when_that_has_come(service: Service) -> None:
+    """A request that comes after the last answers is answered, too."""
+    service.ask("DELETE", "/", wait="")
+    service.routes.end()
+    service.ask("DELETE", "/", wait="")
+    assert service.answers == [(0, 200, {"state": "stopped"})] * 2
+
+
 def test_a_reload_and_its_outcome(service: Service) -> None:
     """A request for a reload is answered with what it has changed, or with all that is wrong."""
     ledger = service.engine.ledger

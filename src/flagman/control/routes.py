@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flagman.service.request import Request
 
 _STOPPING = "the daemon stops"
+_STOPPED = {"state": "stopped"}
 
 
 class Routes:
@@ -31,7 +32,7 @@ class Routes:
         self._for_ready, self._for_reload, self._for_end = (Waits(site.loop, site.engine.clock) for _ in range(3))
         # When the reload began that goes on, or was the last.
         self._reload_began = 0.0
-        self._stops = False
+        self._stops = self._has_ended = False
         self._ledger.listeners.append(self._hear)
 
     def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
@@ -114,7 +115,9 @@ class Routes:
     def _stop(self, request: Request) -> None:
         _check(request, "wait")
         waits, seconds = span_of(request)
-        if waits:
+        if waits and self._has_ended:
+            request.reply(200, _STOPPED)
+        elif waits:
             self._for_end.add(Wait(request, "the daemon has not stopped"), seconds)
         else:
             request.reply(202, {"state": "stopping"})
@@ -139,10 +142,11 @@ class Routes:
 
     def end(self) -> None:
         """Answer all that still waits: everything has been torn down."""
+        self._has_ended = True
         self.stop()
         self._raising.end()
         for wait in self._for_end:
-            self._for_end.answer(wait, 200, {"state": "stopped"})
+            self._for_end.answer(wait, 200, _STOPPED)
 
 
 def _check(request: Request, *known: str) -> None:
