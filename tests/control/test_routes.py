@@ -77,13 +77,15 @@ class Site:
 
 
 class Service:
-    """A run with two flags, and its routes."""
+    """A run with two flags, or with other bindings, and its routes."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *bindings: Binding, **settings: object) -> None:
         self.time = FakeTime()
         self.engine = Engine(clock=self.time, wait=self.time.wait)
         names = {"usr1": signal.SIGUSR1, "usr2": signal.SIGUSR2, "term": signal.SIGTERM}
-        bindings = tuple(Binding(SignalSource(signum), "works", Works, (name,)) for name, signum in names.items())
+        bindings = bindings or tuple(
+            Binding(SignalSource(signum), "works", Works, (name,)) for name, signum in names.items()
+        )
         settings_ = Settings(bindings=bindings, **settings)
         self.assembly = Assembly(self.engine, settings_)
         self.site = Site(self.engine, self.assembly)
@@ -459,3 +461,69 @@ def test_the_stop(service: Service) -> None:
     service.routes.stop()
     service.routes.end()
     assert service.answers[1:] == [(1, 200, {"state": "stopped"})] * 2
+
+
+def test_a_flag_that_goes_before_it_is_raised(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """If a reload takes the flag from a request that waits, the request is told so, and the flag is not raised."""
+    service.ask("POST", "/flags/usr1", wait="")
+    service.engine.replace({flag: bundle for flag, bundle in service.engine.bundles.items() if flag != "usr1"})
+    service.engine.ledger.note("reloaded")
+    service.run()
+    assert service.short == [(0, 409, "closed")]
+    assert "no action is bound" not in caplog.text
+
+
+def test_a_request_restarts_a_run() -> None:
+    """If a signal makes a bundle begin anew at once, a request that waits does, too."""
+    service = Service(overlap="restart")
+    nudged: list[bool] = []
+    service.engine.flags.nudge = lambda: nudged.append(True)
+    Works.deeds["usr1"] = [all_of(service.passes(1), partial(service.ask, "POST", "/flags/usr1", wait=""))]
+    with service.engine:
+        service.at(1, service.engine.raise_flag, "usr1")
+        service.run()
+    assert nudged == [True]
+    assert service.short == [(2, 200, "succeeded")]
+    assert service.answers[0][2]["runs"][0]["id"] == 2
+    assert len(service.engine.ledger.runs()) == 2
+
+
+def test_a_run_of_some_actions_does_not_stand_for_a_request() -> None:
+    """If a signal is for some actions of a bundle only, a request that comes just then gets a run of all of them."""
+    usr1 = SignalSource(signal.SIGUSR1)
+    service = Service(
+        Binding(usr1, "works", Works, ("a",)), Binding(usr1, "works", Works, ("b",), {"overlap": "rerun"})
+    )
+    Works.deeds["a"] = [all_of(partial(service.engine.raise_flag, "usr1"), service.passes(1))]
+
+    def ask_once(_: object) -> None:
+        """Ask when the flag has been lowered for the second action only, and that has not begun."""
+        if len(service.engine.ledger.runs()) == 1:
+            service.ask("POST", "/flags/usr1", wait="")
+
+    with service.engine:
+        service.engine.before_runs("usr1", ask_once)
+        service.at(1, service.engine.raise_flag, "usr1")
+        service.run()
+    assert service.short == [(2, 200, "succeeded")]
+    results = [[report.result for _, _, report in run.actions] for run in service.engine.ledger.runs()]
+    assert results == [["succeeded"] * 2, ["skipped", "succeeded"], ["succeeded"] * 2]
+    assert service.answers[0][2]["runs"][0]["id"] == 3
+
+
+def test_a_trigger_with_a_flag_that_has_closed() -> None:
+    """The name of a trigger means those of its flags that still have actions."""
+    usr1 = SignalSource(signal.SIGUSR1)
+    service = Service(
+        Binding(usr1, "works", Works, ("a",), {"debounce": 1.0}).separated(Settings()),
+        Binding(usr1, "works", Works, ("b",), {"debounce": 2.0}).separated(Settings()),
+    )
+    Works.deeds["a"] = [_raise(ActionClosed())]
+    with service.engine:
+        service.at(1, service.engine.raise_flag, "usr1~1s")
+        service.at(3, service.ask, "POST", "/flags/usr1")
+        service.at(3, service.ask, "POST", "/flags/usr1~1s")
+        service.at(3, service.ask, "POST", "/flags/usr1", wait="")
+        service.run()
+    assert service.short == [(3, 202, None), (3, 409, "closed"), (5, 200, "succeeded")]
+    assert service.answers[0][2] == {"flags": ["usr1~2s"]}

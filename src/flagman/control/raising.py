@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flagman.engine.ledger import Event
+    from flagman.engine.turn import Turn
     from flagman.service.parts import Site
     from flagman.service.request import Request
     from flagman.types import FlagName
@@ -55,11 +56,13 @@ class Raising:
             raise RequestError(503, "stopping", _STOPPING)
         if self._site.status.state == "starting":
             raise RequestError(503, "starting", "the daemon is not ready yet")
-        flags = self.find(request.path["NAME"])
-        if any(flag in self._site.last_flags for flag in flags):
-            raise RequestError(409, "only-at-stop", f"the actions of {_quoted(flags)} run when the daemon stops")
-        if gone := [flag for flag in flags if flag not in self._engine.bundles]:
-            raise _closed(gone)
+        named = self.find(request.path["NAME"])
+        if any(flag in self._site.last_flags for flag in named):
+            raise RequestError(409, "only-at-stop", f"the actions of {_quoted(named)} run when the daemon stops")
+        bundles = self._engine.bundles
+        flags = [flag for flag in named if flag in bundles]
+        if not flags:
+            raise _closed(named)
         if not waits:
             for flag in flags:
                 self._engine.raise_flag(flag)
@@ -68,29 +71,33 @@ class Raising:
         wait = Wait(request, f"the run for {_quoted(flags)} has not ended", flags)
         self.waits.add(wait, seconds)
         self._look_for_gone(wait)
-        self._engine.call_later(0, self._raise_between_runs, wait, flags)
+        at_once = [flag for flag in flags if bundles[flag].restarts]
+        for flag in at_once:  # a run in progress is to end
+            self._engine.raise_flag(flag)
+        self._engine.call_later(0, self._raise_between_runs, wait, [flag for flag in flags if flag not in at_once])
 
     def _raise_between_runs(self, wait: Wait, flags: Iterable[FlagName]) -> None:
         """Raise flags in the main loop, between two runs: so no run in progress stands for this raise.
 
         A bundle that has run since the request was made need not run again.
         """
+        bundles = self._engine.bundles
         for flag in flags:
-            if not self._has_begun(wait, flag):
+            if flag in bundles and not self._has_begun(wait, flag):
                 self._engine.raise_flag(flag)
 
     def _has_begun(self, wait: Wait, flag: FlagName) -> bool:
         """Return whether a run of a flag has begun since the request was made; in any thread."""
-        turn, tally = self._ledger.running, self._ledger.tallies.get(flag)
-        if turn is not None and turn.flag == flag and turn.began >= wait.asked:
+        turn = self._ledger.running
+        if turn is not None and _answers(wait, flag, turn):
             return True
-        return tally is not None and tally.last is not None and tally.last.began >= wait.asked
+        return any(_answers(wait, flag, run) for run in self._ledger.runs())
 
     def on_event(self, event: Event) -> None:
         """Answer the requests that have waited for a run that has ended, or for actions that have gone."""
         run = event.what if isinstance(event.what, Run) else None
         for wait in self.waits:
-            if run is not None and run.flag in wait.missing and run.began >= wait.asked:
+            if run is not None and run.flag in wait.missing and _answers(wait, run.flag, run):
                 wait.missing.discard(run.flag)
                 wait.runs.append(run)
                 if not wait.missing:
@@ -124,6 +131,11 @@ class Raising:
     def _fail(self, wait: Wait) -> None:
         message = f"{_STOPPING}, and {_quoted(sorted(wait.missing))} did not run any more"
         self.waits.fail(wait, RequestError(503, "stopping", message))
+
+
+def _answers(wait: Wait, flag: FlagName, run: Run | Turn) -> bool:
+    """Return whether this run is for the flag, for all of its actions, and has begun since the request was made."""
+    return run.flag == flag and run.began >= wait.asked and not run.is_partial
 
 
 def _quoted(flags: Iterable[FlagName]) -> str:

@@ -42,7 +42,7 @@ class Run(Report):
     :param actions: the actions of the bundle: their names, their arguments without secrets, and how they went
     """
 
-    __slots__ = ("actions", "flag", "ignored", "number", "raised", "trigger")
+    __slots__ = ("actions", "flag", "ignored", "is_partial", "number", "raised", "trigger")
 
     def __init__(self, number: int, turn: Turn, result: Came, error: str, actions: Sequence[Part]) -> None:
         # Not by super(): one is made after each run, and this is faster.
@@ -56,6 +56,7 @@ class Run(Report):
         self.trigger = turn.trigger
         self.raised = turn.raises
         self.ignored = turn.ignored
+        self.is_partial = turn.is_partial
         self.actions = actions
 
 
@@ -106,7 +107,7 @@ class Ledger:
         self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         #: The moment from which the records are, since the epoch and on the clock.
         self.begun = (time.time(), clock())
-        #: The turn that runs; None between two runs. The engine sets it, and :meth:`end` takes it back.
+        #: The turn that runs, or is about to be recorded; None between two runs. The engine sets it.
         self.running: Turn | None = None
         #: By flag, also of flags that have no actions any more.
         self.tallies: dict[FlagName, Tally] = {}
@@ -131,7 +132,6 @@ class Ledger:
         turn.began = turn.began or now  # if none of them has
         turn.seconds = now - turn.began
         turn.at = time.time() - turn.seconds  # only now: each step before a run makes its signal wait
-        self.running = None
 
     def take(self, turn: Turn, members: Iterable[Member]) -> None:
         """Record a turn that is over.
@@ -150,19 +150,23 @@ class Ledger:
                 error = f"{member.name}: {report.error}"[:_LONGEST] if result in _BAD else ""
         self._number += 1
         run = Run(self._number, turn, result, error, actions)
+        self._runs.append(run)
+        self.running = None  # another thread finds the turn here or among the runs, and its raises never twice
         flag = turn.flag
         self.tallies[flag] = self.tallies.get(flag, NO_RUNS).after(run)
         self.arrivals[flag] = self.arrivals.get(flag, NO_ARRIVALS).after(turn.raises, turn.ignored)
-        self._runs.append(run)
         self._add("run", run, turn.at + turn.seconds, turn.began + turn.seconds)
 
-    def note(self, kind: str, what: object = None) -> None:
+    def note(self, kind: str, what: object = None, *, since: float | None = None) -> None:
         """Record an event; in the main thread only.
 
         :param kind: see :class:`Event`
         :param what: likewise; it must not be changed any more
+        :param since: when it has happened, on the clock; None for now
         """
-        self._add(kind, what, time.time(), self._clock())
+        now = self._clock()
+        moment = now if since is None else since
+        self._add(kind, what, time.time() - (now - moment), moment)
 
     def _add(self, kind: str, what: object, at: float, moment: float) -> None:
         self._last_event += 1

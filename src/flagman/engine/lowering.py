@@ -171,6 +171,7 @@ class Lowering:
         bundle = self.by_flag[flag]
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
+        turn.is_partial = partly
         self._ledger.running = turn
         if codes := self.before_runs.get(flag):
             self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{in_log(flag)}`")
@@ -213,7 +214,7 @@ class Lowering:
         :param is_over: returns whether nothing may run any more
         :param is_planned: whether dropping flags is as planned, and no reason to warn
         """
-        self._ledger.note("stopping")
+        self._ledger.note("stopping", since=self._flags.since(STOP))
         last: list[tuple[FlagName, int]] = []
         for _ in range(len(self._flags)):  # not until it is empty: a flood of signals may go on
             flag, (raises, _, _) = self._flags.pop()

@@ -74,6 +74,7 @@ class Turn:
         "details",
         "flag",
         "ignored",
+        "is_partial",
         "raises",
         "remark",
         "results",
@@ -101,6 +102,8 @@ class Turn:
         self.remark = ""
         #: How often the flag was raised during this turn, which stands for these raises, too.
         self.ignored = 0
+        #: Whether it is only for the actions of the bundle with ``overlap="rerun"``.
+        self.is_partial = False
         #: How the actions that have run went, in their order.
         self.results: list[Result] = []
         #: When its first action began, on the engine's clock; 0 before that.
