@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -97,6 +98,30 @@ def test_the_state_of_a_run(runs: list[Run]) -> None:
     assert states == [("starting", False), ("reloading", True), ("idle", True), ("stopping", False)]
 
 
+def test_since_when_it_stops(runs: list[Run]) -> None:
+    """A run stops from the request on, also when the run in progress ended later; the event says the same."""
+    run = Run(bound(USR1, "a"))
+    runs.append(run)
+    run.engine.ledger.note("ready")
+    asked = run.time()
+    run.time.end += 60
+    since = []
+
+    def stop(_: object) -> None:
+        run.engine.stop()
+        run.time.now += 3
+        since.append(run.status.picture()["since_ago"])
+
+    Recorder.during_run = stop
+    run.engine.raise_flag("usr1")
+    run.engine.run()
+    Recorder.during_run = None
+    run.time.now += 4
+    since.append(run.status.picture()["since_ago"])
+    assert since == [3, 7]
+    assert run.engine.ledger.latest["stopping"].moment == asked
+
+
 def test_the_configuration(runs: list[Run]) -> None:
     """The status shows the file, when it was loaded, and what was wrong with it since."""
     run = Run(bound(USR1, "a"), config="/etc/x.toml")
@@ -151,6 +176,44 @@ def test_what_a_flag_shows(runs: list[Run]) -> None:
         ("recorder", ["b"], 1),
     ]
     assert run.flag("usr2")["last"] is None
+
+
+def test_raises_on_their_way(runs: list[Run]) -> None:
+    """The count of raises never goes back, and none is counted twice, wherever a thread looks in between."""
+    run = Run(bound(USR1, "a"), bound(USR2, "b", debounce=5.0))
+    runs.append(run)
+    seen: list[list[object]] = []
+
+    def look(*_: object) -> None:
+        seen.append([run.flag(name)["raised"] for name in ("usr1", "usr2")])
+
+    def again(_: object) -> None:
+        look()
+        run.engine.raise_flag("usr1", 2)
+        look()
+
+    Recorder.during_run = again
+    run.engine.ledger.listeners.append(look)
+    run.engine.before_runs("usr1", look)
+    run.engine.after_runs("usr1", look)
+    run.engine.observe(look)
+    logger = logging.getLogger("flagman.core")
+    logger.addFilter(look)  # type: ignore[arg-type]
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        run.engine.raise_flag("usr2", 3)
+        run.engine.raise_flag("usr1", 4)
+        look()
+        run.lower(seconds=1)
+        Recorder.during_run = None
+        run.lower(seconds=10)
+    finally:
+        Recorder.during_run = None
+        logger.setLevel(level)
+        logger.removeFilter(look)  # type: ignore[arg-type]
+    assert seen == sorted(seen)
+    assert [seen[0], seen[-1]] == [[4, 3], [6, 3]]
 
 
 def test_what_is_due(runs: list[Run]) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
     from flagman.engine.ledger import Event, Run
-    from flagman.engine.tally import Report, Tally
+    from flagman.engine.tally import Arrivals, Report, Tally
     from flagman.engine.turn import Turn
     from flagman.service.assembly import Assembly
     from flagman.types import FlagName
@@ -60,6 +60,7 @@ class Status:
         self._ledger = engine.ledger
         self._assembly = assembly
         self._more = more
+        self._raised: dict[FlagName, int] = {}  # as often as has been shown
 
     @property
     def state(self) -> str:
@@ -201,18 +202,33 @@ class Status:
             "error": error or None,
         }
 
+    def _count(self, flag: FlagName) -> tuple[int, Arrivals]:
+        """Return how often a flag was raised so far, which never goes back, and for what its bundle has run.
+
+        Raises move on meanwhile, from the raised flags to the arrivals: one that is on its way is missed once.
+        """
+        before = None
+        while before != (now := self._places(flag)):  # so that none is counted at two places
+            before = now
+        arrivals, *others = now
+        raised = self._raised[flag] = max(arrivals.raised + sum(others), self._raised.get(flag, 0))
+        return raised, arrivals
+
+    def _places(self, flag: FlagName) -> tuple[Arrivals, int, int, int]:
+        arrivals, turn = self._ledger.arrivals.get(flag, NO_ARRIVALS), self._ledger.running
+        runs_now = turn.raises if turn is not None and turn.flag == flag else 0
+        return arrivals, runs_now, self._engine.held(flag)[0], self._engine.flags.count(flag)
+
     def _flag(self, flag: FlagName, pairs: list[tuple[Binding | None, Member]], now: float) -> dict[str, object]:
-        arrivals = self._ledger.arrivals.get(flag, NO_ARRIVALS)
         turn = self._ledger.running
         runs_now = turn if turn is not None and turn.flag == flag else None
+        raised, arrivals = self._count(flag)
         held, until = self._engine.held(flag)
-        moments = [moment for moment in (until, self._assembly.due(flag)) if moment is not None]
-        due = min(moments, default=None)
-        waiting = held + self._engine.flags.count(flag)
+        due = min((moment for moment in (until, self._assembly.due(flag)) if moment is not None), default=None)
         return {
             "name": flag,
             "trigger": self._trigger(flag, pairs),
-            "raised": arrivals.raised + waiting + (runs_now.raises if runs_now is not None else 0),
+            "raised": raised,
             **_tally(self._ledger.tallies.get(flag, NO_RUNS), now),
             "ignored": arrivals.ignored,
             "merged": arrivals.merged,
