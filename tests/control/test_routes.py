@@ -527,3 +527,28 @@ def test_a_trigger_with_a_flag_that_has_closed() -> None:
         service.run()
     assert service.short == [(3, 202, None), (3, 409, "closed"), (5, 200, "succeeded")]
     assert service.answers[0][2] == {"flags": ["usr1~2s"]}
+
+
+def test_a_raise_before_the_first_action() -> None:
+    """If a bundle is to begin anew before its first action has begun, that was no run, and the next one answers."""
+    service = Service(overlap="restart")
+    again = [partial(service.engine.raise_flag, "usr1", 2)]
+    with service.engine:
+        service.engine.before_runs("usr1", lambda _: again and again.pop()())
+        service.at(1, service.ask, "POST", "/flags/usr1", wait="")
+        service.run()
+    assert service.short == [(1, 200, "succeeded")]
+    (run,) = service.engine.ledger.runs()
+    assert (run.number, run.raised) == (1, 3)
+    arrivals = service.engine.ledger.arrivals["usr1"]
+    assert (arrivals.raised, arrivals.merged) == (3, 2)
+
+
+def test_a_stop_before_the_first_action(service: Service) -> None:
+    """If the stop comes before the first action has begun, the request is told so."""
+    service.engine.before_runs("usr1", lambda _: service.engine.stop())
+    service.at(1, service.ask, "POST", "/flags/usr1", wait="")
+    service.run()
+    service.routes.stop()
+    service.routes.end()
+    assert service.short == [(1, 503, "stopping")]

@@ -222,7 +222,7 @@ def test_the_outcome(  # noqa: PLR0917 - three fixtures and what is expected
 
 
 def test_a_run_that_is_not_over_in_time(control: Callable[..., Controlled], fifo: Path, go: Opener) -> None:
-    """A request whose time is over is answered, and the run goes on."""
+    """A request that has waited long enough is answered, and the run goes on."""
     served = control("--usr1", "acts:Gate", "gate", str(fifo))
     status, _, err = served.ctl("trigger", "usr1", "--wait", "50ms")
     assert (status, err) == (124, "flagmanctl: error: the run for `usr1` has not ended within 50ms\n")

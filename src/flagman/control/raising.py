@@ -135,7 +135,8 @@ class Raising:
 
 def _answers(wait: Wait, flag: FlagName, run: Run | Turn) -> bool:
     """Return whether this run is for the flag, for all of its actions, and has begun since the request was made."""
-    return run.flag == flag and run.began >= wait.asked and not run.is_partial
+    is_empty = isinstance(run, Run) and run.result == "skipped"  # the stop has come before its first action
+    return run.flag == flag and run.began >= wait.asked and not run.is_partial and not is_empty
 
 
 def _quoted(flags: Iterable[FlagName]) -> str:

@@ -131,6 +131,11 @@ class Lowering:
         partly = self._overlaps.is_partial(flag, raises)
         if bundle.restarts:
             whole = self._run_anew(flag, raises)
+            if not self.turn.results and flag in self._flags and STOP not in self._flags:
+                # It was raised again before its first action began: there is one run for all of these raises.
+                self._flags.join(flag, raised)
+                self._ledger.running = None
+                return False
         else:
             whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
         if bundle and flag in self.after_runs:
