@@ -57,12 +57,19 @@ class Counts(Action):
 
     def statistics(self) -> Mapping[str, float]:
         """Return the count."""
+        if "many" in self._bad:
+            return {f"number {number}": number for number in range(10_000)}
         return {"runs": float("nan")} if "nan" in self._bad else {"runs": self._runs, "half": self._runs / 2}
 
     def state(self) -> Mapping[str, object]:
         """Return something nested."""
         if "raise" in self._bad:
             raise LookupError("no state")
+        if "deep" in self._bad:
+            deep: dict[str, object] = {}
+            for _ in range(500):
+                deep = {"deep": deep}
+            return deep
         return {"last": [self._runs, None], "big": "x" * 100_000 if "big" in self._bad else ""}
 
 
@@ -201,7 +208,13 @@ def test_an_action_says_something_about_itself(engine: Engine, time: FakeTime) -
 
 @pytest.mark.parametrize(
     ("bad", "message"),
-    [("nan", "is not a number with a name"), ("raise", "no state"), ("big", "is longer than 65536 characters")],
+    [
+        ("nan", "is not a number with a name"),
+        ("raise", "no state"),
+        ("big", "is longer than 65536 characters"),
+        ("many", "statistics(): its JSON is longer"),
+        ("deep", "state(): it has more than 32 levels"),
+    ],
 )
 def test_what_cannot_be_taken_is_logged(
     engine: Engine, time: FakeTime, caplog: pytest.LogCaptureFixture, bad: str, message: str
@@ -212,6 +225,22 @@ def test_what_cannot_be_taken_is_logged(
     assert message in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert engine.ledger.tallies["usr1"].failures == 0
+
+
+def test_no_secret_is_in_a_state(engine: Engine, time: FakeTime) -> None:
+    """A state does not show the secret arguments of its action, at any depth."""
+
+    class Secretive(Counts):
+        secret_arguments = ("bad",)
+
+        def state(self) -> Mapping[str, object]:
+            return {"of password-1": [{"url": "http://password-1@host/"}, 7]}
+
+    engine.set_up("usr1", Secretive, "password-1")
+    (member,) = engine.bundles["usr1"]
+    lower(engine, time, "usr1")
+    assert member.offered is not None
+    assert member.offered[1] == {"of ***": [{"url": "http://***@host/"}, 7]}
 
 
 def test_other_attributes_of_these_names_are_left_alone(

@@ -135,7 +135,7 @@ class Roster:
         """Take what an action says about itself."""
         from flagman.engine.offered import look_at  # noqa: PLC0415 - only for actions that say something
 
-        member.offered = look_at(member.action)
+        member.offered = look_at(member.action, member.secrets)
 
     def reloaded(self, member: Member) -> None:
         """Report to an action that the settings have been replaced; what it raises is logged."""
