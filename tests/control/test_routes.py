@@ -552,3 +552,17 @@ def test_a_stop_before_the_first_action(service: Service) -> None:
     service.routes.stop()
     service.routes.end()
     assert service.short == [(1, 503, "stopping")]
+
+
+def test_a_request_after_the_last_run(service: Service) -> None:
+    """When the loop has ended, and before the parts are told, the daemon stops: nothing has closed."""
+    service.engine.offer("reload", bool)
+    service.ask("POST", "/flags/usr1", wait="")
+    service.engine.stop()
+    service.run()
+    service.engine.replace({})
+    service.engine.ledger.note("stopping")  # as any event
+    service.ask("POST", "/flags/usr2", wait="")
+    service.ask("POST", "/reload")
+    service.routes.stop()
+    assert service.short == [(0, 503, "stopping")] * 3

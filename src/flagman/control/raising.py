@@ -52,9 +52,10 @@ class Raising:
         :raises RequestError: if none can run
         """
         waits, seconds = span_of(request)
-        if self._stops or self._engine.stopping:
+        state = self._site.status.state
+        if self._stops or state == "stopping":
             raise RequestError(503, "stopping", _STOPPING)
-        if self._site.status.state == "starting":
+        if state == "starting":
             raise RequestError(503, "starting", "the daemon is not ready yet")
         named = self.find(request.path["NAME"])
         if any(flag in self._site.last_flags for flag in named):
@@ -108,7 +109,7 @@ class Raising:
     def _look_for_gone(self, wait: Wait) -> None:
         """Answer a request if it waits for a run of actions that have gone."""
         gone = [flag for flag in wait.missing if flag not in self._engine.bundles and not self._has_begun(wait, flag)]
-        if gone:
+        if gone and self._site.status.state != "stopping":  # else stop() tells that
             self.waits.fail(wait, _closed(gone))
 
     def _outcome(self, runs: list[Run]) -> dict[str, object]:

@@ -128,7 +128,7 @@ class Routes:
 
         :raises RequestError: if the daemon stops
         """
-        if self._stops or self._engine.stopping:
+        if self._stops or self._site.status.state == "stopping":
             raise RequestError(503, "stopping", _STOPPING)
 
     def stop(self) -> None:
