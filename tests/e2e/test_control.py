@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.ctl import SCRIPT as CTL
-from support.driven import DEADLINE, clean_environment, descriptors, settle, wait_for
+from support.driven import DEADLINE, clean_environment, descriptors, flooded, settle, wait_for
 from support.serving import Client
 
 if TYPE_CHECKING:
@@ -569,3 +570,39 @@ def test_nothing_secret_is_told(control: Callable[..., Controlled], tmp_path: Pa
     assert all("***" in text for text in texts)
     for text in [*texts, served.ctl("status")[1], served.ctl("history")[1]]:
         assert "secret-" not in text
+
+
+@pytest.mark.parametrize("overlap", ["ignore", "rerun", "restart"])
+def test_a_storm(control: Callable[..., Controlled], overlap: str) -> None:
+    """In a storm of signals each request gets one answer, and the counts never go back and agree in the end."""
+    served = control("-v", "--overlap", overlap, "--usr1", "acts:Counter", "counter")
+    answers: list[tuple[int, object, list[int]]] = []
+
+    def ask() -> None:
+        client = Client(served.path)
+        answers.extend(outcome(client.request("POST", "/flags/usr1?wait")) for _ in range(50))
+        client.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    reader = threading.Thread(target=served.daemon.err.rest)
+    seen: list[list[int]] = []
+    names = ("raised", "runs", "merged", "ignored")
+    with flooded(served.daemon, USR1):
+        for thread in (reader, *threads):
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            flag = served.flag()
+            seen.append([flag[name] for name in names])
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 200
+    assert {status for status, _, _ in answers} == {200}
+    assert {result for _, result, _ in answers} <= {"succeeded", "interrupted"}
+    for counts in zip(*seen, strict=True):
+        assert list(counts) == sorted(counts)
+    settle(served.daemon.process.pid)
+    flag = served.flag()
+    assert flag["raised"] == flag["runs"] + flag["merged"] + flag["ignored"]
+    served.daemon.signal(TERM)
+    assert served.daemon.status() == 0
+    reader.join()
