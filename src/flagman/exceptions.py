@@ -44,7 +44,7 @@ def text_of(error: BaseException) -> str:
     """Return the text of an exception, also of one that cannot tell it."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - it is a mistake in the code of a plugin
+    except (Exception, SystemExit):  # noqa: BLE001 - it is a mistake in the code of a plugin
         return "its text cannot be shown"
 
 

@@ -188,7 +188,15 @@ class MuteError(RuntimeError):
         raise TypeError("no text")
 
 
-@pytest.mark.parametrize("kind", [MuteError, type("MuteValueError", (MuteError, ValueError), {})])
+class LeavingError(Exception):
+    """An exception with a text that ends the program."""
+
+    def __str__(self) -> str:
+        """End the program."""
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("kind", [MuteError, LeavingError, type("MuteValueError", (MuteError, ValueError), {})])
 def test_an_exception_without_a_text(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
     """An exception that cannot tell its text is a failed run, and not the end of the engine."""
 

@@ -142,6 +142,25 @@ PROXIES = {
 }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://user:hunter2@host:port/",
+        "http://user:hunter2@/",
+        "http://user:hunter2@host:0/?a=b",
+        "ftp://user:hunter2@host/",
+        "http://user:hunter2@host/ ",
+        "http://us@er:hunter2@[::1/x@y",
+    ],
+)
+def test_no_message_shows_a_password(text: str) -> None:
+    """Whatever is wrong with a URL, its message has no password in it."""
+    with pytest.raises(ValueError, match=r".") as info:
+        Url(text)
+    assert "hunter2" not in str(info.value)
+    assert "***@" in str(info.value) or "brackets" in str(info.value)
+
+
 @pytest.mark.parametrize("value", PROXIES)
 def test_what_a_proxy_is(value: str) -> None:
     """A proxy is a URL, or a host with a port."""

@@ -40,6 +40,7 @@ class Url:
         if text.startswith(_UNIX):
             self.path, request = _split_unix(text)
             url = f"http://{_LOCAL}{request}"
+        text = _without_user(text)  # in messages
         if any(ord(character) <= ord(" ") or ord(character) == 127 for character in url):  # noqa: PLR2004 - DEL
             raise ValueError(f"{text!r} contains a character that has to be written as %XX")
         try:
@@ -99,6 +100,14 @@ class Url:
             new.host = self.host  # keep the zone
         new.path = self.path
         return new
+
+
+def _without_user(text: str) -> str:
+    """Return a URL with ``***`` in the place of the user and the password, if it has any."""
+    scheme, slashes, rest = text.partition("://")
+    place, slash, target = rest.partition("/")
+    _, at, host = place.rpartition("@")
+    return f"{scheme}{slashes}***@{host}{slash}{target}" if at else text
 
 
 def host_of(parts: SplitResult, text: str) -> str:
