@@ -131,7 +131,6 @@ def test_an_outcome_without_a_run(ctl: Ctl) -> None:
         (mistake(400, "bad-request", "wait: '1x' is no span"), 2, "wait: '1x' is no span"),
         (mistake(409, "stopping", "it runs at the stop alone"), 1, "it runs at the stop alone"),
         (mistake(503, "stopping", "the daemon stops"), 1, "the daemon stops"),
-        (mistake(503, "starting", "the daemon is not ready yet"), 1, "the daemon is not ready yet"),
         (mistake(503, "too-many-connections", "too many"), 4, "too many"),
         (mistake(504, "not-in-time", "not within 1s"), 124, "not within 1s"),
         (http(500, {}), 4, "the daemon answers 500"),

@@ -508,17 +508,38 @@ def test_a_part_that_is_slow(control: Callable[..., Controlled], tmp_path: Path)
     process = served.begin("ready", "--wait", "1m")
     shown = served.get()
     assert (shown["state"], shown["ready"], shown["since"]) == ("starting", False, shown["started"])
-    refused = served.ask("POST", "/flags/usr1?wait")
-    assert (refused.status, refused.code) == (503, "starting")
-    daemon.signal(USR1)
+    assert served.ask("POST", "/flags/usr1?wait").status == 200  # actions run already
+    daemon.expect("hi")
     subprocess.run(
         [sys.executable, "-c", _SAY, "ready"], cwd=tmp_path, timeout=DEADLINE, check=True, stdout=subprocess.DEVNULL
     )
     daemon.ready()
     assert [client.answer().content for client in waits] == [{"ready": True, "reasons": []}] * 2
     assert end(process)[0] == 0
-    daemon.expect("hi")
     daemon.stop("cleanup")
+
+
+def test_a_request_during_a_slow_set_up(control: Callable[..., Controlled], fifo: Path) -> None:
+    """A request to raise a flag waits until the actions are set up, as a signal does."""
+    served = control("--usr1", "acts:SlowSetUp", "slow", str(fifo), "--usr2", "print", "hi", ready=False)
+    served.daemon.expect("slow: init", "slow: begin")
+    waits = [served.request("POST", "/flags/usr2?wait"), served.request("POST", "/flags/usr3")]
+    late = served.ask("POST", "/flags/usr2?wait=1ms")
+    assert (late.status, late.code) == (504, "not-in-time")
+    fifo.write_text("go on\n", encoding="utf-8")
+    served.daemon.expect("slow: end", "init", "hi").ready()
+    assert [client.answer().status for client in waits] == [200, 404]
+    served.daemon.stop("cleanup", "slow: cleanup")
+
+
+def test_a_stop_during_a_slow_set_up(control: Callable[..., Controlled], fifo: Path) -> None:
+    """A request that waits for the actions is told of a stop."""
+    served = control("--usr1", "acts:SlowSetUp", "slow", str(fifo), ready=False)
+    served.daemon.expect("slow: init", "slow: begin")
+    wait = served.request("POST", "/flags/usr1?wait")
+    served.get("/ready")
+    served.daemon.signal(signal.SIGTERM)
+    assert (wait.answer().status, served.daemon.signal(signal.SIGTERM).status()) == (503, 0)
 
 
 _SAY = """

@@ -70,11 +70,12 @@ class ControlPart(Part):
         return self._router
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - its options are for the start
-        """Bind the socket anew if it has vanished."""
+        """Carry out the requests that came early; bind the socket anew if it has vanished."""
+        self._site.loop.call(self._routes.begin)
         self._rebind()
 
     def _hear(self, event: Event) -> None:
-        """Do so after a reload that has failed, too: the socket is needed to see why."""
+        """Bind it anew after a reload that has failed, too: the socket is needed to see why."""
         if event.kind == "reload-failed":
             self._rebind()
 

@@ -52,11 +52,8 @@ class Raising:
         :raises RequestError: if none can run
         """
         waits, seconds = span_of(request)
-        state = self._site.status.state
-        if self._stops or state == "stopping":
+        if self._stops or self._site.status.state == "stopping":
             raise RequestError(503, "stopping", _STOPPING)
-        if state == "starting":
-            raise RequestError(503, "starting", "the daemon is not ready yet")
         named = self.find(request.path["NAME"])
         if any(flag in self._site.last_flags for flag in named):
             raise RequestError(409, "only-at-stop", f"the actions of {_quoted(named)} run when the daemon stops")
@@ -92,7 +89,12 @@ class Raising:
         turn = self._ledger.running
         if turn is not None and _answers(wait, flag, turn):
             return True
-        return any(_answers(wait, flag, run) for run in self._ledger.runs())
+        for run in reversed(self._ledger.runs()):
+            if run.began < wait.asked:
+                break
+            if _answers(wait, flag, run):
+                return True
+        return False
 
     def on_event(self, event: Event) -> None:
         """Answer the requests that have waited for a run that has ended, or for actions that have gone."""

@@ -29,7 +29,10 @@ class Routes:
         self._engine = site.engine
         self._ledger = site.engine.ledger
         self._raising = Raising(site)
-        self._for_ready, self._for_reload, self._for_end = (Waits(site.loop, site.engine.clock) for _ in range(3))
+        # Those to raise flags wait first until all actions are set up.
+        self._for_actions, self._for_ready, self._for_reload, self._for_end = (
+            Waits(site.loop, site.engine.clock) for _ in range(4)
+        )
         # When the reload began that goes on, or was the last.
         self._reload_began = 0.0
         self._stops = self._has_ended = False
@@ -101,7 +104,19 @@ class Routes:
 
     def _raise(self, request: Request) -> None:
         _check(request, "wait")
-        self._raising.answer(request)
+        if self._site.is_set_up or self._stops:
+            self._raising.answer(request)
+        else:  # as a signal does that comes so early
+            self._for_actions.add(Wait(request, "the actions are not set up"), span_of(request)[1])
+
+    def begin(self) -> None:
+        """Carry out what has waited for the actions, because they are set up."""
+        for wait in self._for_actions:
+            self._for_actions.forget(wait)
+            try:
+                self._raising.answer(wait.request)
+            except RequestError as error:
+                wait.request.reply(error.status, error.body)
 
     def _reload(self, request: Request) -> None:
         _check(request, "wait")
@@ -136,8 +151,9 @@ class Routes:
         self._stops = True
         for wait in self._for_ready:
             self._for_ready.answer(wait, *self._readiness())
-        for wait in self._for_reload:
-            self._for_reload.fail(wait, RequestError(503, "stopping", _STOPPING))
+        for waits in (self._for_actions, self._for_reload):
+            for wait in waits:
+                waits.fail(wait, RequestError(503, "stopping", _STOPPING))
         self._raising.stop()
 
     def end(self) -> None:

@@ -85,7 +85,7 @@ class Waits:
         """
         self._waits[wait] = None
         wait.asked = self._clock()  # only now
-        wait.request.on_gone = lambda: self._drop(wait)
+        wait.request.on_gone = lambda: self.forget(wait)
         if seconds is not None:
             wait.call = self._loop.call_later(seconds, self._end, wait, seconds, too_late)
 
@@ -95,15 +95,15 @@ class Waits:
         else:
             self.fail(wait, RequestError(504, "not-in-time", f"{wait.what} within {format_span(seconds)}"))
 
-    def _drop(self, wait: Wait) -> bool:
-        """Forget a wait; return whether it was there."""
+    def forget(self, wait: Wait) -> bool:
+        """Wait no longer, without an answer; return whether it has waited."""
         if wait.call is not None:
             wait.call.cancel()
         return self._waits.pop(wait, wait) is None
 
     def answer(self, wait: Wait, status: int, body: object) -> None:
         """Answer a request, unless that has been done."""
-        if self._drop(wait):
+        if self.forget(wait):
             wait.request.reply(status, body)
 
     def fail(self, wait: Wait, error: RequestError) -> None:

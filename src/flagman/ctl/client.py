@@ -204,6 +204,6 @@ def refusal(status: int, answer: object) -> RefusedError | None:
     exit_code = exit_codes.get(status, UNKNOWN)
     if status == _NOT_FOUND and code == "no-such-flag":
         exit_code = NO_SUCH_NAME
-    elif status == _UNAVAILABLE and code in {"starting", "stopping"}:
+    elif status == _UNAVAILABLE and code == "stopping":
         exit_code = BAD
     return RefusedError(error.texts("mistakes") or [message], exit_code, answer)

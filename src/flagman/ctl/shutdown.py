@@ -26,9 +26,9 @@ def run(words: Words) -> int:
     client = reach(words)
     pidfd = -1
     try:
-        if end is not None:
-            pidfd = _pidfd(client)
         try:
+            if end is not None:
+                pidfd = _pidfd(client)
             status, answer = client.ask("DELETE", f"/{waiting(words.wait)}")
         except NoAnswerError:
             if pidfd < 0 or not _has_ended(pidfd, end or 0.0):

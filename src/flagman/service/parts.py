@@ -132,13 +132,13 @@ class Site:
         self._parts = tuple(parts)
         #: The flags of actions that run when the daemon stops, and before the parts begin to.
         self.last_flags = last_flags
-        self._asks_to_stop = False
         self._loop: ControlLoop | None = None
         self._relay: Relay | None = None
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
         self._on_change: Callable[[], object] | None = None
         self._planned: Call | None = None
-        self._is_open = self._is_set_up = self._is_finished = self._is_closing = False
+        self._is_open = self._is_finished = self._is_closing = self._asks_to_stop = False
+        self.is_set_up = False  #: whether all actions are in their bundles
         self._limit = 0.0  # the monotonic time at which the control loop has to be at its end
         #: Whether the control loop could not go on.
         self.failed = False
@@ -209,7 +209,7 @@ class Site:
     def follow(self, settings: Settings) -> None:
         """Obey the settings of the start, when all is set up, or those of a reload."""
         self.settings = settings
-        self._is_set_up = True
+        self.is_set_up = True
         if self._relay is not None:
             self._relay.cover()  # the log may have other handlers by now
         for part in self._parts:
@@ -272,7 +272,7 @@ class Site:
     def raise_trigger(self, trigger: str) -> None:
         """Raise the flags of all bindings of a trigger, by its name; safe in any thread, also before all is set up."""
         for flag in dict.fromkeys(each.flag for each in self.settings.bindings if each.source.trigger == trigger):
-            if flag in self.engine.bundles or not self._is_set_up:
+            if flag in self.engine.bundles or not self.is_set_up:
                 self.engine.raise_flag(flag)
 
     def stop(self) -> None:
