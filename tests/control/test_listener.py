@@ -266,6 +266,7 @@ def test_two_daemons_start_at_once(path: Path) -> None:
         assert names(path.parent) == set()
 
 
+@pytest.mark.filterwarnings("ignore:.*is multi-threaded:DeprecationWarning")
 def test_a_fork_holds_nothing(path: Path, bound: Callable[..., Listener]) -> None:
     """A forked child holds no lock, and removes nothing at its end."""
     first = bound(path)

@@ -1,9 +1,10 @@
-"""The control interface of real daemons, asked over real sockets, with curl and with flagmanctl."""
+"""The control interface of real daemons, asked over real sockets, with flagmanctl and with curl."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,14 +113,6 @@ class Controlled:
         """Run flagmanctl to its end."""
         return end(self.begin(*words))
 
-    def curl(self, *words: str) -> dict[str, Any]:
-        """Run curl, and return the JSON that it prints; the last word is a path."""
-        command = ["curl", "-sS", "--unix-socket", str(self.path), *words[:-1], f"http://localhost{words[-1]}"]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=DEADLINE, check=True)
-        said = json.loads(done.stdout)
-        assert isinstance(said, dict)
-        return said
-
     def close(self) -> None:
         """Close all connections."""
         for client in self._clients:
@@ -207,7 +200,9 @@ def test_the_outcome(  # noqa: PLR0917 - three fixtures and what is expected
     assert (answer.status, answer.content["result"], answer.content["error"]) == (200, result, error)
     (run,) = answer.content["runs"]
     assert (run["flag"], run["result"], [action["result"] for action in run["actions"]]) == ("usr1", result, [result])
-    assert served.curl("-X", "POST", "/flags/SIGUSR2?wait")["result"] == result
+    again = served.ask("POST", "/flags/SIGUSR2?wait").content
+    assert isinstance(again, dict)
+    assert again["result"] == result
     status, out, err = served.ctl("trigger", "hup", "--wait", "1m")
     assert (status, err) == (exit_status, "")
     assert out.startswith(f"hup: {result}")
@@ -401,6 +396,26 @@ def test_a_log_that_nobody_reads(control: Callable[..., Controlled]) -> None:
     daemon.expect("init", "hi")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl(control: Callable[..., Controlled]) -> None:
+    """The documented way of asking with curl works, also for a request that changes something."""
+    served = control("--usr1", "print", "hi")
+    served.daemon.expect("init")
+
+    def curl(*words: str) -> dict[str, Any]:
+        command = ["curl", "-sS", "--unix-socket", str(served.path), *words]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=DEADLINE, check=True)
+        said: dict[str, Any] = json.loads(done.stdout)
+        return said
+
+    assert curl("-X", "POST", "http://localhost/flags/SIGUSR1?wait")["result"] == "succeeded"
+    served.daemon.expect("hi")
+    assert curl("http://localhost/status")["flags"][0]["runs"] == 1
+    assert curl("-X", "DELETE", "http://localhost/?wait=1m") == {"state": "stopped"}
+    served.daemon.expect("cleanup")
+    assert served.daemon.status() == 0
+
+
 def on(signal_: str, action: str, *arguments: str) -> str:
     """Return the text of a binding."""
     return f'[[on]]\nsignal = "{signal_}"\naction = "{action}"\nargs = {json.dumps(arguments)}\n'
@@ -413,8 +428,7 @@ def test_a_reload(control: Callable[..., Controlled], tmp_path: Path) -> None:
     served = control("-c", str(path))
     served.daemon.expect("init", "init")
     path.write_text(on("USR1", "print", "kept") + on("HUP", "print", "new"), encoding="utf-8")
-    answer = served.curl("-X", "POST", "/reload")
-    assert answer == {
+    assert served.ask("POST", "/reload").content == {
         "kept": [{"flag": "usr1", "name": "print", "arguments": ["kept"]}],
         "added": [{"flag": "hup", "name": "print", "arguments": ["new"]}],
         "removed": [{"flag": "usr2", "name": "print", "arguments": ["old"]}],
