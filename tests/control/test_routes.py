@@ -315,6 +315,27 @@ def test_an_action_that_closes_before_the_run(service: Service) -> None:
     assert service.short == [(2, 409, "closed"), (3, 409, "closed")]
 
 
+def test_a_reload_gives_the_trigger_another_flag(service: Service) -> None:
+    """A request that waits for a run of a flag gets one of the flag that a reload puts in its place."""
+
+    def reload() -> None:
+        """Adopt settings in which the action of USR1 has a debounce of its own, and so another flag."""
+        before = service.assembly.settings
+        usr1, *others = before.bindings
+        own = Binding(usr1.source, usr1.name, usr1.action, usr1.arguments, {"debounce": 2.0}).separated(before)
+        plan = service.assembly.plan(before.changed(bindings=(own, *others)))
+        service.assembly.set_up(plan)
+        service.assembly.adopt(plan)
+        service.engine.ledger.note("reloaded")
+
+    request = partial(service.ask, "POST", "/flags/usr1", wait="1m")
+    Works.deeds["usr2"] = [all_of(service.passes(1), request, reload)]
+    service.at(1, service.engine.raise_flag, "usr2")
+    service.run()
+    assert service.short == [(4, 200, "succeeded")]
+    assert service.answers[0][2]["runs"][0]["flag"] == "usr1~2s"
+
+
 def test_a_name_that_is_not_bound(service: Service) -> None:
     """An unknown flag is refused, with names that may have been meant."""
     service.ask("POST", "/flags/usr3")

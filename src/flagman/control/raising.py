@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flagman.control.errors import RequestError
 from flagman.control.waits import Wait, Waits, span_of
 from flagman.engine.flags import in_log
@@ -110,8 +112,20 @@ class Raising:
 
     def _look_for_gone(self, wait: Wait) -> None:
         """Answer a request if it waits for a run of actions that have gone."""
-        gone = [flag for flag in wait.missing if flag not in self._engine.bundles and not self._has_begun(wait, flag)]
-        if gone and self._site.status.state != "stopping":  # else stop() tells that
+        bundles = self._engine.bundles
+        gone = [flag for flag in wait.missing if flag not in bundles and not self._has_begun(wait, flag)]
+        if not gone or self._site.status.state == "stopping":  # stop() tells that
+            return
+        # A reload may have given other flags to the trigger: those that it has now are meant.
+        named: Iterable[FlagName] = ()
+        with suppress(UnknownFlagError):
+            named = self._site.status.find(wait.request.path["NAME"])
+        known = wait.missing.union(run.flag for run in wait.runs)
+        instead = [flag for flag in named if flag in bundles and flag not in known]
+        if instead:
+            wait.missing = {*wait.missing, *instead}.difference(gone)
+            self._engine.call_later(0, self._raise_between_runs, wait, instead)
+        else:
             self.waits.fail(wait, _closed(gone))
 
     def _outcome(self, runs: list[Run]) -> dict[str, object]:
