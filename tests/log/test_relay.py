@@ -99,6 +99,7 @@ def test_what_does_not_fit_is_counted(relay: Relay, slow: Slow) -> None:
 def test_the_end_does_not_wait_for_ever(relay: Relay, slow: Slow) -> None:
     """The end waits only for a limited time if the log is not read."""
     logger.warning("one")
+    assert slow.begun.wait(DEADLINE)  # else it would be dropped
     relay.finish(0.01)
     assert slow.filters == []
     slow.goes_on.set()
