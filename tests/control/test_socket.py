@@ -275,8 +275,8 @@ def test_another_user_in_a_directory_of_its_own(background: Background, path: Pa
     assert state(path) == (USER, GROUP, 0o600)
     path.unlink()
     os.kill(background.pid(), signal.SIGHUP)
-    wait_for(path.exists)
-    wait_for(lambda: pid_behind(path) == (background.pid(), USER) if path.exists() else False)
+    wait_for(lambda: is_served(asked(path)))  # a moment after the path is there
+    assert pid_behind(path) == (background.pid(), USER)
     assert state(path) == (USER, GROUP, 0o600)
     background.stop()
     wait_for(lambda: names(path.parent) == set())
