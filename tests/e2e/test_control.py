@@ -16,6 +16,7 @@ import pytest
 from support.ctl import SCRIPT as CTL
 from support.driven import DEADLINE, clean_environment, descriptors, flooded, settle, wait_for
 from support.serving import Client
+from support.unix import is_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ class Controlled:
         if ready:
             self.daemon.ready()
         else:
-            wait_for(self.path.exists)
+            wait_for(lambda: is_served(self.path))
         self._clients: list[Client] = []
         self._sockets = self._count_sockets()
 

@@ -50,6 +50,16 @@ def request(path: Path, method: str, target: str) -> tuple[int, Any]:
     return int(head.split()[1]), json.loads(body)
 
 
+def is_served(path: Path) -> bool:
+    """Return whether a process listens at a path; a socket that was only bound refuses clients."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 def dead_socket(path: Path) -> None:
     """Leave a socket behind, as a process that was killed does."""
     with socket.socket(socket.AF_UNIX) as server:
