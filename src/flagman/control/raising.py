@@ -36,7 +36,6 @@ class Raising:
         self._engine = site.engine
         self._ledger = site.engine.ledger
         self.waits = Waits(site.loop, site.engine.clock)
-        self._stops = False
 
     def find(self, name: str) -> tuple[FlagName, ...]:
         """Return the flags that a name means.
@@ -54,8 +53,6 @@ class Raising:
         :raises RequestError: if none can run
         """
         waits, seconds = span_of(request)
-        if self._stops or self._site.status.state == "stopping":
-            raise RequestError(503, "stopping", _STOPPING)
         named = self.find(request.path["NAME"])
         if any(flag in self._site.last_flags for flag in named):
             raise RequestError(409, "only-at-stop", f"the actions of {_quoted(named)} run when the daemon stops")
@@ -135,7 +132,6 @@ class Raising:
 
     def stop(self) -> None:
         """Answer the requests for runs that do not begin any more, because the daemon stops."""
-        self._stops = True
         for wait in self.waits:
             if not all(self._has_begun(wait, flag) for flag in wait.missing):
                 self._fail(wait)

@@ -104,7 +104,8 @@ class Routes:
 
     def _raise(self, request: Request) -> None:
         _check(request, "wait")
-        if self._site.is_set_up or self._stops:
+        self._check_running()
+        if self._site.is_set_up:
             self._raising.answer(request)
         else:  # as a signal does that comes so early
             self._for_actions.add(Wait(request, "the actions are not set up"), span_of(request)[1])
@@ -114,6 +115,7 @@ class Routes:
         for wait in self._for_actions:
             self._for_actions.forget(wait)
             try:
+                self._check_running()
                 self._raising.answer(wait.request)
             except RequestError as error:
                 wait.request.reply(error.status, error.body)
@@ -122,7 +124,7 @@ class Routes:
         _check(request, "wait")
         if not self._engine.offers("reload"):
             raise RequestError(409, "no-configuration", "there is no configuration file to load again")
-        self.check_running()
+        self._check_running()
         seconds = span_of(request)[1]
         self._for_reload.add(Wait(request, "the reload has not ended"), seconds)
         self._engine.call_later(0, self._engine.ask, "reload")
@@ -138,7 +140,7 @@ class Routes:
             request.reply(202, {"state": "stopping"})
         self._site.stop()
 
-    def check_running(self) -> None:
+    def _check_running(self) -> None:
         """Refuse a request that nothing would carry out any more.
 
         :raises RequestError: if the daemon stops
