@@ -27,7 +27,7 @@ FLOORS = [
     {"config"},
     {"log", "systemd"},
     {"service"},
-    {"control"},
+    {"control", "supervise"},
     {"cli"},
     {"ctl"},
     {"__main__"},

@@ -2,8 +2,8 @@
 
 The public names are imported when they are first used.
 
-May import: control, service, systemd, log, config, daemon, actions, web, triggers, children, engine, text, core,
-exceptions, types, version.
+May import: control, supervise, service, systemd, log, config, daemon, actions, web, triggers, children, engine, text,
+core, exceptions, types, version.
 """
 
 from __future__ import annotations

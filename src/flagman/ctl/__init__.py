@@ -1,5 +1,5 @@
 """The command ``flagmanctl``, one verb a module; a verb imports only what it needs.
 
-May import: cli, control, service, systemd, log, config, daemon, actions, web, triggers, children, engine, text,
-exceptions, types, version.
+May import: cli, control, supervise, service, systemd, log, config, daemon, actions, web, triggers, children, engine,
+text, exceptions, types, version.
 """
