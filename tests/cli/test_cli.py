@@ -99,6 +99,10 @@ DEFAULTS: dict[str, object] = {
     "tables": {},
     "pid_file": "",
     "name": None,
+    "command": (),
+    "forward": "leader",
+    "graceful_time": 10,
+    "restart": "never",
     "control": False,
     "control_mode": None,
     "control_group": None,
@@ -137,7 +141,8 @@ def test_all_options() -> None:
         "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log --runlog x.runs --pid-file x.pid "
         "--name web --control --control-mode 660 --control-group adm "
-        "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e"
+        "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e "
+        "--forward group --graceful-time 3s --restart always -- nginx -g x"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -189,6 +194,10 @@ def test_all_options() -> None:
         "log_format": "json",
         "log_file": "x.log",
         "runlog": "x.runs",
+        "command": ("nginx", "-g", "x"),
+        "forward": "group",
+        "graceful_time": 3,
+        "restart": "always",
     }
     assert vars(settings).keys() == DEFAULTS.keys()
     assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [

@@ -117,13 +117,32 @@ def split(line: str) -> tuple[list[tuple[str, ...]], list[str]]:
         ("--usr1='exec -- a -- b'", [("usr1", "exec", "a", "--", "b")], []),
         # Abbreviated options are not known.
         ("--usr print hi", [], ["--usr", "print", "hi"]),
-        ("--", [], ["--"]),
-        ("-- nginx", [], ["--", "nginx"]),
     ],
 )
 def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> None:
     """A command line is split into the words of actions and flagman's own words."""
     assert split(line) == (bindings, rest)
+
+
+@pytest.mark.parametrize(
+    ("line", "bindings", "rest", "command"),
+    [
+        ("--", [], [], ()),
+        ("-v -- nginx -g x", [], ["-v"], ("nginx", "-g", "x")),
+        ("--usr1 print hi -- a --usr1 ; -- -v", [("usr1", "print", "hi")], [], ("a", "--usr1", ";", "--", "-v")),
+        ("--usr1 print hi -v -- a", [("usr1", "print", "hi")], ["-v"], ("a",)),
+        ("--usr1 greet bob -- -v", [("usr1", "greet", "bob")], [], ("-v",)),
+        ("--every 5m beep ; -- a", [("every-5m", "beep")], [], ("a",)),
+        ("--usr1='print x' -- a", [("usr1", "print", "x")], [], ("a",)),
+        ("--usr1='exec x' -v -- a", [("usr1", "exec", "x")], ["-v"], ("a",)),
+        ("--usr1 exec x ; -v -- a", [("usr1", "exec", "x")], ["-v"], ("a",)),
+        ("--usr1 exec -- x -- y ; -- a", [("usr1", "exec", "x", "--", "y")], [], ("a",)),
+    ],
+)
+def test_a_command(line: str, bindings: list[tuple[str, ...]], rest: list[str], command: tuple[str, ...]) -> None:
+    """Any lone ``--`` but that after an action's name begins the command, to which all words after it belong."""
+    assert split(line) == (bindings, rest)
+    assert CommandLine(shlex.split(line), SOME, OPTIONS).command == command
 
 
 @pytest.mark.parametrize(
@@ -149,12 +168,9 @@ def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> N
         ("--usr1 beep now", "--usr1 beep: takes no arguments, got 1: 'now'"),
         ("--usr1 exec ssh host -- reboot", "write exec -- ssh host -- reboot if it belongs to the action, or"),
         ("--usr1 exec ls -l -- -v", "or ';' -- COMMAND if it ends flagman's options"),
-        (
-            "--usr1 print hi -- nginx -g x",
-            "a lone -- would begin a command to wrap, and flagman wraps none",
-        ),
-        ("--usr1 greet bob -- -v", "leave -- out"),
-        ("--usr1='print x' -- nginx", "leave -- out"),
+        ("--usr1 beep -- nginx", "got 1: 'nginx'; for a command to wrap, write ';' -- COMMAND"),
+        ("--usr1 -- nginx", "--usr1 takes an action and its arguments, not '--'"),
+        ("--usr1 exec a --hup -- b", "--hup takes an action and its arguments, not '--'"),
         (
             "--usr1 exec systemctl kill --signal HUP x",
             "unknown action 'x'; if --signal belongs to systemctl, write exec -- systemctl ... --signal ...",
@@ -193,8 +209,11 @@ def test_every_command_line_is_split_or_refused(words: list[str]) -> None:
     except UsageError:
         return
     own = [word for _, words in command_line.own for word in words]
+    command = command_line.command
     remaining: Iterator[str] = iter(words)
     assert all(word in remaining for word in own)
+    assert command is None or words == [*words[: len(words) - len(command) - 1], "--", *command]
+    words = words if command is None else words[: len(words) - len(command) - 1]
     if not any(word.startswith("--usr1=") for word in words):
         used = len(own) + sum(2 + len(binding.arguments) for binding in bindings)
         assert used <= len(words) <= used + 2 * len(bindings)  # the name's two dashes, and a semicolon

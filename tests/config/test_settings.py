@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from flagman import cli
 from flagman.actions import PrintAction
 from flagman.cli import command, reading
+from flagman.config.binding import Binding
 from flagman.config.reader import Config
-from flagman.config.settings import Binding, Settings
+from flagman.config.settings import Settings
 from flagman.log.start import Log
 from flagman.systemd import Manager
 from flagman.systemd.more_time import MoreTime

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flagman import Action, ActionClosed, ActionFailed, Engine
-from flagman.config.settings import Binding, Settings
+from flagman.config.binding import Binding
+from flagman.config.settings import Settings
 from flagman.control.errors import RequestError
 from flagman.control.routes import Routes
 from flagman.service.assembly import Assembly
@@ -322,7 +323,7 @@ def test_a_reload_gives_the_trigger_another_flag(service: Service) -> None:
         """Adopt settings in which the action of USR1 has a debounce of its own, and so another flag."""
         before = service.assembly.settings
         usr1, *others = before.bindings
-        own = Binding(usr1.source, usr1.name, usr1.action, usr1.arguments, {"debounce": 2.0}).separated(before)
+        own = before.separated(Binding(usr1.source, usr1.name, usr1.action, usr1.arguments, {"debounce": 2.0}))
         plan = service.assembly.plan(before.changed(bindings=(own, *others)))
         service.assembly.set_up(plan)
         service.assembly.adopt(plan)
@@ -534,8 +535,8 @@ def test_a_trigger_with_a_flag_that_has_closed() -> None:
     """The name of a trigger means those of its flags that still have actions."""
     usr1 = SignalSource(signal.SIGUSR1)
     service = Service(
-        Binding(usr1, "works", Works, ("a",), {"debounce": 1.0}).separated(Settings()),
-        Binding(usr1, "works", Works, ("b",), {"debounce": 2.0}).separated(Settings()),
+        Settings().separated(Binding(usr1, "works", Works, ("a",), {"debounce": 1.0})),
+        Settings().separated(Binding(usr1, "works", Works, ("b",), {"debounce": 2.0})),
     )
     Works.deeds["a"] = [_raise(ActionClosed())]
     with service.engine:

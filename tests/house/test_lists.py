@@ -104,12 +104,14 @@ def test_the_variables_that_are_hidden_from_children() -> None:
 def test_every_option_is_a_setting() -> None:
     """Each option or key has a setting, and each setting one of them, except for bindings and the file's own tables."""
     settings = {option.setting for option in (*OPTIONS, *COMMAND_KEYS.values())}
-    assert settings == set(Settings.__annotations__) - {"bindings", "for_actions", "logging", "tables"}
+    assert settings == set(Settings.__annotations__) - {"bindings", "command", "for_actions", "logging", "tables"}
 
 
 def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:
     """Each default has the type of its setting, which type checkers cannot see because rows and class are apart."""
-    names = {"Overlap": str, "OnError": str, "Output": str}  # for type checkers these are literals
+    names = dict.fromkeys(
+        ("Overlap", "OnError", "Output", "Forward", "Restart"), str
+    )  # for type checkers these are literals
     for option in OPTIONS:
         kind = eval(Settings.__annotations__[option.setting], names)
         assert isinstance(option.default, kind), option.names

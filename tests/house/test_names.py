@@ -31,6 +31,7 @@ LOGGERS = {
     "flagman.rotation",
     "flagman.sd_notify",
     "flagman.service",
+    "flagman.supervise",
 }
 
 # Names that the documentation of this flagman or of the first one has named, and that no page needs to name any more.

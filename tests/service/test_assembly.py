@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagman import Engine
-from flagman.config.settings import Binding, Settings
+from flagman.config.binding import Binding
+from flagman.config.settings import Settings
 from flagman.exceptions import SetUpError
 from flagman.service.assembly import Assembly
 from flagman.testing import FakeTime

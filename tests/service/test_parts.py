@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.config.settings import Binding, Settings
+from flagman.config.binding import Binding
+from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
 from flagman.service.assembly import Assembly
 from flagman.service.parts import Part, Site

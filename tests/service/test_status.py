@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.config.settings import Binding, Settings
+from flagman.config.binding import Binding
+from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
 from flagman.service.assembly import Assembly
 from flagman.service.status import Status, UnknownFlagError
@@ -233,7 +234,7 @@ def test_what_is_due(runs: list[Run]) -> None:
 def test_what_a_name_means(runs: list[Run]) -> None:
     """A name may be that of a flag, of a trigger with several flags, or of a signal in any spelling."""
     usual = bound(USR1, "a", debounce=0.0)
-    own = bound(USR1, "b", debounce=2.0).separated(Settings())
+    own = Settings().separated(bound(USR1, "b", debounce=2.0))
     run = Run(usual, own, bound(USR2, "c"))
     runs.append(run)
     assert run.status.find("usr1") == ("usr1",)
@@ -246,7 +247,7 @@ def test_what_a_name_means(runs: list[Run]) -> None:
 
 def test_the_flags_of_a_trigger(runs: list[Run]) -> None:
     """The name of a trigger means all of its flags, if none of them has just this name."""
-    run = Run(*(bound(USR1, "a", debounce=span).separated(Settings()) for span in (1.0, 2.0)))
+    run = Run(*(Settings().separated(bound(USR1, "a", debounce=span)) for span in (1.0, 2.0)))
     runs.append(run)
     assert run.status.find("usr1") == ("usr1~1s", "usr1~2s")
 

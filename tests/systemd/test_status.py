@@ -9,7 +9,8 @@ import pytest
 
 from flagman import Action, Engine
 from flagman.actions import PrintAction
-from flagman.config.settings import Binding, Settings
+from flagman.config.binding import Binding
+from flagman.config.settings import Settings
 from flagman.engine.bundle import Bundle
 from flagman.systemd.notify import SystemdNotifier
 from flagman.systemd.status import StatusLine

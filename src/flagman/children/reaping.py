@@ -90,6 +90,13 @@ def has_members(group: int) -> bool:
     return any(_is_member(name, group) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
 
 
+def members(group: int) -> list[int] | None:
+    """Return the members of a process group that are not zombies; None if /proc cannot show them."""
+    if not _proc_is_ours():
+        return None
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_member(name, group)]  # noqa: PTH208
+
+
 def _is_member(process: str, group: int) -> bool:
     try:
         with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123

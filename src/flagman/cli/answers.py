@@ -7,6 +7,7 @@ import sys
 from flagman import core
 from flagman.cli.reading import check_together
 from flagman.exceptions import DaemonError, UsageError
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def answer(settings: Settings, line: Settings) -> None:
     if settings.print_config:
         from flagman.config import writer  # noqa: PLC0415 - only for this option, as all here
 
+        if settings.command:
+            print(f"# The command is no part of the file: flagman --config FILE -- {shown(*settings.command)}")
         print(writer.as_toml(settings), end="")
     elif settings.print_unit:
         from flagman.systemd import units  # noqa: PLC0415

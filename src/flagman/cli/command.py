@@ -50,6 +50,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     """
     from argparse import Namespace  # noqa: PLC0415 - a start does not need it
 
+    from flagman.config.options import OPTIONS  # noqa: PLC0415 - as above
+
     try:
         line, find = Line(argv), finder(None)
         given = line.given(find)
@@ -63,7 +65,9 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     for binding in settings.bindings:
         if binding.flag in flags:
             flags[binding.flag].append([binding.name, *binding.arguments])
-    return Namespace(**settings.everything(), **flags, no_systemd=not settings.systemd)
+    names = [*(option.setting for option in OPTIONS), "bindings", "command", "logging", "tables"]
+    everything = {name: getattr(settings, name) for name in names}
+    return Namespace(**everything, **flags, no_systemd=not settings.systemd)
 
 
 def main(argv: Sequence[str] | None = None, *, signals: Signals | None = None, is_process: bool = False) -> int:
@@ -108,7 +112,7 @@ def _manager() -> Manager:
 
 def _parts(settings: Settings) -> Sequence[Part]:
     """Make the parts that settings ask for."""
-    if not settings.tables and not settings.control:
+    if not (settings.tables or settings.control or settings.command):
         return ()
     from flagman.cli import parts  # noqa: PLC0415 - only if there is one
 

@@ -14,6 +14,8 @@ from flagman.log.start import Log, level_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flagman.config.paths import Start
     from flagman.config.rows import Option
     from flagman.config.settings import Settings
@@ -68,6 +70,10 @@ class Hooks:
     def opened(self, path: str) -> int | None:
         """Return a descriptor of a file, which the caller closes, if only root could open that."""
         return self._own_process.opened(path) if self._own_process is not None else None
+
+    def streams(self) -> Mapping[int, int]:
+        """Return descriptors, by the standard streams that are going to lead to them."""
+        return self._own_process.streams() if self._own_process is not None else {}
 
     def ready(self) -> None:
         """Take note that all is ready."""

@@ -7,7 +7,7 @@ import os
 import sys
 
 from flagman import core
-from flagman.cli.words import CommandLine, check_end
+from flagman.cli.words import CommandLine
 from flagman.config.options import LONG_OPTIONS, TRIGGERS
 from flagman.config.settings import Settings
 from flagman.exceptions import PluginError, UsageError, reason_of
@@ -70,11 +70,15 @@ class Line:
             self._options["systemd"] = False  # even if a mistake comes before it: systemd is not told of that, either
         for number, words in enumerate(self._words.free):
             _parse(words, self._options, after_end=number > 0)
+        command = self._words.command
+        if command is not None and not (command and command[0]):
+            raise UsageError("-- takes a command that flagman starts, and nothing follows; for example -- nginx")
+        self._command = command or ()
 
     @property
     def options(self) -> Settings:
         """The options before all actions, and after a lone ``;``."""
-        return Settings(**self._options)
+        return Settings(**self._options, command=self._command)
 
     def given(self, find: Find) -> Settings:
         """Find the actions, and return all settings of the command line.
@@ -95,9 +99,12 @@ class Line:
                     raise UsageError("-d, --daemon: this has to stand before the first action, or after a lone ';'")
                 if was_asked:
                     self._options["daemon"] = True
+        idle = [name for name in ("forward", "graceful_time", "restart") if name in self._options]
+        if idle and not self._command:
+            raise UsageError(f"--{idle[0].replace('_', '-')} is for a command to wrap, and -- COMMAND is missing")
         for what, word in self._words.doubtful:
             logger.warning("%s: %s; flagman's own options come first", what, word)
-        return Settings(**self._options, bindings=bindings)
+        return Settings(**self._options, bindings=bindings, command=self._command)
 
 
 def _parse(words: Sequence[str], options: dict[str, object], *, after_end: bool) -> None:
@@ -108,7 +115,6 @@ def _parse(words: Sequence[str], options: dict[str, object], *, after_end: bool)
     """
     if not words:
         return
-    check_end(words)
     from flagman.cli import parser  # noqa: PLC0415 - argparse takes 3 ms, and most starts do not need it
 
     try:
@@ -158,7 +164,7 @@ def check_together(settings: Settings) -> None:
             raise UsageError(f"{place}: {reason_of(error)}") from error
         except (Exception, SystemExit) as error:
             raise PluginError(f"{action.__name__}: checking the settings failed: {reason_of(error)}") from error
-    if settings.tables or settings.control:
+    if settings.tables or settings.control or settings.command:
         from flagman.cli import parts  # noqa: PLC0415 - only if a part is asked for
 
         parts.check(settings)

@@ -9,6 +9,7 @@ actions are taken out before it parses the rest. :doc:`cli` has the rules, under
 ``--every SPAN ACTION WORD ...``       the same, after one word for the trigger
 ``--usr1 ACTION -- WORD ...``          all words up to a lone ``;`` or the end, even if they look like options
 ``--usr1='ACTION WORD ...'``           one word, split as a shell would; two dashes after the name are dropped here, too
+``-- COMMAND WORD ...``                any other lone ``--``: all words up to the end are the command that is wrapped
 =====================================  ================================================================================
 
 Splitting is done in two steps, because a daemon detaches between them. The first step finds where the actions are, and
@@ -18,7 +19,7 @@ loads none of them; the second one finds how many words each of them takes, and 
 from __future__ import annotations
 
 from flagman.actions.arguments import arity, check
-from flagman.config.settings import Binding
+from flagman.config.binding import Binding
 from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
@@ -78,6 +79,8 @@ class CommandLine:
         self._parts: list[list[str] | Bound] = [[]]
         #: Words of actions that look like options of flagman: each binding, and the word.
         self.doubtful: list[tuple[str, str]] = []
+        #: The words of the command that is wrapped; None if there is none.
+        self.command: tuple[str, ...] | None = None
         self._cut(words)
 
     @property
@@ -87,7 +90,12 @@ class CommandLine:
 
     def _cut(self, words: Sequence[str]) -> None:
         bound: Bound | None = None
-        for word in words:
+        for position, word in enumerate(words):
+            if word == _DASHES and self._begins_command(bound):
+                self.command = tuple(words[position + 1 :])
+                if bound is not None:
+                    bound.end = word
+                return
             option, equals, value = word.partition("=")
             option = option if option in self._triggers else option.lower()
             if bound is not None and word == _END:
@@ -105,10 +113,15 @@ class CommandLine:
                 assert isinstance(free, list)  # noqa: S101 - for the type checker
                 free.append(word)
             else:
-                name = bool(self._triggers[bound.option].value)  # its position among the words
-                if word == _DASHES and len(bound.words) == name + 1 and bound.quoted is None:
-                    bound.is_verbatim = True
+                bound.is_verbatim = bound.is_verbatim or word == _DASHES  # the others begin a command
                 bound.words.append(word)
+
+    def _begins_command(self, bound: Bound | None) -> bool:
+        """Return whether two dashes end flagman's options here: right after an action's name they do not."""
+        if bound is None or bound.quoted is not None:
+            return True
+        name = bool(self._triggers[bound.option].value)  # its position among the words
+        return not bound.is_verbatim and len(bound.words) != name + 1
 
     @property
     def own(self) -> list[tuple[bool, list[str]]]:
@@ -145,14 +158,18 @@ class CommandLine:
         if bound.is_verbatim or (bound.quoted is not None and own[:1] == [_DASHES]):
             own = own[1:]
         elif bound.quoted is None and most is None:
-            self._look_at(what, name, action, own)
+            self._look_at(what, name, action, own, ends_in_dashes=bound.end == _DASHES)
             bound.open = [name, *own]
         elif bound.quoted is None:
             end = self._end(own, most or 0)
             own, bound.late = own[:end], own[end:]
-        check_end(bound.late)
         arguments = tuple(own)
-        check(f"{what} {name}", action, arguments)
+        try:
+            check(f"{what} {name}", action, arguments)
+        except UsageError as error:
+            if not bound.is_verbatim or most is None:
+                raise
+            raise type(error)(f"{error}; for a command to wrap, write ';' -- COMMAND") from error.__cause__
         return Binding(source, name, action, arguments)
 
     def _source(self, option: str, words: Sequence[str], *, is_quoted: bool) -> tuple[Source, int, str]:
@@ -169,13 +186,16 @@ class CommandLine:
             raise UsageError(f"{option}: {error}") from None
         return source, int(bool(trigger.value)), f"{option} {text}".rstrip()
 
-    def _look_at(self, what: str, name: ActionName, action: type[Action], words: Sequence[str]) -> None:
+    def _look_at(
+        self, what: str, name: ActionName, action: type[Action], words: Sequence[str], *, ends_in_dashes: bool
+    ) -> None:
         """Check the words of an action that takes any number of them.
 
-        :raises UsageError: if there is a lone ``--``, which may mean two things, or an option where there can be none
+        :param ends_in_dashes: whether a lone ``--`` follows them, which may mean two things
+        :raises UsageError: if it does, or there is an option where there can be none
         """
-        if _DASHES in words:
-            cure = _quoted(name, _DASHES, *words)
+        if ends_in_dashes:
+            cure = _quoted(name, _DASHES, *words, _DASHES, *(self.command or ()))
             raise UsageError(
                 f"{what} {name}: a lone -- is ambiguous: write {cure} if it belongs to the action, or ';' -- COMMAND"
                 " if it ends flagman's options"
@@ -196,7 +216,7 @@ class CommandLine:
         """Return where the arguments end, for an action that takes at most ``most`` of them."""
         for end, word in enumerate(words):
             is_full = end >= most
-            if word == _DASHES or self._is_option(word) or (is_full and word.startswith("-") and word != "-"):
+            if self._is_option(word) or (is_full and word.startswith("-") and word != "-"):
                 return end
         return len(words)
 
@@ -204,18 +224,6 @@ class CommandLine:
         """Return whether a word is a long option of flagman: ``--quiet=1`` is none, because --quiet takes no value."""
         option, equals, _ = word.partition("=")
         return option in self._options and (not equals or self._options[option])
-
-
-def check_end(words: Sequence[str]) -> None:
-    """Refuse a lone ``--`` among flagman's own words: what follows it would be a command that flagman wraps.
-
-    :raises UsageError: if there is one
-    """
-    if _DASHES in words:
-        raise UsageError(
-            "a lone -- would begin a command to wrap, and flagman wraps none; leave -- out, or write it right after an"
-            " action's name"
-        )
 
 
 def _hint(bound: Bound) -> str:

@@ -213,6 +213,28 @@ GROUPS = {
         Option("--stdout", Path("FILE"), None, "append standard output to a file when ready", is_for_start=True),
         Option("--stderr", Path("FILE"), None, "append standard error to a file when ready", is_for_start=True),
     ),
+    "a wrapped command, which stands after --": (
+        Option(
+            "--forward",
+            Choice("leader", "group", "none"),
+            "leader",
+            "which of its processes get signals that have no actions: the first one (default), all of its process"
+            " group, or none",
+            is_for_start=True,
+        ),
+        Option(
+            "--graceful-time",
+            Span(),
+            10.0,
+            "time that it has to end after a stop signal; then it is killed (default 10s)",
+        ),
+        Option(
+            "--restart",
+            Choice("never", "on-failure", "always"),
+            "never",
+            "when it ends: end with it (default), or start it again, if it failed or always",
+        ),
+    ),
     "control": (
         Option(
             "--control",

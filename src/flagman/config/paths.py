@@ -7,6 +7,10 @@ from contextlib import suppress
 
 from flagman.exceptions import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def working_directory() -> str:
     """Return the working directory under the name that the user knows, as ``pwd`` does.
@@ -45,3 +49,12 @@ class Start:
         if path and not self.directory and not os.path.isabs(path):  # noqa: PTH117 - as above
             raise UsageError(f"{path!r} is not an absolute path, and the current directory does not exist any more")
         return os.path.join(self.directory, path) if path else ""  # noqa: PTH118 - as above
+
+
+def below(path: str, root: str) -> Iterator[str]:
+    """Yield the names that a path may have in another root, if one of its parent directories is that root."""
+    parts = path.split("/")
+    for end in range(1, len(parts)):
+        with suppress(OSError):
+            if os.path.samefile("/".join(parts[:end]) or "/", root or "/"):  # noqa: PTH121 - pathlib costs 5 ms
+                yield f"/{'/'.join(parts[end:])}"

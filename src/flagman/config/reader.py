@@ -12,11 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from flagman.actions.arguments import check
+from flagman.config.binding import Binding
 from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.frozen import frozen_table
 from flagman.config.options import OPTIONS, TRIGGERS
 from flagman.config.rows import BINDING, FILE
-from flagman.config.settings import Binding, Settings
+from flagman.config.settings import Settings
 from flagman.config.values import is_number
 from flagman.engine.reports import log_cause
 from flagman.exceptions import ConfigError, UsageError
@@ -79,7 +80,7 @@ class Config:
     def below(self, given: Settings) -> Settings:
         """Return all settings: those of the command line take precedence, and its bindings come after the file's."""
         settings = Settings(**{**self.options, **vars(given)})
-        bindings = (*(binding.separated(settings) for binding in self.bindings), *given.bindings)
+        bindings = (*(settings.separated(binding) for binding in self.bindings), *given.bindings)
         return settings.changed(
             bindings=bindings, logging=self.logging, for_actions=self.for_actions, tables=self.tables
         )

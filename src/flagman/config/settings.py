@@ -2,94 +2,27 @@
 
 from __future__ import annotations
 
+from signal import SIGTERM
 from types import MappingProxyType
 
 from flagman.config.options import OPTIONS
 from flagman.engine.flags import in_log
-from flagman.engine.titles import open_arguments
 from flagman.exceptions import UsageError
-from flagman.text.shown import counted
+from flagman.text.shown import counted, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import NoReturn
+    from typing import Literal, NoReturn
 
-    from flagman.engine.action import Action
+    from flagman.config.binding import Binding
     from flagman.engine.choices import OnError, Output, Overlap
-    from flagman.triggers import Source
-    from flagman.types import ActionArgument, ActionName, FlagName, SignalNumber
+    from flagman.types import FlagName, SignalNumber
 
-
-# Stands between trigger and variant in a flag; in the name of a trigger it is doubled, so that no two flags are equal.
-_MARK = "~"
-
-
-class Binding:
-    """One action for one flag; it is never changed.
-
-    :param source: what raises its flag
-    :param name: the name of the action, as it was typed; the name of a built-in action is kept in small letters
-    :param action: the class, found and loaded
-    :param arguments: as many as the action takes
-    :param options: settings for this binding alone, by name
-    :param variant: makes its flag different from others of the same source
-    """
-
-    __slots__ = ("action", "arguments", "flag", "name", "options", "source", "title", "variant")
-
-    def __init__(  # noqa: PLR0913, PLR0917 - what a table of the file has
-        self,
-        source: Source,
-        name: ActionName,
-        action: type[Action],
-        arguments: tuple[ActionArgument, ...],
-        options: Mapping[str, object] | None = None,
-        variant: str = "",
-    ) -> None:
-        self.source = source
-        # Our own names are typed in any case.
-        is_ours = ":" not in name and str(action.__module__).startswith("flagman.actions.")
-        self.name = name.lower() if is_ours else name
-        self.action = action
-        self.arguments = arguments
-        self.options = dict(options or {})
-        self.variant = variant
-        flag = source.trigger.replace(_MARK, 2 * _MARK)
-        #: The flag that runs it.
-        self.flag: FlagName = f"{flag}{_MARK}{variant}" if variant else flag
-        #: The name of its flag in messages.
-        self.title = f"{source.trigger}{_MARK}{variant}" if variant else source.trigger
-
-    def as_variant(self, variant: str) -> Binding:
-        """Return the same binding with the flag of a variant."""
-        return Binding(self.source, self.name, self.action, self.arguments, self.options, variant)
-
-    def concealed(self) -> Binding:
-        """Return the same binding with ``***`` for each argument that is secret."""
-        arguments = open_arguments(self.action, self.arguments)
-        return Binding(self.source, self.name, self.action, arguments, self.options, self.variant)
-
-    def placed(self, absolute: Callable[[str], str]) -> Binding:
-        """Return the same binding for a process in another working directory.
-
-        :param absolute: makes a path absolute
-        """
-        source = self.source.placed(absolute)
-        options = self.options
-        if isinstance(directory := options.get("directory"), str):
-            options = {**options, "directory": absolute(directory)}
-        return Binding(source, self.name, self.action, self.arguments, options, self.variant)
-
-    def separated(self, settings: Settings) -> Binding:
-        """Return the binding with a flag of its own if it has its own debounce or jitter: it runs at other moments."""
-        name = self.source.spread()
-        span = self.options.get(name)
-        if not isinstance(span, float) or span == getattr(settings, name):
-            return self
-        from flagman.text.spans import format_span  # noqa: PLC0415 - only for bindings with their own options
-
-        return self.as_variant(format_span(span))
+    #: Which processes of a command get signals.
+    Forward = Literal["leader", "group", "none"]
+    #: When a command that has ended is started again.
+    Restart = Literal["never", "on-failure", "always"]
 
 
 class Settings:
@@ -102,6 +35,8 @@ class Settings:
 
     #: All bindings, in the order in which they were given.
     bindings: tuple[Binding, ...] = ()
+    #: The words of the command that flagman wraps; empty if there is none.
+    command: tuple[str, ...] = ()
     #: See :class:`flagman.Engine`.
     overlap: Overlap
     #: See :class:`flagman.Engine`.
@@ -150,6 +85,12 @@ class Settings:
     chdir: str | None
     #: The root directory.
     chroot: str | None
+    #: Which processes of the command get signals.
+    forward: Forward
+    #: Seconds that the command has to end after a stop signal.
+    graceful_time: float
+    #: When the command is started again.
+    restart: Restart
     #: Where standard output goes when all is ready.
     stdout: str | None
     #: Where standard error goes.
@@ -231,6 +172,16 @@ class Settings:
             settings.changed(overlap="ignore") if binding.source.ticks and settings.overlap == "restart" else settings
         )
 
+    def separated(self, binding: Binding) -> Binding:
+        """Return a binding with a flag of its own if it has its own debounce or jitter: it runs at other moments."""
+        name = binding.source.spread()
+        span = binding.options.get(name)
+        if not isinstance(span, float) or span == getattr(self, name):
+            return binding
+        from flagman.text.spans import format_span  # noqa: PLC0415 - only for bindings with their own options
+
+        return binding.as_variant(format_span(span))
+
     def _check_restarts(self) -> None:
         """Refuse bindings with overlap=restart that cannot restart, or not together with others of the same flag."""
         overlaps: dict[FlagName, set[str]] = {}
@@ -260,7 +211,7 @@ class Settings:
 
         :raises UsageError: also if no action is bound, or a reload is bound and there is no file
         """
-        if not self.bindings:
+        if not self.bindings and not self.command:
             if self.config:
                 raise UsageError(f"{self.config} binds no action; add a table [[on]] with the keys signal and action")
             raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
@@ -276,23 +227,30 @@ class Settings:
         if self.reloads() and not self.config:
             raise UsageError("the action 'reload' needs a configuration file; give one with --config")
 
+    def time_to_stop(self) -> float:
+        """Return how many seconds a running action has after a stop signal."""
+        if not self.command or any(SIGTERM in binding.source.signals() for binding in self.bindings):
+            return self.stop_timeout
+        return min(self.stop_timeout, self.graceful_time)  # the grace of the command has begun, too
+
+    def passes_on(self) -> bool:
+        """Return whether a command gets the signals that have no actions."""
+        return bool(self.command) and self.forward != "none"
+
     def summary(self) -> str:
         """Return the bindings in plain words: ``usr1 runs 2 actions, hup runs 1 action``."""
         counts: dict[FlagName, int] = {}
         for binding in self.bindings:
             counts[binding.flag] = counts.get(binding.flag, 0) + 1
         titles = {binding.flag: in_log(binding.title) for binding in self.bindings}
-        return ", ".join(f"{titles[flag]} runs {counted(count, 'action')}" for flag, count in counts.items())
+        texts = [f"{titles[flag]} runs {counted(count, 'action')}" for flag, count in counts.items()]
+        # Without its arguments, which may be secret.
+        return ", ".join(texts + [f"wraps {shown(word)}" for word in self.command[:1]])
 
     def shape_the_process(self) -> bool:
         """Return whether any setting is about the process itself."""
         choices = (self.user, self.group, self.umask, self.chdir, self.chroot, self.stdout, self.stderr)
         return bool(self.pid_file) or any(choice is not None for choice in choices)
-
-    def everything(self) -> dict[str, object]:
-        """Return all options by name, including those that were not given, with the bindings and the file's tables."""
-        names = [*(option.setting for option in OPTIONS), "bindings", "logging", "tables"]
-        return {name: getattr(self, name) for name in names}
 
 
 for _option in OPTIONS:

@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flagman.config.settings import Binding, Settings
+    from flagman.config.binding import Binding
+    from flagman.config.settings import Settings
 
 # What a basic string of TOML cannot hold as it is, see https://toml.io/en/v1.0.0#string.
 _DELETE = 0x7F

@@ -52,6 +52,7 @@ class Engine(Doors):
     :param find: returns the class of the action that has a name, and raises an exception if there is none; without it,
         actions cannot be given by name. ``flagman.KNOWN_ACTIONS.__getitem__`` finds those of the command
     :param last_flags: flags that are lowered after the loop has stopped, if they have been raised
+    :param needs_actions: whether :meth:`run` returns :attr:`Outcome.EMPTY` when no action is left
     :param signals: handlers that have been armed already; the engine does not close them
     :param unmapped: called with a raised flag that has neither actions nor a meaning of its own; by default, a warning
         is logged
@@ -71,6 +72,7 @@ class Engine(Doors):
         output: Output = "inherit",
         find: Callable[[ActionName], type[Action]] | None = None,
         last_flags: Iterable[FlagName] = (),
+        needs_actions: bool = True,
         signals: Signals | None = None,
         unmapped: Callable[[FlagName], None] | None = None,
         contained: tuple[type[BaseException], ...] = (Exception,),
@@ -82,6 +84,7 @@ class Engine(Doors):
         super().__init__(choices, Signals() if signals is None else signals, contained, clock, wait)
         self._find = find
         self._last_flags = frozenset(last_flags)
+        self._needs_actions = needs_actions
         self._unmapped = unmapped or warn_unmapped
         self._loop = Loop(self.flags, self._poller, self._lower)
         self._is_closed = self._is_running = False
@@ -209,7 +212,7 @@ class Engine(Doors):
 
     def _check(self) -> None:
         """Stop the loop if there is nothing left to run."""
-        if not self.bundles and STOP not in self.flags:
+        if self._needs_actions and not self.bundles and STOP not in self.flags:
             self._outcome = Outcome.EMPTY
             self.flags.add(STOP)
 

@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flagman.config.settings import Binding, Settings
+    from flagman.config.binding import Binding
+    from flagman.config.settings import Settings
     from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
     from flagman.service.timetable import Timetable

@@ -67,6 +67,11 @@ class StopRequest:
         self.by_hangup = False
         self._tell: Callable[[], object] = bool
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a signal has asked for the stop."""
+        return self._requests > 0 or self.by_hangup
+
     def follow(self, timeout: float) -> None:
         """Obey another timeout from now on."""
         self.timeout = timeout
@@ -112,6 +117,7 @@ class Dispositions:
         self._engine = engine
         self._signals = signals
         self._sources: Sources = {}
+        self._takers: Mapping[SignalNumber, Callable[[SignalNumber], None]] = {}
         #: Asks for the stop.
         self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
         self._expected: set[FlagName] = set()
@@ -128,6 +134,22 @@ class Dispositions:
         self.hangup = hangup
         self._reload = reload
 
+    def pass_on(self, takers: Mapping[SignalNumber, Callable[[SignalNumber], None]], *, may_change: bool) -> None:
+        """Pass signals that have no actions on; with QUIT among them, it stops the daemon as TERM does.
+
+        :param takers: what takes each of them, in its handler
+        :param may_change: whether other signals may get actions later
+        """
+        self._takers = takers
+        if takers:
+            # Else a record that is logged while the command has the terminal could stop this process.
+            self._signals.handle(signal.SIGTTIN, signal.SIG_IGN)
+            self._signals.handle(signal.SIGTTOU, signal.SIG_IGN)
+            for signum in takers.keys() - self._sources.keys():
+                self._leave(signum)
+            if self.hangup == meanings.NOTHING and signal.SIGHUP not in self._sources and not may_change:
+                self._signals.handle(signal.SIGHUP, signal.SIG_IGN)  # as the command does
+
     def install(self) -> None:
         """Install the handlers that do not depend on the bindings: those of ALRM, TERM, INT and HUP."""
         self._signals.handle(signal.SIGALRM, self._engine.interrupter.on_alarm)
@@ -140,7 +162,7 @@ class Dispositions:
 
         Signals that have no actions and do not stop the daemon are left to the plugin.
         """
-        self._signals.rearm({*self._sources, *STOPPING, signal.SIGALRM, signal.SIGHUP})
+        self._signals.rearm({*self._sources, *self._takers, *STOPPING, signal.SIGALRM, signal.SIGHUP})
 
     def expect(self, flags: Iterable[FlagName]) -> None:
         """Note the flags that are about to have actions; call it again, with none, when they have them.
@@ -155,18 +177,30 @@ class Dispositions:
         for signum, flags in sources.items():
             if signum not in (signal.SIGHUP, *STOPPING) and flags != before.get(signum):
                 self._signals.arm_for(signum, flags)
-        for signum in before.keys() - sources.keys() - STOPPING.keys() - {signal.SIGHUP, signal.SIGQUIT}:
-            if signum in HANDLED_SIGNALS:
-                self._signals.arm([signum])
-            else:
-                self._signals.disarm(signum)
-        if signal.SIGQUIT not in sources:
-            self._signals.handle(signal.SIGQUIT, self.on_quit)
+        for signum in before.keys() - sources.keys() | {signal.SIGQUIT} - sources.keys():
+            self._leave(signum)
+
+    def _leave(self, signum: SignalNumber) -> None:
+        """Handle a signal as one without actions."""
+        if signum == signal.SIGQUIT:
+            self._signals.handle(signum, self.on_stop if signum in self._takers else self.on_quit)
+        elif signum in self._takers and signum not in (signal.SIGHUP, *STOPPING):
+            self._signals.handle(signum, self.on_passed)
+        elif signum in HANDLED_SIGNALS and signum != signal.SIGHUP:
+            self._signals.arm([signum])
+        elif signum not in (signal.SIGHUP, *STOPPING):
+            self._signals.disarm(signum)
+
+    def on_passed(self, signum: int, _frame: FrameType | None) -> None:
+        """Handle a signal that a part takes."""
+        self._takers[signum](signum)
 
     def on_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Handle TERM or INT: raise its flag if that has actions, and ask for the stop."""
-        flag = STOPPING[signum]
-        if flag in self._engine.bundles:
+        """Handle TERM or INT, and QUIT if it is passed on: raise its flag if that has actions, ask for the stop."""
+        if signum in self._takers:
+            self._takers[signum](signum)  # so that the command can get the same one
+        flag = STOPPING.get(signum)
+        if flag is not None and flag in self._engine.bundles:
             self._engine.flags.add(flag)
         self.stop.on_signal(signum, frame)
 
@@ -180,6 +214,8 @@ class Dispositions:
             return
         if self.hangup == meanings.STOP:
             self.stop.on_hangup()
+        elif self.hangup == meanings.PASSED_ON:
+            self._takers[signum](signum)
         elif self.hangup != meanings.NOTHING and not self._engine.stopping:
             self._engine.flags.add(_HANGUP)
 
@@ -221,6 +257,8 @@ class Dispositions:
                 self._engine.flags.join(other, raises)
             if signum == signal.SIGHUP and signum not in self._sources:
                 self.on_hangup(signum, None)
+            elif signum in self._takers:
+                self._takers[signum](signum)
             elif signum not in self._sources:
                 warn_unmapped(flag)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Protocol
 
     from flagman.config.settings import Settings
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
             """Return a descriptor of a file, which the caller closes, if only root could open that.
 
             Only before :meth:`ready`.
+            """
+
+        def streams(self) -> Mapping[int, int]:
+            """Return descriptors, by the standard streams that are going to lead to them; only before :meth:`ready`.
+
+            A stream that stays as it is is not among them. The caller closes the descriptors.
             """
 
         def watch(self, engine: Engine) -> None:

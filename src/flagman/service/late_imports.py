@@ -49,16 +49,18 @@ NOT_FOR_DAEMONS = (
 )
 
 
-def import_all(*, files: bool = True, control: bool = True) -> None:
+def import_all(*, files: bool = True, control: bool = True, command: bool = True) -> None:
     """Import all that a daemon may need later.
 
     :param files: whether it watches files, or may do so after a reload
     :param control: whether it has a control socket
+    :param command: whether it wraps a command
     """
     for name in OF_PYTHON + FOR_FILES * files:
         with suppress(ImportError):  # this Python does not have it
             import_module(name)
-    left_out = NOT_FOR_DAEMONS if control else (*NOT_FOR_DAEMONS, "flagman.control")
+    rooms = {"flagman.control": control, "flagman.supervise": command}
+    left_out = (*NOT_FOR_DAEMONS, *(room for room, is_needed in rooms.items() if not is_needed))
     for module in pkgutil.walk_packages(sys.modules["flagman"].__path__, "flagman."):
         if not module.name.startswith(left_out):
             with suppress(ImportError):

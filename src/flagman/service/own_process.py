@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from flagman.children import environment
 from flagman.config.options import OPTIONS
-from flagman.config.paths import Start
+from flagman.config.paths import Start, below
 from flagman.config.values import Path
 from flagman.daemon import descriptors
 from flagman.daemon.daemon import Daemon
@@ -17,7 +17,7 @@ from flagman.log import standard_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from types import FrameType
     from typing import NoReturn, Self
 
@@ -97,6 +97,17 @@ class _Process(Daemon):
                     self.opened[path] = descriptor
         super().drop_privileges()
 
+    def streams(self) -> dict[int, int]:
+        """Return copies of the descriptors that the standard streams are going to lead to, by the streams."""
+        null: int | str = self._null if self._null >= 0 else os.devnull
+        found = {}
+        for number, stream in enumerate((self.stdin, self.stdout, self.stderr)):
+            if isinstance(stream, int):
+                found[number] = descriptors.copy(stream)
+            elif self.detached:
+                found[number] = descriptors.copy(null) if isinstance(null, int) else os.open(null, os.O_RDWR)
+        return found
+
     def close_descriptors(self) -> None:
         """Close descriptors that were open when this command was started, but none that a plugin has opened."""
         if self.detached:
@@ -159,6 +170,7 @@ class OwnProcess:
             import_all(
                 files=bool(settings.config) or any(binding.source.has_path for binding in settings.bindings),
                 control=bool(settings.control),
+                command=bool(settings.command),
             )
             environment.remember()
         if settings.pid_file:
@@ -188,6 +200,13 @@ class OwnProcess:
         """Return a descriptor of a file that only root could open, for the caller to close; before :meth:`ready`."""
         return descriptors.copy(self._opened[path]) if path in self._opened else None
 
+    def streams(self) -> dict[int, int]:
+        """Return copies of the descriptors that the standard streams are going to lead to, by the streams.
+
+        A stream that stays as it is is not among them. The caller closes the copies; before :meth:`ready`.
+        """
+        return self._process.streams() if not self._is_ready else {}
+
     def placed(self, settings: Settings) -> Settings:
         """Return settings with absolute paths, which mean the same here as where the command was started."""
         options = [option for option in OPTIONS if isinstance(option.kind, Path) and not option.kind.is_outside]
@@ -202,7 +221,7 @@ class OwnProcess:
         if not settings.config:
             return ()
         # First the name as it was given: a link may lead to another file by the time it is read again.
-        names = list(_below(self.config, root))
+        names = list(below(self.config, root))
         path = os.path.realpath(self.config)
         if path.startswith(f"{root}/"):
             names.append(path.removeprefix(root))
@@ -265,15 +284,6 @@ class OwnProcess:
 def _give_up(signum: int, _frame: FrameType | None) -> None:
     """Exit, with all clean-up, from the wait for the daemon or from its start."""
     raise SystemExit(128 + signum)
-
-
-def _below(path: str, root: str) -> Iterator[str]:
-    """Yield the names that a path may have in another root, if one of its parent directories is that root."""
-    parts = path.split("/")
-    for end in range(1, len(parts)):
-        with suppress(OSError):
-            if os.path.samefile("/".join(parts[:end]) or "/", root or "/"):  # noqa: PTH121 - as above
-                yield f"/{'/'.join(parts[end:])}"
 
 
 def _current_umask() -> int:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
 
 from flagman.exceptions import ActionInterrupted, FlagmanError, one_line
-from flagman.log.relay import Relay
-from flagman.service.control_loop import ControlLoop
+from flagman.service.control_thread import ControlThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,17 +21,13 @@ if TYPE_CHECKING:
     from flagman.engine.action import Answer
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
+    from flagman.service.control_loop import ControlLoop
     from flagman.service.preparation import Preparation
     from flagman.service.request import Request
     from flagman.service.status import Status
-    from flagman.types import FlagName
+    from flagman.types import FlagName, SignalNumber
 
 logger = logging.getLogger("flagman.service")
-
-# Seconds that the control loop has to take in the end, and that the log has to write the loop's last records.
-_LAST = 5.0
-_LAST_RECORDS = 1.0
-_MOMENT = 0.5
 
 
 class Part:
@@ -64,10 +58,7 @@ class Part:
         """
 
     def accept(self, settings: Settings) -> None:
-        """Refuse the settings of a reload that the part cannot follow; nothing must change here.
-
-        :raises UsageError: if it cannot
-        """
+        """Raise UsageError for settings of a reload that the part cannot follow; nothing must change here."""
 
     def follow(self, settings: Settings) -> None:
         """Obey the settings of a start or a reload from now on; in the main thread. It must not fail."""
@@ -84,6 +75,23 @@ class Part:
         """Release everything, in the main thread, when all actions have been torn down.
 
         The control loop still runs: call ``site.loop.release(attachment)`` before a descriptor is closed.
+        """
+
+    def signals(self) -> Collection[SignalNumber]:
+        """Return the signals that the part takes if they have no actions; when it has been opened."""
+        return ()
+
+    def on_signal(self, signum: SignalNumber) -> None:
+        """Take a signal; this is called in its handler, and must only store it and wake the control loop."""
+
+    def is_busy(self) -> bool:
+        """Return whether the actions must not be torn down yet; when that ends, call :meth:`Site.changed`."""
+        return False
+
+    def result(self) -> int | None:
+        """Return the exit status that the part demands for the process, in the end.
+
+        :raises FlagmanError: if it has failed
         """
 
     def unready(self) -> Sequence[str]:
@@ -113,15 +121,17 @@ class Site:
     :param parts: all of them, in the order in which they are opened
     :param last_flags: the flags of actions that run before the parts begin to stop
     :param status: shows the run
+    :param streams: returns copies of the descriptors that the standard streams are going to lead to, by the streams
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the doors lead to all of these
         self,
         engine: Engine,
         settings: Settings,
         parts: Iterable[Part],
         last_flags: Collection[FlagName],
         status: Status,
+        streams: Callable[[], Mapping[int, int]] = dict,
     ) -> None:
         #: Runs the actions; parts raise flags and offer answers.
         self.engine = engine
@@ -132,29 +142,23 @@ class Site:
         self._parts = tuple(parts)
         #: The flags of actions that run when the daemon stops, and before the parts begin to.
         self.last_flags = last_flags
-        self._loop: ControlLoop | None = None
-        self._relay: Relay | None = None
+        #: Returns descriptors, which the caller closes, by the standard streams that are going to lead to them; those
+        #: that stay are left out.
+        self.streams = streams
+        self._thread = ControlThread(self._look_for_stop, self._fail)
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
         self._on_change: Callable[[], object] | None = None
         self._planned: Call | None = None
-        self._is_open = self._is_finished = self._is_closing = self._asks_to_stop = False
+        self._is_finished = self._is_closing = self._asks_to_stop = False
         self.is_set_up = False  #: whether all actions are in their bundles
-        self._limit = 0.0  # the monotonic time at which the control loop has to be at its end
         #: Whether the control loop could not go on.
         self.failed = False
         self._told = 0  # how many stop signals the parts have been told about
 
     @property
     def loop(self) -> ControlLoop:
-        """The control loop; it runs if a part has asked for it in :meth:`Part.open`.
-
-        :raises RuntimeError: if no part has asked for it then
-        """
-        if self._loop is None:
-            if self._is_open:
-                raise RuntimeError("a part asks for the control loop when it is opened, or never")
-            self._loop = ControlLoop(self._look_for_stop, self._fail)
-        return self._loop
+        """The control loop; RuntimeError if no part has asked for it in :meth:`Part.open`."""
+        return self._thread.loop
 
     def _fail(self) -> None:
         self.failed = True
@@ -165,7 +169,7 @@ class Site:
 
         :raises FlagmanError: if a part cannot be opened, or a second stop signal has interrupted that
         """
-        stack.callback(self._end_loop)
+        stack.callback(self._thread.end)
         for part in self._parts:
             try:
                 self.engine.interrupter.call(part.open, self)
@@ -174,35 +178,32 @@ class Site:
             stack.callback(part.close)
             for request, answer in part.requests().items():
                 self.engine.offer(request, answer)
-        self._is_open = True
-        if self._loop is not None:
-            self._loop.start()
-            self._relay = Relay(lambda: self.loop.is_here)
-            self._relay.cover()
+        self._thread.start()
         stack.callback(self._tell_stop)
 
     def _tell_stop(self) -> None:
         """Report the stop to every part before the parts are closed."""
         self.finish()
-        self._limit = time.monotonic() + _LAST
-        if self._loop is None or self._loop.has_ended:
-            self._look_for_stop()
-        else:
-            self._loop.call(self._look_for_stop)
-            self._loop.settle(_LAST)
+        self._thread.finish()
         self._is_closing = True
 
-    def _end_loop(self) -> None:
-        if self._loop is not None:
-            self._loop.stop(max(_MOMENT, self._limit - time.monotonic()))
-        if self._relay is not None:
-            self._relay.finish(_LAST_RECORDS)
+    def signals(self) -> dict[SignalNumber, Callable[[SignalNumber], None]]:
+        """Return the signals that parts take if they have no actions, each with what takes it in its handler."""
+        return {signum: part.on_signal for part in self._parts for signum in part.signals()}
+
+    def is_busy(self) -> bool:
+        """Return whether the actions must not be torn down yet."""
+        return self._thread.is_running and any(part.is_busy() for part in self._parts)
+
+    def result(self) -> int | None:
+        """Return the exit status that a part demands; None if no part does.
+
+        :raises FlagmanError: if a part has failed
+        """
+        return next((status for part in self._parts if (status := part.result()) is not None), None)
 
     def accept(self, settings: Settings) -> None:
-        """Refuse the settings of a reload that a part cannot follow.
-
-        :raises UsageError: if there is such a part
-        """
+        """Raise UsageError for settings of a reload that a part cannot follow."""
         for part in self._parts:
             part.accept(settings)
 
@@ -210,8 +211,7 @@ class Site:
         """Obey the settings of the start, when all is set up, or those of a reload."""
         self.settings = settings
         self.is_set_up = True
-        if self._relay is not None:
-            self._relay.cover()  # the log may have other handlers by now
+        self._thread.cover()  # the log may have other handlers by now
         for part in self._parts:
             try:
                 part.follow(settings)
@@ -249,8 +249,7 @@ class Site:
 
     def wake(self) -> None:
         """Make the control loop look for a stop request; safe in a signal handler."""
-        if self._loop is not None:
-            self._loop.wake()
+        self._thread.wake()
 
     def finish(self) -> None:
         """Note that no action runs any more."""
@@ -287,9 +286,8 @@ class Site:
 
     def publish(self, event: Mapping[str, object]) -> None:
         """Pass an event, as JSON that is complete in itself, to all listeners; safe in any thread."""
-        if self._loop is not None:
-            for listener in self._listeners:
-                self._loop.call(listener, event)
+        for listener in self._listeners:
+            self.loop.call(listener, event)
 
     def routes(self) -> dict[tuple[str, str], Callable[[Request], None]]:
         """Return the routes of all parts."""

@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flagman.config.settings import Binding, Settings
+    from flagman.config.binding import Binding
+    from flagman.config.settings import Settings
     from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
     from flagman.service.assembly import Assembly, Plan
@@ -182,6 +183,6 @@ class Reloader:
         self._dispositions.follow(plan.settings.by_signal())
         self._assembly.adopt(plan)
         self._dispositions.expect(())
-        self._dispositions.stop.follow(plan.settings.stop_timeout)
+        self._dispositions.stop.follow(plan.settings.time_to_stop())
         if self._site is not None:
             self._site.follow(plan.settings)

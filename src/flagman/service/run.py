@@ -45,6 +45,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
     engine = Engine(
         find=hooks.find,
         last_flags=STOPPING.values(),
+        needs_actions=not settings.command,
         signals=signals,
         # Anything that an action raises is its own failure, also sys.exit(): only signals stop the daemon.
         contained=(BaseException,),
@@ -58,12 +59,11 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
         if settings.runlog:
             service.record(settings.runlog, hooks.opened(settings.runlog), outer)
         if parts:
-            service.open(parts, outer)
+            service.open(parts, hooks, outer)
+        service.dispositions.answer_early()
         with engine, closing(service.assembly), ExitStack() as stack:
             # However the run ends, each tear_down gets the stop timeout.
             stack.callback(lambda: engine.interrupter.bound(service.dispositions.stop.timeout))
-            stack.callback(manager.notify, "STOPPING=1")
-            stack.callback(manager.follow, engine.interrupter.wait_to_write, None)  # the loop is over
             stack.callback(service.finish)
             if settings.config:
                 service.let_reload(hooks)
@@ -80,11 +80,11 @@ class _Service:
         self._manager = manager
         self._status_line: StatusLine | None = None
         self._site: Site | None = None
-        self._is_ready = False
+        self._is_ready = self._is_finished = False
         # Why the run could not become ready after the loop had begun.
         self._trouble: BaseException | None = None
         self._signals = signals
-        self.dispositions = Dispositions(engine, signals, settings.stop_timeout)
+        self.dispositions = Dispositions(engine, signals, settings.time_to_stop())
         self.assembly = Assembly(engine, settings)
         self._status: Status | None = None
         engine.offer("status", lambda _: self.status.picture())
@@ -124,7 +124,7 @@ class _Service:
         self._engine.on_flag(reloader.flag, reloader.reload)
         self._engine.offer("reload", lambda _: reloader.ask())
 
-    def open(self, parts: Sequence[Part], stack: ExitStack) -> None:
+    def open(self, parts: Sequence[Part], hooks: Hooks, stack: ExitStack) -> None:
         """Open the parts that plug into this run.
 
         :param stack: closes them
@@ -132,14 +132,23 @@ class _Service:
         """
         from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
 
-        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values(), self.status)
+        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values(), self.status, hooks.streams)
         self.dispositions.stop.tell(self._site.wake)
         self._site.open(stack)
+        self.dispositions.pass_on(self._site.signals(), may_change=bool(self.assembly.settings.config))
 
     def finish(self) -> None:
-        """Report to the parts that no action runs any more."""
+        """Report that no action runs any more, and wait until the parts are at their ends."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        self._manager.follow(self._engine.interrupter.wait_to_write, None)  # the loop is over
+        self._manager.notify("STOPPING=1")
         if self._site is not None:
             self._site.finish()
+            wakeup = self._engine.interrupter.wakeup
+            while self._site.is_busy():
+                wakeup.wait(wakeup.poll(), None)
 
     def listen(self, hooks: Hooks) -> None:
         """Install the handlers of signals: one that arrives while all is opened and set up waits, or stops that."""
@@ -149,6 +158,7 @@ class _Service:
                 has_terminal=hooks.has_terminal,
                 was_ignored=self._signals.was_ignored(signal.SIGHUP),
                 is_out_of_reach=hooks.is_out_of_reach,
+                is_passed_on=self.assembly.settings.passes_on(),
             ),
             lambda: self._engine.ask("reload"),
         )
@@ -156,7 +166,6 @@ class _Service:
         self.dispositions.expect(flag for flags in sources.values() for flag in flags)
         self.dispositions.follow(sources)
         self.dispositions.install()  # only now can HUP as a signal be told from a hang-up
-        self.dispositions.answer_early()
 
     def start(self, say: Callable[[], None]) -> None:
         """Set everything up, start timers, and become ready, unless a stop was asked for meanwhile.
@@ -253,23 +262,29 @@ class _Service:
         """Log why the run has ended, and return the exit status."""
         if self._trouble is not None:
             raise self._trouble
-        failed = self._site is not None and self._site.failed
-        if outcome is Outcome.STOPPED and not failed:
-            if self.dispositions.stop.by_hangup:
-                logger.warning("Stopping because HUP arrived, as if the terminal had been closed")
-            else:
-                logger.info("Stopping as asked")
-            return 0
-        if failed:
-            reason, exit_status = "Exiting because the control loop has failed", 1
-            logger.error("%s", reason)
+        if self._site is not None and self._site.failed:
+            level, reason, exit_status = logging.ERROR, "Exiting because the control loop has failed", 1
         elif outcome is Outcome.EMPTY:
-            reason = "All actions have closed; exiting"
-            logger.warning("%s", reason)
+            level, reason = logging.WARNING, "All actions have closed; exiting"
             exit_status = 0 if self.assembly.settings.successful_empty else 1
+        elif outcome is not Outcome.STOPPED:
+            level, reason, exit_status = logging.ERROR, "Exiting because an action failed", 1
         else:
-            reason = "Exiting because an action failed"
-            logger.error("%s", reason)
-            exit_status = 1
+            return self._conclude_stop()
+        logger.log(level, "%s", reason)
         self._manager.notify(f"STATUS={reason}\nEXIT_STATUS={exit_status}")
         return exit_status
+
+    def _conclude_stop(self) -> int:
+        """Log why the run was stopped, and return the exit status, which a part may decide."""
+        stop = self.dispositions.stop
+        result = self._site.result() if self._site is not None else None
+        if stop.by_hangup:
+            logger.warning("Stopping because HUP arrived, as if the terminal had been closed")
+        elif stop.is_asked or result is None:
+            logger.info("Stopping as asked")
+        self.finish()
+        status = (self._site.result() if self._site is not None else None) or 0
+        if status:
+            self._manager.notify(f"STATUS=Exiting as the command did\nEXIT_STATUS={status}")
+        return status

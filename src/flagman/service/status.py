@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from flagman.config.settings import Binding
+    from flagman.config.binding import Binding
     from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
     from flagman.engine.ledger import Event, Run

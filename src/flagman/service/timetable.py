@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flagman.config.settings import Binding, Settings
+    from flagman.config.binding import Binding
+    from flagman.config.settings import Settings
     from flagman.engine.engine import Engine
     from flagman.triggers import Trigger
     from flagman.types import FlagName

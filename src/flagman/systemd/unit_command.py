@@ -22,8 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flagman.config.binding import Binding
     from flagman.config.rows import Option
-    from flagman.config.settings import Binding, Settings
+    from flagman.config.settings import Settings
 
 # Where systemd looks for programs, see systemd.exec(5), Environment Variables in Spawned Processes.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
@@ -69,7 +70,11 @@ class Command:
 
         :param more: options to be added
         """
-        return [*self._flagman, *more, *self._options, *self._bindings]
+        command = list(self._settings.command)
+        if command:
+            command[0] = self._other_path(command[0]) or command[0]
+            command = [*[";"] * bool(self._bindings), "--", *command]
+        return [*self._flagman, *more, *self._options, *self._bindings, *command]
 
     def _option(self, option: Option, value: object) -> list[str]:
         name = option.names[-1]
@@ -99,9 +104,14 @@ class Command:
     def _found(self, binding: Binding) -> str | None:
         """Return the path of a binding's program if systemd would find another one by its name, or none."""
         is_program = issubclass(binding.action, ExecAction) and not issubclass(binding.action, ShellAction)
-        if not is_program or self._settings.chroot is not None or "PATH" in self._settings.of(binding).environment:
+        if not is_program or "PATH" in self._settings.of(binding).environment:
             return None
-        name = binding.arguments[0]
+        return self._other_path(binding.arguments[0])
+
+    def _other_path(self, name: str) -> str | None:
+        """Return the path of a program if systemd would find another one by its name, or none."""
+        if self._settings.chroot is not None:
+            return None
         ours, systemds = shutil.which(name), shutil.which(name, path=_PATH)
         if "/" in name or ours is None or (systemds is not None and Path(ours).samefile(systemds)):
             return None

@@ -164,6 +164,9 @@ class _Writer:
         yield "Restart=on-failure"
         yield "RestartSec=1"
         yield "RestartPreventExitStatus=2"
+        if self._settings.command:
+            yield "# The command has ended by TERM, as it was asked to."
+            yield "SuccessExitStatus=143"
         yield from self._watchdog()
         yield from self._hardening()
         yield ""
@@ -178,7 +181,8 @@ class _Writer:
     def _longest_stop(self) -> float:
         """Return the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
         last = [binding for binding in self._settings.bindings if signal.SIGTERM in binding.source.signals()]
-        return max(self._settings.stop_timeout, 1) * (1 + len(last) + len(self._settings.bindings))
+        actions = max(self._settings.stop_timeout, 1) * (1 + len(last) + len(self._settings.bindings))
+        return actions + (self._settings.graceful_time if self._settings.command else 0)
 
     def _reload(self) -> Iterator[str]:
         settings = self._settings
@@ -216,7 +220,7 @@ class _Writer:
             if timeout is None:
                 return None
             turns[binding.flag] = turns.get(binding.flag, 0) + timeout + _GRACE
-        return max(turns.values())
+        return max(turns.values(), default=0)
 
     def _hardening(self) -> Iterator[str]:
         yield "# These also restrict the commands of actions. Remove a line that they cannot work with; sudo needs the"

@@ -1,0 +1,278 @@
+"""Keeps the command that flagman wraps: starts it, passes signals on, starts it again, and ends it with its group.
+
+A life of the command goes so: the start; signals; a stop signal, or the end of the leader; the grace, for the leader
+first and then for the rest of its group; KILL at its end; the leader is reaped, last of all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import time
+from collections import OrderedDict
+
+from flagman.supervise.failures import StartError
+from flagman.supervise.instance import Instance
+from flagman.supervise.policy import Spacing, restarts
+from flagman.text.shown import shown
+from flagman.text.signames import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from flagman.config.settings import Settings
+    from flagman.engine.calls import Call
+    from flagman.service.parts import Site
+    from flagman.supervise.terminal import Terminal
+    from flagman.types import SignalNumber
+
+logger = logging.getLogger("flagman.supervise")
+
+#: The signals that ask the command to stop, each in its own way.
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+# Seconds after KILL until the command is given up: it hangs in the kernel.
+_PATIENCE = 5.0
+
+
+class Keeper:
+    """Keeps one command.
+
+    Everything but the constructor, :meth:`on_signal` and the properties is called in the control loop.
+
+    :param settings: those of the start
+    :param environment: that of the command
+    :param terminal: what the command shares; None if it runs in a session of its own
+    :param site: the run
+    """
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[bytes, bytes], terminal: Terminal | None, site: Site
+    ) -> None:
+        self._settings = settings
+        self._words = settings.command
+        self._name = shown(self._words[0])
+        self._environment = environment
+        self._ignored: Collection[SignalNumber] = ()
+        self._terminal = terminal
+        self._site = site
+        self._loop = site.loop
+        # What a third stop signal kills.
+        self._groups = site.engine.interrupter.shield.groups
+        self._spacing = Spacing(random.random)
+        self._instance: Instance | None = None
+        self._streams: Mapping[int, int] = {}
+        self._planned: Call | None = None
+        # Signals that have arrived and were not passed on yet, each once, in the order of their arrival.
+        self._arrived: OrderedDict[SignalNumber, None] = OrderedDict()
+        # The one that asked for the stop.
+        self._stop_signal: SignalNumber = 0
+        self._asked = self._killed = self._leader_has_ended = False
+        self._deadline: Call | None = None
+        #: Why the command does not run at the moment; empty if it does.
+        self.trouble = "the command has not been started yet"
+        #: The exit status that the command's end demands of flagman, or why it could not be started; None before.
+        self.result: int | StartError | None = None
+        #: Whether nothing of the command is left, and it is not started again.
+        self.is_over = False
+
+    def follow(self, settings: Settings) -> None:
+        """Obey other settings."""
+        self._settings = settings
+
+    def begin(self, streams: Mapping[int, int], ignored: Collection[SignalNumber]) -> None:
+        """Start the command.
+
+        :param ignored: the signals that it ignores
+        :param streams: the descriptors that its standard streams lead to, where they are not those of this process;
+            they are closed when it has been started
+        """
+        self._streams = streams
+        self._ignored = ignored
+        self._start()
+
+    def _start(self) -> None:
+        self._planned = None
+        self._spacing.started(time.monotonic())
+        try:
+            self._instance = Instance(
+                self._words,
+                self._environment,
+                streams=self._streams,
+                ignored=self._ignored,
+                loop=self._loop,
+                on_end=self._look,
+                has_terminal=self._terminal is not None,
+            )
+        except (OSError, ValueError) as error:
+            self._not_started(StartError(self._words[0], error))
+            return
+        logger.info("Started `%s` with pid %d", self._name, self._instance.pid)
+        self._groups.add(self._instance.pid)
+        self._close_streams()
+        self._leader_has_ended = False
+        if self._terminal is not None:
+            self._terminal.begin(self._instance.pid, self._loop.call)
+        self.trouble = ""
+        self._site.changed()
+        self._look()
+
+    def _not_started(self, error: StartError) -> None:
+        if self._settings.restart == "never" or self._asked:
+            self._finish(error)
+        else:
+            self._plan(f"cannot be started: {error.reason}")
+
+    def _plan(self, what: str) -> None:
+        """Plan the next start."""
+        now = time.monotonic()
+        moment = max(now, self._spacing.next_start(now))
+        logger.warning("`%s` %s; it is started again in %.3g s", self._name, what, moment - now)
+        self.trouble = f"{self._name} {what}"
+        self._planned = self._loop.call_at(moment, self._start)
+        self._site.changed()
+
+    def on_signal(self, signum: SignalNumber) -> None:
+        """Take a signal that came to this process; in its handler."""
+        if signum not in self._arrived:
+            self._arrived[signum] = None
+            self._loop.call(self._pass_on)
+
+    def _pass_on(self) -> None:
+        while self._arrived:
+            signum, _ = self._arrived.popitem(last=False)
+            if signum in STOPPING:
+                self._stop_signal = (
+                    self._stop_signal or signum
+                )  # stop() sends it, after the actions that are bound to it
+            elif self._instance is None or self._leader_has_ended:
+                logger.debug("%s is not passed on: `%s` does not run", name_of(signum), self._name)
+            elif signum == signal.SIGCONT:
+                if self._terminal is not None:
+                    self._terminal.resume()
+                self._instance.send_to_group(signum)
+            else:
+                self._send(self._instance, signum)
+
+    def _send(self, instance: Instance, signum: SignalNumber) -> None:
+        (instance.send_to_group if self._settings.forward == "group" else instance.send)(signum)
+
+    def stop(self) -> None:
+        """Ask the command to end: it gets the signal that asked flagman, and its grace begins."""
+        if self._asked:
+            return
+        self._pass_on()
+        self._asked = True
+        if self._planned is not None:
+            self._planned.cancel()
+        signum = self._stop_signal or signal.SIGTERM
+        instance = self._instance
+        if instance is None:
+            if not self.is_over:
+                self._finish(self.result)
+        elif not self._leader_has_ended:
+            logger.info("Sent %s to `%s`", name_of(signum), self._name)
+            self._send(instance, signum)
+            instance.send_to_group(signal.SIGCONT)  # a stopped process would not see it
+            self._begin_grace()
+
+    def _begin_grace(self) -> None:
+        if self._deadline is None and not self._killed:
+            self._deadline = self._loop.call_later(self._settings.graceful_time, self._end_grace)
+
+    def _end_grace(self) -> None:
+        if self._instance is not None:
+            logger.warning("`%s` has not ended within %g s", self._name, self._settings.graceful_time)
+            self.kill()
+
+    def kill(self) -> None:
+        """End the command and all of its group by force."""
+        instance = self._instance
+        if instance is None or self._killed:
+            return
+        logger.warning("Killing `%s` and its process group", self._name)
+        self._killed = True
+        instance.send_to_group(signal.SIGKILL)
+        self._drop_deadline()
+        self._deadline = self._loop.call_later(_PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._instance is not None:
+            logger.error("`%s`, or a process of its group, cannot be killed, and goes on", self._name)
+            self._groups.discard(self._instance.pid)
+            self._instance.forget()
+            self._instance = None
+            self._finish(128 + signal.SIGKILL)
+
+    def _drop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _look(self) -> None:
+        """Look whether the command has ended: first its leader, then the rest of its group."""
+        instance = self._instance
+        if instance is None or not instance.has_ended():
+            return
+        is_new = not self._leader_has_ended
+        self._leader_has_ended = True
+        if instance.has_rest():
+            if is_new and not self._killed:
+                logger.info("The leader of `%s` has ended; sent TERM to the rest of its process group", self._name)
+                instance.send_to_group(signal.SIGTERM)
+                instance.send_to_group(signal.SIGCONT)
+                self._begin_grace()
+            return
+        self._drop_deadline()
+        self._groups.discard(instance.pid)
+        status = instance.reap()
+        self._instance = None
+        if self._terminal is not None:
+            self._terminal.end(killed=status is not None and status < 0)
+        self._bury(status)
+
+    def _bury(self, status: int | None) -> None:
+        """Decide what follows after the end of the command.
+
+        :param status: see :meth:`flagman.supervise.instance.Instance.reap`
+        """
+        if status is None:
+            logger.error("`%s` has ended, but other code has collected its exit status", self._name)
+            status = 1
+        said = f"exited with status {status}" if status >= 0 else f"was killed by {name_of(-status)}"
+        self.result = status if status >= 0 else 128 - status
+        self._killed = False
+        if not self._asked and restarts(self._settings.restart, status):
+            self._plan(said)
+        else:
+            logger.info("`%s` %s", self._name, said)
+            self._finish(self.result)
+
+    def _finish(self, result: int | StartError | None) -> None:
+        self._close_streams()
+        self.result = result
+        self.trouble = f"{self._name} has ended"
+        self.is_over = True
+        if not self._site.engine.stopping:
+            self._site.engine.stop()
+        self._site.changed()
+
+    def _close_streams(self) -> None:
+        streams, self._streams = self._streams, {}
+        for descriptor in streams.values():
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """End what is left at once, because the run is over."""
+        self._asked = True
+        if self._planned is not None:
+            self._planned.cancel()
+        self._drop_deadline()
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            instance.send_to_group(signal.SIGKILL)
+            self._groups.discard(instance.pid)
+            instance.reap()
+        self._close_streams()

@@ -1,0 +1,65 @@
+"""When a process that has ended is started again: the policy, and the spacing between two starts.
+
+The delay is not a pause after an end but the least time between two starts. So what has run for a while is back at
+once, and what ends at once never keeps the machine busy.
+"""
+
+from __future__ import annotations
+
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagman.config.settings import Restart
+
+# Seconds between two starts: after the first early end, and at most.
+_SHORTEST, _LONGEST = 1.0, 60.0
+# Seconds of a life after which the next early end counts as the first.
+_HEALTHY = 60.0
+# The largest part by which a span is longer at random, so that processes with a common cause do not start together.
+_SPREAD = 0.1
+# Signals by which a process is asked to end; a death by one of them is not a failure.
+_ASKING = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM))
+
+
+def restarts(policy: Restart, status: int) -> bool:
+    """Return whether a process that has ended by itself is started again.
+
+    :param status: its exit status, or the number of the signal that killed it, negative
+    """
+    if policy == "on-failure":
+        return status != 0 and -status not in _ASKING
+    return policy == "always"
+
+
+class Spacing:
+    """The moments of the starts of one process.
+
+    :param random: returns a number between 0 and 1
+    """
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._start = 0.0
+        #: How many lives in a row have been short.
+        self.short_lives = 0
+
+    def started(self, now: float) -> None:
+        """Note that the process was started, or that this was tried.
+
+        :param now: the moment
+        """
+        self._start = now
+
+    def next_start(self, now: float) -> float:
+        """Return the moment of the next start, which may be over, for a process that has just ended.
+
+        :param now: the moment of the end
+        """
+        if now - self._start >= _HEALTHY:
+            self.short_lives = 0
+        self.short_lives += 1
+        span = min(_LONGEST, _SHORTEST * 2.0 ** min(self.short_lives - 1, 10))
+        return self._start + span * (1 + _SPREAD * self._random())
