@@ -78,6 +78,11 @@ class Doors(Host):
         """Whether the engine has been asked to stop."""
         return STOP in self.flags or self._lowering.is_finishing
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the loop waits: then a flag that :meth:`raise_first` raises now is lowered before anything else."""
+        return self._poller.is_waiting
+
     def follow(self, choices: Choices, *, once: bool = False) -> None:
         """Obey other choices from now on; actions that are set up keep their own.
 
@@ -145,7 +150,7 @@ class Doors(Host):
         self._signals.wakeup.wake()
 
     def raise_first(self, flag: FlagName) -> None:
-        """Raise a flag as the oldest of all; safe in an action."""
+        """Raise a flag as the oldest of all; safe in an action, and in a signal handler."""
         now = self.clock()
         self.flags.put_back(flag, (1, now, now))
 

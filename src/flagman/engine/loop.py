@@ -90,7 +90,7 @@ class Poller:
     :param wait: see :data:`Wait`; poll(2) by default
     """
 
-    __slots__ = ("_attached", "_calls", "_lock", "_make", "_poll", "_wait", "_waits", "_wakeup", "clock")
+    __slots__ = ("_attached", "_calls", "_lock", "_make", "_poll", "_wait", "_waits", "_wakeup", "clock", "is_waiting")
 
     def __init__(
         self, wakeup: Wakeup, make: Make, *, clock: Callable[[], float] = time.monotonic, wait: Wait | None = None
@@ -99,6 +99,8 @@ class Poller:
         self._make = make
         #: The clock of the deadlines.
         self.clock = clock
+        #: Whether it waits: then a flag that is raised now is looked at before anything else is done.
+        self.is_waiting = False
         self._attached: dict[int, Attachment] = {}
         self._poll = wakeup.poll()
         self._wait: Wait = wait or self._poll.poll
@@ -173,7 +175,10 @@ class Poller:
         :param at_once: only look, without waiting
         """
         self._waits += 1
-        for descriptor, events in self._wait(0 if at_once else self._patience()):
+        self.is_waiting = not at_once
+        ready = self._wait(0 if at_once else self._patience())
+        self.is_waiting = False
+        for descriptor, events in ready:
             attachment = self._attached.get(descriptor)
             if attachment is None:
                 self._wakeup.drain()  # or what was called just now has detached it

@@ -11,7 +11,9 @@ import os
 import random
 import signal
 import time
+from _thread import allocate_lock
 from collections import OrderedDict
+from contextlib import suppress
 
 from flagman.supervise.failures import StartError
 from flagman.supervise.instance import Instance
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.supervise")
 
+#: The flag that makes the main loop pass signals on; no signal and no timer has this name.
+PASS_ON = "pass-on"  # noqa: S105 - the name of a flag
 #: The signals that ask the command to stop, each in its own way.
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # Seconds after KILL until the command is given up: it hangs in the kernel.
@@ -40,7 +44,7 @@ _PATIENCE = 5.0
 class Keeper:
     """Keeps one command.
 
-    Everything but the constructor, :meth:`on_signal` and the properties is called in the control loop.
+    Everything but the constructor, :meth:`on_signal` and :meth:`pass_on` is called in the control loop.
 
     :param settings: those of the start
     :param environment: that of the command
@@ -59,6 +63,8 @@ class Keeper:
         self._terminal = terminal
         self._site = site
         self._loop = site.loop
+        # Held while signals are sent, and while what they are sent to is forgotten.
+        self._lock = allocate_lock()
         # What a third stop signal kills.
         self._groups = site.engine.interrupter.shield.groups
         self._spacing = Spacing(random.random)
@@ -136,34 +142,42 @@ class Keeper:
 
     def on_signal(self, signum: SignalNumber) -> None:
         """Take a signal that came to this process; in its handler."""
-        if signum not in self._arrived:
+        if signum in STOPPING:
+            self._stop_signal = self._stop_signal or signum  # stop() sends it, after the actions that are bound to it
+        elif signum == signal.SIGCONT:
+            self._loop.call(self._go_on)
+        elif signum not in self._arrived:
             self._arrived[signum] = None
-            self._loop.call(self._pass_on)
-
-    def _pass_on(self) -> None:
-        while self._arrived:
-            signum, _ = self._arrived.popitem(last=False)
-            if signum in STOPPING:
-                self._stop_signal = (
-                    self._stop_signal or signum
-                )  # stop() sends it, after the actions that are bound to it
-            elif self._instance is None or self._leader_has_ended:
-                logger.debug("%s is not passed on: `%s` does not run", name_of(signum), self._name)
-            elif signum == signal.SIGCONT:
-                if self._terminal is not None:
-                    self._terminal.resume()
-                self._instance.send_to_group(signum)
+            # The main loop is awake, so it is faster; but it cannot do it while it runs an action.
+            if self._site.engine.is_waiting:
+                self._site.engine.raise_first(PASS_ON)
             else:
-                self._send(self._instance, signum)
+                self._loop.call(self.pass_on)
+
+    def pass_on(self) -> None:
+        """Send the command the signals that have arrived; in either loop."""
+        with self._lock, suppress(KeyError):
+            while True:  # until there is no other: a look before would not tell, because a handler may add one
+                signum, _ = self._arrived.popitem(last=False)
+                if self._instance is None or self._leader_has_ended:
+                    logger.debug("%s is not passed on: `%s` does not run", name_of(signum), self._name)
+                else:
+                    self._send(self._instance, signum)
+
+    def _go_on(self) -> None:
+        if self._instance is not None:
+            if self._terminal is not None:
+                self._terminal.resume()
+            self._instance.send_to_group(signal.SIGCONT)
 
     def _send(self, instance: Instance, signum: SignalNumber) -> None:
         (instance.send_to_group if self._settings.forward == "group" else instance.send)(signum)
 
     def stop(self) -> None:
         """Ask the command to end: it gets the signal that asked flagman, and its grace begins."""
+        self.pass_on()
         if self._asked:
             return
-        self._pass_on()
         self._asked = True
         if self._planned is not None:
             self._planned.cancel()
@@ -202,8 +216,9 @@ class Keeper:
         if self._instance is not None:
             logger.error("`%s`, or a process of its group, cannot be killed, and goes on", self._name)
             self._groups.discard(self._instance.pid)
-            self._instance.forget()
-            self._instance = None
+            with self._lock:
+                self._instance.forget()
+                self._instance = None
             self._finish(128 + signal.SIGKILL)
 
     def _drop_deadline(self) -> None:
@@ -227,8 +242,9 @@ class Keeper:
             return
         self._drop_deadline()
         self._groups.discard(instance.pid)
-        status = instance.reap()
-        self._instance = None
+        with self._lock:
+            self._instance = None
+            status = instance.reap()
         if self._terminal is not None:
             self._terminal.end(killed=status is not None and status < 0)
         self._bury(status)
@@ -270,7 +286,8 @@ class Keeper:
         if self._planned is not None:
             self._planned.cancel()
         self._drop_deadline()
-        instance, self._instance = self._instance, None
+        with self._lock:
+            instance, self._instance = self._instance, None
         if instance is not None:
             instance.send_to_group(signal.SIGKILL)
             self._groups.discard(instance.pid)

@@ -8,7 +8,7 @@ from flagman.children import environment, front
 from flagman.exceptions import FlagmanError
 from flagman.service.hangup import has_terminal
 from flagman.service.parts import Part
-from flagman.supervise.keeper import STOPPING, Keeper
+from flagman.supervise.keeper import PASS_ON, STOPPING, Keeper
 from flagman.supervise.terminal import Terminal
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ class CommandPart(Part):
             Terminal.find() if not settings.daemon else None,
             site,
         )
+        site.engine.on_flag(PASS_ON, self._keeper.pass_on)
 
     def follow(self, settings: Settings) -> None:
         """Start the command when all is set up; later, obey a reload."""
