@@ -13,11 +13,6 @@ from contextlib import suppress
 
 from flagman.engine.signals import HANDLED_SIGNALS, Signals
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
-    from typing import NoReturn
-
 _STDERR = 2
 
 
@@ -27,14 +22,17 @@ def main() -> int:
     :returns: its exit status
     """
     _fill_standard_descriptors()
+    armed = None
+    if os.getpid() == 1:
+        from flagman.supervise.init import stand_in_front  # noqa: PLC0415 - only for process 1
+
+        armed = stand_in_front()
     signals = Signals()
     signals.arm(HANDLED_SIGNALS)
     # Until there is something to tear down, INT and TERM end the process, INT without a KeyboardInterrupt's traceback.
-    # For process 1 the kernel ignores a signal that has no handler, see pid_namespaces(7).
-    is_init = os.getpid() == 1
-    signals.handle(signal.SIGINT, _end if is_init else signal.SIG_DFL)
-    if is_init:
-        signals.handle(signal.SIGTERM, _end)
+    signals.handle(signal.SIGINT, signal.SIG_DFL)
+    if armed is not None:
+        armed()
     os.register_at_fork(after_in_child=signals.abandon)
     from flagman.cli import command  # noqa: PLC0415 - only now, see above
     from flagman.log import standard_streams  # noqa: PLC0415 - only now, see above
@@ -43,12 +41,7 @@ def main() -> int:
         return command.main(signals=signals, is_process=True)
     finally:
         standard_streams.hurry()  # exit functions may print, too, and nothing can interrupt them any more
-        stoppable = _end if is_init else signal.SIG_DFL
-        signals.retire(stoppable if _waits_for_threads() else signal.SIG_IGN)
-
-
-def _end(signum: int, _frame: FrameType | None) -> NoReturn:
-    os._exit(128 + signum)
+        signals.retire(signal.SIG_DFL if _waits_for_threads() else signal.SIG_IGN)
 
 
 def _waits_for_threads() -> bool:

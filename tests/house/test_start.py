@@ -71,6 +71,7 @@ COMMANDS = {
     "flagman.actions.command",
     "flagman.children",
     "flagman.children.environment",
+    "flagman.children.front",
     "flagman.children.output",
     "flagman.children.pidfd",
     "flagman.children.process",

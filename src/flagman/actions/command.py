@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import suppress
 
-from flagman.children import environment
+from flagman.children import environment, front
 from flagman.children.output import show, sinks
 from flagman.children.process import GRACE, Process
 from flagman.engine.action import Action
@@ -62,7 +62,7 @@ class ExecAction(Action):
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would drop exit statuses
         # Copied once, because changes by other actions are not for this command, and a copy takes 15 us.
         self._environment = environment.for_commands()
-        self._environment[b"FLAGMAN_PID"] = b"%d" % os.getpid()
+        self._environment[b"FLAGMAN_PID"] = b"%d" % front.pid()
         # Processes that could not be killed.
         self._left: list[Process] = []
         self._null = os.open(os.devnull, os.O_RDONLY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from flagman.exceptions import NotifyError
 
 TYPE_CHECKING = False
@@ -9,6 +11,8 @@ if TYPE_CHECKING:
     from socket import socket
 
 _VSOCK = "vsock:"
+#: Begins an address that is no user's: a connection that an init has left open for this process, by its descriptor.
+DESCRIPTOR = "fd:"
 # The largest number of a host or a port stands for any, see vsock(7).
 _ANY = 2**32 - 1
 
@@ -22,6 +26,8 @@ def connect(address: str, patience: float) -> socket:
     """
     if address.startswith(_VSOCK):
         return _connect_to_host(address, patience)
+    if address.startswith(DESCRIPTOR):
+        return _opened_already(address, patience)
     if not address.startswith(("/", "@")) or len(address) == 1:
         raise NotifyError(f"NOTIFY_SOCKET is {address!r}, not a path, an @abstract name or {_VSOCK}CID:PORT")
     # Here because only a process that a manager watches needs it: 2 ms.
@@ -46,6 +52,17 @@ def _connect_to_host(address: str, patience: float) -> socket:
         return _opened(address, family, socket.SOCK_SEQPACKET, place, patience)
     except NotifyError:
         return _opened(address, family, socket.SOCK_STREAM, place, patience)
+
+
+def _opened_already(address: str, patience: float) -> socket:
+    import socket  # noqa: PLC0415 - as above
+
+    try:
+        connection = socket.socket(fileno=os.dup(int(address.removeprefix(DESCRIPTOR))))
+    except (OSError, OverflowError, ValueError) as error:
+        raise NotifyError(f"NOTIFY_SOCKET is {address!r}, which is no socket: {error}") from error
+    connection.settimeout(patience)
+    return connection
 
 
 def _is_number(text: str) -> bool:

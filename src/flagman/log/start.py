@@ -76,7 +76,6 @@ class Log:
         signal.signal(signum, signal.SIG_DFL)
         self.release()
         os.kill(os.getpid(), signum)
-        os._exit(128 + signum)  # for process 1 the kernel ignores the signal
 
     def _begin(self, settings: Settings, opened: int | None = None) -> None:
         known = all_handlers()
@@ -228,6 +227,15 @@ def _introduce(level: int) -> None:
     root = logging.getLogger()
     before = root.level
     root.setLevel(min(before, logging.INFO))
-    logger.info("PID: %d", os.getpid())
+    logger.info("PID: %d", _front_pid())
     logger.info("Setting loglevel to %s", logging.getLevelName(level))
     root.setLevel(before)
+
+
+def _front_pid() -> int:
+    """Return the number of the process that users signal: only behind process 1 it may be another one."""
+    if os.getppid() != 1:
+        return os.getpid()
+    from flagman.children import front  # noqa: PLC0415 - a plain start has none
+
+    return front.pid()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
+from flagman.children import front
 from flagman.engine.flags import STOP
 from flagman.engine.tally import NO_ARRIVALS, NO_RUNS
 from flagman.exceptions import UsageError
@@ -113,7 +113,7 @@ class Status:
         events = self._ledger.events()
         return {
             "version": __version__,
-            "pid": os.getpid(),
+            "pid": front.pid(),
             "state": state,
             **_moment("since", at, now - since),
             **_moment("started", begun_at, now - begun),

@@ -412,3 +412,45 @@ class Adds(Action):
 
     def run(self) -> None:
         """Do nothing."""
+
+
+class Orphans(Action):
+    """Leaves 500 processes without a parent, and runs a command a thousand times meanwhile."""
+
+    def set_up(self) -> None:
+        """Do nothing."""
+
+    def run(self) -> None:
+        """Print the statuses that the command had, and how many zombies are left a while later."""
+        import subprocess  # noqa: PLC0415 - the other actions do without
+
+        script = 'i=0; while [ $i -lt 500 ]; do (sh -c "exit $((i % 256))" &); i=$((i + 1)); done; exit 3'
+        with subprocess.Popen(["sh", "-c", script]) as maker:
+            found = {subprocess.run(["sh", "-c", "exit 7"], check=False).returncode for _ in range(1000)}
+        print(found, maker.returncode)
+        limit = time.monotonic() + 60
+        while zombies() and time.monotonic() < limit:
+            time.sleep(0.01)
+        print(f"{zombies()} zombies")
+
+
+def zombies() -> int:
+    """Return how many children of process 1 have ended and are still there."""
+    number = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, parent, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+            number += (state, parent) == ("Z", "1")
+    return number
+
+
+class Leaves(Action):
+    """Ends the daemon at once."""
+
+    def set_up(self, status: str) -> None:
+        """Remember the status."""
+        self._status = int(status)
+
+    def run(self) -> None:
+        """End."""
+        os._exit(self._status)
