@@ -17,6 +17,8 @@ import pytest
 
 from flagman.systemd import unit_syntax
 from support.driven import LIB, run
+from support.programs import words
+from support.programs.inits import as_main_process
 from support.user_manager import MANAGER, Manager
 
 if TYPE_CHECKING:
@@ -148,6 +150,24 @@ def test_stop_is_graceful(service: Service) -> None:
     assert service.lines()[-1] == "cleanup"
     assert (service.show("ActiveState"), service.show("Result")) == ("inactive", "success")
     assert service.show("ExecMainStatus") == "0"
+
+
+def test_process_1_is_the_main_process(service: Service, tmp_path: Path) -> None:
+    """The manager takes messages from the init in front of the daemon, which it knows as the main process."""
+    script = tmp_path / "start"
+    start = shlex.join(words(as_main_process, service.flagman, "--usr1", "print", "hello"))
+    script.write_text(f"exec {start}\n", encoding="utf-8")
+    service.flagman = f"/bin/sh {script}"
+    service.define("")
+    assert service.systemctl("start") == (0, "")
+    assert service.show("StatusText") == "Ready: usr1 runs 1 action"
+    main = Path(f"/proc/{service.show('MainPID')}/status").read_text(encoding="ascii")
+    assert re.search(r"^NSpid:\t\d+\t1$", main, re.MULTILINE)
+    assert service.systemctl("kill --kill-who=main --signal=USR1") == (0, "")
+    service.wait_for("hello")
+    assert service.systemctl("stop") == (0, "")
+    assert service.lines()[-1] == "cleanup"
+    assert service.show("Result") == "success"
 
 
 def test_a_failed_set_up_fails_the_start(service: Service) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,34 @@ def behind_init(daemon: Callable[[Callable[[], object]], None]) -> int:
     """
     outside = os.fork()
     if not outside:
-        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWPID):
-            os._exit(255)
+        new_namespace()
         init = os.fork()
         if init:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(init, 0)[1]) & 0xFF)
         daemon(stand_in_front())
         os._exit(254)
     return os.waitstatus_to_exitcode(os.waitpid(outside, 0)[1])
+
+
+def new_namespace() -> None:
+    """Make the next child of this process the first one of a pid namespace; ``os.unshare`` came with Python 3.12."""
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWPID):
+        raise OSError(ctypes.get_errno(), "no pid namespaces here")
+
+
+def as_main_process(*command: str) -> None:
+    """Become the parent of a command as process 1, and make that the main process of the service that this one is."""
+    new_namespace()
+    reader, writer = os.pipe()
+    init = os.fork()
+    if not init:
+        os.read(reader, 1)
+        os.execv(command[0], command)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.connect(os.environ["NOTIFY_SOCKET"])
+        manager.send(b"MAINPID=%d" % init)
+    os.write(writer, b"\n")  # only now does the command begin, so its messages come after this one
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(init, 0)[1]) & 0xFF)
 
 
 def statuses() -> None:
