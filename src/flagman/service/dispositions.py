@@ -143,8 +143,8 @@ class Dispositions:
         self._takers = takers
         if takers:
             # Else a record that is logged while the command has the terminal could stop this process.
-            self._signals.handle(signal.SIGTTIN, signal.SIG_IGN)
-            self._signals.handle(signal.SIGTTOU, signal.SIG_IGN)
+            for of_terminal in {signal.SIGTTIN, signal.SIGTTOU} - self._sources.keys():
+                self._signals.handle(of_terminal, signal.SIG_IGN)
             for signum in takers.keys() - self._sources.keys():
                 self._leave(signum)
             if self.hangup == meanings.NOTHING and signal.SIGHUP not in self._sources and not may_change:

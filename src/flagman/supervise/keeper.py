@@ -115,12 +115,12 @@ class Keeper:
         except (OSError, ValueError) as error:
             self._not_started(StartError(self._words[0], error))
             return
-        logger.info("Started `%s` with pid %d", self._name, self._instance.pid)
-        self._groups.add(self._instance.pid)
-        self._close_streams()
-        self._leader_has_ended = False
         if self._terminal is not None:
             self._terminal.begin(self._instance.pid, self._loop.call)
+        self._groups.add(self._instance.pid)
+        self._leader_has_ended = False
+        logger.info("Started `%s` with pid %d", self._name, self._instance.pid)
+        self._close_streams()
         self.trouble = ""
         self._site.changed()
         self._look()
@@ -219,6 +219,7 @@ class Keeper:
             with self._lock:
                 self._instance.forget()
                 self._instance = None
+            self._take_terminal(killed=True)
             self._finish(128 + signal.SIGKILL)
 
     def _drop_deadline(self) -> None:
@@ -245,9 +246,12 @@ class Keeper:
         with self._lock:
             self._instance = None
             status = instance.reap()
-        if self._terminal is not None:
-            self._terminal.end(killed=status is not None and status < 0)
+        self._take_terminal(killed=status is not None and status < 0)
         self._bury(status)
+
+    def _take_terminal(self, *, killed: bool) -> None:
+        if self._terminal is not None:
+            self._terminal.end(killed=killed)
 
     def _bury(self, status: int | None) -> None:
         """Decide what follows after the end of the command.
@@ -292,4 +296,5 @@ class Keeper:
             instance.send_to_group(signal.SIGKILL)
             self._groups.discard(instance.pid)
             instance.reap()
+            self._take_terminal(killed=True)
         self._close_streams()

@@ -69,13 +69,14 @@ class Terminal:
     def find(cls) -> Terminal | None:
         """Return the terminal, or None if there is none that can be lent.
 
-        It can if standard input and output are the controlling terminal, and our group is in front. In a pipeline, such
-        as ``flagman -- x | less``, it belongs to another process of the same group, which would be stopped.
+        It can if standard input and output are the controlling terminal; it is lent only while our group is in front.
+        In a pipeline, such as ``flagman -- x | less``, it belongs to another process of the same group, which would be
+        stopped.
         """
         group = os.getpgrp()
         try:
             # Both fail for a terminal that is not the controlling one, and there is only one of these.
-            is_ours = {os.tcgetpgrp(0), os.tcgetpgrp(1)} == {group}
+            is_ours = os.tcgetpgrp(0) == os.tcgetpgrp(1)
         except OSError:
             return None
         modes = _modes()
