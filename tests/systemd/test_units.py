@@ -69,6 +69,23 @@ def test_reload(line: str) -> None:
     assert [command.endswith(end) for command, end in zip(found, RELOADS[line], strict=True)] == [True] * len(found)
 
 
+def test_a_unit_for_a_command(tmp_path: Path) -> None:
+    """The command comes last, with a path that systemd finds; its status and its grace count, and HUP is its own."""
+    program = tmp_path / "serve"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    line = "--graceful-time 100s --usr1 exec ls -- serve --usr1 ';' '$x'"
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    lines = unit(line.replace("-- serve", "';' -- serve"), PATH=path)
+    (start,) = [line for line in lines if line.startswith("ExecStart=")]
+    assert start.endswith(f'--graceful-time 1m40s --usr1 exec ls ";" -- {program} --usr1 ";" "$$x"')
+    assert {"SuccessExitStatus=143", "TimeoutStopSec=175"} <= set(lines)
+    assert not [line for line in lines if line.startswith("RestartPrevent")]
+    for forward, reloads in (("leader", 0), ("none", 2)):
+        lines = unit(f"-c /dev/null --forward {forward} -- true")
+        assert len([line for line in lines if line.startswith("ExecReload=")]) == reloads
+
+
 DIRECTORIES = {
     "--usr1 print a": [],
     "--control --usr1 print a": ["flagman/flagman"],

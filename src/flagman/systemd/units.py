@@ -160,18 +160,21 @@ class _Writer:
         yield "# TERM goes only to flagman, so that the running action and its commands can finish in the stop timeout."
         yield "KillMode=mixed"
         yield f"TimeoutStopSec={math.ceil(self._longest_stop() + _MARGIN)}"
-        yield "# Status 2 is a mistake in the command line or in the file, which a restart cannot correct."
-        yield "Restart=on-failure"
-        yield "RestartSec=1"
-        yield "RestartPreventExitStatus=2"
-        if self._settings.command:
-            yield "# The command has ended by TERM, as it was asked to."
-            yield "SuccessExitStatus=143"
+        yield from self._restart()
         yield from self._watchdog()
         yield from self._hardening()
         yield ""
         yield "[Install]"
         yield f"WantedBy={'default' if self._is_users else 'multi-user'}.target"
+
+    def _restart(self) -> Iterator[str]:
+        if self._settings.command:
+            yield "# The exit status is that of the command; with 143 it has ended by TERM, as it was asked to."
+        else:
+            yield "# Status 2 is a mistake in the command line or in the file, which a restart cannot correct."
+        yield "Restart=on-failure"
+        yield "RestartSec=1"
+        yield "SuccessExitStatus=143" if self._settings.command else "RestartPreventExitStatus=2"
 
     def _runtime_directory(self) -> Iterator[str]:
         if self._settings.control is True:
@@ -187,7 +190,8 @@ class _Writer:
     def _reload(self) -> Iterator[str]:
         settings = self._settings
         reloads = [signum for binding in settings.reloads() for signum in binding.source.signals()]
-        if settings.config and settings.chroot is None and signal.SIGHUP not in settings.by_signal():
+        is_free = signal.SIGHUP not in settings.by_signal() and not settings.passes_on()
+        if settings.config and settings.chroot is None and is_free:
             reloads.append(signal.SIGHUP)  # there is no terminal
         if reloads:
             yield "# The second command makes a reload fail if the file is wrong; the daemon keeps its configuration."
