@@ -159,3 +159,20 @@ def test_a_stop_in_the_last_moment_is_not_lost(raised: tuple[str, ...]) -> None:
     loop.run()
     assert STOP not in lowered
     assert {flags.pop()[0] for _ in range(len(flags))} >= {STOP, *raised} - set(lowered)
+
+
+def test_what_comes_first_after_a_wait() -> None:
+    """What is called after each wait comes before the descriptors, and only until then does the poller wait."""
+    steps: list[tuple[str, bool]] = []
+
+    def wait(_patience: float | None) -> list[tuple[int, int]]:
+        steps.append(("wait", poller.is_waiting))
+        return [(PIPE, select.POLLIN)]
+
+    poller = Poller(Wakeup(is_open=False), made, wait=wait)
+    poller.attach(PIPE, lambda _: steps.append(("descriptor", poller.is_waiting)))
+    poller.on_wake = lambda: steps.append(("wake", poller.is_waiting))
+    for at_once in (False, True):
+        poller.wait(at_once=at_once)
+    assert steps == [("wait", True), ("wake", False), ("descriptor", False)] * 2
+    assert not poller.is_waiting

@@ -80,8 +80,12 @@ class Doors(Host):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the loop waits: then a flag that :meth:`raise_first` raises now is lowered before anything else."""
+        """Whether the loop waits: then what :meth:`on_wake` has set is called before anything else is done."""
         return self._poller.is_waiting
+
+    def on_wake(self, code: Callable[[], object]) -> None:
+        """Call ``code``, which must be short and raise nothing, in the loop after each of its waits, first of all."""
+        self._poller.on_wake = code
 
     def follow(self, choices: Choices, *, once: bool = False) -> None:
         """Obey other choices from now on; actions that are set up keep their own.
@@ -150,7 +154,7 @@ class Doors(Host):
         self._signals.wakeup.wake()
 
     def raise_first(self, flag: FlagName) -> None:
-        """Raise a flag as the oldest of all; safe in an action, and in a signal handler."""
+        """Raise a flag as the oldest of all; safe in an action."""
         now = self.clock()
         self.flags.put_back(flag, (1, now, now))
 

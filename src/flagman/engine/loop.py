@@ -90,7 +90,19 @@ class Poller:
     :param wait: see :data:`Wait`; poll(2) by default
     """
 
-    __slots__ = ("_attached", "_calls", "_lock", "_make", "_poll", "_wait", "_waits", "_wakeup", "clock", "is_waiting")
+    __slots__ = (
+        "_attached",
+        "_calls",
+        "_lock",
+        "_make",
+        "_poll",
+        "_wait",
+        "_waits",
+        "_wakeup",
+        "clock",
+        "is_waiting",
+        "on_wake",
+    )
 
     def __init__(
         self, wakeup: Wakeup, make: Make, *, clock: Callable[[], float] = time.monotonic, wait: Wait | None = None
@@ -99,8 +111,10 @@ class Poller:
         self._make = make
         #: The clock of the deadlines.
         self.clock = clock
-        #: Whether it waits: then a flag that is raised now is looked at before anything else is done.
+        #: Whether it waits: then :attr:`on_wake` is called before anything else is done.
         self.is_waiting = False
+        #: Called after each wait, before anything else; None for nothing. It must not raise an exception.
+        self.on_wake: Callable[[], object] | None = None
         self._attached: dict[int, Attachment] = {}
         self._poll = wakeup.poll()
         self._wait: Wait = wait or self._poll.poll
@@ -175,9 +189,11 @@ class Poller:
         :param at_once: only look, without waiting
         """
         self._waits += 1
-        self.is_waiting = not at_once
+        self.is_waiting = True
         ready = self._wait(0 if at_once else self._patience())
         self.is_waiting = False
+        if self.on_wake is not None:
+            self.on_wake()
         for descriptor, events in ready:
             attachment = self._attached.get(descriptor)
             if attachment is None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from flagman.service.hangup import HangUp
     from flagman.types import FlagName, SignalNumber
 
+    #: A handler of a signal that a part takes; it is also called for a signal that came early.
+    Taker = Callable[[int, FrameType | None], None]
     #: The flags of each signal that has actions.
     Sources = Mapping[SignalNumber, tuple[FlagName, ...]]
 
@@ -117,7 +119,7 @@ class Dispositions:
         self._engine = engine
         self._signals = signals
         self._sources: Sources = {}
-        self._takers: Mapping[SignalNumber, Callable[[SignalNumber], None]] = {}
+        self._takers: Mapping[SignalNumber, Taker] = {}
         #: Asks for the stop.
         self.stop = StopRequest(engine.flags, engine.interrupter, stop_timeout)
         self._expected: set[FlagName] = set()
@@ -134,10 +136,10 @@ class Dispositions:
         self.hangup = hangup
         self._reload = reload
 
-    def pass_on(self, takers: Mapping[SignalNumber, Callable[[SignalNumber], None]], *, may_change: bool) -> None:
+    def pass_on(self, takers: Mapping[SignalNumber, Taker], *, may_change: bool) -> None:
         """Pass signals that have no actions on; with QUIT among them, it stops the daemon as TERM does.
 
-        :param takers: what takes each of them, in its handler
+        :param takers: the handler of each
         :param may_change: whether other signals may get actions later
         """
         self._takers = takers
@@ -185,20 +187,16 @@ class Dispositions:
         if signum == signal.SIGQUIT:
             self._signals.handle(signum, self.on_stop if signum in self._takers else self.on_quit)
         elif signum in self._takers and signum not in (signal.SIGHUP, *STOPPING):
-            self._signals.handle(signum, self.on_passed)
+            self._signals.handle(signum, self._takers[signum])
         elif signum in HANDLED_SIGNALS and signum != signal.SIGHUP:
             self._signals.arm([signum])
         elif signum not in (signal.SIGHUP, *STOPPING):
             self._signals.disarm(signum)
 
-    def on_passed(self, signum: int, _frame: FrameType | None) -> None:
-        """Handle a signal that a part takes."""
-        self._takers[signum](signum)
-
     def on_stop(self, signum: int, frame: FrameType | None) -> None:
         """Handle TERM or INT, and QUIT if it is passed on: raise its flag if that has actions, ask for the stop."""
         if signum in self._takers:
-            self._takers[signum](signum)  # so that the command can get the same one
+            self._takers[signum](signum, frame)  # so that the command can get the same one
         flag = STOPPING.get(signum)
         if flag is not None and flag in self._engine.bundles:
             self._engine.flags.add(flag)
@@ -215,7 +213,7 @@ class Dispositions:
         if self.hangup == meanings.STOP:
             self.stop.on_hangup()
         elif self.hangup == meanings.PASSED_ON:
-            self._takers[signum](signum)
+            self._takers[signum](signum, None)
         elif self.hangup != meanings.NOTHING and not self._engine.stopping:
             self._engine.flags.add(_HANGUP)
 
@@ -258,7 +256,7 @@ class Dispositions:
             if signum == signal.SIGHUP and signum not in self._sources:
                 self.on_hangup(signum, None)
             elif signum in self._takers:
-                self._takers[signum](signum)
+                self._takers[signum](signum, None)
             elif signum not in self._sources:
                 warn_unmapped(flag)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
     from flagman.service.control_loop import ControlLoop
+    from flagman.service.dispositions import Taker
     from flagman.service.preparation import Preparation
     from flagman.service.request import Request
     from flagman.service.status import Status
@@ -77,12 +78,12 @@ class Part:
         The control loop still runs: call ``site.loop.release(attachment)`` before a descriptor is closed.
         """
 
-    def signals(self) -> Collection[SignalNumber]:
-        """Return the signals that the part takes if they have no actions; when it has been opened."""
-        return ()
+    def signals(self) -> Mapping[SignalNumber, Taker]:
+        """Return the signals that the part takes if they have no actions, each with its handler; after :meth:`open`.
 
-    def on_signal(self, signum: SignalNumber) -> None:
-        """Take a signal; this is called in its handler, and must only store it and wake the control loop."""
+        A handler must only store the signal, and wake a loop.
+        """
+        return {}
 
     def is_busy(self) -> bool:
         """Return whether the actions must not be torn down yet; when that ends, call :meth:`Site.changed`."""
@@ -187,9 +188,9 @@ class Site:
         self._thread.finish()
         self._is_closing = True
 
-    def signals(self) -> dict[SignalNumber, Callable[[SignalNumber], None]]:
-        """Return the signals that parts take if they have no actions, each with what takes it in its handler."""
-        return {signum: part.on_signal for part in self._parts for signum in part.signals()}
+    def signals(self) -> dict[SignalNumber, Taker]:
+        """Return the signals that parts take if they have no actions, each with its handler."""
+        return {signum: taker for part in self._parts for signum, taker in part.signals().items()}
 
     def is_busy(self) -> bool:
         """Return whether the actions must not be torn down yet."""

@@ -24,6 +24,7 @@ from flagman.text.signames import name_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from types import FrameType
 
     from flagman.config.settings import Settings
     from flagman.engine.calls import Call
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.supervise")
 
-#: The flag that makes the main loop pass signals on; no signal and no timer has this name.
-PASS_ON = "pass-on"  # noqa: S105 - the name of a flag
 #: The signals that ask the command to stop, each in its own way.
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # Seconds after KILL until the command is given up: it hangs in the kernel.
@@ -63,10 +62,11 @@ class Keeper:
         self._terminal = terminal
         self._site = site
         self._loop = site.loop
+        self._engine = site.engine
         # Held while signals are sent, and while what they are sent to is forgotten.
         self._lock = allocate_lock()
         # What a third stop signal kills.
-        self._groups = site.engine.interrupter.shield.groups
+        self._groups = self._engine.interrupter.shield.groups
         self._spacing = Spacing(random.random)
         self._instance: Instance | None = None
         self._streams: Mapping[int, int] = {}
@@ -140,28 +140,24 @@ class Keeper:
         self._planned = self._loop.call_at(moment, self._start)
         self._site.changed()
 
-    def on_signal(self, signum: SignalNumber) -> None:
-        """Take a signal that came to this process; in its handler."""
+    def on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        """Handle a signal that came to this process."""
         if signum in STOPPING:
             self._stop_signal = self._stop_signal or signum  # stop() sends it, after the actions that are bound to it
         elif signum == signal.SIGCONT:
             self._loop.call(self._go_on)
         elif signum not in self._arrived:
             self._arrived[signum] = None
-            # The main loop is awake, so it is faster; but it cannot do it while it runs an action.
-            if self._site.engine.is_waiting:
-                self._site.engine.raise_first(PASS_ON)
-            else:
+            # The main loop wakes anyhow, so it is faster; but it cannot pass it on while it runs an action.
+            if not self._engine.is_waiting:
                 self._loop.call(self.pass_on)
 
     def pass_on(self) -> None:
         """Send the command the signals that have arrived; in either loop."""
-        with self._lock, suppress(KeyError):
-            while True:  # until there is no other: a look before would not tell, because a handler may add one
+        while self._arrived:
+            with self._lock, suppress(KeyError):  # the other loop may have been quicker
                 signum, _ = self._arrived.popitem(last=False)
-                if self._instance is None or self._leader_has_ended:
-                    logger.debug("%s is not passed on: `%s` does not run", name_of(signum), self._name)
-                else:
+                if self._instance is not None and not self._leader_has_ended:
                     self._send(self._instance, signum)
 
     def _go_on(self) -> None:
@@ -275,8 +271,8 @@ class Keeper:
         self.result = result
         self.trouble = f"{self._name} has ended"
         self.is_over = True
-        if not self._site.engine.stopping:
-            self._site.engine.stop()
+        if not self._engine.stopping:
+            self._engine.stop()
         self._site.changed()
 
     def _close_streams(self) -> None:

@@ -8,14 +8,15 @@ from flagman.children import environment, front
 from flagman.exceptions import FlagmanError
 from flagman.service.hangup import has_terminal
 from flagman.service.parts import Part
-from flagman.supervise.keeper import PASS_ON, STOPPING, Keeper
+from flagman.supervise.keeper import STOPPING, Keeper
 from flagman.supervise.terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from flagman.config.settings import Settings
+    from flagman.service.dispositions import Taker
     from flagman.service.parts import Site
     from flagman.types import SignalNumber
 
@@ -50,7 +51,7 @@ class CommandPart(Part):
             Terminal.find() if not settings.daemon else None,
             site,
         )
-        site.engine.on_flag(PASS_ON, self._keeper.pass_on)
+        site.engine.on_wake(self._keeper.pass_on)
 
     def follow(self, settings: Settings) -> None:
         """Start the command when all is set up; later, obey a reload."""
@@ -61,8 +62,11 @@ class CommandPart(Part):
         ignored = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else []  # as under nohup(1)
         self._site.loop.call(self._keeper.begin, self._site.streams(), ignored)
 
-    def signals(self) -> Collection[SignalNumber]:
+    def signals(self) -> Mapping[SignalNumber, Taker]:
         """Return the signals that the command gets."""
+        return dict.fromkeys(self._taken(), self._keeper.on_signal)
+
+    def _taken(self) -> Collection[SignalNumber]:
         settings = self._site.settings
         if settings.forward == "none":
             return {*STOPPING, signal.SIGCONT}
@@ -72,10 +76,6 @@ class CommandPart(Part):
         if self._has_terminal:
             own.add(signal.SIGTSTP)  # it stops this process
         return signal.valid_signals() - own
-
-    def on_signal(self, signum: SignalNumber) -> None:
-        """Pass a signal on."""
-        self._keeper.on_signal(signum)
 
     def stop(self, *, insists: bool) -> None:
         """Ask the command to end, or kill it."""
