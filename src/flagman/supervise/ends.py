@@ -1,4 +1,4 @@
-"""Why a command could not be started, with the exit status that shells give for that."""
+"""How a command has ended, or why it could not be started, with the exit status that shells give for that."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ import os
 
 from flagman.exceptions import FlagmanError
 from flagman.text.shown import shown
+from flagman.text.signames import name_of
 
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 # The system is short of something: the command itself may be good.
 _SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+
+
+def exit_status(status: int) -> int:
+    """Return the exit status that tells of an end: for a signal, 128 and its number.
+
+    :param status: an exit status, or the number of the signal that has killed the command, negative
+    """
+    return status if status >= 0 else 128 - status
+
+
+def told(status: int) -> str:
+    """Return how a command has ended, in words."""
+    return f"exited with status {status}" if status >= 0 else f"was killed by {name_of(-status)}"
 
 
 class StartError(FlagmanError):
