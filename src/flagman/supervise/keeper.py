@@ -10,12 +10,10 @@ import logging
 import os
 import signal
 import time
-from _thread import allocate_lock
-from collections import OrderedDict
-from contextlib import suppress
 
 from flagman.supervise.ends import StartError, exit_status, told
 from flagman.supervise.instance import Instance
+from flagman.supervise.passing import Passing
 from flagman.supervise.policy import Spacing, restarts
 from flagman.text.shown import shown
 from flagman.text.signames import name_of
@@ -23,7 +21,6 @@ from flagman.text.signames import name_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from types import FrameType
 
     from flagman.config.settings import Settings
     from flagman.engine.calls import Call
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.supervise")
 
-#: The signals that ask the command to stop, each in its own way.
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # Seconds after KILL until the command is given up: it hangs in the kernel.
 _PATIENCE = 5.0
 
@@ -42,7 +37,7 @@ _PATIENCE = 5.0
 class Keeper:
     """Keeps one command.
 
-    Everything but the constructor, :meth:`on_signal` and :meth:`pass_on` is called in the control loop.
+    Everything but the constructor is called in the control loop.
 
     :param settings: those of the start
     :param environment: that of the command
@@ -62,18 +57,14 @@ class Keeper:
         self._site = site
         self._loop = site.loop
         self._engine = site.engine
-        # Held while signals are sent, and while what they are sent to is forgotten.
-        self._lock = allocate_lock()
+        #: Sends signals to the life that there is.
+        self.passing = Passing(site, settings.forward, self._go_on)
         # What a third stop signal kills.
         self._groups = self._engine.interrupter.shield.groups
         self._spacing = Spacing(_chance)
         self._instance: Instance | None = None
         self._streams: Mapping[int, int] = {}
         self._planned: Call | None = None
-        # Signals that have arrived and were not passed on yet, each once, in the order of their arrival.
-        self._arrived: OrderedDict[SignalNumber, None] = OrderedDict()
-        # The one that asked for the stop.
-        self._stop_signal: SignalNumber = 0
         self._asked = self._killed = self._leader_has_ended = False
         self._deadline: Call | None = None
         #: Why the command does not run at the moment; empty if it does.
@@ -118,6 +109,7 @@ class Keeper:
             self._terminal.begin(self._instance.pid, self._loop.call)
         self._groups.add(self._instance.pid)
         self._leader_has_ended = False
+        self.passing.lead_to(self._instance)
         logger.info("Started `%s` with pid %d", self._name, self._instance.pid)
         self._close_streams()
         self.trouble = ""
@@ -139,51 +131,28 @@ class Keeper:
         self._planned = self._loop.call_at(moment, self._start)
         self._site.changed()
 
-    def on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        """Handle a signal that came to this process."""
-        if signum in STOPPING:
-            self._stop_signal = self._stop_signal or signum  # stop() sends it, after the actions that are bound to it
-        elif signum == signal.SIGCONT:
-            self._loop.call(self._go_on)
-        elif signum not in self._arrived:
-            self._arrived[signum] = None
-            # The main loop wakes anyhow, so it is faster; but it cannot pass it on while it runs an action.
-            if not self._engine.is_waiting:
-                self._loop.call(self.pass_on)
-
-    def pass_on(self) -> None:
-        """Send the command the signals that have arrived; in either loop."""
-        while self._arrived:
-            with self._lock, suppress(KeyError):  # the other loop may have been quicker
-                signum, _ = self._arrived.popitem(last=False)
-                if self._instance is not None and not self._leader_has_ended:
-                    self._send(self._instance, signum)
-
     def _go_on(self) -> None:
         if self._instance is not None:
             if self._terminal is not None:
                 self._terminal.resume()
             self._instance.send_to_group(signal.SIGCONT)
 
-    def _send(self, instance: Instance, signum: SignalNumber) -> None:
-        (instance.send_to_group if self._settings.forward == "group" else instance.send)(signum)
-
     def stop(self) -> None:
         """Ask the command to end: it gets the signal that asked flagman, and its grace begins."""
-        self.pass_on()
+        self.passing.pass_on()
         if self._asked:
             return
         self._asked = True
         if self._planned is not None:
             self._planned.cancel()
-        signum = self._stop_signal or signal.SIGTERM
+        signum = self.passing.stop_signal or signal.SIGTERM
         instance = self._instance
         if instance is None:
             if not self.is_over:
                 self._finish(self.result)
         elif not self._leader_has_ended:
             logger.info("Sent %s to `%s`", name_of(signum), self._name)
-            self._send(instance, signum)
+            self.passing.send(instance, signum)
             instance.send_to_group(signal.SIGCONT)  # a stopped process would not see it
             self._begin_grace()
 
@@ -211,9 +180,9 @@ class Keeper:
         if self._instance is not None:
             logger.error("`%s`, or a process of its group, cannot be killed, and goes on", self._name)
             self._groups.discard(self._instance.pid)
-            with self._lock:
-                self._instance.forget()
-                self._instance = None
+            self.passing.lead_to(None)
+            self._instance.forget()
+            self._instance = None
             self._take_terminal(killed=True)
             self._finish(exit_status(-signal.SIGKILL))
 
@@ -229,6 +198,7 @@ class Keeper:
             return
         is_new = not self._leader_has_ended
         self._leader_has_ended = True
+        self.passing.lead_to(None)
         if instance.has_rest():
             if is_new and not self._killed:
                 logger.info("The leader of `%s` has ended; sent TERM to the rest of its process group", self._name)
@@ -238,9 +208,8 @@ class Keeper:
             return
         self._drop_deadline()
         self._groups.discard(instance.pid)
-        with self._lock:
-            self._instance = None
-            status = instance.reap()
+        self._instance = None
+        status = instance.reap()
         self._take_terminal(killed=status is not None and status < 0)
         self._bury(status)
 
@@ -284,8 +253,8 @@ class Keeper:
         if self._planned is not None:
             self._planned.cancel()
         self._drop_deadline()
-        with self._lock:
-            instance, self._instance = self._instance, None
+        self.passing.lead_to(None)
+        instance, self._instance = self._instance, None
         if instance is not None:
             instance.send_to_group(signal.SIGKILL)
             self._groups.discard(instance.pid)

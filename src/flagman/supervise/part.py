@@ -8,7 +8,8 @@ from flagman.children import environment, front
 from flagman.exceptions import FlagmanError
 from flagman.service.hangup import has_terminal
 from flagman.service.parts import Part
-from flagman.supervise.keeper import STOPPING, Keeper
+from flagman.supervise.keeper import Keeper
+from flagman.supervise.passing import STOPPING
 from flagman.supervise.terminal import Terminal
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ class CommandPart(Part):
             Terminal.find() if not settings.daemon else None,
             site,
         )
-        site.engine.on_wake(self._keeper.pass_on)
+        site.engine.on_wake(self._keeper.passing.pass_on)
 
     def follow(self, settings: Settings) -> None:
         """Start the command when all is set up; later, obey a reload."""
@@ -64,7 +65,7 @@ class CommandPart(Part):
 
     def signals(self) -> Mapping[SignalNumber, Taker]:
         """Return the signals that the command gets."""
-        return dict.fromkeys(self._taken(), self._keeper.on_signal)
+        return dict.fromkeys(self._taken(), self._keeper.passing.on_signal)
 
     def _taken(self) -> Collection[SignalNumber]:
         settings = self._site.settings
