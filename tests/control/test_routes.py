@@ -21,7 +21,7 @@ from flagman.testing import FakeTime
 from flagman.triggers.by_signal import SignalSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from flagman.engine.calls import Call
 
@@ -68,6 +68,17 @@ class Site:
         self.last_flags = ("term", "int")
         self.is_set_up = True
         self.reasons: list[str] = []
+        self.listeners: list[Callable[[Mapping[str, object]], None]] = []
+
+    def listen(self, listener: Callable[[Mapping[str, object]], None]) -> None:
+        """Take what is called when a part has changed."""
+        self.listeners.append(listener)
+
+    def become(self, *reasons: str) -> None:
+        """Wait for other things, and report that."""
+        self.reasons = list(reasons)
+        for listener in self.listeners:
+            listener({"event": "readiness"})
 
     def unready(self) -> list[str]:
         """Return what is waited for."""
@@ -399,10 +410,24 @@ def test_a_request_waits_until_the_daemon_is_ready(service: Service) -> None:
     service.ask("GET", "/ready")
     service.ask("GET", "/ready", wait="3s")
     service.ask("GET", "/ready", wait="10s")
+    service.at(4, service.site.become)
     service.at(5, service.engine.ledger.note, "ready")
     service.run()
     starting = {"ready": False, "reasons": ["starting", "waiting: the database"]}
     assert service.answers == [(0, 503, starting), (3, 503, starting), (5, 200, {"ready": True, "reasons": []})]
+
+
+def test_what_is_not_ready_any_more(service: Service) -> None:
+    """A part that was ready may wait for something again; the answer comes when it has that."""
+    service.engine.ledger.note("ready")
+    service.site.become("the command exited with status 1")
+    service.ask("GET", "/ready")
+    service.ask("GET", "/ready", wait="")
+    service.at(2, service.site.become, "the command is restarted")
+    service.at(4, service.site.become)
+    service.run()
+    waiting = {"ready": False, "reasons": ["waiting: the command exited with status 1"]}
+    assert service.answers == [(0, 503, waiting), (4, 200, {"ready": True, "reasons": []})]
 
 
 def test_the_daemon_becomes_ready_while_it_is_asked(service: Service) -> None:

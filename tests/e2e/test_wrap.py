@@ -9,10 +9,27 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from support.driven import DEADLINE, SCRIPT, Flagman, descriptors, inheriting, run, script, settle, wait_for
+from support.ctl import SCRIPT as CTL
+from support.driven import (
+    DEADLINE,
+    SCRIPT,
+    Flagman,
+    descriptors,
+    end_all,
+    inheriting,
+    marked,
+    run,
+    script,
+    settle,
+    wait_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TELL = (sys.executable, "-IS", script("tell_signals"))
 # What flagman or Python needs for itself, what cannot be caught, and faults.
@@ -20,6 +37,15 @@ KEPT = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TRAP", "ABRT", "SYS", "PIP
 STOPS = {"TERM", "INT", "QUIT"}
 NOT_FORWARDED = {getattr(signal, f"SIG{name}") for name in KEPT | STOPS}
 FORWARDED = sorted(signum for signum in signal.valid_signals() if signum not in NOT_FORWARDED)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End all that a test has started: a flagman that is killed leaves its command behind."""
+    for name, value in marked(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    yield
+    end_all(tmp_path)
 
 
 def name_of(signum: int) -> str:
@@ -324,6 +350,21 @@ def test_a_restart_that_is_not_due(tmp_path: Path) -> None:
         daemon.ready().expect_error("it is started again in")
         daemon.signal(signal.SIGTERM)
         assert daemon.status() == 7
+
+
+def test_a_command_in_its_pause_is_not_ready(tmp_path: Path) -> None:
+    """While the command waits for its next start, the gate for health checks is closed, and says why."""
+    socket = tmp_path / "s"
+    line = "echo up $$; test -e good || exit 9; exec sleep 600"
+    with Flagman(tmp_path, "--control", str(socket), "--restart", "always", "--", "sh", "-c", line) as daemon:
+        daemon.ready().expect_error("it is started again in")
+        asked = ("--control", str(socket), "ready")
+        done = run(*asked, command=[CTL])
+        assert (done.returncode, done.stdout) == (1, "not ready: waiting: sh exited with status 9\n")
+        (tmp_path / "good").touch()
+        assert run(*asked, "--wait", "50s", command=[CTL]).returncode == 0
+        daemon.signal(signal.SIGTERM)
+        assert daemon.status() == 128 + signal.SIGTERM
 
 
 def test_a_missing_program_may_come_later(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Routes:
         self._reload_began = 0.0
         self._stops = self._has_ended = False
         self._ledger.listeners.append(self._hear)
+        site.listen(self._on_change)
 
     def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes, by method and path."""
@@ -56,8 +57,7 @@ class Routes:
 
     def _on_event(self, event: Event) -> None:
         if event.kind == "ready":
-            for wait in self._for_ready:
-                self._for_ready.answer(wait, *self._readiness())
+            self._on_change()
         elif event.kind == "reloading":
             self._reload_began = event.moment
         elif event.kind in ("reloaded", "reload-failed"):
@@ -65,6 +65,12 @@ class Routes:
                 if wait.asked <= self._reload_began:
                     self._for_reload.answer(wait, *_outcome(event))
         self._raising.on_event(event)
+
+    def _on_change(self, *_: object) -> None:
+        """Answer the requests that wait for readiness, if it has come."""
+        status, body = self._readiness()
+        for wait in self._for_ready if status == 200 else ():  # noqa: PLR2004 - of HTTP
+            self._for_ready.answer(wait, status, body)
 
     def _show_status(self, request: Request) -> None:
         _check(request)
@@ -79,17 +85,17 @@ class Routes:
         else:
             wait = Wait(request, "")
             self._for_ready.add(wait, seconds, self._readiness)
-            if self._site.status.is_ready:  # since a moment ago, when this did not wait for it yet
-                self._for_ready.answer(wait, *self._readiness())
+            self._on_change()  # it may have come a moment ago, when this did not wait for it yet
 
     def _readiness(self) -> tuple[int, object]:
         status = self._site.status
-        if status.is_ready and not self._stops:
-            return 200, {"ready": True, "reasons": []}
         if self._stops or status.state == "stopping":
             reasons = ["stopping"]
         else:
-            reasons = ["starting", *(f"waiting: {reason}" for reason in self._site.unready())]
+            reasons = [f"waiting: {reason}" for reason in self._site.unready()]
+            reasons = reasons if status.is_ready else ["starting", *reasons]
+        if not reasons:
+            return 200, {"ready": True, "reasons": []}
         return 503, {"ready": False, "reasons": reasons}
 
     def _show_history(self, request: Request) -> None:

@@ -143,8 +143,7 @@ class Site:
         self._parts = tuple(parts)
         #: The flags of actions that run when the daemon stops, and before the parts begin to.
         self.last_flags = last_flags
-        #: Returns descriptors, which the caller closes, by the standard streams that are going to lead to them; those
-        #: that stay are left out.
+        #: Returns descriptors, which the caller closes, by the standard streams that are going to lead to them.
         self.streams = streams
         self._thread = ControlThread(self._look_for_stop, self._fail)
         self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
@@ -230,8 +229,9 @@ class Site:
         self._planned = None if pause is None else self.engine.call_later(pause, self._look)
 
     def changed(self) -> None:
-        """Make the main loop look at :meth:`Part.unready` again; safe in any thread."""
+        """Make the main loop, and all listeners, look at :meth:`Part.unready` again; safe in any thread."""
         self.engine.call_later(0, self._look)
+        self.publish({"event": "readiness"})
 
     def _look(self) -> None:
         code, self._on_change = self._on_change, None
@@ -296,4 +296,5 @@ class Site:
 
     def snapshot(self) -> dict[str, object]:
         """Return what a status shows of all parts."""
-        return {key: value for part in self._parts for key, value in part.snapshot().items()}
+        shown = {key: value for part in self._parts for key, value in part.snapshot().items()}
+        return {**shown, "ready": False} if self.unready() else shown
