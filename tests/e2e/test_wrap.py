@@ -185,6 +185,42 @@ def test_the_whole_group_gets_signals(tmp_path: Path) -> None:
             assert {daemon.out.next() for _ in range(1 + is_told)} == {"leader", *["SIGUSR1"] * is_told}
 
 
+def test_a_stop_before_its_start(tmp_path: Path, fifo: Path) -> None:
+    """A stop signal that comes while actions are set up ends flagman, and the command is never started."""
+    with Flagman(tmp_path, "--usr1", "acts:SlowSetUp", "slow", str(fifo), "--", *TELL) as daemon:
+        daemon.expect("slow: init", "slow: begin").signal(signal.SIGTERM)
+        fifo.write_text("go\n", encoding="utf-8")
+        daemon.expect("slow: end", "slow: cleanup", "")
+        assert daemon.status() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--", *TELL), ("--control", "s", "--usr1", "print", "x")], ids=["--", "control"]
+)
+def test_a_stop_while_nothing_reads_the_first_records(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """A stop signal ends a start that waits for the reader of the log, and what was prepared is undone."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    process = subprocess.Popen(
+        [*SCRIPT, "-v", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer, cwd=tmp_path
+    )
+    os.close(writer)
+    try:
+        wait_for(lambda: not arguments[0].startswith("--c") or (tmp_path / "s").exists())
+        settle(process.pid)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 128 + signal.SIGTERM
+        assert not (tmp_path / "s").exists()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+
+
 def test_a_command_that_ignores_term_is_killed(tmp_path: Path) -> None:
     """At the end of the grace the whole group gets KILL."""
     line = f"trap '' TERM; {' '.join(TELL)} alone & wait; sleep 600"

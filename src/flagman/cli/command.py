@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+    from types import FrameType
 
     from flagman.cli.reading import Find
     from flagman.config.reader import File
@@ -214,11 +215,13 @@ class _Command:
         if parts:
             from flagman.service.preparation import Preparation  # noqa: PLC0415 - only if there is a part
 
-            # Now there is something to clean up. A stop signal waits until the run has its own handler for it.
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
             preparation = Preparation(settings, identity, self._manager.sockets, stack)
             for part in parts:
                 part.prepare(preparation)
+            # Now there is something to clean up, until the run has its own handlers: also one that has come meanwhile.
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._signals.handle(signum, _give_up)
 
     def _detaches(self, options: Settings, file: File | None) -> bool:
         """Return whether this process goes into the background, which it does before any action is looked for."""
@@ -257,3 +260,8 @@ class _Command:
         own_process = OwnProcess(self._signals, detach=detach)
         own_process.begin()
         return own_process
+
+
+def _give_up(signum: int, _frame: FrameType | None) -> None:
+    """Exit, with all clean-up, from the start of a run."""
+    raise SystemExit(128 + signum)

@@ -8,6 +8,7 @@ from flagman.children import environment, front
 from flagman.exceptions import FlagmanError
 from flagman.service.hangup import has_terminal
 from flagman.service.parts import Part
+from flagman.supervise.ends import exit_status
 from flagman.supervise.keeper import Keeper
 from flagman.supervise.passing import STOPPING
 from flagman.supervise.terminal import Terminal
@@ -89,11 +90,12 @@ class CommandPart(Part):
         return self._has_begun and not self._keeper.is_over
 
     def result(self) -> int | None:
-        """Return the exit status of the command."""
+        """Return the exit status of the command, or that of the stop signal that came before its start."""
         result = self._keeper.result
         if isinstance(result, FlagmanError):
             raise result
-        return result
+        stopped_by = self._keeper.passing.stop_signal
+        return exit_status(-stopped_by) if result is None and stopped_by else result
 
     def unready(self) -> Sequence[str]:
         """Return why the command does not run."""
