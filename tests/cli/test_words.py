@@ -28,6 +28,12 @@ class Exec(Action):
         """Do nothing."""
 
 
+class Send(Exec):
+    """Takes any number of words, none of which begins with a dash."""
+
+    takes_dashes = False
+
+
 class Greet(Exec):
     """Takes one word or two."""
 
@@ -52,7 +58,7 @@ class Known(dict[str, type[Action]]):
         raise UnknownActionError(f"unknown action {name!r}")
 
 
-KNOWN = Known(print=PrintAction, delay_print=DelayedPrintAction, exec=Exec, greet=Greet, beep=Beep)
+KNOWN = Known(print=PrintAction, delay_print=DelayedPrintAction, exec=Exec, greet=Greet, beep=Beep, send=Send)
 OPTIONS = {"--list": False, "--verbose": False, "--overlap": True}
 SOME = {name: TRIGGERS[name] for name in ("--hup", "--usr1", "--every", "--signal")}
 
@@ -136,6 +142,7 @@ def test_split(line: str, bindings: list[tuple[str, ...]], rest: list[str]) -> N
         ("--usr1='print x' -- a", [("usr1", "print", "x")], [], ("a",)),
         ("--usr1='exec x' -v -- a", [("usr1", "exec", "x")], ["-v"], ("a",)),
         ("--usr1 exec x ; -v -- a", [("usr1", "exec", "x")], ["-v"], ("a",)),
+        ("--usr1 send x y -- a -b", [("usr1", "send", "x", "y")], [], ("a", "-b")),
         ("--usr1 exec -- x -- y ; -- a", [("usr1", "exec", "x", "--", "y")], [], ("a",)),
     ],
 )

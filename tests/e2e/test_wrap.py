@@ -461,6 +461,19 @@ def test_its_streams_are_the_daemons(detach: tuple[str, ...], tmp_path: Path) ->
     assert "err" in (tmp_path / "err").read_text(encoding="utf-8").splitlines()
 
 
+def test_hup_reaches_the_command_of_a_daemon(tmp_path: Path) -> None:
+    """A daemon has no terminal that could hang up, so HUP is for its command."""
+    arguments = ("--daemon", "--pid-file", str(tmp_path / "pid"), "--stdout", str(tmp_path / "out"))
+    assert run(*arguments, "--", *TELL, NOTIFY_SOCKET="").returncode == 0
+    pid = int((tmp_path / "pid").read_text(encoding="ascii"))
+    wait_for(lambda: "up" in (tmp_path / "out").read_text(encoding="utf-8"))
+    for signum in (signal.SIGHUP, signal.SIGTERM):
+        os.kill(pid, signum)
+        told = name_of(signum)
+        wait_for(lambda told=told: told in (tmp_path / "out").read_text(encoding="utf-8"))  # type: ignore[misc]
+    wait_for(lambda: not (tmp_path / "pid").exists())
+
+
 def test_a_daemon_whose_command_cannot_be_started(tmp_path: Path) -> None:
     """The command that starts the daemon tells why, and has the same status."""
     done = run("--daemon", "--pid-file", str(tmp_path / "pid"), "--", "nosuch", NOTIFY_SOCKET="")

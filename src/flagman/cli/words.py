@@ -158,7 +158,9 @@ class CommandLine:
         if bound.is_verbatim or (bound.quoted is not None and own[:1] == [_DASHES]):
             own = own[1:]
         elif bound.quoted is None and most is None:
-            self._look_at(what, name, action, own, ends_in_dashes=bound.end == _DASHES)
+            # Where no argument begins with a dash, two dashes can only begin a command.
+            is_doubtful = bound.end == _DASHES and action.takes_dashes
+            self._look_at(what, name, action, own, ends_in_dashes=is_doubtful)
             bound.open = [name, *own]
         elif bound.quoted is None:
             end = self._end(own, most or 0)

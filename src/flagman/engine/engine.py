@@ -52,7 +52,7 @@ class Engine(Doors):
     :param find: returns the class of the action that has a name, and raises an exception if there is none; without it,
         actions cannot be given by name. ``flagman.KNOWN_ACTIONS.__getitem__`` finds those of the command
     :param last_flags: flags that are lowered after the loop has stopped, if they have been raised
-    :param needs_actions: whether :meth:`run` returns :attr:`Outcome.EMPTY` when no action is left
+    :param needs_actions: whether :meth:`run` returns when no action is left
     :param signals: handlers that have been armed already; the engine does not close them
     :param unmapped: called with a raised flag that has neither actions nor a meaning of its own; by default, a warning
         is logged

@@ -152,17 +152,19 @@ class _Service:
 
     def listen(self, hooks: Hooks) -> None:
         """Install the handlers of signals: one that arrives while all is opened and set up waits, or stops that."""
+        settings = self.assembly.settings
         self.dispositions.decide(
             meaning(
-                is_configured=bool(self.assembly.settings.config),
+                is_configured=bool(settings.config),
                 has_terminal=hooks.has_terminal,
-                was_ignored=self._signals.was_ignored(signal.SIGHUP),
+                # A daemon has left its terminal, so HUP is a signal like all others for its command.
+                was_ignored=self._signals.was_ignored(signal.SIGHUP) and not (settings.command and settings.daemon),
                 is_out_of_reach=hooks.is_out_of_reach,
-                is_passed_on=self.assembly.settings.passes_on(),
+                is_passed_on=settings.passes_on(),
             ),
             lambda: self._engine.ask("reload"),
         )
-        sources = self.assembly.settings.by_signal()
+        sources = settings.by_signal()
         self.dispositions.expect(flag for flags in sources.values() for flag in flags)
         self.dispositions.follow(sources)
         self.dispositions.install()  # only now can HUP as a signal be told from a hang-up
