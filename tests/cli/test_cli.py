@@ -340,7 +340,7 @@ def test_a_program_gets_its_options_and_a_warning_tells_so(start: Callable[..., 
         ("-c {file} --usr1 print hi -c /no/such", "/no/such: cannot be read"),
         ("--usr1 exec --timeout 5s true", "'--timeout' is not a program; flagman's own options come first"),
         ("--usr1 exec 'a b' --signal HUP x", "write exec -- 'a b' ... --signal ..."),
-        ("--usr1 http POST http://localhost/ -- -x", "write http -- POST"),
+        ("--usr1 http POST http://localhost/ -- -x", "write -- right after the action's name"),
     ],
 )
 def test_what_stands_at_a_wrong_place(

@@ -11,6 +11,7 @@ from flagman.cli.words import CommandLine
 from flagman.config.options import LONG_OPTIONS, TRIGGERS
 from flagman.config.settings import Settings
 from flagman.exceptions import PluginError, UsageError, reason_of
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class Line:
         command = self._words.command
         if command is not None and not (command and command[0]):
             raise UsageError("-- takes a command that flagman starts, and nothing follows; for example -- nginx")
+        if command and command[0].startswith("-"):
+            raise UsageError(
+                f"-- takes a command to start, not {shown(command[0])!r}; if that belongs to an action, write"
+                " -- right after the action's name"
+            )
         self._command = command or ()
 
     @property
