@@ -17,43 +17,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import driven
-from support.driven import DEADLINE, LIB, MODULE, SCRIPT, Flagman, Lines, script, wait_for
+from support.containers import NAMESPACE, Contained, child_of, needs_namespaces
+from support.driven import DEADLINE, LIB, MODULE, SCRIPT, Lines, script, wait_for
 from support.programs import signals, words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.skipif(
-    subprocess.run(["unshare", "-fp", "--mount-proc", "true"], check=False, capture_output=True).returncode != 0,
-    reason="no pid namespaces here",
-)
+pytestmark = needs_namespaces
 
-NAMESPACE = ["unshare", "-fp", "--kill-child", "--mount-proc"]
 RERUN = ("--overlap", "rerun")
 TERM, HUP, USR1 = signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1
-
-
-def child_of(pid: int) -> int:
-    """Return the only child of a process."""
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii"))
-
-
-class Contained(Flagman):
-    """A flagman that is process 1 in a namespace; its signals are sent to that."""
-
-    def __init__(self, directory: Path, *arguments: str, command: Sequence[str] = SCRIPT, **environment: str) -> None:
-        super().__init__(directory, *arguments, command=command, prefix=NAMESPACE, environment=environment)
-
-    @property
-    def init(self) -> int:
-        """The number of process 1, seen from here."""
-        return child_of(self.process.pid)
-
-    def signal(self, *signums: int) -> Contained:
-        """Send signals to process 1."""
-        for signum in signums:
-            os.kill(self.init, signum)
-        return self
 
 
 @pytest.fixture(name="contain")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,20 +22,13 @@ from support.driven import (
     inheriting,
     marked,
     run,
-    script,
     settle,
     wait_for,
 )
+from support.wrapped import FORWARDED, STOPS, TELL, name_of, up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TELL = (sys.executable, "-IS", script("tell_signals"))
-# What flagman or Python needs for itself, what cannot be caught, and faults.
-KEPT = {"KILL", "STOP", "SEGV", "BUS", "FPE", "ILL", "TRAP", "ABRT", "SYS", "PIPE", "XFSZ", "CHLD", "TTIN", "TTOU"}
-STOPS = {"TERM", "INT", "QUIT"}
-NOT_FORWARDED = {getattr(signal, f"SIG{name}") for name in KEPT | STOPS}
-FORWARDED = sorted(signum for signum in signal.valid_signals() if signum not in NOT_FORWARDED)
 
 
 @pytest.fixture(autouse=True)
@@ -48,26 +40,12 @@ def _nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     end_all(tmp_path)
 
 
-def name_of(signum: int) -> str:
-    """Return the name of a signal as the command tells it."""
-    with suppress(ValueError):
-        return signal.Signals(signum).name
-    return str(signum)
-
-
 def is_gone(pid: int) -> bool:
     """Return whether a process has ended; it may be a zombie of another process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def up(daemon: Flagman) -> int:
-    """Wait until the command has started, and return its number."""
-    word, pid = daemon.out.next().split()
-    assert word == "up"
-    return int(pid)
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 126, 127, 128, 143, 255])
