@@ -128,7 +128,12 @@ def test_it_stays_in_front_and_holds_little(contain: Callable[..., Contained]) -
 
     def switches() -> list[str]:
         tasks = Path(f"/proc/{init}/task").iterdir()
-        return [line for task in tasks for line in (task / "status").read_text().splitlines() if "_switches" in line]
+        return [
+            line
+            for task in tasks
+            for line in (task / "status").read_text("ascii", "replace").splitlines()
+            if "_switches" in line
+        ]
 
     def is_asleep() -> bool:
         before = switches()

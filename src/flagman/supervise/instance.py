@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from flagman.engine.calls import Call
     from flagman.engine.loop import Attachment
     from flagman.service.control_loop import ControlLoop
     from flagman.types import SignalNumber
@@ -28,6 +29,8 @@ logger = logging.getLogger("flagman.supervise")
 _CATCHABLE = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
 # Seconds between two looks where nothing tells of an end.
 _PAUSE = 0.05
+# The most processes of a group that are watched at a time: each takes a descriptor.
+_MOST = 64
 
 
 class Instance:
@@ -38,7 +41,7 @@ class Instance:
     :param streams: the descriptors that its standard streams lead to, by their numbers; the others are inherited
     :param ignored: signals that it ignores
     :param loop: watches it
-    :param on_end: called when the leader, or another process of the group, has ended
+    :param on_end: called when the leader, or others of the group, may have ended
     :param has_terminal: it stays in this session, in a group of its own that can get the terminal; otherwise it leads a
         session of its own, so that no terminal stops it
     :raises OSError: if it cannot be started
@@ -64,6 +67,8 @@ class Instance:
         self.pid = CHILDREN.start(spawn, self)
         self._child = Child(self.pid)
         self._watched: dict[int, Attachment] = {}
+        # The next look at it, if that is planned.
+        self._look: Call | None = None
         self._pidfd = -1
         with suppress(ProcessLookupError):
             self._pidfd = self._watch(self.pid)
@@ -77,7 +82,7 @@ class Instance:
         if pidfd >= 0:
             self._watched[pid] = self._loop.attach(pidfd, lambda _: self._ended(pid, pidfd))
         else:
-            self._loop.call_later(_PAUSE, self._on_end)
+            self._plan(_PAUSE)
         return pidfd
 
     def _ended(self, pid: int, pidfd: int) -> None:
@@ -85,7 +90,11 @@ class Instance:
         if pid != self.pid:
             del self._watched[pid]
             os.close(pidfd)
-        self._on_end()
+        self._plan(0)  # many may end at once, and each look takes time
+
+    def _plan(self, pause: float) -> None:
+        if self._look is None or self._look.code is None:
+            self._look = self._loop.call_later(pause, self._on_end)
 
     def has_ended(self) -> bool:
         """Return whether the leader has ended, or nothing can be known of it any more."""
@@ -94,7 +103,7 @@ class Instance:
         except ChildProcessError:
             return True
         if not has_ended and self._pidfd < 0:
-            self._loop.call_later(_PAUSE, self._on_end)
+            self._plan(_PAUSE)
         return has_ended
 
     def has_rest(self) -> bool:
@@ -102,10 +111,10 @@ class Instance:
         rest = members(self.pid)
         if rest is None:
             if self._child.group_is_alive():
-                self._loop.call_later(_PAUSE, self._on_end)
+                self._plan(_PAUSE)
                 return True
             return False
-        for pid in rest:
+        for pid in rest[:_MOST]:
             if pid not in self._watched:
                 with suppress(ProcessLookupError):
                     self._watch(pid)
@@ -139,6 +148,8 @@ class Instance:
     def forget(self) -> None:
         """Close what belongs to it; it may still run."""
         CHILDREN.release(self.pid, self)
+        if self._look is not None:
+            self._look.cancel()
         for attachment in self._watched.values():
             descriptor = attachment.descriptor
             if descriptor >= 0:

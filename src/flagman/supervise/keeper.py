@@ -87,7 +87,10 @@ class Keeper:
         """
         self._streams = streams
         self._ignored = ignored
-        self._start()
+        if self._asked:
+            self._close_streams()  # the stop was quicker
+        else:
+            self._start()
 
     def _start(self) -> None:
         self._planned = None

@@ -439,7 +439,7 @@ def zombies() -> int:
     number = 0
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            state, parent, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+            state, parent, *_ = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
             number += (state, parent) == ("Z", "1")
     return number
 
