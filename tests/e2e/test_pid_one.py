@@ -127,13 +127,8 @@ def test_it_stays_in_front_and_holds_little(contain: Callable[..., Contained]) -
     assert len(driven.descriptors(init)) <= 5  # the standard streams and the two ends of the relay
 
     def switches() -> list[str]:
-        tasks = Path(f"/proc/{init}/task").iterdir()
-        return [
-            line
-            for task in tasks
-            for line in (task / "status").read_text("ascii", "replace").splitlines()
-            if "_switches" in line
-        ]
+        texts = [(task / "status").read_text("ascii", "replace") for task in Path(f"/proc/{init}/task").iterdir()]
+        return [line for text in texts for line in text.splitlines() if "_switches" in line]
 
     def is_asleep() -> bool:
         before = switches()
