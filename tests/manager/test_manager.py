@@ -20,6 +20,7 @@ from support.driven import LIB, run
 from support.programs import words
 from support.programs.inits import as_main_process
 from support.user_manager import MANAGER, Manager
+from support.wrapped import TELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +169,29 @@ def test_process_1_is_the_main_process(service: Service, tmp_path: Path) -> None
     assert service.systemctl("stop") == (0, "")
     assert service.lines()[-1] == "cleanup"
     assert service.show("Result") == "success"
+
+
+def test_a_wrapped_command_is_the_service(service: Service) -> None:
+    """A start returns when the command runs, a reload runs actions, and a stop reaches the command, as its status tells."""
+    tell = shlex.join(TELL)
+    service.define(f"--hup print reloaded -- {tell}", "ExecReload=kill -HUP $MAINPID\nKillMode=mixed\n")
+    assert service.systemctl("start")[0] == 0
+    service.wait_for("up [0-9]*")
+    assert service.show("StatusText") == f"Ready: hup runs 1 action, wraps {TELL[0]}"
+    assert service.systemctl("reload")[0] == 0
+    service.wait_for("reloaded")
+    service.manager.check(f"systemctl --user kill --kill-whom=main --signal=USR2 {service.unit}")
+    service.wait_for("SIGUSR2")
+    assert service.systemctl("stop")[0] == 0
+    assert (service.show("Result"), service.show("ExecMainStatus")) == ("exit-code", "3")
+    assert service.lines()[-2:] == ["SIGTERM", "cleanup"]
+
+
+def test_a_command_that_cannot_be_started_fails_the_start(service: Service) -> None:
+    """The start of the unit fails with the status of the shell for it."""
+    service.define("-- nosuch")
+    assert service.systemctl("start")[0] == 1
+    assert (service.show("Result"), service.show("ExecMainStatus")) == ("exit-code", "127")
 
 
 def test_a_failed_set_up_fails_the_start(service: Service) -> None:
