@@ -172,7 +172,7 @@ def test_process_1_is_the_main_process(service: Service, tmp_path: Path) -> None
 
 
 def test_a_wrapped_command_is_the_service(service: Service) -> None:
-    """A start returns when the command runs, a reload runs actions, and a stop reaches the command, as its status tells."""
+    """A start returns when the command runs, a reload runs actions, and a stop reaches the command."""
     tell = shlex.join(TELL)
     service.define(f"--hup print reloaded -- {tell}", "ExecReload=kill -HUP $MAINPID\nKillMode=mixed\n")
     assert service.systemctl("start")[0] == 0
