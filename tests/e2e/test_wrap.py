@@ -90,7 +90,7 @@ def test_a_command_that_cannot_be_started(words: tuple[str, ...], status: int, m
 def test_every_signal_is_passed_on(arguments: tuple[str, ...], tmp_path: Path) -> None:
     """Each signal that has no actions, and that is not flagman's own, reaches the command, and it alone."""
     bound = {signal.SIGHUP, signal.SIGALRM} if arguments else set()  # ALRM is the clock of actions
-    with Flagman(tmp_path, *arguments, "--", *TELL) as daemon:
+    with Flagman(tmp_path, *arguments, "--", *TELL, prefix=["setsid"]) as daemon:  # a terminal has TSTP for itself
         up(daemon)
         daemon.ready()
         for signum in FORWARDED:
@@ -144,12 +144,16 @@ def test_hup_goes_to_the_command_even_with_a_file(tmp_path: Path) -> None:
         daemon.expect("init")
         up(daemon)
         daemon.ready().signal(signal.SIGHUP).expect("SIGHUP")
-    with Flagman(tmp_path, "--forward", "none", "--config", "f.toml", "-v", "--", *TELL) as daemon:
+    alone = ["setsid"]  # with a terminal HUP would be its end, and TSTP would stop flagman
+    with Flagman(tmp_path, "--forward", "none", "--config", "f.toml", "-v", "--", *TELL, prefix=alone) as daemon:
         daemon.expect("init")
         up(daemon)
         daemon.ready().signal(signal.SIGHUP).expect_error("Reloaded")
         daemon.signal(signal.SIGUSR2).expect_error("usr2")
-        daemon.signal(signal.SIGTERM).expect("SIGTERM")
+        for signum in FORWARDED:
+            if signum not in {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGCONT}:
+                daemon.signal(signum)  # it would kill flagman, and leave the command behind
+        daemon.signal(signal.SIGTERM).expect("SIGTERM", "cleanup", "")
 
 
 def test_the_whole_group_gets_signals(tmp_path: Path) -> None:
@@ -285,6 +289,16 @@ def test_the_end_of_the_command_lets_an_action_finish(tmp_path: Path) -> None:
     with Flagman(tmp_path, "--usr1", "sh", action, "--", "sh", "-c", command) as daemon:
         up(daemon)
         daemon.ready().signal(signal.SIGUSR1).expect("begun", "done", "")
+        assert daemon.status() == 6
+
+
+def test_the_end_of_the_command_bounds_an_action(tmp_path: Path) -> None:
+    """An action that hangs when the command has ended is interrupted after the stop timeout."""
+    command = "trap 'exit 6' USR2; echo up $$; while :; do sleep 0.01; done"
+    action = "echo begun; kill -USR2 $FLAGMAN_PID; exec sleep 600"
+    with Flagman(tmp_path, "--stop-timeout", "0.2", "--usr1", "sh", action, "--", "sh", "-c", command) as daemon:
+        up(daemon)
+        daemon.ready().signal(signal.SIGUSR1).expect("begun").expect_error("the stop timeout of 0.2 s")
         assert daemon.status() == 6
 
 

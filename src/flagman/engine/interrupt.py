@@ -163,7 +163,7 @@ class Interrupter:
             self._raise(ActionInterrupted(reason))
 
     def bound(self, seconds: float) -> None:
-        """Limit the code that is being called, and each later call, to this many seconds; for signal handlers."""
+        """Limit the code that is being called, and each later call, to this many seconds; in any thread or handler."""
         if self._bound is None:
             self._bound = seconds
             self._stop_due = time.monotonic() + seconds

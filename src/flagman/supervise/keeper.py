@@ -242,6 +242,8 @@ class Keeper:
         self.trouble = f"{self._name} has ended"
         self.is_over = True
         if not self._engine.stopping:
+            # What the run was for has gone, so an action that hangs has no more time than after a stop signal.
+            self._engine.interrupter.bound(self._settings.stop_timeout)
             self._engine.stop()
         self._site.changed()
 

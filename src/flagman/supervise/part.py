@@ -10,7 +10,6 @@ from flagman.service.hangup import has_terminal
 from flagman.service.parts import Part
 from flagman.supervise.ends import exit_status
 from flagman.supervise.keeper import Keeper
-from flagman.supervise.passing import STOPPING
 from flagman.supervise.terminal import Terminal
 
 TYPE_CHECKING = False
@@ -70,9 +69,9 @@ class CommandPart(Part):
 
     def _taken(self) -> Collection[SignalNumber]:
         settings = self._site.settings
-        if settings.forward == "none":
-            return {*STOPPING, signal.SIGCONT}
         own = set(_OWN)
+        if settings.forward == "none":
+            own |= {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}  # they mean what they mean without a command
         if settings.bindings or settings.config:
             own.add(signal.SIGALRM)  # the clock of actions
         if self._has_terminal:

@@ -53,7 +53,7 @@ class Passing:
             self.stop_signal = self.stop_signal or signum  # the keeper sends it, after the actions that are bound to it
         elif signum == signal.SIGCONT:
             self._loop.call(self._go_on)
-        elif signum not in self._arrived:
+        elif signum not in self._arrived and self._forward != "none":
             self._arrived[signum] = None
             # The main loop wakes anyhow, so it is faster; but it cannot pass it on while it runs an action.
             if not self._engine.is_waiting:
