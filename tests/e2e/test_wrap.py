@@ -421,6 +421,17 @@ def test_nothing_leaks(tmp_path: Path) -> None:
         wait_for(lambda: len(descriptors(daemon.process.pid)) == len(before))
 
 
+def test_too_many_open_files(tmp_path: Path) -> None:
+    """If it cannot be seen whether the group is empty, flagman waits no longer than for one that cannot be killed."""
+    arguments = ("--graceful-time", "0.1", "--usr1", "acts:TakesAllFiles", ";")
+    with Flagman(
+        tmp_path, *arguments, "--", "sh", "-c", "trap 'exit 5' USR2; echo up $$; while :; do sleep 0.01; done"
+    ) as daemon:
+        up(daemon)
+        daemon.ready().signal(signal.SIGUSR1).expect("full").signal(signal.SIGUSR2)
+        assert daemon.status() == 5
+
+
 def test_no_signal_is_lost(tmp_path: Path) -> None:
     """Each signal reaches the command, whatever arrives with it, and whatever flagman does meanwhile."""
     signums = [signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH, signal.SIGRTMIN + 1]

@@ -7,6 +7,7 @@ competes with a handler of SIGCHLD for the exit status.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 
@@ -86,12 +87,18 @@ def _proc_is_ours() -> bool:
 
 
 def has_members(group: int) -> bool:
-    """Return whether /proc shows a member of a process group that is not a zombie."""
-    return any(_is_member(name, group) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+    """Return whether /proc shows a member of a process group that is not a zombie, or cannot be read now."""
+    try:
+        return any(_is_member(name, group) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+    except OSError:  # too many open files; callers ask again for a while
+        return True
 
 
 def members(group: int) -> list[int] | None:
-    """Return the members of a process group that are not zombies; None if /proc cannot show them."""
+    """Return the members of a process group that are not zombies; None if /proc cannot show them.
+
+    :raises OSError: if it cannot be read now, because there are too many open files
+    """
     if not _proc_is_ours():
         return None
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_member(name, group)]  # noqa: PTH208
@@ -102,6 +109,8 @@ def _is_member(process: str, group: int) -> bool:
         with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123
             # The name of the program, in brackets, may contain anything; see proc_pid_stat(5).
             state, _parent, its_group, *_ = file.read().rpartition(b")")[2].split()
-    except (OSError, ValueError):  # it has gone
+    except (OSError, ValueError) as error:  # it has gone, or is not known
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
         return False
     return int(its_group) == group and state not in (b"Z", b"X")

@@ -108,7 +108,11 @@ class Instance:
 
     def has_rest(self) -> bool:
         """Return whether there is a process of the group left, after the leader's end; watch those that there are."""
-        rest = members(self.pid)
+        try:
+            rest = members(self.pid)
+        except OSError:  # too many open files; the grace bounds this
+            self._plan(_PAUSE)
+            return True
         if rest is None:
             if self._child.group_is_alive():
                 self._plan(_PAUSE)

@@ -184,10 +184,11 @@ class Keeper:
             logger.error("`%s`, or a process of its group, cannot be killed, and goes on", self._name)
             self._groups.discard(self._instance.pid)
             self.passing.lead_to(None)
+            status = self._instance.reap() if self._leader_has_ended else None
             self._instance.forget()
             self._instance = None
             self._take_terminal(killed=True)
-            self._finish(exit_status(-signal.SIGKILL))
+            self._finish(exit_status(-signal.SIGKILL if status is None else status))
 
     def _drop_deadline(self) -> None:
         if self._deadline is not None:

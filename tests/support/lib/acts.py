@@ -414,6 +414,24 @@ class Adds(Action):
         """Do nothing."""
 
 
+class TakesAllFiles(Action):
+    """Opens as many files as this process may have open, and keeps them."""
+
+    def set_up(self) -> None:
+        """Lower the limit."""
+        import resource  # noqa: PLC0415 - the other actions do without
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        self._files: list[int] = []
+
+    def run(self) -> None:
+        """Open them."""
+        with suppress(OSError):
+            while True:
+                self._files.append(os.open(os.devnull, os.O_RDONLY))
+        print("full")
+
+
 class Orphans(Action):
     """Leaves 500 processes without a parent, and runs a command a thousand times meanwhile."""
 
