@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.driven import SCRIPT, wait_for
-from support.screen import BEGUN, CAT, CTRL_C, CTRL_D, CTRL_Z, PROMPT, RAW, Screen, program, state_of
+from support.driven import DEADLINE, SCRIPT, wait_for
+from support.screen import BASH, BEGUN, CAT, CTRL_C, CTRL_D, CTRL_Z, PROMPT, RAW, Screen, program, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,3 +218,17 @@ def test_process_1_in_the_group_of_another_namespace(shell: Screen) -> None:
     unshare = "unshare --pid --fork --mount-proc --kill-child"
     shell.run(f"{unshare} {WRAP} {CAT}", BEGUN).run("one", "one\r\n", "one\r\n").type(CTRL_D).expect(PROMPT)
     assert shell.command("echo $?") == "0\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process with the number 1")
+def test_a_shell_in_a_container() -> None:
+    """A wrapped shell under process 1 has jobs of its own, follows the window, and ends with its own status."""
+    unshare = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+    with Screen(*SCRIPT, "--", *BASH, prefix=unshare) as screen:
+        screen.expect(PROMPT)
+        screen.run(CAT, BEGUN).type(CTRL_Z).expect("Stopped")
+        screen.expect(PROMPT)
+        screen.run("fg", "cat'\r\n").run("one", "one\r\n", "one\r\n").type(CTRL_C).expect(PROMPT)
+        assert screen.resize(30, 90).command("stty size") == "30 90\n"
+        screen.run("exit 9")
+        assert screen.process.wait(DEADLINE) == 9
