@@ -41,6 +41,22 @@ def test_a_hangup_during_the_start(
     assert capsys.readouterr().out == "init\nhi\ncleanup\n"
 
 
+@pytest.mark.parametrize(
+    ("signum", "status"),
+    [(signal.SIGHUP, 9), *((stop, 128 + stop) for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))],
+)
+def test_a_signal_before_the_command_is_known(signum: int, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal between the first handlers and those of the command is dropped, or is the stop signal that it is."""
+    install = Dispositions.install
+
+    def install_and_get_it(self: Dispositions) -> None:
+        install(self)
+        os.kill(os.getpid(), signum)
+
+    monkeypatch.setattr(Dispositions, "install", install_and_get_it)
+    assert cli.main(["flagman", "--", "sh", "-c", "exit 9"]) == status
+
+
 @pytest.fixture(name="dispositions")
 def _dispositions() -> Iterator[Dispositions]:
     """Yield the handlers of an engine."""

@@ -65,6 +65,8 @@ class StopRequest:
         #: The timeout that holds now.
         self.timeout = timeout
         self._requests = 0
+        #: The signal that has asked first; 0 if none has.
+        self.first: SignalNumber = 0
         #: Whether HUP has asked for the stop.
         self.by_hangup = False
         self._tell: Callable[[], object] = bool
@@ -88,6 +90,7 @@ class StopRequest:
         Each call begins with what the first signal does: the second one may arrive inside this very handler.
         """
         self._ask()
+        self.first = self.first or signum
         self._requests += 1
         if self._requests == 2:  # noqa: PLR2004 - the second of three steps
             try:
@@ -126,15 +129,18 @@ class Dispositions:
         #: What HUP means without actions.
         self.hangup: HangUp = meanings.STOP
         self._reload: Callable[[], object] = bool
+        self._wraps = False
         engine.on_flag(_HANGUP, self._answer_hangup)
 
-    def decide(self, hangup: HangUp, reload: Callable[[], object]) -> None:
+    def decide(self, hangup: HangUp, reload: Callable[[], object], *, wraps: bool = False) -> None:
         """Set what HUP means without actions.
 
         :param reload: asks for a reload
+        :param wraps: whether there is a command, so that QUIT stops the daemon, also before :meth:`pass_on`
         """
         self.hangup = hangup
         self._reload = reload
+        self._wraps = wraps
 
     def pass_on(self, takers: Mapping[SignalNumber, Taker], *, may_change: bool) -> None:
         """Pass signals that have no actions on; with QUIT among them, it stops the daemon as TERM does.
@@ -147,10 +153,14 @@ class Dispositions:
             # Else a record that is logged while the command has the terminal could stop this process.
             for of_terminal in {signal.SIGTTIN, signal.SIGTTOU} - self._sources.keys():
                 self._signals.handle(of_terminal, signal.SIG_IGN)
-            for signum in takers.keys() - self._sources.keys():
+            # The clock of a stop that has begun stays: no command is going to be started.
+            kept = {signal.SIGALRM} if self.stop.is_asked else set()
+            for signum in takers.keys() - self._sources.keys() - kept:
                 self._leave(signum)
             if self.hangup == meanings.NOTHING and signal.SIGHUP not in self._sources and not may_change:
                 self._signals.handle(signal.SIGHUP, signal.SIG_IGN)  # as the command does
+            if self.stop.first in takers:  # it came before its taker
+                takers[self.stop.first](self.stop.first, None)
 
     def install(self) -> None:
         """Install the handlers that do not depend on the bindings: those of ALRM, TERM, INT and HUP."""
@@ -185,7 +195,7 @@ class Dispositions:
     def _leave(self, signum: SignalNumber) -> None:
         """Handle a signal as one without actions."""
         if signum == signal.SIGQUIT:
-            self._signals.handle(signum, self.on_stop if signum in self._takers else self.on_quit)
+            self._signals.handle(signum, self.on_stop if self._wraps else self.on_quit)
         elif signum in self._takers and signum not in (signal.SIGHUP, *STOPPING):
             self._signals.handle(signum, self._takers[signum])
         elif signum in HANDLED_SIGNALS and signum != signal.SIGHUP:
@@ -213,7 +223,8 @@ class Dispositions:
         if self.hangup == meanings.STOP:
             self.stop.on_hangup()
         elif self.hangup == meanings.PASSED_ON:
-            self._takers[signum](signum, None)
+            if signum in self._takers:  # else there is no command yet
+                self._takers[signum](signum, None)
         elif self.hangup != meanings.NOTHING and not self._engine.stopping:
             self._engine.flags.add(_HANGUP)
 

@@ -163,6 +163,7 @@ class _Service:
                 is_passed_on=settings.passes_on(),
             ),
             lambda: self._engine.ask("reload"),
+            wraps=bool(settings.command),
         )
         sources = settings.by_signal()
         self.dispositions.expect(flag for flags in sources.values() for flag in flags)
