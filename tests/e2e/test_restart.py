@@ -342,7 +342,7 @@ def test_an_engine_may_run_in_another_thread_than_it_was_made_in() -> None:
     with Engine(overlap="restart", timeout=1000) as engine:
         engine.set_up("usr1", Recorder, "a")
         engine.call_later(0, engine.raise_flag, "usr1")
-        engine.call_later(0.01, engine.stop)
+        engine.observe(lambda _: engine.stop())
         outcomes: list[Outcome] = []
         thread = threading.Thread(target=lambda: outcomes.append(engine.run()))
         thread.start()

@@ -18,10 +18,9 @@ import select
 import signal
 import time
 from _thread import get_ident
-from contextlib import suppress
 
 from flagman.engine.wakeup import Wakeup
-from flagman.engine.window import SHORTEST_BOUND, Shield, Window
+from flagman.engine.window import SHORTEST_BOUND, Shield, Window, is_in
 from flagman.exceptions import ActionInterrupted, ActionTimedOut
 
 TYPE_CHECKING = False
@@ -63,6 +62,7 @@ class Interrupter:
         "_stop_due",
         "_thread",
         "_window",
+        "_wish",
         "insisted",
         "shield",
         "wakeup",
@@ -80,6 +80,8 @@ class Interrupter:
         # The moment by which code that began before the stop request has to end.
         self._stop_due = math.inf
         self._thread = get_ident()
+        # The bound that another thread wishes.
+        self._wish: float | None = None
         #: Protects the code that is being called, if that code asks for it.
         self.shield = Shield()
         #: Whether a second stop signal has come: no code gets any more time.
@@ -163,7 +165,7 @@ class Interrupter:
             self._raise(ActionInterrupted(reason))
 
     def bound(self, seconds: float) -> None:
-        """Limit the code that is being called, and each later call, to this many seconds; in any thread or handler."""
+        """Limit the code that is being called, and each later call, to this many seconds; for signal handlers."""
         if self._bound is None:
             self._bound = seconds
             self._stop_due = time.monotonic() + seconds
@@ -171,26 +173,27 @@ class Interrupter:
                 self._window.due = time.monotonic() + seconds
             self._set_timer()
 
+    def bound_from_afar(self, seconds: float) -> None:
+        """Do what :meth:`bound` does, in another thread: the handler of an alarm makes it happen in the code's own."""
+        self._wish = seconds
+        self._stop_due = min(self._stop_due, time.monotonic() + seconds)  # that of waits, also if ALRM is not ours
+        self.nudge()
+
     def on_alarm(self, _signum: int, frame: FrameType | None) -> None:
         """Handle ALRM: end the code if the clock agrees that its time is over; any process may send the signal."""
         now = time.monotonic() + _TOLERANCE
+        if self._wish is not None:
+            self.bound(self._wish)
         window = self._window
         if window is None or window.thread != get_ident():
             return
-        if self._is_in_handler(frame):  # else a flag that the handler was about to raise would be lost
+        if is_in(frame, self._handlers):  # else a flag that the handler was about to raise would be lost
             signal.setitimer(signal.ITIMER_REAL, _SOON, SHORTEST_BOUND)
             return
         end = window.overrun(now, self._bound, self.shield.is_done)
         if end is not None:
             self._raise(end)
         self._set_timer()
-
-    def _is_in_handler(self, frame: FrameType | None) -> bool:
-        while frame is not None:
-            if frame.f_code in self._handlers:
-                return True
-            frame = frame.f_back
-        return False
 
     def _raise(self, interruption: ActionInterrupted) -> None:
         self._set_timer()
@@ -266,9 +269,7 @@ class Interrupter:
         """End the process now, and with it the commands that actions wait for; for signal handlers."""
         if self.shield.delay(lambda: self.exit(status)):
             return
-        for group in tuple(self.shield.groups):
-            with suppress(OSError):
-                os.killpg(group, signal.SIGKILL)
+        self.shield.kill()
         os._exit(status)
 
     def close(self) -> None:

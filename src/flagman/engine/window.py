@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import time
 from _thread import get_ident
+from contextlib import suppress
 
 from flagman.exceptions import ActionInterrupted, ActionRestarted, ActionTimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
+    from types import CodeType, FrameType
     from typing import Self
 
 #: Seconds that code called after the stop request may take even if the stop timeout is shorter: each tear_down.
@@ -176,6 +180,12 @@ class Shield:
             self._exit = end
         return self.is_starting
 
+    def kill(self) -> None:
+        """Kill all groups; safe in a signal handler."""
+        for group in tuple(self.groups):
+            with suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+
     def raise_or_postpone(self, interruption: ActionInterrupted) -> None:
         """Interrupt the code now and protect its clean-up; if the code is protected, postpone the interruption."""
         if not self.is_up:
@@ -199,3 +209,12 @@ class Shield:
         self._guards = self.is_up = False
         if kind is not None:
             self.postponed = None  # the code ends anyway; else the next wait is interrupted
+
+
+def is_in(frame: FrameType | None, codes: Container[CodeType]) -> bool:
+    """Return whether a frame, or one that it was called from, runs one of these codes."""
+    while frame is not None:
+        if frame.f_code in codes:
+            return True
+        frame = frame.f_back
+    return False

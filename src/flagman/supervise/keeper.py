@@ -244,8 +244,8 @@ class Keeper:
         self.is_over = True
         if not self._engine.stopping:
             # What the run was for has gone, so an action that hangs has no more time than after a stop signal.
-            self._engine.interrupter.bound(self._settings.stop_timeout)
             self._engine.stop()
+            self._engine.interrupter.bound_from_afar(self._settings.time_to_stop())
         self._site.changed()
 
     def _close_streams(self) -> None:
