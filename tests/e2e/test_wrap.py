@@ -263,6 +263,19 @@ def test_a_child_that_ignores_term_does_not_keep_flagman(tmp_path: Path) -> None
         assert is_gone(pid)
 
 
+def test_a_command_without_its_leader_is_not_ready(tmp_path: Path) -> None:
+    """While only the rest of its group is left, the gate for health checks is closed."""
+    socket = tmp_path / "s"
+    line = f"trap 'exit 5' USR1; {' '.join(TELL)} alone & wait"
+    with Flagman(tmp_path, "--control", str(socket), "--", "sh", "-c", line) as daemon:
+        up(daemon)
+        daemon.ready().signal(signal.SIGUSR1).expect("SIGTERM")
+        done = run("--control", str(socket), "ready", command=[CTL])
+        assert (done.returncode, done.stdout) == (1, "not ready: waiting: the leader of sh has ended\n")
+        daemon.signal(signal.SIGTERM, signal.SIGINT)
+        assert daemon.status() == 5
+
+
 def test_a_stopped_command_sees_a_stop_signal(tmp_path: Path) -> None:
     """CONT follows TERM, or a command that has stopped itself would sit out its grace."""
     with Flagman(tmp_path, "--", "sh", "-c", "trap 'echo term; exit 4' TERM; echo up $$; kill -STOP $$") as daemon:

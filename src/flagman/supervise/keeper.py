@@ -164,6 +164,7 @@ class Keeper:
             self._deadline = self._loop.call_later(self._settings.graceful_time, self._end_grace)
 
     def _end_grace(self) -> None:
+        self._look()  # this process may have been stopped meanwhile
         if self._instance is not None:
             logger.warning("`%s` has not ended within %g s", self._name, self._settings.graceful_time)
             self.kill()
@@ -180,15 +181,18 @@ class Keeper:
         self._deadline = self._loop.call_later(_PATIENCE, self._give_up)
 
     def _give_up(self) -> None:
-        if self._instance is not None:
+        instance, self._instance = self._instance, None
+        if instance is not None:
             logger.error("`%s`, or a process of its group, cannot be killed, and goes on", self._name)
-            self._groups.discard(self._instance.pid)
+            self._groups.discard(instance.pid)
             self.passing.lead_to(None)
-            status = self._instance.reap() if self._leader_has_ended else None
-            self._instance.forget()
-            self._instance = None
+            status: int | None = -signal.SIGKILL
+            if self._leader_has_ended:
+                status = instance.reap()
+            else:
+                instance.forget()
             self._take_terminal(killed=True)
-            self._finish(exit_status(-signal.SIGKILL if status is None else status))
+            self._finish(1 if status is None else exit_status(status))
 
     def _drop_deadline(self) -> None:
         if self._deadline is not None:
@@ -204,6 +208,9 @@ class Keeper:
         self._leader_has_ended = True
         self.passing.lead_to(None)
         if instance.has_rest():
+            if is_new:
+                self.trouble = f"the leader of {self._name} has ended"
+                self._site.changed()
             if is_new and not self._killed:
                 logger.info("The leader of `%s` has ended; sent TERM to the rest of its process group", self._name)
                 instance.send_to_group(signal.SIGTERM)
@@ -253,8 +260,11 @@ class Keeper:
         for descriptor in streams.values():
             os.close(descriptor)
 
-    def close(self) -> None:
-        """End what is left at once, because the run is over."""
+    def close(self, *, waits: bool = True) -> None:
+        """End what is left at once, because the run is over.
+
+        :param waits: whether to wait for the end of the leader; False if the control loop does not run any more
+        """
         self._asked = True
         if self._planned is not None:
             self._planned.cancel()
@@ -264,7 +274,7 @@ class Keeper:
         if instance is not None:
             instance.send_to_group(signal.SIGKILL)
             self._groups.discard(instance.pid)
-            instance.reap()
+            (instance.reap if waits else instance.forget)()
             self._take_terminal(killed=True)
         self._close_streams()
 

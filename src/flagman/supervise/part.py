@@ -102,5 +102,8 @@ class CommandPart(Part):
 
     def close(self) -> None:
         """End what is left."""
+        if self._site.loop.has_ended:  # it has failed, and what kept the command with it
+            self._keeper.close(waits=False)
+            return
         self._site.loop.call(self._keeper.close)
         self._site.loop.settle(_LAST)
