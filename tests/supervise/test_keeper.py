@@ -15,6 +15,7 @@ from flagman import cli
 from flagman.engine.loop import Poller
 from flagman.supervise import keeper
 from flagman.supervise.instance import Instance
+from flagman.supervise.passing import Passing
 from support.driven import wait_for
 
 if TYPE_CHECKING:
@@ -59,3 +60,27 @@ def test_the_command_ends_with_the_control_loop(tmp_path: Path, monkeypatch: pyt
     finally:
         with suppress(ProcessLookupError):
             os.kill(pids[0], signal.SIGKILL)
+
+
+def test_a_signal_during_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that already runs gets a signal that comes before its start has returned."""
+    path = tmp_path / "up"
+    os.mkfifo(path)
+    begin, pass_on = Instance.__init__, Passing.pass_on
+    passed: list[None] = []
+
+    def note(self: Passing) -> None:
+        pass_on(self)
+        passed.append(None)
+
+    def begin_slowly(self: Instance, *arguments: object, **options: object) -> None:
+        begin(self, *arguments, **options)  # type: ignore[arg-type]
+        path.read_text(encoding="ascii")
+        passed.clear()
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(lambda: passed)
+
+    monkeypatch.setattr(Passing, "pass_on", note)
+    monkeypatch.setattr(Instance, "__init__", begin_slowly)
+    line = f"trap 'exit 8' HUP; echo up >{path}; i=0; while [ $i -lt 200 ]; do sleep 0.01; i=$((i+1)); done"
+    assert cli.main(["flagman", "--", "sh", "-c", line]) == 8

@@ -95,6 +95,7 @@ class Keeper:
     def _start(self) -> None:
         self._planned = None
         self._spacing.started(time.monotonic())
+        self.passing.hold()
         try:
             self._instance = Instance(
                 self._words,
@@ -106,6 +107,7 @@ class Keeper:
                 has_terminal=self._terminal is not None,
             )
         except (OSError, ValueError) as error:
+            self.passing.lead_to(None)
             self._not_started(StartError(self._words[0], error))
             return
         if self._terminal is not None:

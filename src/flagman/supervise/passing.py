@@ -39,6 +39,8 @@ class Passing:
         self._instance: Instance | None = None
         # Signals that have arrived and were not sent yet, each once, in the order of their arrival.
         self._arrived: OrderedDict[SignalNumber, None] = OrderedDict()
+        # Whether signals wait: a process is being started, and may already run.
+        self._holds = False
         #: The one that has asked for the stop first; 0 if none has.
         self.stop_signal: SignalNumber = 0
 
@@ -46,6 +48,12 @@ class Passing:
         """Send signals to an instance from now on; with None they are dropped."""
         with self._lock:
             self._instance = instance
+            self._holds = False
+        self.pass_on()
+
+    def hold(self) -> None:
+        """Keep signals until :meth:`lead_to` is called: the next instance is being started."""
+        self._holds = True
 
     def on_signal(self, signum: int, _frame: FrameType | None) -> None:
         """Handle a signal that came to this process."""
@@ -61,7 +69,7 @@ class Passing:
 
     def pass_on(self) -> None:
         """Send the signals that have arrived; in either loop."""
-        while self._arrived:
+        while self._arrived and not self._holds:
             with self._lock, suppress(KeyError):  # the other loop may have been quicker
                 signum, _ = self._arrived.popitem(last=False)
                 if self._instance is not None:
