@@ -6,11 +6,11 @@ import logging
 import select
 import threading
 import time
-from _thread import start_new_thread
 from collections import deque
 from contextlib import suppress
 from copy import copy
 
+from flagman.engine.threads import start_new_thread
 from flagman.engine.wakeup import Wakeup
 from flagman.log import all_handlers, standard_streams
 from flagman.text.shown import counted

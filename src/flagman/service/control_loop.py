@@ -11,11 +11,12 @@ import os
 import signal
 import sys
 import weakref
-from _thread import allocate_lock, get_ident, start_new_thread
+from _thread import allocate_lock, get_ident
 from collections import deque
 from contextlib import suppress
 
 from flagman.engine.loop import Poller
+from flagman.engine.threads import start_new_thread
 from flagman.engine.wakeup import Wakeup
 from flagman.exceptions import FlagmanError
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock
 
 from flagman.daemon.notify_socket import DESCRIPTOR, connect
+from flagman.engine.threads import start_new_thread
 from flagman.exceptions import NotifyError
 
 TYPE_CHECKING = False

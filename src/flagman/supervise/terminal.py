@@ -16,8 +16,10 @@ import logging
 import os
 import signal
 import time
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock
 from contextlib import suppress
+
+from flagman.engine.threads import start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
