@@ -17,7 +17,7 @@ import pytest
 
 from flagman import ActionFailed, Engine
 from flagman.actions import ExecAction, ShellAction
-from flagman.children import process, reaping
+from flagman.children import process, reaping, spawning
 from flagman.engine.turn import Outcome
 from flagman.testing import ActionDriver, Lines
 from support.background import status_of
@@ -344,7 +344,7 @@ def test_descriptors_without_a_limit(
 ) -> None:
     """Without a limit of descriptors, commands start with a list of the open descriptors and without one."""
     monkeypatch.setattr(os, "sysconf", lambda _: -1)
-    actions = process._closing(close_from=None, listing=listing)
+    actions = spawning.closing(close_from=None, listing=listing)
     assert reaping.wait_for(os.posix_spawnp("echo", ["echo", "hi"], os.environ, file_actions=actions)) == 0
     assert capfd.readouterr().out == "hi\n"
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0

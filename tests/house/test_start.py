@@ -77,6 +77,7 @@ COMMANDS = {
     "flagman.children.process",
     "flagman.children.reaping",
     "flagman.children.registry",
+    "flagman.children.spawning",
 }
 
 

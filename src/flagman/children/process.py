@@ -6,7 +6,6 @@ import logging
 import os
 import select
 import signal
-import sys
 import time
 from contextlib import suppress
 
@@ -14,6 +13,7 @@ from flagman.children.output import Stream, new_tail
 from flagman.children.pidfd import open_pidfd
 from flagman.children.reaping import Child
 from flagman.children.registry import CHILDREN
+from flagman.children.spawning import closing, spawn
 from flagman.engine.window import Window
 
 TYPE_CHECKING = False
@@ -28,13 +28,6 @@ logger = logging.getLogger("flagman.actions.process")
 #: Seconds between TERM and KILL.
 GRACE = 5.0
 
-_CATCHABLE = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
-_CLOSE_FROM: int | None = getattr(os, "POSIX_SPAWN_CLOSEFROM", None)
-# On Linux, /dev/fd leads to /proc/self/fd.
-_DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
-_STANDARD = ("0", "1", "2")
-# Descriptors below this number are closed even if none are listed.
-_MOST_STRAYS = 4096
 # Seconds between two looks where nothing tells of a change: at a dying group, and at a child without a pidfd.
 _PAUSE = 0.05
 # Seconds until a process that has got KILL is given up, and between two looks at it.
@@ -79,9 +72,9 @@ class Process:
                 (os.POSIX_SPAWN_DUP2, null, 0),
                 (os.POSIX_SPAWN_DUP2, pipes[1], 1),
                 (os.POSIX_SPAWN_DUP2, pipes[-1], 2),
-                *_closing(),
+                *closing(),
             ]
-            self.pid = CHILDREN.start(lambda: _spawn(program, arguments, environment, actions), self)
+            self.pid = CHILDREN.start(lambda: spawn(program, arguments, environment, actions), self)
         except BaseException:
             for descriptor in pipes:
                 os.close(descriptor)
@@ -239,59 +232,3 @@ class Process:
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
             os.close(pidfd)
-
-
-def _spawn(
-    program: str, arguments: tuple[str, ...], environment: Mapping[bytes, bytes], actions: list[tuple[int, ...]]
-) -> int:
-    """Start a program in a session of its own, or in a process group of its own where the C library is too old.
-
-    :returns: the number of the process, of its group, and of its session if it has one
-    """
-
-    def spawn(*, session: bool) -> int:
-        # Not both: the leader of a session cannot set a process group, see setpgid(2).
-        apart = {"setsid": True} if session else {"setpgroup": 0}
-        return os.posix_spawnp(
-            program,
-            arguments,
-            environment,
-            file_actions=actions,
-            setsigmask=(),
-            setsigdef=_CATCHABLE,
-            **apart,
-        )
-
-    try:
-        return spawn(session=True)
-    except NotImplementedError:
-        return spawn(session=False)
-
-
-def _closing(close_from: int | None = _CLOSE_FROM, listing: str = _DESCRIPTORS) -> list[tuple[int, int]]:
-    """Return the file actions that close what a child would inherit by accident.
-
-    Python's own descriptors are never inherited (:pep:`446`); these come from what started flagman, or from a library.
-
-    :param close_from: the action that closes all descriptors from a number on; None if there is none
-    :param listing: the directory in which a process finds its descriptors
-    """
-    if close_from is not None:  # Python 3.13, with a recent C library
-        return [(close_from, 3)]
-    most = os.sysconf("SC_OPEN_MAX")
-    try:
-        names = os.listdir(listing)  # noqa: PTH208 - pathlib costs 5 ms
-    except OSError:  # a bare chroot
-        names = list(map(str, range(min(most, _MOST_STRAYS))))
-    strays = [int(name) for name in names if name not in _STANDARD and _is_inheritable(int(name))]
-    for stray in strays:
-        if stray >= most >= 0:  # the limit was lowered since, and posix_spawn(3) refuses such a number
-            os.set_inheritable(stray, False)  # noqa: FBT003 - the only parameter there is
-    return [(os.POSIX_SPAWN_CLOSE, stray) for stray in strays if stray < most or most < 0]
-
-
-def _is_inheritable(descriptor: int) -> bool:
-    try:
-        return os.get_inheritable(descriptor)
-    except OSError:  # it has been closed: that of listdir itself
-        return False

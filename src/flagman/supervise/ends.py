@@ -37,7 +37,7 @@ class StartError(FlagmanError):
     def __init__(self, program: str, error: OSError | ValueError) -> None:
         number = error.errno if isinstance(error, OSError) else None
         #: What the system says, and why.
-        self.reason = f"{error.strerror if isinstance(error, OSError) else error}{_hint(program, number)}"
+        self.reason = f"{error.strerror if isinstance(error, OSError) else error}{hint(program, number)}"
         super().__init__(f"cannot start {shown(program)!r}: {self.reason}")
         self.exit_code = _status(number)
 
@@ -48,7 +48,12 @@ def _status(number: int | None) -> int:
     return 1 if number in _SHORT else _NOT_EXECUTABLE
 
 
-def _hint(program: str, number: int | None) -> str:
+def hint(program: str, number: int | None) -> str:
+    """Return what may help after a failed start; empty if nothing may.
+
+    :param program: a path, or a name that was looked for in PATH
+    :param number: that of the error
+    """
     if number == errno.ENOEXEC:
         return "; a script begins with a line such as #!/bin/sh"
     if number == errno.ENOENT and "/" in program and os.path.exists(program):  # noqa: PTH110 - pathlib costs 5 ms

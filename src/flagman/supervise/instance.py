@@ -14,6 +14,7 @@ from contextlib import suppress
 from flagman.children.pidfd import open_pidfd
 from flagman.children.reaping import Child, members
 from flagman.children.registry import CHILDREN
+from flagman.children.spawning import closing, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.supervise")
 
-_CATCHABLE = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
 # Seconds between two looks where nothing tells of an end.
 _PAUSE = 0.05
 # The most processes of a group that are watched at a time: each takes a descriptor.
@@ -38,8 +38,12 @@ class Instance:
 
     :param words: the program, a path or a name to look for in PATH, and its arguments
     :param environment: all of it
-    :param streams: the descriptors that its standard streams lead to, by their numbers; the others are inherited
+    :param program: the path of the program, if it is not the first word
+    :param streams: the descriptors that its own lead to, by the numbers of its own; no number may be on both sides
+    :param inherits: whether it has the other descriptors that this process has been given; otherwise it has only its
+        standard streams besides
     :param ignored: signals that it ignores
+    :param blocked: signals that it begins with blocked
     :param loop: watches it
     :param on_end: called when the leader, or others of the group, may have ended
     :param has_terminal: it stays in this session, in a group of its own that can get the terminal; otherwise it leads a
@@ -52,19 +56,31 @@ class Instance:
         words: tuple[str, ...],
         environment: Mapping[bytes, bytes],
         *,
+        program: str | None = None,
         streams: Mapping[int, int],
-        ignored: Collection[SignalNumber],
+        inherits: bool = True,
+        ignored: Collection[SignalNumber] = (),
+        blocked: Collection[SignalNumber] = (),
         loop: ControlLoop,
         on_end: Callable[[], object],
-        has_terminal: bool,
+        has_terminal: bool = False,
     ) -> None:
-        def spawn() -> int:
-            return _spawn(words, environment, streams, ignored, has_terminal=has_terminal)
+        def start() -> int:
+            actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in streams.items()]
+            return spawn(
+                program or words[0],
+                words,
+                environment,
+                actions if inherits else [*actions, *closing(streams)],
+                ignored=ignored,
+                blocked=blocked,
+                has_session=not has_terminal,
+            )
 
         self._loop = loop
         self._on_end = on_end
         #: The number of the leader and of the group.
-        self.pid = CHILDREN.start(spawn, self)
+        self.pid = CHILDREN.start(start, self)
         self._child = Child(self.pid)
         self._watched: dict[int, Attachment] = {}
         # The next look at it, if that is planned.
@@ -103,7 +119,8 @@ class Instance:
         except ChildProcessError:
             return True
         if not has_ended and self._pidfd < 0:
-            self._plan(_PAUSE)
+            with suppress(ProcessLookupError):  # there may have been too many open files before
+                self._pidfd = self._watch(self.pid)
         return has_ended
 
     def has_rest(self) -> bool:
@@ -164,31 +181,3 @@ class Instance:
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
             os.close(pidfd)
-
-
-def _spawn(
-    words: tuple[str, ...],
-    environment: Mapping[bytes, bytes],
-    streams: Mapping[int, int],
-    ignored: Collection[SignalNumber],
-    *,
-    has_terminal: bool,
-) -> int:
-    def spawn(*, session: bool) -> int:
-        apart = {"setsid": True} if session else {"setpgroup": 0}
-        return os.posix_spawnp(
-            words[0],
-            words,
-            environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, source, number) for number, source in streams.items()],
-            setsigmask=(),
-            setsigdef=_CATCHABLE.difference(ignored),
-            **apart,
-        )
-
-    if has_terminal:
-        return spawn(session=False)
-    try:
-        return spawn(session=True)
-    except NotImplementedError:
-        return spawn(session=False)

@@ -1,0 +1,5 @@
+"""How an instance is started, and where its output goes.
+
+``launch`` starts one; ``program`` finds the file to run, ``steps`` plans what has to happen before, and ``shim`` does
+that, in a process that becomes the instance. ``report`` says which of these steps has failed.
+"""
