@@ -1,0 +1,101 @@
+"""The tables of verifiers."""
+
+from __future__ import annotations
+
+import pytest
+
+from flagman.supervise.verifiers.keys import Mistakes
+from flagman.supervise.verifiers.reading import read
+
+GOOD = {
+    "started": ({"type": "started"}, "started"),
+    "delay": ({"type": "delay", "for": "2m"}, "delay 2m"),
+    "tcp": ({"type": "tcp", "address": "127.0.0.1:5433", "timeout": "1m"}, "tcp 127.0.0.1:5433"),
+    "tcp, a port": ({"type": "tcp", "address": ":5433"}, "tcp :5433"),
+    "tcp, IPv6": ({"type": "tcp", "address": "[::1]:5433"}, "tcp [::1]:5433"),
+    "exited": ({"type": "exited"}, "exited"),
+    "exited, 3": ({"type": "exited", "status": 3}, "exited with status 3"),
+}
+
+
+@pytest.mark.parametrize(("table", "text"), GOOD.values(), ids=GOOD)
+def test_good_tables(table: dict[str, object], text: str) -> None:
+    """A good table is read, and equal to another one of the same content."""
+    check = read(table, liveness=False)
+    assert check.text() == text
+    assert check.kind == table["type"]
+    assert check == read(dict(reversed(table.items())), liveness=False)
+    assert check != read({"type": "delay", "for": 77}, liveness=False)
+    assert text in repr(check)
+
+
+BAD = {
+    "no table": (3, ['is not a table, such as { type = "tcp", address = "127.0.0.1:8000" }']),
+    "no type": ({}, ["key 'type': is missing; it is a string, such as \"tcp\""]),
+    "empty": ("", ["key 'type': is empty"]),
+    "a number": ({"type": 3}, ["key 'type': is not a string, such as \"tcp\""]),
+    "unknown": ({"type": "tpc"}, ["key 'type': 'tpc' is unknown; did you mean 'tcp'?"]),
+    "all at once": (
+        {"type": "tcp", "timeout": "5 fortnights", "attempt-timeout": 0, "adress": ":80"},
+        [
+            "key 'timeout': '5 fortnights' is not a span of time such as 90, 250ms, 5m, 1h30m or 1d",
+            "key 'attempt-timeout': '0' is too short; the shortest is 1ms",
+            'key \'address\': is missing; it is a string, such as "127.0.0.1:8000" or ":8000"',
+            "key 'adress': unknown; did you mean 'address'?",
+        ],
+    ),
+    "no port": (
+        {"type": "tcp", "address": "a"},
+        ["key 'address': 'a' is not of the form HOST:PORT, [ADDRESS]:PORT or :PORT"],
+    ),
+    "port 0": ({"type": "tcp", "address": "a:0"}, ["key 'address': 'a:0' has no port from 1 to 65535"]),
+    "port 65536": ({"type": "tcp", "address": ":65536"}, ["key 'address': ':65536' has no port from 1 to 65535"]),
+    "no brackets": (
+        {"type": "tcp", "address": "::1:80"},
+        ["key 'address': '::1:80' is not of the form HOST:PORT, [ADDRESS]:PORT or :PORT"],
+    ),
+    "status": ({"type": "exited", "status": 256}, ["key 'status': must be at most 255, not 256"]),
+    "a switch for a number": ({"type": "exited", "status": True}, ["key 'status': is not a whole number"]),
+    "no delay": ("delay", ["key 'for': is missing; it is a span of time, such as \"30s\""]),
+    "a delay with a timeout": (
+        {"type": "delay", "for": "1s", "timeout": "1s"},
+        ["key 'timeout': unknown; the keys are type, for"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "messages"), BAD.values(), ids=BAD)
+def test_bad_tables(table: object, messages: list[str]) -> None:
+    """All mistakes of a table are told at once, each with its key."""
+    with pytest.raises(Mistakes) as caught:
+        read(table, liveness=False)
+    assert caught.value.messages == messages
+
+
+def test_a_host_that_cannot_be_resolved() -> None:
+    """A host that cannot be resolved is a mistake."""
+    with pytest.raises(Mistakes, match=r"key 'address': the host 'no-such-host\.invalid' cannot be resolved: "):
+        read({"type": "tcp", "address": "no-such-host.invalid:80"}, liveness=False)
+
+
+def test_the_defaults() -> None:
+    """The defaults are those of the documentation."""
+    ready = read({"type": "tcp", "address": ":80"}, liveness=False)
+    assert (ready.timeout, ready.attempt_timeout) == (30, 1)
+    live = read({"type": "tcp", "address": ":80"}, liveness=True)
+    assert (live.timeout, live.attempt_timeout, live.every, live.failures, live.restart) == (3, 3, 10, 3, False)
+    assert ready != live
+    assert live.looks_before
+
+
+def test_some_kinds_tell_of_a_start_only() -> None:
+    """Some kinds cannot tell whether a process still works, and others have other keys then."""
+    with pytest.raises(Mistakes, match="key 'type': 'exited' tells of a start only"):
+        read("exited", liveness=True)
+    with pytest.raises(Mistakes) as caught:
+        read({"type": "tcp", "address": ":80", "attempt-timeout": 3, "failures": 0, "restart": 1}, liveness=True)
+    assert [message.partition(": ")[0] for message in caught.value.messages] == [
+        "key 'failures'",
+        "key 'restart'",
+        "key 'attempt-timeout'",
+    ]
