@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagman.control.errors import RequestError
 from flagman.control.parser import Parser
+from flagman.service.request_error import RequestError
 
 HOST = b"Host: localhost\r\n"
 

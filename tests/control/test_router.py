@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.control.errors import RequestError
 from flagman.control.router import Router
+from flagman.service.request_error import RequestError
 
 if TYPE_CHECKING:
     from flagman.service.request import Request

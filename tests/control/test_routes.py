@@ -12,10 +12,10 @@ import pytest
 from flagman import Action, ActionClosed, ActionFailed, Engine
 from flagman.config.binding import Binding
 from flagman.config.settings import Settings
-from flagman.control.errors import RequestError
 from flagman.control.routes import Routes
 from flagman.service.assembly import Assembly
 from flagman.service.request import Request
+from flagman.service.request_error import RequestError
 from flagman.service.status import Status
 from flagman.testing import FakeTime
 from flagman.triggers.by_signal import SignalSource
@@ -69,6 +69,7 @@ class Site:
         self.is_set_up = True
         self.reasons: list[str] = []
         self.listeners: list[Callable[[Mapping[str, object]], None]] = []
+        self.changes = self
 
     def listen(self, listener: Callable[[Mapping[str, object]], None]) -> None:
         """Take what is called when a part has changed."""

@@ -434,7 +434,7 @@ def test_the_control_loop_is_asked_for_in_time() -> None:
         site, stack = opened([Quiet()], engine)
         with pytest.raises(RuntimeError, match="when it is opened"):
             repr(site.loop)
-        site.publish({})
+        site.changes.publish({})
         stack.close()
 
 
@@ -448,12 +448,12 @@ def test_changes_do_not_multiply() -> None:
 
         def look() -> None:
             looks.append(1)
-            site.when_changed(look, 5.0)
+            site.changes.wait(look, 5.0)
 
         time.on_end, time.end = engine.stop, time.now + 1
-        site.when_changed(look, 5.0)
+        site.changes.wait(look, 5.0)
         for _ in range(20):
-            site.changed()
+            site.changes.report()
         engine.run()
         assert 1 <= len(looks) <= 20
         count, time.end = len(looks), time.now + 11

@@ -10,10 +10,10 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from flagman.control.errors import RequestError
 from flagman.control.router import Router
 from flagman.control.server import Server
 from flagman.service.control_loop import ControlLoop
+from flagman.service.request_error import RequestError
 from support.driven import DEADLINE
 
 if TYPE_CHECKING:

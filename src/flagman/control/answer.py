@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from json import JSONEncoder
 
-from flagman.control.errors import RequestError
+from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

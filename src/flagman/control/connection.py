@@ -10,9 +10,10 @@ from functools import partial
 from socket import SHUT_WR
 
 from flagman.control.answer import GO_AHEAD, NO_CONTENT, refusal, written
-from flagman.control.errors import RequestError
 from flagman.control.parser import Parser
+from flagman.control.peers import uid_of
 from flagman.service.request import Request
+from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class Connection:
         except RequestError as error:
             self._answer(error.status, error.body, error.headers)
             return
-        self._request = Request(values, message.query, message.body, partial(self._reply, number))
+        self._request = Request(values, message.query, message.body, partial(self._reply, number), uid_of(self._socket))
         self._limit(math.inf)
         try:
             route(self._request)

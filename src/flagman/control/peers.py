@@ -54,6 +54,16 @@ class Peers:
         return f"{said}: only root, the user {own} and members of the group {self._group} may use this socket"
 
 
+def uid_of(peer: socket.socket) -> int | None:
+    """Return the user that has connected; None if it is not known."""
+    try:
+        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, calcsize(_CREDENTIALS))
+    except (AttributeError, OSError):  # not Linux, or not of this family
+        return None
+    uid: int = unpack(_CREDENTIALS, credentials)[1]
+    return uid
+
+
 def _groups(peer: socket.socket) -> set[int]:
     data = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST)
     return {gid for (gid,) in iter_unpack("=I", data)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from flagman.control.errors import RequestError
-from flagman.control.waits import Wait, Waits, span_of
 from flagman.engine.flags import in_log
 from flagman.engine.ledger import Run
+from flagman.service.request_error import RequestError
 from flagman.service.status import UnknownFlagError
+from flagman.service.waits import Wait, Waits, span_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

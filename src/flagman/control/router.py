@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.control.errors import RequestError
+from flagman.service.request_error import RequestError
 from flagman.text.shown import shown
 
 TYPE_CHECKING = False

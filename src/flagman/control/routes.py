@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flagman.control.errors import RequestError
 from flagman.control.raising import Raising
-from flagman.control.waits import Wait, Waits, span_of
+from flagman.service.request_error import RequestError, check
+from flagman.service.waits import Wait, Waits, span_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Routes:
         self._reload_began = 0.0
         self._stops = self._has_ended = False
         self._ledger.listeners.append(self._hear)
-        site.listen(self._on_change)
+        site.changes.listen(self._on_change)
 
     def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes, by method and path."""
@@ -73,11 +73,11 @@ class Routes:
             self._for_ready.answer(wait, status, body)
 
     def _show_status(self, request: Request) -> None:
-        _check(request)
+        check(request)
         request.reply(200, self._site.status.picture())
 
     def _show_ready(self, request: Request) -> None:
-        _check(request, "wait")
+        check(request, "wait")
         waits, seconds = span_of(request)
         status, body = self._readiness()
         if status == 200 or not waits or self._stops:  # noqa: PLR2004 - of HTTP
@@ -99,7 +99,7 @@ class Routes:
         return 503, {"ready": False, "reasons": reasons}
 
     def _show_history(self, request: Request) -> None:
-        _check(request, "flag", "n")
+        check(request, "flag", "n")
         flag, text = request.query.get("flag"), request.query.get("n")
         if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - digits
             raise RequestError(400, "bad-request", f"n: {text!r} is not a number")
@@ -109,7 +109,7 @@ class Routes:
         request.reply(200, self._site.status.history(flags, None if text is None else int(text)))
 
     def _raise(self, request: Request) -> None:
-        _check(request, "wait")
+        check(request, "wait")
         self._check_running()
         if self._site.is_set_up:
             self._raising.answer(request)
@@ -127,7 +127,7 @@ class Routes:
                 wait.request.reply(error.status, error.body)
 
     def _reload(self, request: Request) -> None:
-        _check(request, "wait")
+        check(request, "wait")
         if not self._engine.offers("reload"):
             raise RequestError(409, "no-configuration", "there is no configuration file to load again")
         self._check_running()
@@ -136,7 +136,7 @@ class Routes:
         self._engine.call_later(0, self._engine.ask, "reload")
 
     def _stop(self, request: Request) -> None:
-        _check(request, "wait")
+        check(request, "wait")
         waits, seconds = span_of(request)
         if waits and self._has_ended:
             request.reply(200, _STOPPED)
@@ -171,19 +171,6 @@ class Routes:
         self._raising.end()
         for wait in self._for_end:
             self._for_end.answer(wait, 200, _STOPPED)
-
-
-def _check(request: Request, *known: str) -> None:
-    """Refuse what a request has too much of.
-
-    :param known: the names that may be in its query
-    """
-    unknown = [name for name in request.query if name not in known]
-    if unknown:
-        what = f"this path takes {', '.join(known)}" if known else "this path takes no query"
-        raise RequestError(400, "bad-request", f"unknown {unknown[0]!r} in the query; {what}")
-    if request.body not in (None, {}):
-        raise RequestError(400, "bad-request", "this path takes no values in a body")
 
 
 def _outcome(event: Event) -> tuple[int, object]:

@@ -8,8 +8,8 @@ from _thread import allocate_lock
 
 from flagman.control.answer import refusal
 from flagman.control.connection import Connection
-from flagman.control.errors import RequestError
 from flagman.control.router import Router
+from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import os
 import signal
 
 from flagman.exceptions import ActionInterrupted, FlagmanError, one_line
+from flagman.service.changes import Changes
 from flagman.service.control_thread import ControlThread
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from flagman.config.settings import Settings
     from flagman.engine.action import Answer
-    from flagman.engine.calls import Call
     from flagman.engine.engine import Engine
     from flagman.service.control_loop import ControlLoop
     from flagman.service.dispositions import Taker
@@ -86,7 +86,7 @@ class Part:
         return {}
 
     def is_busy(self) -> bool:
-        """Return whether the actions must not be torn down yet; when that ends, call :meth:`Site.changed`."""
+        """Return whether the actions must not be torn down yet; when that ends, call :attr:`Site.changes`."""
         return False
 
     def result(self) -> int | None:
@@ -96,8 +96,13 @@ class Part:
         """
 
     def unready(self) -> Sequence[str]:
-        """Return what the part waits for before the daemon is ready; in any thread. See :meth:`Site.changed`."""
+        """Return what the part waits for before the daemon is ready; in any thread. See :attr:`Site.changes`."""
         return ()
+
+    def waits_for(self) -> str:
+        """Return that as a short sentence, for a service manager; empty if it waits for nothing; in any thread."""
+        reasons = self.unready()
+        return f"Waiting: {'; '.join(reasons)}" if reasons else ""
 
     def requests(self) -> Mapping[str, Answer]:
         """Return what actions may :meth:`flagman.Engine.ask` for, by name."""
@@ -146,9 +151,8 @@ class Site:
         #: Returns descriptors, which the caller closes, by the standard streams that are going to lead to them.
         self.streams = streams
         self._thread = ControlThread(self._look_for_stop, self._fail)
-        self._listeners: tuple[Callable[[Mapping[str, object]], None], ...] = ()
-        self._on_change: Callable[[], object] | None = None
-        self._planned: Call | None = None
+        #: By which parts report that they have changed.
+        self.changes = Changes(engine, lambda: self.loop)
         self._is_finished = self._is_closing = self._asks_to_stop = False
         self.is_set_up = False  #: whether all actions are in their bundles
         #: Whether the control loop could not go on.
@@ -218,26 +222,6 @@ class Site:
             except Exception:
                 logger.exception("%s has not followed the configuration", type(part).__name__)
 
-    def when_changed(self, code: Callable[[], object], pause: float | None) -> None:
-        """Call ``code`` once in the main loop when a part says that it has changed.
-
-        :param pause: seconds after which to call it anyway; None for never
-        """
-        self._on_change = code
-        if self._planned is not None:
-            self._planned.cancel()
-        self._planned = None if pause is None else self.engine.call_later(pause, self._look)
-
-    def changed(self) -> None:
-        """Make the main loop, and all listeners, look at :meth:`Part.unready` again; safe in any thread."""
-        self.engine.call_later(0, self._look)
-        self.publish({"event": "readiness"})
-
-    def _look(self) -> None:
-        code, self._on_change = self._on_change, None
-        if code is not None:
-            code()
-
     def unready(self) -> list[str]:
         """Return all that the parts still wait for; safe in any thread."""
         reasons: list[str] = []
@@ -247,6 +231,13 @@ class Site:
             except Exception as error:  # noqa: BLE001 - it is the reason
                 reasons.append(f"{type(part).__name__} ({one_line(error)})")
         return reasons
+
+    def waits_for(self) -> str:
+        """Return that as a short sentence; safe in any thread."""
+        try:
+            return "; ".join(filter(None, (part.waits_for() for part in self._parts)))
+        except Exception:  # noqa: BLE001 - unready() tells it
+            return f"Waiting: {'; '.join(self.unready())}"
 
     def wake(self) -> None:
         """Make the control loop look for a stop request; safe in a signal handler."""
@@ -280,15 +271,6 @@ class Site:
         if not self._asks_to_stop and not self.engine.stopping:
             self._asks_to_stop = True
             os.kill(os.getpid(), signal.SIGTERM)  # its handler bounds the action that runs, and this thread cannot
-
-    def listen(self, listener: Callable[[Mapping[str, object]], None]) -> None:
-        """Call ``listener`` in the control loop with each event that is published from now on; in :meth:`Part.open`."""
-        self._listeners = (*self._listeners, listener)
-
-    def publish(self, event: Mapping[str, object]) -> None:
-        """Pass an event, as JSON that is complete in itself, to all listeners; safe in any thread."""
-        for listener in self._listeners:
-            self.loop.call(listener, event)
 
     def routes(self) -> dict[tuple[str, str], Callable[[Request], None]]:
         """Return the routes of all parts."""

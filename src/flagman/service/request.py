@@ -17,14 +17,23 @@ class Request:
     :param query: the values that follow the path
     :param body: the JSON that came with it; None if there was none
     :param reply: answers it; may be called later, in the control loop; only the first answer counts
+    :param uid: the user that asks; None if it is not known
     """
 
-    __slots__ = ("body", "on_gone", "path", "query", "reply")
+    __slots__ = ("body", "on_gone", "path", "query", "reply", "uid")
 
-    def __init__(self, path: Mapping[str, str], query: Mapping[str, str], body: object, reply: Reply) -> None:
+    def __init__(
+        self,
+        path: Mapping[str, str],
+        query: Mapping[str, str],
+        body: object,
+        reply: Reply,
+        uid: int | None = None,
+    ) -> None:
         self.path = path
         self.query = query
         self.body = body
         self.reply = reply
+        self.uid = uid
         #: Called in the control loop if the client goes away before it has been answered; the route may replace it.
         self.on_gone: Callable[[], object] = bool

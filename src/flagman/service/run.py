@@ -14,7 +14,7 @@ from flagman.service.hangup import meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flagman.config.settings import Settings
     from flagman.engine.signals import Signals
@@ -45,7 +45,7 @@ def run(settings: Settings, signals: Signals, manager: Manager, hooks: Hooks, pa
     engine = Engine(
         find=hooks.find,
         last_flags=STOPPING.values(),
-        needs_actions=not settings.command,
+        needs_actions=not settings.keeps_processes(),
         signals=signals,
         # Anything that an action raises is its own failure, also sys.exit(): only signals stop the daemon.
         contained=(BaseException,),
@@ -192,10 +192,9 @@ class _Service:
     def _wait_for_parts(self, say: Callable[[], None]) -> None:
         if self._site is None or self._engine.stopping:
             return
-        reasons = self._site.unready()
-        if reasons:
-            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{self._waiting(reasons)}")
-            self._site.when_changed(lambda: self._wait_for_parts(say), _PAUSE if self._manager.is_open else None)
+        if self._site.unready():
+            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{self._waiting()}")
+            self._site.changes.wait(lambda: self._wait_for_parts(say), _PAUSE if self._manager.is_open else None)
             return
         try:
             self._become_ready(say)
@@ -203,8 +202,9 @@ class _Service:
             self._trouble = error
             self._engine.stop()
 
-    def _waiting(self, reasons: Iterable[str]) -> str:
-        return self._manager.status(f"Waiting: {'; '.join(reasons)}")
+    def _waiting(self, trouble: str = "") -> str:
+        reasons = [self._site.waits_for() if self._site is not None else "", trouble]
+        return self._manager.status("; ".join(filter(None, reasons)))
 
     def _become_ready(self, say: Callable[[], None]) -> None:
         """Report that all is ready.
@@ -237,8 +237,7 @@ class _Service:
         :param trouble: what has gone wrong; empty if nothing has
         """
         if not self._is_ready:  # after a reload, while parts are waited for
-            reasons = self._site.unready() if self._site is not None else []
-            self._manager.notify(self._waiting([*reasons, trouble] if trouble else reasons))
+            self._manager.notify(self._waiting(trouble))
             return
         text = f"Ready: {self.assembly.settings.summary()}"
         if not trouble:
@@ -289,5 +288,5 @@ class _Service:
         self.finish()
         status = (self._site.result() if self._site is not None else None) or 0
         if status:
-            self._manager.notify(f"STATUS=Exiting as the command did\nEXIT_STATUS={status}")
+            self._manager.notify(f"STATUS=Exiting with status {status}\nEXIT_STATUS={status}")
         return status

@@ -62,6 +62,7 @@ class Keeper:
         # What a third stop signal kills.
         self._groups = self._engine.interrupter.shield.groups
         self._spacing = Spacing(_chance)
+        self._started = 0.0
         self._instance: Instance | None = None
         self._streams: Mapping[int, int] = {}
         self._planned: Call | None = None
@@ -94,7 +95,8 @@ class Keeper:
 
     def _start(self) -> None:
         self._planned = None
-        self._spacing.started(time.monotonic())
+        self._started = time.monotonic()
+        self._spacing.started(self._started)
         self.passing.hold()
         try:
             self._instance = Instance(
@@ -118,7 +120,7 @@ class Keeper:
         logger.info("Started `%s` with pid %d", self._name, self._instance.pid)
         self._close_streams()
         self.trouble = ""
-        self._site.changed()
+        self._site.changes.report()
         self._look()
 
     def _not_started(self, error: StartError) -> None:
@@ -130,11 +132,11 @@ class Keeper:
     def _plan(self, what: str) -> None:
         """Plan the next start."""
         now = time.monotonic()
-        moment = max(now, self._spacing.next_start(now))
+        moment = max(now, self._spacing.next_start(now, self._started))
         logger.warning("`%s` %s; it is started again in %.3g s", self._name, what, moment - now)
         self.trouble = f"{self._name} {what}"
         self._planned = self._loop.call_at(moment, self._start)
-        self._site.changed()
+        self._site.changes.report()
 
     def _go_on(self) -> None:
         if self._instance is not None:
@@ -212,7 +214,7 @@ class Keeper:
         if instance.has_rest():
             if is_new:
                 self.trouble = f"the leader of {self._name} has ended"
-                self._site.changed()
+                self._site.changes.report()
             if is_new and not self._killed:
                 logger.info("The leader of `%s` has ended; sent TERM to the rest of its process group", self._name)
                 instance.send_to_group(signal.SIGTERM)
@@ -255,7 +257,7 @@ class Keeper:
             # What the run was for has gone, so an action that hangs has no more time than after a stop signal.
             self._engine.stop()
             self._engine.interrupter.bound_from_afar(self._settings.time_to_stop())
-        self._site.changed()
+        self._site.changes.report()
 
     def _close_streams(self) -> None:
         streams, self._streams = self._streams, {}

@@ -52,7 +52,7 @@ class DemoPart(Part):
         self._socket.bind(str(self._table["socket"]))
         self._socket.settimeout(0)
         self._attachment = site.loop.attach(self._socket.fileno(), self._on_line)
-        site.listen(self._events.append)
+        site.changes.listen(self._events.append)
 
     @staticmethod
     def _of(settings: Settings) -> dict[str, object]:
@@ -115,7 +115,7 @@ class DemoPart(Part):
             "log": lambda: self._log(int(argument), 500),
             "long": lambda: self._log(200, int(argument)),
             "ready": self._become_ready,
-            "publish": lambda: self._site.publish({"name": argument}),
+            "publish": lambda: self._site.changes.publish({"name": argument}),
             "fail": lambda: int(argument),
             "route": lambda: self._route(argument),
         }
@@ -128,7 +128,7 @@ class DemoPart(Part):
 
     def _become_ready(self) -> None:
         self._is_ready = True
-        self._site.changed()
+        self._site.changes.report()
 
     def _route(self, argument: str) -> object:
         replies: list[object] = []

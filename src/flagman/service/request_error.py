@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from flagman.service.request import Request
+
 
 class RequestError(Exception):
     """A request that cannot be carried out.
@@ -45,3 +47,17 @@ class RequestError(Exception):
         if self.mistakes:
             error["mistakes"] = list(self.mistakes)
         return {"error": error}
+
+
+def check(request: Request, *known: str) -> None:
+    """Refuse what a request has too much of.
+
+    :param known: the names that may be in its query
+    :raises RequestError: if it has more, or a body
+    """
+    unknown = [name for name in request.query if name not in known]
+    if unknown:
+        what = f"this path takes {', '.join(known)}" if known else "this path takes no query"
+        raise RequestError(400, "bad-request", f"unknown {unknown[0]!r} in the query; {what}")
+    if request.body not in (None, {}):
+        raise RequestError(400, "bad-request", "this path takes no values in a body")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.control.errors import RequestError
+from flagman.service.request_error import RequestError
 
 
 def test_an_error_has_a_code_and_a_message() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from flagman.control.errors import RequestError
+from flagman.service.request_error import RequestError
 from flagman.text.spans import format_span, parse_span
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ class Wait:
     :param flags: it waits for a run of each of these
     """
 
-    __slots__ = ("asked", "call", "missing", "request", "runs", "what")
+    __slots__ = ("asked", "call", "missing", "on_end", "request", "runs", "what")
 
     def __init__(self, request: Request, what: str, flags: Iterable[FlagName] = ()) -> None:
         self.request = request
@@ -53,6 +53,8 @@ class Wait:
         #: The flags that have had no run yet, and the runs of the others.
         self.missing = set(flags)
         self.runs: list[Run] = []
+        #: Called once, when it waits no longer.
+        self.on_end: Callable[[], object] = bool
         #: Ends the wait; None if there is no limit.
         self.call: Call | None = None
 
@@ -99,7 +101,10 @@ class Waits:
         """Wait no longer, without an answer; return whether it has waited."""
         if wait.call is not None:
             wait.call.cancel()
-        return self._waits.pop(wait, wait) is None
+        if self._waits.pop(wait, wait) is wait:
+            return False
+        wait.on_end()
+        return True
 
     def answer(self, wait: Wait, status: int, body: object) -> None:
         """Answer a request, unless that has been done."""
