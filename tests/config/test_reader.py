@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import tomllib
 from pathlib import Path
@@ -13,8 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli, core
+from flagman.actions import StopAction
+from flagman.config.binding import Binding
+from flagman.config.processes import check_names
 from flagman.config.reader import File
-from flagman.exceptions import ConfigError
+from flagman.config.settings import Settings
+from flagman.config.writer import as_toml
+from flagman.exceptions import ConfigError, UsageError
+from flagman.triggers.by_process import ProcessSource
 from support.driven import LIB, run, settle
 
 if TYPE_CHECKING:
@@ -137,6 +144,31 @@ def test_everything(write: Callable[[str], str]) -> None:
     assert config.logging == {"version": 1, "root": {"level": "INFO", "handlers": ["a", "b"]}}
 
 
+def test_a_process(write: Callable[[str], str]) -> None:
+    """What happens to a process has two keys, which are written so that they can be read again."""
+    text = "[process.web]\ncommand = ['web']\n[[on]]\nprocess = 'web'\nevent = 'fail'\naction = 'stop'"
+    for _ in range(2):
+        config = File(write(text), tables={"process": lambda _: ()}).complete(core.KNOWN_ACTIONS.__getitem__)
+        (binding,) = config.bindings
+        assert (binding.flag, binding.processes()) == ("process:web:fail", ("web",))
+        text = as_toml(config.below(Settings()))
+        assert '\nprocess = "web"\nevent = "fail"\naction = "stop"\n' in text
+
+
+def test_a_process_that_there_is_not() -> None:
+    """A binding that is about a process which the file does not have is refused, and the message says what to do."""
+    bindings = [Binding(ProcessSource(name, "fail"), "stop", StopAction, ()) for name in ("wbe", "db", "web")]
+    with pytest.raises(ConfigError) as caught:
+        check_names(bindings, ("web", "cache"))
+    assert caught.value.mistakes == [
+        "process:wbe:fail: there is no process 'wbe'; did you mean 'web'?",
+        "process:db:fail: there is no process 'db'",
+    ]
+    what = "; each process is a table [process.NAME] of the configuration file"
+    with pytest.raises(UsageError, match=re.escape(f"process:db:fail: there is no process 'db'{what}")):
+        Settings(bindings=tuple(bindings[1:2])).check_together()
+
+
 def test_the_command_line_beats_the_file(write: Callable[[str], str]) -> None:
     """Options of the command line replace those of the file, and its actions follow those of the file."""
     path = write(COMPLETE)
@@ -208,9 +240,22 @@ MISTAKES = {
     "[[on]] #1: key 'signal': is not a string": f"[[on]]\naction = 'stop'\nsignal = 0x{'f' * 5000}",
     "is not TOML: Exceeds the limit": f"a = {'9' * 5000}",
     "[logging]: key 'version': must be 1": "[logging]\nversion = 2",
-    "[[on]] #1: needs one of the keys 'signal', 'every', 'after', 'file'; none is given": "[[on]]\naction = 'stop'",
-    "[[on]] #1: needs one of the keys 'signal', 'every', 'after', 'file'; signal and every are given": (
+    "[[on]] #1: needs one of the keys 'signal', 'every', 'after', 'file', 'process'; none is given": (
+        "[[on]]\naction = 'stop'"
+    ),
+    "[[on]] #1: needs one of the keys 'signal', 'every', 'after', 'file', 'process'; signal and every are given": (
         "[[on]]\naction = 'stop'\nsignal = 'HUP'\nevery = 5"
+    ),
+    "[[on]] #1: key 'event': is missing": "[[on]]\naction = 'stop'\nprocess = 'web'",
+    "[[on]] #1: key 'process': is not a string": "[[on]]\naction = 'stop'\nprocess = 80\nevent = 'fail'",
+    "[[on]] #1: key 'process' and key 'event': 'fails' is not an event of a process; the events are ready": (
+        "[[on]]\naction = 'stop'\nprocess = 'web'\nevent = 'fails'"
+    ),
+    "[[on]] #1: key 'process' and key 'event': ':fail' is not NAME:EVENT": (
+        "[[on]]\naction = 'stop'\nprocess = ''\nevent = 'fail'"
+    ),
+    "[[on]] #1: key 'event': goes with the key 'process', and not with 'signal'": (
+        "[[on]]\naction = 'stop'\nsignal = 'HUP'\nevent = 'fail'"
     ),
     "[[on]] #1: key 'action': is missing": "[[on]]\nsignal = 'HUP'",
     "[[on]] #1: key 'action': is not a string": "[[on]]\nsignal = 'HUP'\naction = 3",

@@ -132,7 +132,7 @@ def row(option: Option) -> list[str]:
 
 
 # A word that each kind of trigger can read.
-WORDS = {"--signal": "QUIT", "--every": "5m", "--after": "5m", "--on-file": "/etc/motd"}
+WORDS = {"--signal": "QUIT", "--every": "5m", "--after": "5m", "--on-file": "/etc/motd", "--on-process": "web:fail"}
 
 
 @pytest.mark.parametrize("name", [name for name, trigger in TRIGGERS.items() if trigger.value])
@@ -168,7 +168,7 @@ def test_the_keys_of_a_binding() -> None:
     """The section about bindings explains each of their keys."""
     keys = {option.key for option in OPTIONS if option.where >= BINDING}
     keys |= set(COMMAND_KEYS)
-    keys |= {trigger.key for trigger in TRIGGERS.values() if trigger.value}
+    keys |= {key for trigger in TRIGGERS.values() if trigger.value for key in (trigger.key, trigger.and_key) if key}
     found = {key for term in terms(section("configuration.rst", "[[on]]")) for key in re.findall(r"``([\w-]+)``", term)}
     assert found == {*keys, "action", "args"}
 

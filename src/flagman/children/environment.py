@@ -26,7 +26,8 @@ PRIVATE = frozenset(
 )
 _PRIVATE = frozenset(map(os.fsencode, PRIVATE))
 # What another flagman has told this process about its own turn, see :func:`of_details`.
-_NOT_FOR_COMMANDS = _PRIVATE | {b"FLAGMAN_FILE", b"FLAGMAN_CHANGE"}
+_DETAILS = ("FILE", "CHANGE", "PROCESS", "EVENT", "STATUS", "PROCESS_PID", "REASON")
+_NOT_FOR_COMMANDS = _PRIVATE | {f"FLAGMAN_{name}".encode() for name in _DETAILS}
 _LC_CTYPE = b"LC_CTYPE"
 # The values that Python sets it to.
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")

@@ -52,6 +52,12 @@ class Binding:
         #: The name of its flag in messages.
         self.title = f"{source.trigger}{_MARK}{variant}" if variant else source.trigger
 
+    def processes(self) -> tuple[str, ...]:
+        """Return the names of the processes of flagman that its trigger or its action is about."""
+        names: Callable[[tuple[str, ...]], tuple[str, ...]] | None
+        names = getattr(self.action, "_names_processes", None)  # some of the built-in actions have it
+        return (*self.source.processes(), *(names(self.arguments) if names is not None else ()))
+
     def as_variant(self, variant: str) -> Binding:
         """Return the same binding with the flag of a variant."""
         return Binding(self.source, self.name, self.action, self.arguments, self.options, variant)

@@ -47,6 +47,15 @@ TRIGGERS = {
             key="file",
             takes_numbers=False,
         ),
+        TriggerOption(
+            "--on-process",
+            "add an action for a process of the file that is ready, ends or fails: web:ready, web:exit, web:fail",
+            "NAME:EVENT",
+            "by_process:read",
+            key="process",
+            and_key="event",
+            takes_numbers=False,
+        ),
     )
 }
 

@@ -60,6 +60,8 @@ _TABLES = ("flagman", "on", "logging", "settings")
 _OF_BINDINGS = {key: option for key, option in KEYS.items() if option.where >= BINDING} | COMMAND_KEYS
 # The keys of [[on]] that name what raises the flag.
 _SOURCES = {trigger.key: trigger for trigger in TRIGGERS.values() if trigger.value}
+# The keys that go with one of these, and no other.
+_WITH = {trigger.and_key: key for key, trigger in _SOURCES.items() if trigger.and_key}
 
 
 class Config:
@@ -204,7 +206,7 @@ class _Reader:
 
     def _binding(self, place: str, table: Mapping[str, object], find: Find) -> Binding | None:
         before = len(self.mistakes)
-        known = (*_SOURCES, "action", "args", *_OF_BINDINGS)
+        known = (*_SOURCES, *_WITH, "action", "args", *_OF_BINDINGS)
         for key in table:
             if key not in known:
                 meant = _MEANT.get(key)
@@ -245,11 +247,16 @@ class _Reader:
             self._wrong(place, f"needs one of the keys {', '.join(map(repr, _SOURCES))}; {found}")
             return None
         (key,) = given
-        text = self._text(place, table, key)
+        for other in (other for other, first in _WITH.items() if other in table and first != key):
+            self._wrong(f"{place}: key {other!r}", f"goes with the key {_WITH[other]!r}, and not with {key!r}")
+        names = list(filter(None, (key, _SOURCES[key].and_key)))
+        texts = [text for name in names if (text := self._text(place, table, name)) is not None]
+        if len(texts) < len(names):
+            return None
         try:
-            return None if text is None else _SOURCES[key].source(text)
+            return _SOURCES[key].source(":".join(texts))
         except ValueError as error:
-            self._wrong(f"{place}: key {key!r}", str(error))
+            self._wrong(f"{place}: {' and '.join(f'key {name!r}' for name in names)}", str(error))
             return None
 
     def _text(self, place: str, table: Mapping[str, object], key: str) -> str | None:

@@ -66,19 +66,29 @@ class TriggerOption:
     :param reader: reads that word, or the name of the option, into a :class:`~flagman.triggers.Source`; a place such
         as ``by_clock:every`` in :mod:`flagman.triggers`, which is imported when it is used
     :param key: the name of its key in the file; by default that of the option
+    :param and_key: the name of one more key, which has what follows a colon in that word; empty if there is none
     :param takes_numbers: whether the word may be a number in the file
     """
 
-    __slots__ = ("explanation", "key", "name", "reader", "takes_numbers", "value")
+    __slots__ = ("and_key", "explanation", "key", "name", "reader", "takes_numbers", "value")
 
     def __init__(  # noqa: PLR0913 - as many as an option has
-        self, name: str, explanation: str, value: str, reader: str, *, key: str = "", takes_numbers: bool = True
+        self,
+        name: str,
+        explanation: str,
+        value: str,
+        reader: str,
+        *,
+        key: str = "",
+        and_key: str = "",
+        takes_numbers: bool = True,
     ) -> None:
         self.name = name
         self.explanation = explanation
         self.value = value
         self.reader = reader
         self.key = key or name.removeprefix("--")
+        self.and_key = and_key
         self.takes_numbers = takes_numbers
 
     def source(self, text: str) -> Source:

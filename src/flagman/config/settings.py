@@ -209,7 +209,8 @@ class Settings:
     def check_together(self) -> None:
         """Refuse settings that contradict each other, although each of them is valid.
 
-        :raises UsageError: also if no action is bound, or a reload is bound and there is no file
+        :raises UsageError: also if no action is bound, a reload is bound and there is no file, or a binding is about a
+            process and there is none
         """
         if not self.bindings and not self.command:
             if self.config:
@@ -224,6 +225,10 @@ class Settings:
         if self.user == "" and not self.print_unit:
             raise UsageError("--user takes a NAME; only with --print-unit it may be left out")
         self._check_restarts()
+        if "process" not in self.tables and any(binding.processes() for binding in self.bindings):
+            from flagman.config.processes import check_names  # noqa: PLC0415 - only for a mistake
+
+            check_names(self.bindings, ())
         if self.reloads() and not self.config:
             raise UsageError("the action 'reload' needs a configuration file; give one with --config")
 

@@ -58,7 +58,8 @@ def _lines(settings: Settings) -> Iterator[str]:
 
 
 def _binding(binding: Binding) -> Iterator[str]:
-    yield f"{binding.source.key} = {_string(binding.source.text())}"
+    for key, text in binding.source.keys().items():
+        yield f"{key} = {_string(text)}"
     yield f"action = {_string(binding.name)}"
     if binding.arguments:
         yield f"args = {_value(list(binding.arguments))}"

@@ -88,7 +88,8 @@ class Turn:
         self.flag = flag
         #: The name of what has raised it: the flag's own name, unless one trigger has several flags.
         self.trigger = trigger or flag
-        #: What the trigger says about this turn, as texts: ``file`` and ``change`` for a file that has changed.
+        #: What the trigger says about this turn, as texts: ``file`` and ``change`` for a file that has changed;
+        #: ``process``, ``event``, ``status``, ``process_pid`` and ``reason`` for what has happened to a process.
         self.details: dict[str, str] = {}
         #: How often it was raised before it was lowered.
         self.raises = raises

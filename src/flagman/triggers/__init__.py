@@ -44,7 +44,7 @@ class Source:
 
     __slots__ = ("trigger",)
 
-    #: The key in the file for what :meth:`text` returns.
+    #: The key in the file that tells this kind from the others.
     key: ClassVar[str]
     #: The option, if it is not the key with two dashes before it.
     option: ClassVar[str] = ""
@@ -63,8 +63,12 @@ class Source:
         self.trigger = trigger
 
     def text(self) -> str:
-        """Return what follows the key, in a form that can be read again."""
+        """Return what follows the option, in a form that can be read again."""
         return self.trigger
+
+    def keys(self) -> Mapping[str, str]:
+        """Return the keys by which the file says it, and the text of each."""
+        return {self.key: self.text()}
 
     def words(self) -> list[str]:
         """Return the words that begin a binding on the command line."""
@@ -72,6 +76,10 @@ class Source:
 
     def signals(self) -> tuple[SignalNumber, ...]:
         """Return the signals that raise its flag."""
+        return ()
+
+    def processes(self) -> tuple[str, ...]:
+        """Return the names of the processes that it is about, which the configuration must have."""
         return ()
 
     def spread(self) -> str:
