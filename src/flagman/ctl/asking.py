@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from flagman.ctl.client import refusal
-from flagman.ctl.errors import NO_DAEMON, CtlError
+from flagman.ctl.errors import NO_DAEMON, NO_SUCH_NAME, CtlError, RefusedError
 from flagman.ctl.fields import Fields
 from flagman.ctl.place import DeadError, connect
 from flagman.ctl.screen import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from flagman.ctl.client import Client
     from flagman.ctl.words import Words
 
@@ -25,19 +27,50 @@ def reach(words: Words) -> Client:
         raise CtlError(str(error), NO_DAEMON) from None
 
 
-def ask(words: Words, method: str, target: str) -> Fields:
+def ask(words: Words, method: str, target: str, fields: Mapping[str, str] | None = None) -> Fields:
     """Ask the daemon that is meant, and print its answer if that was asked for.
+
+    :param fields: what the body of the request says; None if it has none
 
     :raises CtlError: if there is none, or it answers with an error
     """
     client = reach(words)
     try:
-        status, answer = client.ask(method, target)
+        status, answer = client.ask(method, target, fields)
     finally:
         client.close()
     if error := refusal(status, answer):
         raise error
     return told(words, answer)
+
+
+def processes_of(client: Client) -> object:
+    """Return the processes of the daemon, as JSON has them; a daemon that knows of none has an empty list.
+
+    :raises CtlError: if it does not tell
+    """
+    status, answer = client.ask("GET", "/processes")
+    error = refusal(status, answer)
+    if error and error.code != "no-such-path":
+        raise error
+    return {"processes": []} if error else answer
+
+
+def check_names(names: Iterable[str], processes: Iterable[Fields]) -> None:
+    """Check that there are processes of these names.
+
+    :raises CtlError: if not, with all unknown names
+    """
+    known = {each.text("name") for each in processes}
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        return
+    from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
+
+    nothing = "" if known else "; the daemon has no processes"
+    messages = [f"no process {name!r}{did_you_mean(name, known, otherwise=nothing)}" for name in unknown]
+    answer = {"error": {"code": "no-such-process", "message": "; ".join(messages)}}
+    raise RefusedError(messages, NO_SUCH_NAME, answer)
 
 
 def told(words: Words, answer: object) -> Fields:

@@ -73,30 +73,65 @@ class Client:
 
         return int.from_bytes(credentials[:4], byteorder)
 
-    def ask(self, method: str, target: str) -> tuple[int, object]:
-        """Ask the daemon.
+    def fileno(self) -> int:
+        """Return the descriptor, with which a poll learns of an answer."""
+        return self._socket.fileno()
+
+    @property
+    def end(self) -> float:
+        """Until when an answer is waited for, of the monotonic clock; infinite for no limit."""
+        return self._end
+
+    def wait_for_ever(self) -> None:
+        """Wait for all further answers without a limit: the end of the daemon still ends the wait."""
+        self._seconds = self._end = float("inf")
+
+    def ask(self, method: str, target: str, fields: Mapping[str, str] | None = None) -> tuple[int, object]:
+        """Ask the daemon, see :meth:`send` and :meth:`receive`."""
+        self.send(method, target, fields)
+        return self.receive()
+
+    def send(self, method: str, target: str, fields: Mapping[str, str] | None = None) -> None:
+        """Send a question.
 
         :param target: the path with its query, see :func:`quoted` and :func:`query`
+        :param fields: what its body says; None if it has none
+        :raises CtlError: if the daemon does not take it in time, or has closed the connection
+        """
+        head, body = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n", b""
+        if fields is not None:
+            import json  # noqa: PLC0415 - most questions have no body
+
+            body = json.dumps(fields).encode()
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        try:
+            self._timeout(self._end)
+            self._socket.sendall(f"{head}\r\n".encode() + body)
+        except TimeoutError:
+            raise self._no_answer() from None
+        except ConnectionError:
+            raise self._closed() from None
+
+    def receive(self) -> tuple[int, object]:
+        """Wait for the answer to a question that has been sent.
+
         :returns: the status of HTTP, and the JSON
         :raises CtlError: if there is no answer in time, or it is none of flagman
         """
-        try:
-            self._timeout(self._end)
-            self._socket.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            import json  # noqa: PLC0415 - 1 to 5 ms, while the daemon works
+        import json  # noqa: PLC0415 - 1 to 5 ms, while the daemon works
 
+        try:
             status, body = self._answer(self._end)
         except TimeoutError:
             raise self._no_answer() from None
         except ConnectionError:
-            message = f"the daemon has closed the connection without a whole answer ({self.path})"
-            raise NoAnswerError(message, UNKNOWN) from None
+            raise self._closed() from None
         try:
             answered = json.loads(body)
         except (ValueError, RecursionError):
-            raise self._not_flagman("is no JSON") from None
+            raise self.not_flagman("is no JSON") from None
         if not isinstance(answered, dict):
-            raise self._not_flagman("is no answer of flagman")
+            raise self.not_flagman("is no answer of flagman")
         return status, answered
 
     def wait_for_end(self, end: float) -> bool:
@@ -119,9 +154,9 @@ class Client:
         version, _, line = lines[0].partition(b" ")
         lengths = [line[15:].strip() for line in lines[1:] if line[:15].lower() == b"content-length:"]
         if not version.startswith(b"HTTP/1.") or not line[:3].isdigit() or len(lengths) != 1:
-            raise self._not_flagman("is no answer of flagman")
+            raise self.not_flagman("is no answer of flagman")
         if not lengths[0].isdigit() or len(lengths[0]) > len(str(_MOST)) or int(lengths[0]) > _MOST:
-            raise self._not_flagman("has no length that an answer can have")
+            raise self.not_flagman("has no length that an answer can have")
         length = int(lengths[0])
         parts, received = [rest], len(rest)
         while received < length:
@@ -135,7 +170,7 @@ class Client:
         received = self._rest
         while b"\r\n\r\n" not in received:
             if len(received) > _MOST_OF_HEAD:
-                raise self._not_flagman("is no answer of flagman")
+                raise self.not_flagman("is no answer of flagman")
             received += self._receive(end)
         head, _, rest = received.partition(b"\r\n\r\n")
         return head, rest
@@ -158,7 +193,14 @@ class Client:
 
         return CtlError(f"the daemon has not answered within {format_span(self._seconds)} ({self.path})", NOT_IN_TIME)
 
-    def _not_flagman(self, what: str) -> CtlError:
+    def _closed(self) -> NoAnswerError:
+        return NoAnswerError(f"the daemon has closed the connection without a whole answer ({self.path})", UNKNOWN)
+
+    def not_flagman(self, what: str) -> CtlError:
+        """Return the error that an answer cannot be one of flagman.
+
+        :param what: what is wrong with it, such as ``is no JSON``
+        """
         return CtlError(f"what {self.path} answers {what}", UNKNOWN)
 
 
@@ -180,14 +222,19 @@ def query(fields: Mapping[str, str]) -> str:
     return "?" * bool(fields) + "&".join(f"{name}={quoted(value)}" for name, value in fields.items())
 
 
-def waiting(wait: float | None) -> str:
-    """Return the end of a path that lets the daemon wait.
+def waits(wait: float | None) -> dict[str, str]:
+    """Return the field of a query that lets the daemon wait.
 
-    :param wait: seconds; infinite for no limit; None to let it not wait
+    :param wait: seconds; infinite for no limit; None to let it not wait, which is no field
     """
     if wait is None:
-        return ""
-    return query({"wait": "" if wait == float("inf") else f"{wait:f}".rstrip("0").rstrip(".")})
+        return {}
+    return {"wait": "" if wait == float("inf") else f"{wait:f}".rstrip("0").rstrip(".")}
+
+
+def waiting(wait: float | None) -> str:
+    """Return the end of a path that lets the daemon wait, see :func:`waits`."""
+    return query(waits(wait))
 
 
 def refusal(status: int, answer: object) -> RefusedError | None:
@@ -202,7 +249,7 @@ def refusal(status: int, answer: object) -> RefusedError | None:
         message += f"; did you mean {' or '.join(map(repr, names))}?"
     exit_codes = {_FORBIDDEN: UNKNOWN, _NOT_IN_TIME: NOT_IN_TIME, _CONFLICT: BAD, **dict.fromkeys(_MISTAKES, 2)}
     exit_code = exit_codes.get(status, UNKNOWN)
-    if status == _NOT_FOUND and code == "no-such-flag":
+    if status == _NOT_FOUND and code in {"no-such-flag", "no-such-process"}:
         exit_code = NO_SUCH_NAME
     elif status == _UNAVAILABLE and code == "stopping":
         exit_code = BAD

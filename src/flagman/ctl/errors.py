@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flagman.ctl.fields import Fields
 from flagman.exceptions import FlagmanError
 
 #: The exit statuses, beside 0 and those of flagman's own errors.
@@ -39,3 +40,8 @@ class RefusedError(CtlError):
         super().__init__("; ".join(messages), exit_code)
         self.messages = messages
         self.answer = answer
+
+    @property
+    def code(self) -> str:
+        """What is wrong, in one word for programs; empty if it is not told."""
+        return Fields(self.answer).inner("error").text("code")

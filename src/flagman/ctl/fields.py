@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 #: Results of runs that need no attention.
 GOOD = frozenset({"succeeded", "closed", "skipped"})
 # Larger numbers are no counts and no seconds.
 _LARGEST = 1e12
+# No stream of bytes is longer.
+_FARTHEST = 1 << 63
 
 
 class Fields:
@@ -38,6 +44,11 @@ class Fields:
         """Return a whole number; 0 if there is none."""
         return int(self.number(name) or 0)
 
+    def position(self, name: str) -> int | None:
+        """Return a whole number of bytes, however large; None if there is none."""
+        value = self._fields.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _FARTHEST else None
+
     def is_true(self, name: str) -> bool:
         """Return whether a value is true."""
         return self._fields.get(name) is True
@@ -53,6 +64,10 @@ class Fields:
     def each(self, name: str) -> list[Fields]:
         """Return the objects in a list."""
         return list(map(Fields, self._items(name)))
+
+    def chosen(self, name: str, names: Collection[str]) -> list[object]:
+        """Return those objects in a list, as JSON has them, that have one of these names."""
+        return [item for item in self._items(name) if Fields(item).text("name") in names]
 
     def texts(self, name: str) -> list[str]:
         """Return the texts in a list."""

@@ -31,10 +31,20 @@ def lines(status: Fields, screen: Screen) -> list[str]:
     """Return the lines of the page."""
     flags = status.each("flags")
     rows = [row for flag in flags for row in _rows(flag)]
-    bindings = table(_COLUMNS, rows, screen) if rows else ["no action is bound"]
+    processes = _processes(status, screen)
+    bindings = table(_COLUMNS, rows, screen) if rows else [] if processes else ["no action is bound"]
     errors = [line for flag in flags for line in _errors(flag, screen)]
-    page = [*_head(status, screen), "", *bindings]
+    page = [*_head(status, screen), "", *bindings, *[""] * bool(bindings and processes), *processes]
     return [*page, "", screen.paint("Errors of the last runs:", BOLD), *errors] if errors else page
+
+
+def _processes(status: Fields, screen: Screen) -> list[str]:
+    processes = status.each("processes")
+    if not processes:
+        return []
+    from flagman.ctl.processes import lines as lines_of  # noqa: PLC0415 - most daemons have none
+
+    return lines_of(processes, screen, "PROCESS")
 
 
 def _head(status: Fields, screen: Screen) -> Iterator[str]:
@@ -76,6 +86,7 @@ def _mark(status: Fields, state: str, screen: Screen) -> tuple[str, str]:
     fails = any(
         each.count("failures_in_a_row") for flag in status.each("flags") for each in (flag, *flag.each("actions"))
     )
+    fails = fails or any(each.text("health") == "failing" for each in status.each("processes"))
     if fails or status.inner("config").is_false("ok"):
         return "✗" if screen.is_unicode else "x", RED
     if state in {"idle", "running"}:

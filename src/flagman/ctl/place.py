@@ -58,6 +58,18 @@ def connect(words: Words) -> Client:
     return client
 
 
+def again(client: Client, wait: float | None) -> Client:
+    """Connect once more to the daemon that a client is connected to.
+
+    :param wait: as for the client
+    :raises CtlError: if it does not run any more
+    """
+    other = _reached([client.path], wait)
+    if other is None:
+        raise CtlError(f"not running: nothing listens on {client.path}", NO_DAEMON)
+    return other
+
+
 def holder(pid_file: str) -> int:
     """Return the pid of the daemon that has written a pid file.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from flagman.ctl.asking import reach, told
-from flagman.ctl.client import refusal, waiting
+from flagman.ctl.client import query, refusal, waits
 from flagman.ctl.errors import BAD, NOT_IN_TIME
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import clean, write
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 def run(words: Words) -> int:
-    """Print whether the daemon is ready.
+    """Print whether the daemon is ready, or its processes of some names.
 
     :returns: the exit status
     """
     begin = monotonic()
+    names = {"process": ",".join(words.arguments)} if words.arguments else {}
     client = reach(words)
     try:
-        status, answer = client.ask("GET", f"/ready{waiting(words.wait)}")
+        status, answer = client.ask("GET", f"/ready{query({**names, **waits(words.wait)})}")
     finally:
         client.close()
     is_ready = Fields(answer).is_true("ready")

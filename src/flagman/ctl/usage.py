@@ -33,7 +33,7 @@ def overview() -> str:
         group.add_argument(f"{name} {verb.argument}".strip(), help=verb.explanation)
     group = parser.add_argument_group("options, before or after the verb")
     for option in OPTIONS:
-        if len(option.verbs) > 1 and option.setting != "wait":
+        if len(option.verbs) > len(VERBS) / 2:
             _add(group, option)
     _add_general(group)
     return parser.format_help()
@@ -50,8 +50,11 @@ def of_verb(name: str) -> str:
         formatter_class=HelpFormatter,
         add_help=False,
     )
-    if verb.argument:
-        parser.add_argument_group("argument").add_argument(verb.argument.strip("[]"), help=ARGUMENTS[name])
+    arguments = verb.argument.split()
+    if arguments:
+        group = parser.add_argument_group("argument" if len(arguments) == 1 else "arguments")
+        for argument, explanation in zip(arguments, ARGUMENTS[name], strict=True):
+            group.add_argument(argument.strip("[]"), help=explanation)
     group = parser.add_argument_group("options")
     for option in OPTIONS:
         if name in option.verbs:

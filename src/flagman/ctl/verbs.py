@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 #: Seconds that a daemon has for an answer, unless ``--wait`` says something else.
 LIMIT = 10.0
 
+#: More arguments than any command line has.
+MANY = 1_000_000_000
+
 _ASKS = "0 done, 1 done but the outcome is bad, 3 no daemon, 4 not permitted or unknown"
+
+_SHOWS = "0 done, 3 no daemon, 4 not permitted or unknown, 5 no such process"
+_WISHES = (
+    "0 done, 1 it ended in another way, 3 no daemon, 4 not permitted or unknown, 5 no such process, 124 not in time"
+)
 
 
 class Verb:
@@ -17,17 +25,26 @@ class Verb:
 
     :param explanation: what it does, for the help
     :param statuses: the exit statuses, for the help
-    :param argument: what the help calls its argument; in brackets if it may be left out; empty if there is none
-    :param needs: the option that it cannot do without
+    :param argument: what the help calls its arguments; in brackets if it may be left out, with dots if there may be
+        several; empty if there is none
     """
 
-    __slots__ = ("argument", "explanation", "needs", "statuses")
+    __slots__ = ("argument", "explanation", "statuses")
 
-    def __init__(self, explanation: str, statuses: str, *, argument: str = "", needs: str = "") -> None:
+    def __init__(self, explanation: str, statuses: str, *, argument: str = "") -> None:
         self.explanation = explanation
         self.statuses = statuses
         self.argument = argument
-        self.needs = needs
+
+    @property
+    def needs_argument(self) -> bool:
+        """Whether it cannot do without an argument."""
+        return self.argument[:1].isalpha()
+
+    @property
+    def most(self) -> int:
+        """How many arguments there may be."""
+        return MANY if "..." in self.argument else len(self.argument.split())
 
 
 VERBS = {
@@ -44,8 +61,22 @@ VERBS = {
         argument="FLAG",
     ),
     "ready": Verb(
-        "tell whether a daemon is ready, for health checks; --wait waits until it is",
-        "0 ready, 1 not ready, 3 no daemon, 4 not permitted or unknown, 124 not in time",
+        "tell whether a daemon, or some of its processes, are ready, for health checks; --wait waits until then",
+        "0 ready, 1 not ready, 3 no daemon, 4 not permitted or unknown, 5 no such process, 124 not in time",
+        argument="[NAME...]",
+    ),
+    "ps": Verb(
+        "show the processes of a daemon, and why those that are not ready are not",
+        f"{_SHOWS}, 124 no answer",
+        argument="[NAME...]",
+    ),
+    "start": Verb("start processes, and wait until they are ready", _WISHES, argument="NAME..."),
+    "stop": Verb("stop processes, and wait until nothing of them runs", _WISHES, argument="NAME..."),
+    "restart": Verb("stop processes, start them again, and wait until they are ready", _WISHES, argument="NAME..."),
+    "logs": Verb(
+        "show the last lines that a process has printed; -f shows those that follow, too",
+        f"{_SHOWS}, 1 its output is not kept, 124 no answer",
+        argument="NAME",
     ),
     "reload": Verb(
         "let a daemon read its configuration file again, and show what has changed", f"{_ASKS}, 124 not in time"
@@ -55,10 +86,10 @@ VERBS = {
         "0 it stops, 1 it ended in another way, 3 no daemon, 4 not permitted or unknown, 124 not in time",
     ),
     "signal": Verb(
-        "send a signal to a running daemon",
-        "0 the signal was sent, 3 no daemon runs, 4 it could not be sent",
-        argument="NAME",
-        needs="--pid-file",
+        "send a signal to a running daemon, or to a process of it",
+        "0 the signal was sent, 1 the process does not run, 3 no daemon runs, 4 it could not be sent, "
+        "5 no such process",
+        argument="NAME [process:NAME]",
     ),
     "new": Verb(
         "write a new plugin package: an action, its tests, its metadata, a unit and a README",
@@ -69,13 +100,24 @@ VERBS = {
 
 #: What arguments are, for the help.
 ARGUMENTS = {
-    "history": "only the runs of this flag",
-    "trigger": "the flag, its trigger, or a signal, such as usr1 or every-5m",
-    "signal": "name or number of the signal; 0 sends none",
-    "new": "name of the package and of its action, such as acme-purge",
+    "history": ("only the runs of this flag",),
+    "trigger": ("the flag, its trigger, or a signal, such as usr1 or every-5m",),
+    "ready": ("only these processes",),
+    "ps": ("only these processes",),
+    "start": ("the processes; all of them are told at once",),
+    "stop": ("the processes; all of them are told at once",),
+    "restart": ("the processes; all of them are told at once",),
+    "logs": ("the process",),
+    "signal": (
+        "name or number of the signal; 0 sends none",
+        "the process that gets it, and not the daemon",
+    ),
+    "new": ("name of the package and of its action, such as acme-purge",),
 }
 
-_ASKING = frozenset(VERBS) - {"signal", "new"}
+_ASKING = frozenset(VERBS) - {"new"}
+_PAINTING = _ASKING - {"signal", "logs"}
+_WISHING = frozenset({"start", "stop", "restart"})
 
 
 class Option:
@@ -101,23 +143,31 @@ class Option:
 OPTIONS = (
     Option("--name", "NAME", "the daemon of this name", _ASKING),
     Option("--control", "PATH", "the daemon with this control socket (default: FLAGMAN_CONTROL)", _ASKING),
-    Option("--pid-file", "PATH", "the daemon with this pid file", _ASKING | {"signal"}),
+    Option("--pid-file", "PATH", "the daemon with this pid file", _ASKING),
     Option("--json", "", "print the answer of the daemon as it is", _ASKING),
-    Option("--color", "{auto,always,never}", "color the output (default: auto, on a terminal)", _ASKING),
-    Option("-w --watch", "", "show the state anew every second", {"status"}),
-    Option("-n --number", "N", "show N runs at most", {"history"}),
+    Option(
+        "--color",
+        "{auto,always,never}",
+        "color the output (default: auto, on a terminal)",
+        _PAINTING,
+    ),
+    Option("-w --watch", "", "show the state anew every second", {"status", "ps"}),
+    Option("-n --number", "N", "show N runs or lines at most (by default all runs, or 30 lines)", {"history", "logs"}),
+    Option("-f --follow", "", "go on with what the process prints, until Ctrl-C", {"logs"}),
     Option(
         "--wait",
         "[SPAN]",
         "wait for the end, for as long as SPAN at most, such as 30s",
-        {"trigger", "ready", "reload", "shutdown"},
+        {"trigger", "ready", "reload", "shutdown", *_WISHING},
     ),
+    Option("--no-wait", "", "do not wait until the processes have done it", _WISHING),
     Option("--directory", "DIR", "directory to write to (default: NAME)", {"new"}),
 )
 #: Ways to name the daemon, of which one is enough.
 WAYS = ("--name", "--control", "--pid-file")
 BY_NAME = {name: option for option in OPTIONS for name in option.names}
-#: Verbs of other programs, and what they are called here.
+#: Verbs of other programs, and what they are called here. If one is a verb here, too, then what it may mean without
+#: an argument.
 CALLED_HERE = {
     "stop": "shutdown",
     "kill": "signal",
@@ -125,12 +175,12 @@ CALLED_HERE = {
     "quit": "shutdown",
     "run": "trigger",
     "raise": "trigger",
-    "start": "trigger",
     "restart": "reload",
     "list": "status",
-    "ps": "status",
-    "log": "history",
-    "logs": "history",
+    "processes": "ps",
+    "log": "logs",
+    "tail": "logs",
+    "output": "logs",
     "health": "ready",
     "help": "--help",
     "version": "--version",

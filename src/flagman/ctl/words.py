@@ -21,7 +21,8 @@ class Words:
 
     def __init__(self) -> None:
         self.verb = ""
-        self.argument = ""
+        #: The words after the verb.
+        self.arguments: list[str] = []
         self.name = ""
         self.control = ""
         self.pid_file = ""
@@ -31,7 +32,14 @@ class Words:
         self.number = 0
         #: Seconds to wait; infinite for no limit, None for no wait.
         self.wait: float | None = None
+        self.no_wait = False
+        self.follow = False
         self.directory = ""
+
+    @property
+    def argument(self) -> str:
+        """The first word after the verb; empty if there is none."""
+        return self.arguments[0] if self.arguments else ""
 
 
 def read(typed: Sequence[str]) -> Words:
@@ -63,7 +71,7 @@ def read(typed: Sequence[str]) -> Words:
         raise UsageError(f"the verb is missing; {usage}")
     words.verb = _verb(arguments.pop(0))
     _check(words.verb, given, arguments)
-    words.argument = arguments[0] if arguments else ""
+    words.arguments = arguments
     return words
 
 
@@ -98,7 +106,7 @@ def _set(words: Words, option: Option, value: str) -> None:
         words.wait = _span(value) if value else float("inf")
     elif option.setting == "number":
         if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS and int(value)):
-            raise UsageError(f"{option.names[-1]}: {value!r} is not a number of runs such as 10")
+            raise UsageError(f"{option.names[-1]}: {value!r} is not a number such as 10")
         words.number = int(value)
     elif option.setting == "name" and "/" in value:
         raise UsageError(f"--name: {value!r} is a path; did you mean --control {value}?")
@@ -129,24 +137,25 @@ def _verb(word: str) -> str:
 
     here = CALLED_HERE.get(word.lower())
     known = f"; the verbs are {', '.join(VERBS)}"
-    hint = f"; did you mean {here!r}?" if here else did_you_mean(word.lower(), VERBS, otherwise=known)
+    hint = f"; did you mean {here!r}?" if here else did_you_mean(word.lower(), VERBS, otherwise=known, likeness=0.7)
     raise UsageError(f"unknown verb {word!r}{hint}")
 
 
 def _check(verb: str, given: set[str], arguments: list[str]) -> None:
     """Check that what was typed goes together."""
     usage = f"see flagmanctl {verb} --help"
-    argument = VERBS[verb].argument
     for name in sorted(given):
         if verb not in BY_NAME[name].verbs:
             raise UsageError(f"{name} is no option of {verb}; {usage}")
-    if len(arguments) > bool(argument):
-        raise UsageError(f"one word too many: {arguments[bool(argument)]!r}; {usage}")
-    if argument.isalpha() and not arguments:
-        raise UsageError(f"{verb}: {argument} is missing; {usage}")
-    needs = VERBS[verb].needs
-    if needs and needs not in given:
-        raise UsageError(f"{verb}: {needs} {BY_NAME[needs].metavar} is missing; {usage}")
+    most = VERBS[verb].most
+    if len(arguments) > most:
+        raise UsageError(f"one word too many: {arguments[most]!r}; {usage}")
+    if VERBS[verb].needs_argument and not arguments:
+        here = CALLED_HERE.get(verb)
+        missing = VERBS[verb].argument.split()[0].rstrip(".")
+        raise UsageError(f"{verb}: {missing} is missing; {f'did you mean {here!r}?' if here else usage}")
+    if {"--wait", "--no-wait"} <= given:
+        raise UsageError("--wait and --no-wait exclude each other")
     ways = [way for way in WAYS if way in given]
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} exclude each other: one of them names the daemon")

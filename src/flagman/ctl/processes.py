@@ -1,0 +1,83 @@
+"""The processes of a daemon as a table, and in words why some are not as they should be."""
+
+from __future__ import annotations
+
+from flagman.ctl.screen import DIM, RED, YELLOW, color_of
+from flagman.ctl.table import Cell, Column, table
+from flagman.ctl.times import age, ago
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flagman.ctl.fields import Fields
+    from flagman.ctl.screen import Screen
+
+_NONE = "-"
+# The text of a process in one of these states tells what it waits for, or what went wrong.
+_TELLING = frozenset({"waiting", "starting", "stopping", "backoff", "failed"})
+
+
+def lines(processes: Sequence[Fields], screen: Screen, title: str = "NAME") -> list[str]:
+    """Return the lines of the table; below it stands why processes are not ready.
+
+    :param title: what stands above the names
+    """
+    columns = (
+        Column(title, is_text=True),
+        Column("STATE"),
+        Column("SINCE"),
+        Column("RESTARTS", is_number=True),
+        Column("PID", is_number=True),
+        Column("LAST", is_text=True),
+    )
+    page = table(columns, list(map(_row, processes)), screen)
+    reasons = [line for process in processes for line in _reasons(process, screen)]
+    return [*page, "", *reasons] if reasons else page
+
+
+def is_failing(process: Fields) -> bool:
+    """Return whether a process should run, and does not."""
+    return process.text("health") == "failing"
+
+
+def color_of_process(process: Fields) -> str:
+    """Return the color of the state of a process."""
+    return RED if is_failing(process) else color_of(process.text("state"))
+
+
+def _row(process: Fields) -> list[Cell]:
+    state, restarts = process.text("state"), process.count("restarts")
+    due = process.inner("backoff").number("next_start_in")
+    if state == "backoff" and due is not None:
+        state = f"{state} {age(due)}"
+    pid = process.count("pid")
+    return [
+        Cell(process.text("name")),
+        Cell(state or _NONE, color_of_process(process)),
+        Cell(ago(process.number("since_ago"))),
+        Cell(str(restarts), YELLOW if restarts else DIM),
+        Cell(str(pid) if pid else _NONE, "" if pid else DIM),
+        _last(process.inner("last")),
+    ]
+
+
+def _last(last: Fields) -> Cell:
+    """Return how the last instance has ended."""
+    text, when = last.text("text") or last.text("reason"), ago(last.number("at_ago"))
+    return Cell(", ".join(filter(None, [text, when])), "" if text else DIM) if last else Cell(_NONE, DIM)
+
+
+def _reasons(process: Fields, screen: Screen) -> Iterator[str]:
+    """Yield why a process is not ready, and what has left its group."""
+    name, text = process.text("name"), process.text("text")
+    if text and (process.text("state") in _TELLING or is_failing(process)):
+        yield from screen.wrapped(named(name, text), "  ", RED if is_failing(process) else "")
+    strays = ", ".join(f"{stray.text('name')} ({stray.count('pid')})" for stray in process.each("strays"))
+    if strays:
+        yield from screen.wrapped(f"{name}: has left its group: {strays}", "  ", YELLOW)
+
+
+def named(name: str, text: str) -> str:
+    """Return a text about a process that begins with its name."""
+    return text if text.startswith((f"{name} ", f"{name}:")) else f"{name}: {text}"

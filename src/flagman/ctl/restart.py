@@ -1,0 +1,17 @@
+"""The verb ``restart``: stops processes, starts them again, and waits until they are ready."""
+
+from __future__ import annotations
+
+from flagman.ctl.wishes import carry_out
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.ctl.words import Words
+
+
+def run(words: Words) -> int:
+    """Restart the processes.
+
+    :returns: the exit status
+    """
+    return carry_out(words, "restart")
