@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from flagman.ctl import overview
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import Screen, width_of
-from support.answers import RUNS, WEB, action, flag, last, status, times
+from support.answers import PROCESSES, RUNS, WEB, action, flag, last, status, times
 from support.ctl import ESCAPES, SCRIPT, VARIABLES, Ctl, on_screen
 from support.driven import DEADLINE, Flagman, clean_environment
 from support.fake_control import FakeControl, http, mistake
@@ -311,14 +311,14 @@ def test_a_socket_that_may_not_be_used_is_no_obstacle_for_an_init_script(
 
 
 class Watched:
-    """A status on a terminal that is shown again and again."""
+    """A page on a terminal that is shown again and again."""
 
-    def __init__(self, *words: str, rows: int = 24, terminal_type: str = "xterm") -> None:
+    def __init__(self, *words: str, verb: str = "status", rows: int = 24, terminal_type: str = "xterm") -> None:
         self.master, terminal = os.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
         surroundings = {name: value for name, value in clean_environment().items() if name not in VARIABLES}
         self.process = subprocess.Popen(
-            [SCRIPT, "status", "-w", *words],
+            [SCRIPT, verb, "-w", *words],
             stdout=terminal,
             stderr=terminal,
             env={**surroundings, "TERM": terminal_type, "LC_ALL": "C.UTF-8"},
@@ -364,6 +364,18 @@ def test_watching(ctl: Ctl) -> None:
         with FakeControl(ctl.path, answers):
             watched.until("reloading")
             assert watched.end() == 130
+
+
+def test_watching_processes(ctl: Ctl) -> None:
+    """The table of processes is shown anew, too, and may come to have rows only later."""
+    answers = {"GET /processes": http(200, {"processes": []})}
+    with FakeControl(ctl.path, answers), Watched("--control", str(ctl.path), verb="ps") as watched:
+        watched.until("\x1b[Hthe daemon has no processes\x1b[K\x1b[J")
+        answers["GET /processes"] = http(200, {"processes": PROCESSES})
+        watched.until("\x1b[H")
+        watched.until("backoff 4s")
+        assert watched.end() == 130
+    assert ctl("ps", "--watch").status == 3
 
 
 def test_watching_on_a_terminal_that_cannot_go_back(ctl: Ctl) -> None:

@@ -153,3 +153,58 @@ RUNS = {
         run(13, "every-5m", "succeeded", 100, ran("http", "POST", "https://hc-ping.example.org/5f2a4c1e-alive")),
     ]
 }
+
+
+def process(name: str, state: str = "ready", ago: float = 312.5, **fields: object) -> dict[str, object]:
+    """Return a process."""
+    is_up = state in {"starting", "ready", "stopping"}
+    health = {"ready": "up", "backoff": "failing", "failed": "failing", "stopped": "down", "exited": "down"}
+    return {
+        "name": name,
+        "wanted": "down" if state == "stopped" else "up",
+        "state": state,
+        "health": health.get(state, "changing"),
+        "ready": state == "ready",
+        **times("since", ago),
+        "pid": 4712 if is_up else None,
+        "instance": 1,
+        **times("started", ago if is_up else None),
+        **times("ready_at", ago if state == "ready" else None),
+        "restarts": 0,
+        "deaths": dict.fromkeys(("exit", "signal", "not_ready", "liveness"), 0),
+        "backoff": None,
+        "blocked_by": [],
+        "last": None,
+        "wish": None,
+        "text": f"{name} {state}",
+        "command": ["sleep", "1000"],
+        "after": [],
+        "verifier": None,
+        "strays": [],
+        **fields,
+    }
+
+
+def end(text: str, ago: float, **fields: object) -> dict[str, object]:
+    """Return how the last instance of a process has ended."""
+    told = {"status": None, "signal": None, "core": False, "reason": "exit", "text": text}
+    return {**told, **times("at", ago), "output": [], **fields}
+
+
+_FATAL = "FATAL: could not create lock file"
+_CHAIN = f"in back-off (3), next start 12:00:07: exited with 1: {_FATAL}"
+#: The processes of a daemon: one fails, one waits for it, one has been killed once, one is stopped.
+PROCESSES = [
+    process(
+        "db",
+        "backoff",
+        2.0,
+        restarts=3,
+        backoff={"n": 3, "delay": 4.1, "next_start": "2026-11-26T21:10:30.123456Z", "next_start_in": 4.04},
+        last=end(f"exited with 1: {_FATAL}", 2.0, status=1, output=[_FATAL]),
+        text=f"db {_CHAIN}",
+    ),
+    process("web", "waiting", 2.0, blocked_by=[{"name": "db", "why": _CHAIN}], text=f"web waiting: db {_CHAIN}"),
+    process("cache", restarts=1, last=end("killed by SEGV", 313.0, signal="SEGV", core=True, reason="signal")),
+    process("mail", "stopped", 90_000.0, last=end("exited with 0", 90_000.0, status=0, reason="requested")),
+]

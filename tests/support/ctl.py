@@ -56,6 +56,17 @@ class Ctl:
         status = command.main(["flagmanctl", *words])
         return Done(status, *self._capsys.readouterr())
 
+    def running(self, *words: str) -> subprocess.Popen[str]:
+        """Start it as a process of its own, with pipes for its output."""
+        surroundings = {n: v for n, v in clean_environment().items() if n not in {*VARIABLES, "PYTHONUNBUFFERED"}}
+        return subprocess.Popen(
+            [SCRIPT, *words, "--control", str(self.path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=surroundings,
+            encoding="utf-8",
+        )
+
 
 def on_screen(*words: str, columns: int = 80, environment: dict[str, str] | None = None) -> Done:
     """Run flagmanctl on a terminal of its own, and return what that has got, without carriage returns."""

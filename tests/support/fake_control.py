@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    #: What is answered: bytes, or what a function returns.
+    Answer = bytes | Callable[[], bytes]
+    Answers = dict[str, Answer]
+
 
 def http(status: int, answer: object) -> bytes:
     """Return an answer of HTTP with this JSON."""
@@ -29,19 +33,18 @@ class FakeControl:
     """A daemon's control socket, served by a thread.
 
     :param path: where it listens
-    :param answers: by the method and the target of a request: bytes, or a function that returns them; after no bytes
-        the connection is closed
+    :param answers: by the method and the target of a request; after no bytes the connection is closed
     :param closes_after: the method and the target of a request after which the connection is closed
     """
 
-    def __init__(
-        self, path: Path, answers: Mapping[str, bytes | Callable[[], bytes]], *, closes_after: str = ""
-    ) -> None:
+    def __init__(self, path: Path, answers: Mapping[str, Answer], *, closes_after: str = "") -> None:
         self.path = path
         self.answers = answers
         self.closes_after = closes_after
         #: The first lines of the requests, without the version.
         self.asked: list[str] = []
+        #: The bodies of the requests that had one.
+        self.bodies: list[object] = []
         self._listener = socket.socket(socket.AF_UNIX)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._listener.bind(str(path))
@@ -81,8 +84,9 @@ class FakeControl:
                         return
                     received += more
                 head, _, received = received.partition(b"\r\n\r\n")
-                first, host = head.decode().split("\r\n")
+                first, host, *fields = head.decode().split("\r\n")
                 assert host == "Host: localhost"
+                received = self._without_body(client, fields, received)
                 target, _, version = first.rpartition(" ")
                 assert version == "HTTP/1.1"
                 self.asked.append(target)
@@ -92,3 +96,15 @@ class FakeControl:
                 if not answer or target == self.closes_after:
                     client.shutdown(socket.SHUT_RDWR)
                     return
+
+    def _without_body(self, client: socket.socket, fields: list[str], received: bytes) -> bytes:
+        """Keep the body that follows a head with these fields, and return what follows the body."""
+        if not fields:
+            return received
+        kind, length = fields
+        assert kind == "Content-Type: application/json"
+        size = int(length.removeprefix("Content-Length: "))
+        while len(received) < size:
+            received += client.recv(1 << 16)
+        self.bodies.append(json.loads(received[:size]))
+        return received[size:]

@@ -17,6 +17,9 @@ _NONE = "-"
 # The text of a process in one of these states tells what it waits for, or what went wrong.
 _TELLING = frozenset({"waiting", "starting", "stopping", "backoff", "failed"})
 
+# How an instance has ended tells enough of what these have come to.
+_PLAIN = frozenset({"exit", "signal", "requested", "config-changed"})
+
 
 def lines(processes: Sequence[Fields], screen: Screen, title: str = "NAME") -> list[str]:
     """Return the lines of the table; below it stands why processes are not ready.
@@ -63,9 +66,14 @@ def _row(process: Fields) -> list[Cell]:
 
 
 def _last(last: Fields) -> Cell:
-    """Return how the last instance has ended."""
-    text, when = last.text("text") or last.text("reason"), ago(last.number("at_ago"))
-    return Cell(", ".join(filter(None, [text, when])), "" if text else DIM) if last else Cell(_NONE, DIM)
+    """Return how the last instance has ended: in few words, because its last line stands elsewhere."""
+    status, signal = last.number("status"), last.text("signal")
+    if last.text("reason") not in _PLAIN or (status is None and not signal):
+        text = last.text("text") or last.text("reason")
+    else:
+        text = f"killed by {signal}" if signal else f"exited with {status:.0f}"
+        text += ", core dumped" * last.is_true("core")
+    return Cell(text or _NONE, "" if text else DIM)
 
 
 def _reasons(process: Fields, screen: Screen) -> Iterator[str]:

@@ -21,7 +21,8 @@ def run(words: Words) -> int:
         from flagman.ctl.watching import watch  # noqa: PLC0415 - only here
 
         watch(words, _ask, _page)
-    answer = told(words, _ask(words))
+    answer = _ask(words)
+    told(words, answer)
     if not words.json:
         write("\n".join(_page(answer, Screen(words.color))))
     return 0

@@ -9,8 +9,8 @@ from flagman.ctl.client import LONGEST, quoted, refusal, waiting
 from flagman.ctl.errors import BAD, CtlError
 from flagman.ctl.fields import Fields
 from flagman.ctl.place import again
-from flagman.ctl.processes import color_of_process, named
-from flagman.ctl.screen import RED, Screen, clean, write
+from flagman.ctl.processes import named
+from flagman.ctl.screen import RED, Screen, clean, color_of, write
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
@@ -117,17 +117,20 @@ def _show(
     fields = Fields(answer)
     outcome = fields.inner("wish").text("outcome")
     if not words.json:
-        write("\n".join(_lines(fields, name, verb, screen=screen)))
+        lines = [_noted(fields, name, verb)] if words.no_wait else _lines(fields, name, verb, screen=screen)
+        write("\n".join(lines))
     return 0 if outcome == "reached" or words.no_wait else BAD, []
 
 
+def _noted(answer: Fields, name: str, verb: str) -> str:
+    number = answer.inner("wish").count("id")
+    return f"{clean(name)}: {verb}{f' (#{number})' if number else ''}"
+
+
 def _lines(answer: Fields, name: str, verb: str, *, screen: Screen) -> list[str]:
-    wish = answer.inner("wish")
-    outcome, state, number = wish.text("outcome"), clean(answer.text("state")), wish.count("id")
+    outcome, state = answer.inner("wish").text("outcome"), clean(answer.text("state"))
     if outcome == "reached":
-        return [f"{name}: {screen.paint(state, color_of_process(answer)) or verb}"]
-    if not outcome:
-        return [f"{name}: {verb} (#{number})"]
-    title = f"{name}: {screen.paint(clean(f'{verb} {outcome}'), RED)}"
+        return [f"{clean(name)}: {screen.paint(state, color_of(state)) or verb}"]
+    told = screen.paint(clean(f"{verb} {outcome or 'has no outcome'}"), RED)
     text = screen.wrapped(answer.text("text"), "  ") if answer.text("text") else []
-    return [title, *text, *(f"    {printable(line)}" for line in answer.texts("output"))]
+    return [f"{clean(name)}: {told}", *text, *(f"    {printable(line)}" for line in answer.texts("output"))]
