@@ -141,10 +141,13 @@ def test_the_processes_in_a_status(ctl: Ctl) -> None:
         good = on_screen("status", "--control", str(ctl.path))
         answers["GET /status"] = http(200, status(processes=PROCESSES))
         bad = on_screen("status", "--control", str(ctl.path))
+        answers["GET /status"] = http(200, status(processes=[process("web", "starting"), process("db")]))
+        changing = on_screen("status", "--control", str(ctl.path))
         answers["GET /status"] = http(200, status(processes=[]))
         assert ctl("status").out.endswith("\n\nno action is bound\n")
     assert ESCAPES.sub("", good.out).startswith("● web: idle")
     assert ESCAPES.sub("", bad.out).startswith("✗ web: idle")
+    assert ESCAPES.sub("", changing.out).startswith("↻ web: idle")
 
 
 def test_what_processes_tell_cannot_change_the_terminal(ctl: Ctl) -> None:

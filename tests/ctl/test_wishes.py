@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flagman.ctl.client import Client
+from flagman.ctl.errors import UNKNOWN, NoAnswerError
 from support.answers import PROCESSES
 from support.ctl import Ctl, on_screen
 from support.driven import DEADLINE
@@ -25,7 +27,8 @@ def _ctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return Ctl(tmp_path, monkeypatch, capsys)
 
 
-LISTED: Answers = {"GET /processes": http(200, {"processes": PROCESSES})}
+LISTED_ANSWER = http(200, {"processes": PROCESSES})
+LISTED: Answers = {"GET /processes": LISTED_ANSWER}
 
 
 def outcome(name: str, outcome: str = "reached", state: str = "ready", **more: object) -> dict[str, object]:
@@ -173,6 +176,45 @@ def test_more_than_a_daemon_serves_at_once(ctl: Ctl) -> None:
     assert done.status == 0
     assert {line.partition(":")[0] for line in done.out.splitlines()} == set(names)
     assert len(daemon.asked) == 301
+
+
+def test_a_daemon_that_goes_meanwhile(ctl: Ctl) -> None:
+    """Each process that has no outcome is named, and those that have one are shown."""
+    answers: Answers = {
+        **LISTED,
+        "POST /processes/db/stop?wait=": b"",
+        "POST /processes/web/stop?wait=": http(200, outcome("web", state="stopped")),
+    }
+    with FakeControl(ctl.path, answers):
+        done = ctl("stop", "db", "web")
+    assert (done.status, done.out) == (4, "web: stopped\n")
+    assert done.err.startswith("flagmanctl: error: db: the daemon has closed the connection")
+
+
+def test_a_wish_that_cannot_be_told(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outcome of the others is shown all the same."""
+    real = Client.send
+
+    def send(self: Client, method: str, target: str, fields: dict[str, str] | None = None) -> None:
+        if "/web/" in target:
+            raise NoAnswerError("gone", UNKNOWN)
+        real(self, method, target, fields)
+
+    monkeypatch.setattr(Client, "send", send)
+    with FakeControl(ctl.path, {**LISTED, "POST /processes/db/stop?wait=": http(200, outcome("db", state="stopped"))}):
+        assert ctl("stop", "web", "db") == (4, "db: stopped\n", "flagmanctl: error: web: gone\n")
+
+
+def test_a_daemon_that_ends_before_it_is_told(ctl: Ctl) -> None:
+    """Nothing has been asked for."""
+
+    def listed() -> bytes:
+        ctl.path.unlink()
+        return LISTED_ANSWER
+
+    with FakeControl(ctl.path, {"GET /processes": listed}):
+        message = f"flagmanctl: error: not running: nothing listens on {ctl.path}\n"
+        assert ctl("stop", "web", "db") == (3, "", message)
 
 
 def test_an_unknown_name_changes_nothing(ctl: Ctl) -> None:

@@ -130,6 +130,11 @@ _VERBS = {
     "history": "flagmanctl history",
     "trigger": "flagmanctl trigger",
     "ready": "flagmanctl ready",
+    "ps": "flagmanctl ps",
+    "start": "flagmanctl start",
+    "stop": "flagmanctl stop",
+    "restart": "flagmanctl restart",
+    "logs": "flagmanctl logs",
     "shutdown": "flagmanctl shutdown",
     "new": "flagmanctl new",
 }

@@ -86,10 +86,11 @@ def _mark(status: Fields, state: str, screen: Screen) -> tuple[str, str]:
     fails = any(
         each.count("failures_in_a_row") for flag in status.each("flags") for each in (flag, *flag.each("actions"))
     )
-    fails = fails or any(each.text("health") == "failing" for each in status.each("processes"))
+    healths = {process.text("health") for process in status.each("processes")}
+    fails = fails or "failing" in healths
     if fails or status.inner("config").is_false("ok"):
         return "✗" if screen.is_unicode else "x", RED
-    if state in {"idle", "running"}:
+    if state in {"idle", "running"} and "changing" not in healths:
         return "●" if screen.is_unicode else "*", GREEN
     return "↻" if screen.is_unicode else "o", YELLOW
 

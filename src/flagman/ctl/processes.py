@@ -39,16 +39,6 @@ def lines(processes: Sequence[Fields], screen: Screen, title: str = "NAME") -> l
     return [*page, "", *reasons] if reasons else page
 
 
-def is_failing(process: Fields) -> bool:
-    """Return whether a process should run, and does not."""
-    return process.text("health") == "failing"
-
-
-def color_of_process(process: Fields) -> str:
-    """Return the color of the state of a process."""
-    return RED if is_failing(process) else color_of(process.text("state"))
-
-
 def _row(process: Fields) -> list[Cell]:
     state, restarts = process.text("state"), process.count("restarts")
     due = process.inner("backoff").number("next_start_in")
@@ -57,7 +47,7 @@ def _row(process: Fields) -> list[Cell]:
     pid = process.count("pid")
     return [
         Cell(process.text("name")),
-        Cell(state or _NONE, color_of_process(process)),
+        Cell(state or _NONE, RED if _is_failing(process) else color_of(process.text("state"))),
         Cell(ago(process.number("since_ago"))),
         Cell(str(restarts), YELLOW if restarts else DIM),
         Cell(str(pid) if pid else _NONE, "" if pid else DIM),
@@ -79,11 +69,16 @@ def _last(last: Fields) -> Cell:
 def _reasons(process: Fields, screen: Screen) -> Iterator[str]:
     """Yield why a process is not ready, and what has left its group."""
     name, text = process.text("name"), process.text("text")
-    if text and (process.text("state") in _TELLING or is_failing(process)):
-        yield from screen.wrapped(named(name, text), "  ", RED if is_failing(process) else "")
+    if text and (process.text("state") in _TELLING or _is_failing(process)):
+        yield from screen.wrapped(named(name, text), "  ", RED if _is_failing(process) else "")
     strays = ", ".join(f"{stray.text('name')} ({stray.count('pid')})" for stray in process.each("strays"))
     if strays:
         yield from screen.wrapped(f"{name}: has left its group: {strays}", "  ", YELLOW)
+
+
+def _is_failing(process: Fields) -> bool:
+    """Return whether a process should run, and does not."""
+    return process.text("health") == "failing"
 
 
 def named(name: str, text: str) -> str:

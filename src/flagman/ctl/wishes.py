@@ -73,9 +73,13 @@ def _answers(
     try:
         for name in names:  # all of them before the first wish is told
             clients[name] = again(first, wait)
-        for name, client in clients.items():
-            client.send("POST", f"/processes/{quoted(name)}/{verb}{waiting(wait)}")
         left = dict(clients)
+        for name, client in clients.items():
+            try:
+                client.send("POST", f"/processes/{quoted(name)}/{verb}{waiting(wait)}")
+            except CtlError as error:  # the wishes that have been told already have an outcome
+                del left[name]
+                yield name, error
         while left:
             for name in _ready(left):
                 try:
@@ -91,11 +95,11 @@ def _ready(clients: Mapping[str, Client]) -> list[str]:
     """Wait until some of the clients have an answer, or no time left, and return their names."""
     if len(clients) == 1:
         return list(clients)
-    from select import poll  # noqa: PLC0415 - only with several names
+    from select import POLLIN, poll  # noqa: PLC0415 - only with several names
 
     poller = poll()
     for client in clients.values():
-        poller.register(client, 1)  # POLLIN
+        poller.register(client, POLLIN)
     end = max(client.end for client in clients.values())
     seconds = None if end == _INFINITE else min(max(end - monotonic(), 0.0), LONGEST)
     ready = {number for number, _ in poller.poll(None if seconds is None else seconds * 1000)}
