@@ -39,7 +39,7 @@ def is_needed(manager_is_open: bool) -> bool:  # noqa: FBT001 - the only argumen
 
 
 class Guard:
-    """Sees to it that nothing is left if this process is killed; all but the constructor is for the control loop.
+    """Leaves nothing behind if this process is killed; all but the constructor is for the control loop.
 
     :param name: of the daemon
     :param directory: where its lock is; None for no lock
@@ -118,7 +118,7 @@ class Guard:
         self._next = self._loop.call_at(max(now, self._spacing.next_start(now)), self.begin)
 
     def add(self, pid: int, grace: float, stop_signal: SignalNumber) -> None:
-        """Tell of a group, right after its start.
+        """Enter a group, right after its start.
 
         :param pid: of the leader, which nothing has waited for
         :param grace: the seconds between the signal and KILL
@@ -131,7 +131,7 @@ class Guard:
                 logger.warning("The guardian cannot be told of the process %d: %s", pid, error)
 
     def remove(self, pid: int) -> None:
-        """Tell that a group is empty, right before its leader is waited for."""
+        """Take a group out when it is empty, right before its leader is waited for."""
         if self._register is not None:
             self._register.remove(pid)
 

@@ -15,7 +15,7 @@ import sys
 import time
 from contextlib import suppress
 
-from flagman.supervise.guard.seen import shows_us
+from flagman.supervise.guard.seen import Process, shows_us
 from flagman.supervise.guard.sweep import PATIENCE, Group, Sweep, end_without_proc
 
 #: Its descriptors: the file with the groups, a pipe that ends with the daemon, one that ends with it, and the lock.
@@ -106,14 +106,14 @@ def guard(name: str, daemon: int, since: int, grace: float) -> None:
         os.pwrite(LOCK, notes(0, 0, os.getpid(), latest + PATIENCE, random), 0)
     if not shows_us():
         end_without_proc(groups)
-        left = []
+        left: list[Process] = []
     else:
         sweep = Sweep(random, groups, others, since, is_prompt=is_prompt)
         if sweep.look():
             say(f"{name} was killed, and its guardian ends what it has left")
         left = sweep.run()
     if left:
-        say(f"the guardian of {name} cannot end {', '.join(map(str, left))}")
+        say(f"the guardian of {name} cannot end {', '.join(str(process.pid) for process in left)}")
     with suppress(OSError):
         os.ftruncate(LOCK, 0)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from flagman.daemon.descriptors import above_standard
 from flagman.supervise.guard.guardian import notes
-from flagman.supervise.guard.seen import look_at
+from flagman.supervise.guard.seen import is_alive
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _PRIVATE, _OF_ALL = 0o600, 0o755
@@ -35,8 +35,7 @@ class Holder:
 
     def lives(self) -> bool:
         """Return whether the daemon itself is alive."""
-        process = look_at(self.daemon) if self.daemon else None
-        return process is not None and process.start == self.start and not process.is_zombie
+        return self.daemon != 0 and is_alive(self.daemon, self.start)
 
 
 class Lock:
@@ -79,7 +78,7 @@ class Lock:
             return holder
 
     def note(self, daemon: int, start: int, guardian: int, random: bytes) -> None:
-        """Say what holds it."""
+        """Write into the file what holds it."""
         with suppress(OSError):  # a full disk
             os.pwrite(self.descriptor, notes(daemon, start, guardian, 0, random), 0)
 
@@ -92,7 +91,7 @@ class Lock:
             self.leave()
 
     def clear(self) -> None:
-        """Say that nothing is left."""
+        """Empty the file, which means that nothing is left."""
         with suppress(OSError):
             os.ftruncate(self.descriptor, 0)
 

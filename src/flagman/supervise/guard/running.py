@@ -9,7 +9,6 @@ import signal
 import sys
 from contextlib import ExitStack, suppress
 
-import flagman
 from flagman.children import environment
 from flagman.children.reaping import Child
 from flagman.children.registry import CHILDREN
@@ -36,8 +35,8 @@ _PATIENCE, _PAUSE = 1000, 0.01
 
 def program() -> tuple[str, ...]:
     """Return the words that run the guardian, without its arguments; flagman may be in an archive."""
-    root = os.path.abspath(f"{flagman.__file__}/../..")  # noqa: PTH100 - pathlib costs 5 ms
-    code = f"import sys; sys.path.insert(0, {root!r}); from {main.__module__} import main; main()"
+    root = os.path.abspath(f"{__file__}/../../../..")  # noqa: PTH100 - pathlib costs 5 ms
+    code = f"import sys; sys.path.append({root!r}); from {main.__module__} import main; main()"
     return (sys.executable, "-ISB" if sys.dont_write_bytecode else "-IS", "-c", code)
 
 

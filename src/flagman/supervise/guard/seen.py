@@ -20,13 +20,15 @@ class Process:
     :raises ValueError: if it cannot be understood
     """
 
-    __slots__ = ("group", "is_zombie", "parent", "pid", "start")
+    __slots__ = ("group", "is_zombie", "name", "parent", "pid", "start")
 
     def __init__(self, pid: int) -> None:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib costs 5 ms
             # The name of the program, in brackets, may contain anything.
-            fields = file.read().rpartition(b")")[2].split()
+            head, _, rest = file.read().rpartition(b")")
+        fields = rest.split()
         self.pid = pid
+        self.name = head.partition(b"(")[2]
         self.is_zombie = fields[0] in (b"Z", b"X")
         self.parent, self.group = int(fields[1]), int(fields[2])
         #: The clock ticks from the start of the system to its own.
@@ -39,6 +41,12 @@ def look_at(pid: int) -> Process | None:
         return Process(pid)
     except (OSError, ValueError, IndexError):
         return None
+
+
+def is_alive(pid: int, start: int) -> bool:
+    """Return whether a process that was seen has not ended yet."""
+    seen = look_at(pid)
+    return seen is not None and seen.start == start and not seen.is_zombie
 
 
 def look_at_all() -> dict[int, Process]:

@@ -7,7 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
-from flagman.supervise.guard.seen import Process, look_at_all, mark_of, send
+from flagman.supervise.guard.seen import Process, is_alive, look_at_all, mark_of, send
 
 # Seconds between two looks at the processes, at least, and as a multiple of the time that a look takes.
 _PAUSE, _SHARE = 0.02, 3
@@ -59,10 +59,15 @@ class Sweep:
         # that cannot be signalled.
         self._found: dict[tuple[int, int], Group] = {}
         self._asked: set[tuple[int, int]] = set()
-        self._denied: set[tuple[int, int]] = set()
+        self._denied: dict[tuple[int, int], Process] = {}
 
-    def run(self) -> list[int]:
-        """End them, and return the numbers of those that cannot be ended."""
+    @property
+    def denied(self) -> list[Process]:
+        """Those that this process may not signal, and that have not ended."""
+        return [process for process in self._denied.values() if is_alive(process.pid, process.start)]
+
+    def run(self) -> list[Process]:
+        """End them, and return those that cannot be ended."""
         earliest = time.monotonic() + _LAST
         latest = max([self._others.deadline, *(group.deadline for group in self._groups.values())]) + PATIENCE
         while True:
@@ -70,7 +75,7 @@ class Sweep:
             left = self.look()
             now = time.monotonic()
             if (not left and now >= earliest) or now >= latest:
-                return sorted({pid for pid, _ in self._denied} | {process.pid for process in left})
+                return [*left, *self.denied]
             time.sleep(max(_PAUSE, _SHARE * (now - begin)))
 
     def look(self) -> list[Process]:
@@ -144,7 +149,7 @@ class Sweep:
                 self._asked.add(key)
                 is_allowed = send(process, group.signum, signal.SIGCONT)
             if not is_allowed:
-                self._denied.add(key)
+                self._denied[key] = process
 
 
 def end_without_proc(groups: list[Group]) -> None:
