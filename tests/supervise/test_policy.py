@@ -36,7 +36,7 @@ def test_the_spacing_of_starts(lives: list[float], chance: float) -> None:
     now = 0.0
     for number, life in enumerate(lives):
         spacing.started(now)
-        after = spacing.next_start(now + life) - now
+        after = spacing.next_start(now + life, now) - now
         assert after == pytest.approx(min(60, 2**number) * (1 + chance / 10))
         now = max(now + life, now + after)
 
@@ -47,7 +47,7 @@ def test_a_long_life_heals(life: float, short: int) -> None:
     spacing = Spacing(lambda: 0.0)
     for _ in range(short):
         spacing.started(0)
-        spacing.next_start(0.5)
+        spacing.next_start(0.5, 0)
     spacing.started(0)
-    assert spacing.next_start(life) <= life
+    assert spacing.next_start(life, 0) <= life
     assert spacing.short_lives == 1

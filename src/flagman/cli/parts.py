@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 #: The class of each part, by what asks for it: the name of a setting, or else of a table of the configuration file,
 #: which belongs to the part. A class is imported only if it is asked for.
-PARTS = {"control": "flagman.control.part:ControlPart", "command": "flagman.supervise.part:CommandPart"}
+PARTS = {
+    "control": "flagman.control.part:ControlPart",
+    "command": "flagman.supervise.part:CommandPart",
+    "process": "flagman.supervise.processes.part:ProcessesPart",
+}
 
 
 def _class_of(table: str) -> type[Part]:

@@ -20,6 +20,7 @@ from flagman.config.values import (
     Repeated,
     Span,
     Switch,
+    SwitchedOff,
     SwitchOrPath,
 )
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
@@ -242,6 +243,18 @@ GROUPS = {
             Choice("never", "on-failure", "always"),
             "never",
             "when it ends: end with it (default), or start it again, if it failed or always",
+        ),
+    ),
+    "processes, which have tables of their own in the file": (
+        Option("--keep-alive", SWITCH, OFF, "stay when all of them have ended"),
+        Option(
+            "--no-guardian",
+            SwitchedOff(),
+            ON,
+            "start no second process that ends them if flagman is killed",
+            is_for_start=True,
+            key="guardian",
+            setting="guardian",
         ),
     ),
     "control": (

@@ -26,9 +26,10 @@ class Option:
     :param is_in_unit: whether a printed unit has it, too
     :param explanation: for the help
     :param setting: the attribute of :class:`flagman.config.settings.Settings`; by default the long name
+    :param key: the name of its key in the file; by default the long name
     """
 
-    __slots__ = ("default", "explanation", "is_for_start", "is_in_unit", "kind", "names", "setting", "where")
+    __slots__ = ("default", "explanation", "is_for_start", "is_in_unit", "key", "kind", "names", "setting", "where")
 
     def __init__(  # noqa: PLR0913 - as many as an option has
         self,
@@ -41,8 +42,10 @@ class Option:
         is_for_start: bool = False,
         is_in_unit: bool = True,
         setting: str = "",
+        key: str = "",
     ) -> None:
         self.names = tuple(names.split())
+        self.key = key or self.names[-1].removeprefix("--")
         self.kind = kind
         self.default = default
         self.explanation = explanation
@@ -50,11 +53,6 @@ class Option:
         self.is_for_start = is_for_start
         self.is_in_unit = is_in_unit
         self.setting = setting or self.key.replace("-", "_")
-
-    @property
-    def key(self) -> str:
-        """The name of its key in the file."""
-        return self.names[-1].removeprefix("--")
 
 
 class TriggerOption:

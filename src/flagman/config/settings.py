@@ -65,6 +65,10 @@ class Settings:
     systemd: bool
     #: The name of this daemon; None for one that :func:`flagman.config.naming.name_of` finds.
     name: str | None
+    #: Stay when all processes have ended.
+    keep_alive: bool
+    #: Start a second process that ends them if this one is killed.
+    guardian: bool
     #: Whether there is a control socket, or its path.
     control: bool | str
     #: The mode of the control socket; None for the usual one.
@@ -212,9 +216,12 @@ class Settings:
         :raises UsageError: also if no action is bound, a reload is bound and there is no file, or a binding is about a
             process and there is none
         """
-        if not self.bindings and not self.command:
+        if not self.bindings and not self.keeps_processes():
             if self.config:
-                raise UsageError(f"{self.config} binds no action; add a table [[on]] with the keys signal and action")
+                raise UsageError(
+                    f"{self.config} binds no action; add a table [[on]] with the keys signal and action, or a table"
+                    " [process.NAME] with the key command"
+                )
             raise UsageError("no actions are configured; bind one, for example: flagman --usr1 print hello")
         if self.print_unit and self.print_config:
             raise UsageError("--print-unit and --print-config cannot be used together")
@@ -237,6 +244,10 @@ class Settings:
         if not self.command or any(SIGTERM in binding.source.signals() for binding in self.bindings):
             return self.stop_timeout
         return min(self.stop_timeout, self.graceful_time)  # the grace of the command has begun, too
+
+    def keeps_processes(self) -> bool:
+        """Return whether there is something to keep, so that no action need be bound."""
+        return bool(self.command or self.tables.get("process"))
 
     def passes_on(self) -> bool:
         """Return whether a command gets the signals that have no actions."""

@@ -274,6 +274,23 @@ class Switch(Kind):
         return bool(value) is not self.turns_off
 
 
+class SwitchedOff(Switch):
+    """True or false in the file; on the command line a switch that says false."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(turns_off=True)
+
+    def load(self, value: object) -> object:
+        """Read true or false."""
+        return not super().load(value)
+
+    def dump(self, value: object) -> object:
+        """Return true or false."""
+        return bool(value)
+
+
 class Repeated(Kind):
     """How often a switch is given."""
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # Bytes of a path that the address of a Unix socket has room for, see unix(7).
 _LONGEST = 107
-_OF_SYSTEM = "/run/flagman"
 _MODE, _MODE_WITH_GROUP = 0o600, 0o660
 _GROUP_WRITES = 0o020
 
@@ -84,23 +83,7 @@ def _path_of(settings: Settings, uid: int) -> tuple[str, int | None]:
     """Return the path, and the mode of its directory if that may be missing."""
     if isinstance(settings.control, str):
         return Start().absolute(settings.control), None
-    file = f"{naming.name_of(settings)}.sock"
-    # The manager's directories for this service, see systemd.exec(5), RuntimeDirectory=.
-    managers = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    if managers.startswith("/"):
-        return f"{managers}/{file}", None
-    # It belongs to a user, and may be left over from another one, as after su(1).
-    users = os.environ.get("XDG_RUNTIME_DIR", "")
-    if users.startswith("/") and _owner_of(users) == uid:
-        return f"{users.rstrip('/')}/flagman/{file}", 0o700
-    return f"{_OF_SYSTEM}/{file}", 0o755
-
-
-def _owner_of(directory: str) -> int | None:
-    try:
-        return os.stat(directory).st_uid  # noqa: PTH116 - pathlib costs 5 ms
-    except OSError:
-        return None
+    return naming.runtime_path(f"{naming.name_of(settings)}.sock", uid)
 
 
 def _check_length(path: str) -> None:

@@ -138,7 +138,11 @@ class Site:
         last_flags: Collection[FlagName],
         status: Status,
         streams: Callable[[], Mapping[int, int]] = dict,
+        *,
+        is_managed: bool = False,
     ) -> None:
+        #: Whether a service manager is told of this process.
+        self.is_managed = is_managed
         #: Runs the actions; parts raise flags and offer answers.
         self.engine = engine
         #: Shows the run to programs.

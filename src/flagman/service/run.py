@@ -132,7 +132,15 @@ class _Service:
         """
         from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
 
-        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values(), self.status, hooks.streams)
+        self._site = Site(
+            self._engine,
+            self.assembly.settings,
+            parts,
+            STOPPING.values(),
+            self.status,
+            hooks.streams,
+            is_managed=self._manager.is_open,
+        )
         self.dispositions.stop.tell(self._site.wake)
         self._site.open(stack)
         self.dispositions.pass_on(self._site.signals(), may_change=bool(self.assembly.settings.config))

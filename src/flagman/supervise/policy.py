@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Seconds between two starts: after the first early end, and at most.
 _SHORTEST, _LONGEST = 1.0, 60.0
-# Seconds of a life after which the next early end counts as the first.
+# Seconds of a life, in which it was ready, after which the next early end counts as the first.
 _HEALTHY = 60.0
 # The largest part by which a span is longer at random, so that processes with a common cause do not start together.
 _SPREAD = 0.1
@@ -38,10 +38,12 @@ class Spacing:
     """The moments of the starts of one process.
 
     :param random: returns a number between 0 and 1
+    :param longest: returns the most seconds between two starts
     """
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    def __init__(self, random: Callable[[], float], longest: Callable[[], float] = lambda: _LONGEST) -> None:
         self._random = random
+        self._longest = longest
         self._start = 0.0
         #: How many lives in a row have been short.
         self.short_lives = 0
@@ -53,13 +55,14 @@ class Spacing:
         """
         self._start = now
 
-    def next_start(self, now: float) -> float:
+    def next_start(self, now: float, ready_at: float | None) -> float:
         """Return the moment of the next start, which may be over, for a process that has just ended.
 
         :param now: the moment of the end
+        :param ready_at: since when it had been ready; None if it had not become so
         """
-        if now - self._start >= _HEALTHY:
+        if ready_at is not None and now - ready_at >= _HEALTHY:
             self.short_lives = 0
         self.short_lives += 1
-        span = min(_LONGEST, _SHORTEST * 2.0 ** min(self.short_lives - 1, 10))
+        span = min(self._longest(), _SHORTEST * 2.0 ** min(self.short_lives - 1, 20))
         return self._start + span * (1 + _SPREAD * self._random())

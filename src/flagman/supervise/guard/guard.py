@@ -61,6 +61,7 @@ class Guard:
         self._sweeper: Running | None = None
         self._next: Call | None = None
         self._spacing = Spacing(random.random)
+        self._begun = 0.0
         self._is_over = False
 
     def environment(self, process: str, instance: int) -> dict[bytes, bytes]:
@@ -84,7 +85,8 @@ class Guard:
         if self._is_over or self._guardian is not None:
             return
         self._next = None
-        self._spacing.started(time.monotonic())
+        self._begun = time.monotonic()
+        self._spacing.started(self._begun)
         pid, me = os.getpid(), look_at(os.getpid())
         start = 0 if me is None else me.start
         try:
@@ -115,7 +117,7 @@ class Guard:
 
     def _plan(self) -> None:
         now = time.monotonic()
-        self._next = self._loop.call_at(max(now, self._spacing.next_start(now)), self.begin)
+        self._next = self._loop.call_at(max(now, self._spacing.next_start(now, self._begun)), self.begin)
 
     def add(self, pid: int, grace: float, stop_signal: SignalNumber) -> None:
         """Enter a group, right after its start.

@@ -1,0 +1,94 @@
+"""How the last instance of a process has ended, or why it could not be started."""
+
+from __future__ import annotations
+
+import time
+
+from flagman.supervise.policy import restarts
+from flagman.text.moments import rfc3339
+from flagman.text.signames import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    Reason = Literal[
+        "requested", "exit", "signal", "not-ready", "liveness", "watchdog", "cannot-start", "config-changed"
+    ]
+
+#: Reasons that have to do with its health, and by what name its deaths are counted.
+COUNTED: dict[str, str] = {
+    "exit": "exit",
+    "signal": "signal",
+    "cannot-start": "exit",
+    "not-ready": "not_ready",
+    "liveness": "liveness",
+    "watchdog": "liveness",
+}
+# Reasons that it had no part in, or that made flagman end it.
+_BY_US = {
+    "cannot-start": "cannot start",
+    "not-ready": "was not ready",
+    "liveness": "was not well",
+    "watchdog": "was not well",
+}
+
+
+class End:
+    """The end of an instance.
+
+    :param reason: why it has ended
+    :param status: its exit status, or the number of the signal that killed it, negative; None if it is not known
+    :param why: more about the reason, in words; empty for nothing
+    :param output: its last lines
+    :param moment: when it ended, of the monotonic clock
+    """
+
+    __slots__ = ("at", "moment", "output", "reason", "status", "why")
+
+    def __init__(self, reason: Reason, status: int | None, why: str, output: Sequence[str], moment: float) -> None:
+        self.reason = reason
+        self.status = status
+        self.why = why
+        self.output = output
+        self.moment = moment
+        self.at = time.time()
+
+    @property
+    def text(self) -> str:
+        """It in words, with its last line: ``exited with 1: FATAL: could not create lock file``."""
+        if self.reason in _BY_US:
+            return f"{_BY_US[self.reason]}: {self.why}"
+        last = next((line.strip() for line in reversed(self.output) if line.strip()), "") if self.status else ""
+        return ": ".join(filter(None, (f"{how(self.status)}{self.why and ' '}{self.why}", last)))
+
+    def shown(self, now: float) -> dict[str, object]:
+        """Return it as JSON."""
+        signal = name_of(-self.status) if self.status is not None and self.status < 0 else None
+        return {
+            "status": self.status if signal is None else None,
+            "signal": signal,
+            "reason": self.reason,
+            "text": self.text,
+            "at": rfc3339(self.at),
+            "at_ago": round(now - self.moment, 6),
+            "output": list(self.output),
+        }
+
+
+def how(status: int | None) -> str:
+    """Return how an instance has ended, in words."""
+    if status is None:
+        return "its exit status was lost"
+    return f"exited with {status}" if status >= 0 else f"killed by {name_of(-status)}"
+
+
+def is_failure(end: End, verdict: str | None) -> bool:
+    """Return whether an end that nothing has asked for is a failure: then ``restart = "on-failure"`` starts it again.
+
+    :param verdict: what the verifier says of the end: empty if it was to come so, None if it says nothing
+    """
+    if end.reason not in ("exit", "signal") or end.status is None:
+        return True
+    return bool(verdict) if verdict is not None else restarts("on-failure", end.status)

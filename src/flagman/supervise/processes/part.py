@@ -1,0 +1,173 @@
+"""The part that keeps processes: it plugs them into a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from flagman.config.paths import Start
+from flagman.exceptions import UsageError
+from flagman.service.parts import Part
+from flagman.supervise.processes.backstop import Backstop
+from flagman.supervise.processes.outfit import launch_of
+from flagman.supervise.processes.routes import Routes
+from flagman.supervise.processes.tables import read
+from flagman.supervise.processes.together import Together
+from flagman.supervise.processes.told import shown
+from flagman.text.hints import did_you_mean
+from flagman.text.signames import name_of
+from flagman.triggers.by_process import REQUEST, Heard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from flagman.config.settings import Settings
+    from flagman.engine.action import Answer
+    from flagman.service.parts import Site
+    from flagman.service.request import Request
+    from flagman.supervise.launch.launch import Launch
+    from flagman.supervise.processes.plan import Plan
+
+#: The table of the configuration file.
+TABLE = "process"
+# Seconds that the control loop has to end what is left.
+_LAST = 1.0
+
+
+class ProcessesPart(Part):
+    """Keeps the processes of the tables ``[process.NAME]``."""
+
+    @classmethod
+    def mistakes(cls, table: object) -> Iterable[str]:
+        """Return what is wrong with the tables."""
+        return read(table)[1]
+
+    @classmethod
+    def check(cls, settings: Settings) -> None:
+        """Refuse bindings that name processes which there are not."""
+        known = settings.tables.get(TABLE)
+        known = known if isinstance(known, dict) else {}
+        for binding in settings.bindings:
+            for name in binding.processes():
+                if name not in known:
+                    raise UsageError(f"{binding.title}: there is no process {name!r}{did_you_mean(name, known)}")
+
+    def open(self, site: Site) -> None:
+        """Make everything ready for the first start."""
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited; the kernel would drop exit statuses
+        self._site = site
+        self._engine = site.engine
+        self._heard = Heard(site.engine)
+        self._start = Start()
+        self._has_begun = self._has_ended = self._is_free = False
+        self._plans, self._launches = self._read(site.settings)
+        self._streams: Mapping[int, int] = {}
+        self._backstop = Backstop(site.settings, site.loop, is_managed=site.is_managed)
+        self.together = Together(site.loop, self._changed, self._backstop)
+        self._routes = Routes(self.together, site.loop, site.engine.clock)
+
+    def _read(self, settings: Settings) -> tuple[dict[str, Plan], dict[str, Launch]]:
+        """Return the plans, and what starts them.
+
+        :raises UsageError: if there is no such user
+        """
+        plans, mistakes = read(settings.tables.get(TABLE, {}))
+        if mistakes:
+            raise UsageError(f"[{TABLE}]: {mistakes[0]}")  # the names of hosts are looked up anew
+        placed = {name: plan.placed(self._start.absolute) for name, plan in plans.items()}
+        return placed, {name: launch_of(plan, self._start.directory) for name, plan in placed.items()}
+
+    def accept(self, settings: Settings) -> None:
+        """Refuse settings by which a process could not be started."""
+        self._plans, self._launches = self._read(settings)
+
+    def follow(self, settings: Settings) -> None:  # noqa: ARG002 - accept() has read them
+        """Start the processes when all is set up; later, obey a reload."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._streams = self._site.streams()
+            self._site.loop.call(self._backstop.begin, self._be_free)
+        else:
+            self._site.loop.call(self._obey)
+
+    def _be_free(self) -> None:
+        """Start the processes, because nothing is left of those of a former daemon."""
+        self._is_free = True
+        self._obey()
+
+    def _obey(self) -> None:
+        if self._is_free:
+            self.together.follow(self._plans, self._launches, self._streams)
+
+    def _changed(self, name: str, events: tuple[str, ...]) -> None:
+        """Report a change to triggers, to what waits for readiness, and to the run if it is over."""
+        process = self.together.by_name[name]
+        last = process.last
+        for event in events:
+            ended = last if event != "ready" else None
+            status = "" if ended is None or ended.status is None else str(ended.status)
+            if ended is not None and ended.status is not None and ended.status < 0:
+                status = f"SIG{name_of(-ended.status)}"
+            self._heard.happened(
+                name,
+                event,
+                status=status,
+                pid=process.pid,
+                reason=ended.text if ended is not None else "",
+            )
+        self._site.changes.report()
+        if not self._has_ended and not self.together.is_stopping and self._is_over():
+            self._has_ended = True
+            self._engine.stop()
+            self._engine.interrupter.bound_from_afar(self._site.settings.time_to_stop())
+
+    def _is_over(self) -> bool:
+        if self.together.essential_status is not None:
+            return True
+        return not self._site.settings.keep_alive and self.together.has_ended()
+
+    def stop(self, *, insists: bool) -> None:
+        """Stop all processes, or kill them."""
+        self._routes.stop()
+        self.together.stop(insists=insists)
+
+    def is_busy(self) -> bool:
+        """Return whether something of a process is left."""
+        return self.together.is_busy()
+
+    def result(self) -> int | None:
+        """Return the exit status that the end of the processes demands."""
+        return self.together.status() if self._has_ended else None
+
+    def unready(self) -> Sequence[str]:
+        """Return which processes are not as they are to be."""
+        return self.together.unready() if self._is_free else ["the processes have not been started yet"]
+
+    def waits_for(self) -> str:
+        """Return that in a few words."""
+        return self.together.waits_for() if self._is_free else super().waits_for()
+
+    def requests(self) -> Mapping[str, Answer]:
+        """Return what actions and triggers ask for."""
+        return {REQUEST: lambda _: self._heard}
+
+    def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
+        """Return the requests about processes."""
+        return self._routes.table()
+
+    def snapshot(self) -> Mapping[str, object]:
+        """Return all processes."""
+        return {"processes": [shown(process, self.together) for process in self.together.by_name.values()]}
+
+    def close(self) -> None:
+        """End what is left."""
+        if self._site.loop.has_ended:  # it has failed, and what kept the processes with it
+            self.together.close()
+        else:
+            self._site.loop.call(self._routes.end)
+            self._site.loop.call(self.together.close)
+            self._site.loop.settle(_LAST)
+        for descriptor in self._streams.values():
+            os.close(descriptor)

@@ -1,0 +1,88 @@
+"""What is known of one process: its state, its instances, its ends. Any thread may read it."""
+
+from __future__ import annotations
+
+from flagman.supervise.processes.end import COUNTED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.supervise.policy import Spacing
+    from flagman.supervise.processes.end import End
+    from flagman.supervise.processes.life import Life
+    from flagman.supervise.processes.machine import State
+    from flagman.supervise.processes.plan import Plan, Wanted
+    from flagman.supervise.processes.wish import Wish
+    from flagman.supervise.processes.world import Verifies
+
+
+class Record:
+    """What is known of a process; moments are those of the monotonic clock.
+
+    :param plan: what it is told
+    :param spacing: the moments of its starts
+    :param now: the present moment
+    """
+
+    def __init__(self, plan: Plan, spacing: Spacing, now: float) -> None:
+        self.plan = plan
+        self.spacing = spacing
+        self.wanted: Wanted = "down"
+        self.state: State = "stopped"
+        #: When that state began.
+        self.since = now
+        #: The instance that there is; None if there is none.
+        self.life: Life | None = None
+        #: The number of the process of the instance that there is, or was last; 0 if there was none.
+        self.pid = 0
+        #: Instances are numbered from 1 on.
+        self.number = 0
+        self.started: float | None = None
+        self.ready_at: float | None = None
+        #: How often it was started again by itself.
+        self.restarts = 0
+        self.deaths = dict.fromkeys(COUNTED.values(), 0)
+        self.last: End | None = None
+        #: Whether its last end was one for which other processes wait.
+        self.ended_well = False
+        self.wish: Wish | None = None
+        #: In the state backoff, the moment of the next start.
+        self.next_start = 0.0
+        #: In the state stopping, the moment at which it is killed; None if it was.
+        self.deadline: float | None = None
+        #: What verifies the instance that there is, or was.
+        self.verification: Verifies | None = None
+        #: Whether its table has gone: it is forgotten when it is stopped.
+        self.is_removed = False
+        #: Whether flagman ends, so that nothing is raised because of it.
+        self.is_closing = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.plan.name}: wanted {self.wanted}, {self.state}>"
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether processes that come after it may start."""
+        return self.state == "ready" or (self.state == "exited" and self.ended_well)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it runs, or is going to run by itself."""
+        return self.state in ("stopped", "exited", "failed")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is an instance that may end."""
+        life = self.life
+        return life is not None and not life.is_stuck
+
+    def living(self) -> Life:
+        """Return the instance, in a state that has one."""
+        if self.life is None:
+            raise RuntimeError(f"{self.plan.name} has no instance in the state {self.state}")
+        return self.life
+
+    def enter(self, state: State, now: float) -> None:
+        """Note the state."""
+        if self.state != state:
+            self.state = state
+            self.since = now

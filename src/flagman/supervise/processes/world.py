@@ -1,0 +1,80 @@
+"""What a process asks of everything around it; only for types."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from flagman.engine.calls import Call
+    from flagman.supervise.instance import Instance
+    from flagman.supervise.processes.plan import Plan
+    from flagman.supervise.processes.wish import Verb, Wish
+
+    class Watch(Protocol):
+        """What verifies an instance."""
+
+        def begin(self) -> object:
+            """Begin to verify."""
+
+        def cancel(self) -> object:
+            """End that."""
+
+    class Verifies(Watch, Protocol):
+        """What verifies that an instance is ready."""
+
+        tries: int
+        last_error: str
+
+        def ended(self, status: int) -> str | None:
+            """Return whether an end is what was to be verified: empty if so, else why not; None for other kinds."""
+
+    class World(Protocol):
+        """What is around a process; each method gets the name of the process."""
+
+        def clock(self) -> float:
+            """Return the monotonic time."""
+
+        def chance(self) -> float:
+            """Return a random number between 0 and 1."""
+
+        def call_at(self, moment: float, code: Callable[[], object]) -> Call:
+            """Call ``code`` at a moment."""
+
+        def start(self, name: str, number: int, on_end: Callable[[], object]) -> Instance:
+            """Start an instance.
+
+            :param number: of the instance
+            :raises StartError: if that fails
+            """
+
+        def verification(self, name: str, on_verdict: Callable[[str], object]) -> Verifies | None:
+            """Return what verifies the instance; None if it is ready as it is."""
+
+        def liveness(self, name: str, on_failure: Callable[[str], object]) -> Watch | None:
+            """Return what watches the health of a ready instance; None if nothing does."""
+
+        def is_blocked(self, plan: Plan) -> bool:
+            """Return whether a process that it comes after is not ready."""
+
+        def farewell(self, name: str) -> str:
+            """Take note of the end of an instance, right before its leader is reaped.
+
+            :returns: which step before its program has failed; empty if none has
+            """
+
+        def output(self, name: str) -> list[str]:
+            """Return the last lines of its output."""
+
+        def buried(self, name: str) -> object:
+            """Release what belongs to an instance that is over."""
+
+        def wish(self, verb: Verb, uid: int | None) -> Wish:
+            """Return a wish with the next number."""
+
+        def changed(self, name: str, events: tuple[str, ...]) -> object:
+            """Show another state to everything around it.
+
+            :param events: what has happened, for triggers: ``ready``, ``exit`` and ``fail``
+            """
