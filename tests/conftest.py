@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from support.background import Background
 from support.driven import Flagman
+from support.looping import Looping
 from support.starter import Starter
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ def _open_path() -> Iterator[Path]:
         path = Path(folder)
         path.chmod(0o755)
         yield path
+
+
+@pytest.fixture(name="looping")
+def _looping() -> Iterator[Looping]:
+    """Yield a control loop in its thread, to which nothing must be attached in the end."""
+    looping = Looping()
+    before = looping.do(lambda: looping.loop.descriptors)
+    yield looping
+    after = looping.do(lambda: looping.loop.descriptors)
+    looping.close()
+    assert after == before
 
 
 @pytest.fixture(name="background")

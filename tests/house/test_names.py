@@ -27,6 +27,7 @@ LOGGERS = {
     "flagman.daemon.pid_file",
     "flagman.files",
     "flagman.log",
+    "flagman.process",
     "flagman.reload",
     "flagman.rotation",
     "flagman.sd_notify",

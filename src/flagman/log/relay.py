@@ -71,6 +71,20 @@ class Relay:
         self._gates.clear()
 
 
+def has_room(source: logging.Logger) -> bool:
+    """Return whether less than half of what may wait for a handler of a logger waits for each of them.
+
+    Whatever can do without some of its records asks first, so that there is room for those of others.
+    """
+    known: logging.Logger | None = source
+    while known is not None:
+        for handler in known.handlers:
+            if any(isinstance(gate, _Gate) and gate.is_half_full for gate in handler.filters):
+                return False
+        known = known.parent if known.propagate else None
+    return True
+
+
 class _Gate(logging.Filter):
     """Takes records before a handler gets them, and passes them on in a thread of its own.
 
@@ -109,6 +123,11 @@ class _Gate(logging.Filter):
                     start_new_thread(self._run, ())
                     self._is_started = True
         return False
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether half of the records wait that may wait."""
+        return self._pending >= _MOST // 2
 
     def settle(self, seconds: float) -> None:
         """Wait until all has been written; after this number of seconds, give up a line that is being written."""

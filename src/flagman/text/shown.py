@@ -13,10 +13,24 @@ _BYTE = 0xDC00
 def printable(text: str | bytes) -> str:
     """Return text without control characters: it cannot change a terminal, or look like another log record."""
     if isinstance(text, bytes):
-        text = text.decode(errors="backslashreplace")
+        text = text.decode(errors="surrogateescape")  # ten times as fast for binary data as backslashreplace
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in text)
+    return text.translate(_TABLE)
+
+
+class _Table(dict[int, int | str]):
+    """What stands for each character, found out when it is needed: a long binary line must not take long."""
+
+    def __missing__(self, number: int) -> int | str:
+        character = chr(number)
+        found = number if character.isprintable() or character == "\t" else _escaped(character)
+        if number < 0x100 or 0x80 <= number - _BYTE <= 0xFF:  # noqa: PLR2004 - the others are too many to be kept
+            self[number] = found
+        return found
+
+
+_TABLE = _Table()
 
 
 def _escaped(character: str) -> str:

@@ -12,25 +12,15 @@ import pytest
 
 from flagman.supervise.launch.launch import Launch
 from support.driven import descriptors, wait_for
-from support.looping import Looping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from flagman.supervise.instance import Instance
+    from support.looping import Looping
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do that")
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-
-
-@pytest.fixture(name="looping")
-def _looping() -> Iterator[Looping]:
-    """Yield a control loop."""
-    looping = Looping()
-    before = set(looping.do(lambda: looping.loop.descriptors))
-    yield looping
-    assert set(looping.do(lambda: looping.loop.descriptors)) == before
-    looping.close()
 
 
 class Life:
