@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flagman.exceptions import ActionClosed as ActionClosed
     from flagman.exceptions import ActionFailed as ActionFailed
     from flagman.exceptions import SkipRest as SkipRest
+    from flagman.supervise.verifiers.verifier import Verifier as Verifier
     from flagman.version import __version__ as __version__
 
 _MODULES = ("actions", "types")
@@ -35,6 +36,7 @@ _HOMES = {
     "Host": "flagman.engine.action",
     "KNOWN_ACTIONS": "flagman.core",
     "SkipRest": "flagman.exceptions",
+    "Verifier": "flagman.supervise.verifiers.verifier",
     "__version__": "flagman.version",
     "create_action_bundles": "flagman.core",
     "run": "flagman.core",

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from flagman.children.environment import for_commands
+from flagman.children.registry import CHILDREN
 from flagman.service.control_loop import ControlLoop
 from flagman.supervise.instance import Instance
 from flagman.supervise.verifiers.kind import Attempt, Gifts, Kind
@@ -81,7 +82,7 @@ class Life:
         self.status: int | None = None
         self.instance: Instance | None = None
         self.gifts = Gifts()
-        self.others: list[Instance] = []
+        self.started: list[Instance] = []
         looped.call(self._begin)
 
     def _begin(self) -> None:
@@ -127,14 +128,13 @@ class Life:
             on_end=on_end,
             has_terminal=False,
         )
-        self.others.append(instance)
+        self.started.append(instance)
         return instance
 
     def _look(self) -> None:
         if self.instance is None or not self.instance.has_ended():
             return
         instance, self.instance = self.instance, None
-        self.others.remove(instance)
         self.status = instance.reap()
         assert self.status is not None
         verdict = self.verification.ended(self.status)
@@ -150,6 +150,7 @@ class Life:
     def end(self) -> None:
         """Kill all of it."""
         self.looped.call(self._end)
+        wait_for(lambda: all(CHILDREN.owner(instance.pid) is not instance for instance in self.started))
 
     def _end(self) -> None:
         self.verification.cancel()
@@ -159,7 +160,6 @@ class Life:
             with suppress(ProcessLookupError):
                 self.instance.send_to_group(signal.SIGKILL)
             self.instance.reap()
-            self.others.remove(self.instance)
             self.instance = None
 
 

@@ -52,7 +52,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
 
     def _look(self) -> tuple[list[Offer], dict[str, str]]:
         if self._found is None:
-            self._found = _look()
+            self._found = look(GROUP)
         return self._found
 
     @property
@@ -71,18 +71,16 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         direct = _named_directly(name)
         if isinstance(direct, type):
             return direct
-        offers = [offer for offer in self._look()[0] if name in (offer[1], _full_name(offer))]
+        offers = [offer for offer in self._look()[0] if name in (offer[1], full_name(offer))]
         if not offers and name != name.lower() and name.lower() in self:
             return self[name.lower()]
         if not offers:
             raise direct or self._unknown(name)
         if len(offers) > 1:
-            raise PluginError(_ambiguous(name, offers))
+            raise PluginError(ambiguous(f"an action {name!r}", offers))
         ((distribution, _, value),) = offers
-        what, place = f"the action {name!r} of the distribution {distribution!r}", _place(value)
-        if not place.partition(":")[2]:
-            raise PluginError(f"{what} is broken: {place!r} is not of the form module:Class")
-        return _load(place, what)
+        what = f"the action {name!r} of the distribution {distribution!r}"
+        return _load(place_of(value, what), what)
 
     def _unknown(self, name: ActionName) -> UnknownActionError:
         from flagman.actions.unknown import hint_for  # noqa: PLC0415 - only on the way to an error message
@@ -92,11 +90,11 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         return UnknownActionError(f"unknown action {name!r}{hint}{trouble}")
 
     def __iter__(self) -> Iterator[ActionName]:
-        names = dict(sorted((_full_name(offer), offer[1]) for offer in self._look()[0]))
+        names = dict(sorted((full_name(offer), offer[1]) for offer in self._look()[0]))
         short = list(names.values())
         yield from BUILT_IN
-        for full_name, name in names.items():
-            yield name if short.count(name) == 1 and name not in BUILT_IN else full_name
+        for whole, name in names.items():
+            yield name if short.count(name) == 1 and name not in BUILT_IN else whole
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -118,8 +116,10 @@ def _named_directly(name: ActionName) -> type[Action] | PluginError | None:
         return None if absent else error
 
 
-def _look() -> tuple[list[Offer], dict[str, str]]:
+def look(group: str) -> tuple[list[Offer], dict[str, str]]:
     """Return the offers of all distributions but flagman, and what is wrong with those that have broken metadata.
+
+    :param group: the group of entry points
 
     Of two distributions with the same name the first on Python's path counts, as it does for imports.
     """
@@ -132,17 +132,17 @@ def _look() -> tuple[list[Offer], dict[str, str]]:
             place = str(found.locate_file(""))
             if name.startswith("~") or places.setdefault(name, place) != place:
                 continue  # what pip has left behind, or another version that is not imported
-            points = list(_points(found.read_text("entry_points.txt") or ""))
+            points = list(_points(found.read_text("entry_points.txt") or "", group))
             title = (_title(found) or name) if points else ""
             offers |= dict.fromkeys((title, point, value) for point, value in points)
         except Exception as error:  # noqa: BLE001 - the files of others may contain anything
-            if _concerns_us(found, error):
+            if _concerns_us(found, error, group):
                 broken[name] = f"its metadata cannot be read: {type(error).__name__}: {one_line(error)}"
     return list(offers), broken
 
 
-def _points(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of the entry points of our group.
+def _points(text: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of the entry points of one group.
 
     :mod:`importlib.metadata` could do it, but from Python 3.15 on it refuses the whole file for one odd value in any
     group. See https://packaging.python.org/en/latest/specifications/entry-points/ for the format.
@@ -153,7 +153,7 @@ def _points(text: str) -> Iterator[tuple[str, str]]:
     for line in map(str.strip, text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             group = line.strip("[]")
-        elif group == GROUP and line and not line.startswith("#"):
+        elif group == wanted and line and not line.startswith("#"):
             name, equals, value = map(str.strip, line.partition("="))
             if not equals:
                 raise ValueError(f"{name!r} has no value")
@@ -191,38 +191,50 @@ def _title(found: Distribution) -> str:
     return ""
 
 
-def _concerns_us(found: Distribution, error: Exception) -> bool:
-    """Return whether a file that cannot be read seems to offer actions."""
+def _concerns_us(found: Distribution, error: Exception, group: str) -> bool:
+    """Return whether a file that cannot be read seems to offer something of a group."""
     if isinstance(error, UnicodeDecodeError):
-        return GROUP.encode() in error.object.replace(b"\0", b"")  # it may be UTF-16
+        return group.encode() in error.object.replace(b"\0", b"")  # it may be UTF-16
     with suppress(Exception):
-        return GROUP in (found.read_text("entry_points.txt") or "")
+        return group in (found.read_text("entry_points.txt") or "")
     return False
 
 
-def _full_name(offer: Offer) -> ActionName:
+def full_name(offer: Offer) -> ActionName:
+    """Return the name of an offer with that of its distribution."""
     return f"{offer[0]}:{offer[1]}"
 
 
-def _ambiguous(name: ActionName, offers: list[Offer]) -> str:
-    """Return a message that says how to choose one of several offers."""
-    full_names = set(map(_full_name, offers))
+def ambiguous(what: str, offers: list[Offer]) -> str:
+    """Return a message that says how to choose one of several offers.
+
+    :param what: what they offer
+    """
+    full_names = set(map(full_name, offers))
     if len(full_names) == len(offers):
-        return f"several distributions offer an action {name!r}: choose {' or '.join(sorted(full_names))}"
-    places = sorted({_place(value) for _, _, value in offers})  # more than one version is installed
-    return f"the action {name!r} is offered more than once: choose {' or '.join(places)}"
+        return f"several distributions offer {what}: choose {' or '.join(sorted(full_names))}"
+    places = sorted({place_of(value) for _, _, value in offers})  # more than one version is installed
+    return f"{what.replace('an ', 'the ', 1)} is offered more than once: choose {' or '.join(places)}"
 
 
-def _place(value: str) -> str:
-    """Return the place of an entry point, without the extras that its value may also name, in brackets."""
-    return ":".join(part.strip() for part in value.partition("[")[0].split(":"))
+def place_of(value: str, what: str = "") -> str:
+    """Return the place of an entry point, without the extras that its value may also name, in brackets.
+
+    :param what: what it is, for messages; empty to accept any value
+    :raises PluginError: if it is not of the form ``module:Class``
+    """
+    place = ":".join(part.strip() for part in value.partition("[")[0].split(":"))
+    if what and not place.partition(":")[2]:
+        raise PluginError(f"{what} is broken: {place!r} is not of the form module:Class")
+    return place
 
 
-def _load(place: str, what: str) -> type[Action]:
-    """Import ``module:Class``; an error inside the module is reported as the module's own fault."""
-    from flagman.engine.action import Action  # noqa: PLC0415 - not before an action is wanted
-    from flagman.engine.roster import defect_in  # noqa: PLC0415 - as above
+def load(place: str, what: str) -> object:
+    """Import ``module:Class``; an error inside the module is reported as the module's own fault.
 
+    :param what: what it is, for messages
+    :raises PluginError: if that is not possible
+    """
     module, _, attribute = place.partition(":")
     try:
         found: object = import_module(module)
@@ -230,6 +242,15 @@ def _load(place: str, what: str) -> type[Action]:
             found = getattr(found, part)
     except (Exception, SystemExit) as error:
         raise PluginError(f"{what} is broken: {type(error).__name__}: {text_of(error)}") from error
+    return found
+
+
+def _load(place: str, what: str) -> type[Action]:
+    """Import the class of an action."""
+    from flagman.engine.action import Action  # noqa: PLC0415 - not before an action is wanted
+    from flagman.engine.roster import defect_in  # noqa: PLC0415 - as above
+
+    found = load(place, what)
     if not (isinstance(found, type) and issubclass(found, Action)):
         raise PluginError(f"{what} is broken: {place} is not a subclass of flagman.Action")
     if defect := defect_in(found):

@@ -40,7 +40,8 @@ class Early:
         self.said = bytearray()
         # Where the final answer begins, behind the ones that come before it.
         self._start = 0
-        self._is_success = False
+        #: Whether the whole head of a success has come.
+        self.is_success = False
 
     def take(self, data: bytes) -> bool:
         """Take data in; return whether the server has said why it does not want the rest of the request.
@@ -49,12 +50,12 @@ class Early:
         """
         seen = max(self._start, len(self.said) - len(b"\r\n\r"))
         self.said += data
-        if self._is_success or len(self.said) > _LONGEST_HEAD:
+        if self.is_success or len(self.said) > _LONGEST_HEAD:
             return len(self.said) > _LONGEST_EARLY
         while (head := _END_OF_HEAD.search(self.said, seen)) is not None:
             if not _INFORMATION.match(self.said, self._start):
-                self._is_success = _SUCCESS.match(self.said, self._start) is not None
-                return not self._is_success
+                self.is_success = _SUCCESS.match(self.said, self._start) is not None
+                return not self.is_success
             self._start = seen = head.end()
         return False
 

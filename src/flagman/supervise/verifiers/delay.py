@@ -24,7 +24,7 @@ class Delay(Kind):
     is_patient = True
     has_timeout = False
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self._seconds = self.least = seconds
 

@@ -23,7 +23,7 @@ class Exited(Kind):
     is_patient = True
     missing = "has not ended"
 
-    def __init__(self, status: int = 0) -> None:
+    def __init__(self, status: int) -> None:
         super().__init__(status)
         self._status = status
 

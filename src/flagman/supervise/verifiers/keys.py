@@ -34,9 +34,11 @@ class Keys:
 
     :param table: the table
     :param directory: where relative paths begin
+    :param liveness: it is a table of ``liveness``
     """
 
-    def __init__(self, table: Mapping[str, object], directory: str) -> None:
+    def __init__(self, table: Mapping[str, object], directory: str, *, liveness: bool) -> None:
+        self.liveness = liveness
         self._table = table
         self._directory = directory
         # The keys that have been asked for.
@@ -113,9 +115,12 @@ class Keys:
             self.wrong(key, f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
         return value
 
-    def path(self, key: str, default: str | None = None) -> str:
-        """Take a path, and return it as an absolute one; an empty default stays empty."""
-        value = self.text(key, default, '"/run/web.sock"')
+    def path(self, key: str, default: str | None = None, *, is_socket: bool = False) -> str:
+        """Take a path, and return it as an absolute one; an empty default stays empty.
+
+        :param is_socket: it may be the name of an abstract socket, which begins with @
+        """
+        value = self.text(key, default, '"/run/web.sock"' if is_socket else '"/run/web.pid"')
         if not value:
             return ""
         try:
@@ -123,6 +128,8 @@ class Keys:
         except ValueError as error:
             self.wrong(key, error)
             return ""
+        if is_socket and value.startswith("@"):
+            return value
         return os.path.abspath(os.path.join(self._directory, value))  # noqa: PTH100, PTH118 - pathlib costs 5 ms
 
     def words(self, key: str) -> tuple[str, ...]:

@@ -91,6 +91,8 @@ class Around:
         self.gifts = gifts
         self.extend = extend
         self.note = note
+        #: Returns whether something of a former try is left, so that the next one cannot begin.
+        self.is_busy: Callable[[], bool] = bool
 
 
 class Attempt:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flagman.engine.reports import log_cause
+from flagman.exceptions import PluginError
 from flagman.supervise.verifiers.check import Check
 from flagman.supervise.verifiers.keys import Keys, Mistakes
 from flagman.text.hints import did_you_mean
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from flagman.supervise.verifiers.kind import Kind
 
 #: The kinds of verifiers that come with flagman, by the value of ``type``.
-KINDS = ("started", "delay", "tcp", "unix", "http", "file", "exited", "command", "notify", "fd")
+KINDS = ("started", "delay", "tcp", "unix", "http", "https", "file", "exited", "command", "notify", "fd")
 
 
 def read(table: object, *, liveness: bool, directory: str = "") -> Check:
@@ -30,7 +32,7 @@ def read(table: object, *, liveness: bool, directory: str = "") -> Check:
         table = {"type": table}
     if not isinstance(table, Mapping):
         raise Mistakes(['is not a table, such as { type = "tcp", address = "127.0.0.1:8000" }'])
-    keys = Keys(table, directory)
+    keys = Keys(table, directory, liveness=liveness)
     name = keys.text("type", example='"tcp"')
     way = _kind(name, keys, liveness=liveness) if name else None
     if way is None:
@@ -72,17 +74,32 @@ def _kind(name: str, keys: Keys, *, liveness: bool) -> type[Kind] | None:
     """Find a kind; None if there is none, which is a mistake then."""
     way = _built_in(name)
     if way is None:
-        hint = did_you_mean(name, KINDS, otherwise=f"; there are {', '.join(KINDS)}")
-        keys.wrong("type", f"{name!r} is unknown{hint}")
+        from flagman.supervise.verifiers import foreign
+
+        try:
+            way = foreign.find(name)
+        except PluginError as error:
+            log_cause(error)
+            keys.wrong("type", error)
+            return None
+        if way is None:
+            known = (*KINDS, *foreign.names())
+            hint = did_you_mean(name, known, otherwise=f"; there are {', '.join(known)}")
+            keys.wrong("type", f"{name!r} is unknown{hint}")
     elif liveness and not way.is_for_liveness:
         keys.wrong("type", f"{name!r} tells of a start only, and not whether the process still works")
         return None
     return way
 
 
+# ruff: noqa: PLC0415 - each kind is imported only if it is used
 def _built_in(name: str) -> type[Kind] | None:
-    """Import a kind: each only if it is used."""
-    # ruff: noqa: PLC0415
+    """Import a kind; None if flagman has none of this name."""
+    return _that_tells(name) or _that_is_asked(name)
+
+
+def _that_tells(name: str) -> type[Kind] | None:
+    """Import a kind for which the process itself does something."""
     found: type[Kind] | None = None
     match name:
         case "started":
@@ -97,10 +114,43 @@ def _built_in(name: str) -> type[Kind] | None:
             from flagman.supervise.verifiers import exited
 
             found = exited.Exited
+        case "notify":
+            from flagman.supervise.verifiers import notify
+
+            found = notify.Notify
+        case "fd":
+            from flagman.supervise.verifiers import fd
+
+            found = fd.Fd
+        case _:
+            pass
+    return found
+
+
+def _that_is_asked(name: str) -> type[Kind] | None:
+    """Import a kind that asks again and again."""
+    found: type[Kind] | None = None
+    match name:
         case "tcp":
             from flagman.supervise.verifiers import tcp
 
             found = tcp.Tcp
+        case "unix":
+            from flagman.supervise.verifiers import unix
+
+            found = unix.Unix
+        case "http" | "https":
+            from flagman.supervise.verifiers import http
+
+            found = http.Http if name == "http" else http.Https
+        case "file":
+            from flagman.supervise.verifiers import file
+
+            found = file.File
+        case "command":
+            from flagman.supervise.verifiers import command
+
+            found = command.Command
         case _:
             pass
     return found

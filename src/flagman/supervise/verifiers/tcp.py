@@ -29,7 +29,7 @@ class Tcp(Kind):
     looks_before = True
     is_for_liveness = True
 
-    def __init__(self, address: str = "", places: tuple[Place, ...] = ()) -> None:
+    def __init__(self, address: str, places: tuple[Place, ...]) -> None:
         super().__init__(address)
         self._address = address
         self._places = places
