@@ -170,12 +170,13 @@ def test_a_pid_that_no_process_has(target: Target) -> None:
     ("arguments", "message"),
     [
         (("BOGUS", "1"), "'BOGUS' is not a signal"),
-        (("HUP", "0"), "'0' is neither a pid nor pidfile:PATH"),
-        (("HUP", "-1"), "'-1' is neither a pid nor pidfile:PATH"),
-        (("HUP", "nginx"), "'nginx' is neither a pid nor pidfile:PATH"),
-        (("HUP", "pidfile:"), "'pidfile:' is neither a pid nor pidfile:PATH"),
-        (("HUP", "99999999999"), "'99999999999' is neither a pid nor pidfile:PATH"),
-        (("HUP", "²"), "'²' is neither a pid nor pidfile:PATH"),
+        (("HUP", "0"), "'0' is neither a pid nor pidfile:PATH nor process:NAME"),
+        (("HUP", "-1"), "'-1' is neither a pid nor pidfile:PATH nor process:NAME"),
+        (("HUP", "nginx"), "'nginx' is neither a pid nor pidfile:PATH nor process:NAME"),
+        (("HUP", "pidfile:"), "'pidfile:' is neither a pid nor pidfile:PATH nor process:NAME"),
+        (("HUP", "process:"), "'process:' is neither a pid nor pidfile:PATH nor process:NAME"),
+        (("HUP", "99999999999"), "'99999999999' is neither a pid nor pidfile:PATH nor process:NAME"),
+        (("HUP", "²"), "'²' is neither a pid nor pidfile:PATH nor process:NAME"),
     ],
 )
 def test_mistakes(arguments: tuple[str, ...], message: str) -> None:

@@ -258,9 +258,9 @@ def test_list_actions(capsys: pytest.CaptureFixture[str]) -> None:
     """The function list_actions prints the documented lines."""
     cli.list_actions()
     assert (
-        "print       - A simple Action that prints messages at the various stages of\n"
-        "              execution.\n"
-        "              (message: str)\n"
+        "print           - A simple Action that prints messages at the various stages of\n"
+        "                  execution.\n"
+        "                  (message: str)\n"
     ) in capsys.readouterr().out
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagman import cli, core
-from flagman.actions import StopAction
+from flagman.actions import RestartProcessAction, SignalAction, StopAction
 from flagman.config.binding import Binding
 from flagman.config.processes import check_names
 from flagman.config.reader import File
@@ -22,6 +22,7 @@ from flagman.config.settings import Settings
 from flagman.config.writer import as_toml
 from flagman.exceptions import ConfigError, UsageError
 from flagman.triggers.by_process import ProcessSource
+from flagman.triggers.by_signal import SignalSource
 from support.driven import LIB, run, settle
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def test_a_process(write: Callable[[str], str]) -> None:
     for _ in range(2):
         config = File(write(text), tables={"process": lambda _: ()}).complete(core.KNOWN_ACTIONS.__getitem__)
         (binding,) = config.bindings
-        assert (binding.flag, binding.processes()) == ("process:web:fail", ("web",))
+        assert (binding.flag, binding.source.processes()) == ("process:web:fail", ("web",))
         text = as_toml(config.below(Settings()))
         assert '\nprocess = "web"\nevent = "fail"\naction = "stop"\n' in text
 
@@ -158,11 +159,16 @@ def test_a_process(write: Callable[[str], str]) -> None:
 def test_a_process_that_there_is_not() -> None:
     """A binding that is about a process which the file does not have is refused, and the message says what to do."""
     bindings = [Binding(ProcessSource(name, "fail"), "stop", StopAction, ()) for name in ("wbe", "db", "web")]
+    usr1 = SignalSource(USR1)
+    bindings += [Binding(usr1, "restart_process", RestartProcessAction, (name,)) for name in ("web", "cahe")]
+    bindings += [Binding(usr1, "signal", SignalAction, ("HUP", target)) for target in ("1", "process:db")]
     with pytest.raises(ConfigError) as caught:
         check_names(bindings, ("web", "cache"))
     assert caught.value.mistakes == [
         "process:wbe:fail: there is no process 'wbe'; did you mean 'web'?",
         "process:db:fail: there is no process 'db'",
+        "usr1: restart_process: there is no process 'cahe'; did you mean 'cache'?",
+        "usr1: signal: there is no process 'db'",
     ]
     what = "; each process is a table [process.NAME] of the configuration file"
     with pytest.raises(UsageError, match=re.escape(f"process:db:fail: there is no process 'db'{what}")):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from flagman.actions.print import DelayedPrintAction as DelayedPrintAction
     from flagman.actions.print import PrintAction as PrintAction
     from flagman.actions.print import PrintOnceAction as PrintOnceAction
+    from flagman.actions.processes import RestartProcessAction as RestartProcessAction
+    from flagman.actions.processes import StartProcessAction as StartProcessAction
+    from flagman.actions.processes import StopProcessAction as StopProcessAction
     from flagman.actions.sending import SignalAction as SignalAction
     from flagman.actions.touching import TouchAction as TouchAction
     from flagman.engine.action import Action as Action
@@ -34,6 +37,9 @@ BUILT_IN = {
     "sh": "flagman.actions.command:ShellAction",
     "http": "flagman.actions.http:HttpAction",
     "signal": "flagman.actions.sending:SignalAction",
+    "start_process": "flagman.actions.processes:StartProcessAction",
+    "stop_process": "flagman.actions.processes:StopProcessAction",
+    "restart_process": "flagman.actions.processes:RestartProcessAction",
     "touch": "flagman.actions.touching:TouchAction",
     "log": "flagman.actions.logs:LogAction",
     "dump_status": "flagman.actions.dumping:DumpStatusAction",

@@ -6,13 +6,19 @@ import os
 import signal
 import stat
 
+from flagman.actions.processes import ask, check_host
 from flagman.children.pidfd import LARGEST_PID, open_pidfd, send
 from flagman.engine.action import Action
 from flagman.exceptions import ActionFailed
 from flagman.text.shown import shown
-from flagman.text.signames import number_of
+from flagman.text.signames import name_of, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PID_FILE = "pidfile:"
+_PROCESS = "process:"
 # Bytes: a pid file holds a number; a longer text is something else.
 _LONGEST = 64
 _DIGITS = 10
@@ -21,7 +27,8 @@ _DIGITS = 10
 class SignalAction(Action):
     """Sends a signal to a process.
 
-    The target is a pid, or pidfile:PATH for the process that the file names when the action runs.
+    The target is a pid, or pidfile:PATH for the process that the file names when the action runs, or process:NAME for
+    a process of the configuration file.
     """
 
     example = "signal HUP pidfile:/run/nginx.pid"
@@ -33,14 +40,17 @@ class SignalAction(Action):
         sent the signal.
 
         :param name: of the signal, with or without SIG, or its number
-        :param target: a pid, or pidfile:PATH
+        :param target: a pid, or pidfile:PATH, or process:NAME
+        :raises UsageError: for process:NAME, if nothing here keeps processes
         """
         self.check_arguments(name, target)
         self._signum = number_of(name)
         self._name = name
         self._target = target
         self._pidfd = -1
-        if not target.startswith(_PID_FILE):
+        if target.startswith(_PROCESS):
+            check_host(self.engine)
+        elif not target.startswith(_PID_FILE):
             try:
                 self._pidfd = open_pidfd(int(target))
             except ProcessLookupError as error:
@@ -50,18 +60,25 @@ class SignalAction(Action):
 
     @classmethod
     def check_arguments(cls, name: str, target: str) -> None:
-        """Refuse a name that is no signal, and a target that is neither a pid nor a pid file."""
+        """Refuse a name that is no signal, and a target that is neither a pid nor a pid file nor a process."""
         number_of(name)
-        if target.removeprefix(_PID_FILE) and target.startswith(_PID_FILE):
+        if any(target.startswith(kind) and target != kind for kind in (_PID_FILE, _PROCESS)):
             return
         if not _is_pid(target):
-            raise ValueError(f"{target!r} is neither a pid nor {_PID_FILE}PATH")
+            raise ValueError(f"{target!r} is neither a pid nor {_PID_FILE}PATH nor {_PROCESS}NAME")
+
+    @classmethod
+    def _names_processes(cls, arguments: Sequence[str]) -> tuple[str, ...]:
+        return tuple(word.removeprefix(_PROCESS) for word in arguments[1:2] if word.startswith(_PROCESS))
 
     def run(self) -> None:
         """Send the signal.
 
         :raises ActionFailed: if it cannot be sent
         """
+        if self._target.startswith(_PROCESS):
+            ask(self.engine, "signal", self._target.removeprefix(_PROCESS), name_of(self._signum))
+            return
         try:
             if self._target.startswith(_PID_FILE):
                 self._send_to_file(self._target.removeprefix(_PID_FILE))

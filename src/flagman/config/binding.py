@@ -53,10 +53,10 @@ class Binding:
         self.title = f"{source.trigger}{_MARK}{variant}" if variant else source.trigger
 
     def processes(self) -> tuple[str, ...]:
-        """Return the names of the processes of flagman that its trigger or its action is about."""
+        """Return the names of the processes of flagman that its action is about; its source may name others."""
         names: Callable[[tuple[str, ...]], tuple[str, ...]] | None
         names = getattr(self.action, "_names_processes", None)  # some of the built-in actions have it
-        return (*self.source.processes(), *(names(self.arguments) if names is not None else ()))
+        return names(self.arguments) if names is not None else ()
 
     def as_variant(self, variant: str) -> Binding:
         """Return the same binding with the flag of a variant."""

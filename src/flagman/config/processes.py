@@ -20,11 +20,13 @@ def check_names(bindings: Iterable[Binding], known: Collection[str]) -> None:
     :raises ConfigError: with one line for each unknown name in each binding
     """
     otherwise = "" if known else "; each process is a table [process.NAME] of the configuration file"
-    mistakes = [
-        f"{in_log(binding.title)}: there is no process {name!r}{did_you_mean(name, known, otherwise=otherwise)}"
-        for binding in bindings
-        for name in binding.processes()
-        if name not in known
-    ]
+    mistakes = []
+    for binding in bindings:
+        named = {in_log(binding.title): binding.source.processes()}
+        named |= {f"{in_log(binding.title)}: {binding.name}": binding.processes()}
+        for place, names in named.items():
+            for name in (name for name in names if name not in known):
+                hint = did_you_mean(name, known, otherwise=otherwise)
+                mistakes.append(f"{place}: there is no process {name!r}{hint}")
     if mistakes:
         raise ConfigError(mistakes)

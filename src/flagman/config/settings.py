@@ -232,7 +232,7 @@ class Settings:
         if self.user == "" and not self.print_unit:
             raise UsageError("--user takes a NAME; only with --print-unit it may be left out")
         self._check_restarts()
-        if "process" not in self.tables and any(binding.processes() for binding in self.bindings):
+        if "process" not in self.tables and any(b.processes() or b.source.processes() for b in self.bindings):
             from flagman.config.processes import check_names  # noqa: PLC0415 - only for a mistake
 
             check_names(self.bindings, ())
