@@ -260,6 +260,9 @@ class Settings:
             counts[binding.flag] = counts.get(binding.flag, 0) + 1
         titles = {binding.flag: in_log(binding.title) for binding in self.bindings}
         texts = [f"{titles[flag]} runs {counted(count, 'action')}" for flag, count in counts.items()]
+        processes = self.tables.get("process")
+        if isinstance(processes, dict) and processes:
+            texts.append(f"keeps {counted(len(processes), 'process', 'processes')}")
         # Without its arguments, which may be secret.
         return ", ".join(texts + [f"wraps {shown(word)}" for word in self.command[:1]])
 

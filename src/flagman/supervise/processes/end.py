@@ -60,7 +60,8 @@ class End:
         """It in words, with its last line: ``exited with 1: FATAL: could not create lock file``."""
         if self.reason in _BY_US:
             return f"{_BY_US[self.reason]}: {self.why}"
-        last = next((line.strip() for line in reversed(self.output) if line.strip()), "") if self.status else ""
+        is_a_surprise = self.status and self.reason in ("exit", "signal")
+        last = next((line.strip() for line in reversed(self.output) if line.strip()), "") if is_a_surprise else ""
         return ": ".join(filter(None, (f"{how(self.status)}{self.why and ' '}{self.why}", last)))
 
     def shown(self, now: float) -> dict[str, object]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 
+from flagman.actions.processes import REQUEST
 from flagman.config.paths import Start
-from flagman.exceptions import UsageError
+from flagman.config.processes import check_names
+from flagman.exceptions import ActionFailed, UsageError
 from flagman.service.parts import Part
 from flagman.supervise.processes.backstop import Backstop
 from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.routes import Routes
 from flagman.supervise.processes.tables import read
 from flagman.supervise.processes.together import Together
-from flagman.supervise.processes.told import shown
-from flagman.text.hints import did_you_mean
-from flagman.text.signames import name_of
-from flagman.triggers.by_process import REQUEST, Heard
+from flagman.supervise.processes.told import shown, told
+from flagman.supervise.processes.wish import VERBS
+from flagman.text.signames import name_of, number_of
+from flagman.triggers.by_process import REQUEST as HEARD
+from flagman.triggers.by_process import Heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +50,7 @@ class ProcessesPart(Part):
     def check(cls, settings: Settings) -> None:
         """Refuse bindings that name processes which there are not."""
         known = settings.tables.get(TABLE)
-        known = known if isinstance(known, dict) else {}
-        for binding in settings.bindings:
-            for name in binding.processes():
-                if name not in known:
-                    raise UsageError(f"{binding.title}: there is no process {name!r}{did_you_mean(name, known)}")
+        check_names(settings.bindings, known if isinstance(known, dict) else ())
 
     def open(self, site: Site) -> None:
         """Make everything ready for the first start."""
@@ -62,6 +61,8 @@ class ProcessesPart(Part):
         self._heard = Heard(site.engine)
         self._start = Start()
         self._has_begun = self._has_ended = self._is_free = False
+        # Whether what they have left is being ended; None before.
+        self._ends_strays: bool | None = None
         self._plans, self._launches = self._read(site.settings)
         self._streams: Mapping[int, int] = {}
         self._backstop = Backstop(site.settings, site.loop, is_managed=site.is_managed)
@@ -118,6 +119,7 @@ class ProcessesPart(Part):
                 reason=ended.text if ended is not None else "",
             )
         self._site.changes.report()
+        self._end_strays()
         if not self._has_ended and not self.together.is_stopping and self._is_over():
             self._has_ended = True
             self._engine.stop()
@@ -132,10 +134,21 @@ class ProcessesPart(Part):
         """Stop all processes, or kill them."""
         self._routes.stop()
         self.together.stop(insists=insists)
+        self._end_strays()
+
+    def _end_strays(self) -> None:
+        """End what instances have left behind, when the last one has ended."""
+        if self.together.is_stopping and not self.together.is_busy() and self._ends_strays is None:
+            self._ends_strays = True
+            self._backstop.end_strays(self._be_clean)
+
+    def _be_clean(self) -> None:
+        self._ends_strays = False
+        self._site.changes.report()
 
     def is_busy(self) -> bool:
         """Return whether something of a process is left."""
-        return self.together.is_busy()
+        return self.together.is_busy() or bool(self._ends_strays)
 
     def result(self) -> int | None:
         """Return the exit status that the end of the processes demands."""
@@ -151,7 +164,25 @@ class ProcessesPart(Part):
 
     def requests(self) -> Mapping[str, Answer]:
         """Return what actions and triggers ask for."""
-        return {REQUEST: lambda _: self._heard}
+        return {HEARD: lambda _: self._heard, REQUEST: self._answer}
+
+    def _answer(self, words: Sequence[str]) -> str:
+        """Carry out the request of an action, in the main thread.
+
+        :param words: a verb, the name of a process, and for the verb ``signal`` the name of a signal
+        :raises ActionFailed: if it cannot be carried out
+        """
+        verb, name, *more = words
+        process = self.together.by_name.get(name)
+        if process is None:
+            raise ActionFailed(f"there is no process {name!r} any more")
+        if verb == "signal":
+            if process.life is None:
+                raise ActionFailed(f"{told(process, self.together)}: there is no process to signal")
+            self._site.loop.call(process.send, number_of(more[0]))
+            return f"sent {more[0]} to {name}"
+        self._site.loop.call(process.ask, VERBS[verb])
+        return f"{verb} {name}"
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the requests about processes."""
@@ -165,9 +196,11 @@ class ProcessesPart(Part):
         """End what is left."""
         if self._site.loop.has_ended:  # it has failed, and what kept the processes with it
             self.together.close()
+            self._backstop.close()
         else:
             self._site.loop.call(self._routes.end)
             self._site.loop.call(self.together.close)
+            self._site.loop.call(self._backstop.close)
             self._site.loop.settle(_LAST)
         for descriptor in self._streams.values():
             os.close(descriptor)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flagman.supervise.processes.plan import Plan, Wanted
     from flagman.supervise.processes.wish import Wish
     from flagman.supervise.processes.world import Verifies
+    from flagman.types import SignalNumber
 
 
 class Record:
@@ -80,6 +81,11 @@ class Record:
         if self.life is None:
             raise RuntimeError(f"{self.plan.name} has no instance in the state {self.state}")
         return self.life
+
+    def send(self, signum: SignalNumber) -> None:
+        """Send a signal to the leader, if there is one."""
+        if self.life is not None:
+            self.life.send(signum)
 
     def enter(self, state: State, now: float) -> None:
         """Note the state."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from flagman.service.request_error import RequestError, check
 from flagman.service.waits import Wait, Waits, span_of
 from flagman.supervise.processes.told import shown, state, told
+from flagman.supervise.processes.wish import VERBS
 from flagman.text.hints import nearest
 from flagman.text.signames import name_of, number_of
 
@@ -47,9 +49,7 @@ class Routes:
         return {
             ("GET", "/processes"): self._show_all,
             ("GET", "/processes/NAME"): self._show,
-            ("POST", "/processes/NAME/start"): lambda request: self._ask(request, "start"),
-            ("POST", "/processes/NAME/stop"): lambda request: self._ask(request, "stop"),
-            ("POST", "/processes/NAME/restart"): lambda request: self._ask(request, "restart"),
+            **{("POST", f"/processes/NAME/{verb}"): partial(self._ask, verb) for verb in VERBS.values()},
             ("POST", "/processes/NAME/signal"): self._signal,
             ("GET", "/processes/NAME/output"): self._output,
         }
@@ -70,7 +70,7 @@ class Routes:
         check(request)
         request.reply(200, shown(self._find(request), self._together))
 
-    def _ask(self, request: Request, verb: Verb) -> None:
+    def _ask(self, verb: Verb, request: Request) -> None:
         check(request, "wait")
         waits, seconds = span_of(request)
         process = self._find(request)
@@ -114,8 +114,8 @@ class Routes:
             raise RequestError(400, "bad-request", f"{name_of(signum) if signum else name!r} cannot be caught")
         if process.life is None:
             raise RequestError(409, "not-running", f"{told(process, self._together)}: there is no process to signal")
-        process.life.send(signum)
-        request.reply(200, {"process": process.plan.name, "pid": process.life.pid, "signal": name_of(signum)})
+        process.send(signum)
+        request.reply(200, {"process": process.plan.name, "pid": process.pid, "signal": name_of(signum)})
 
     def _output(self, request: Request) -> None:
         check(request, "n", "since", "wait")

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
+    from flagman.supervise.processes.backstop import Backstop
     from flagman.supervise.processes.plan import Plan
     from flagman.supervise.processes.record import Record
 
     class Around(Protocol):
         """What is around a process."""
+
+        backstop: Backstop
 
         def clock(self) -> float:
             """Return the monotonic time."""
@@ -140,6 +143,7 @@ def shown(process: Record, around: Around) -> dict[str, object]:
         "command": list(plan.command),
         "after": list(plan.after),
         "verifier": verifier,
+        "strays": [{"pid": stray.pid, "name": stray.name} for stray in around.backstop.strays_of(plan.name)],
     }
 
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     Verb = Literal["start", "stop", "restart"]
 
+#: The verbs, by their names.
+VERBS: dict[str, Verb] = {"start": "start", "stop": "stop", "restart": "restart"}
+
 
 class Wish:
     """Something that was asked of a process.
