@@ -12,7 +12,7 @@ from flagman.children.environment import encoded, given
 from flagman.supervise.ends import StartError
 from flagman.supervise.instance import Instance
 from flagman.supervise.launch import steps
-from flagman.supervise.launch.program import find
+from flagman.supervise.launch.program import find, resolved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ class Launch:
         """
         words = self._command if words is None else tuple(words)
         whole = {**self.environment, **environment}
-        program = words[0]
+        program = resolved(words[0], self._start_directory)
         try:
             path = os.fsdecode(whole.get(b"PATH", os.defpath.encode()))
-            program = find(program, path, self._start_directory, is_for_other=self._is_for_other)
+            program = find(words[0], path, self._start_directory, is_for_other=self._is_for_other)
             if self._steps:
                 return self._start_shim(program, words, whole, streams, loop, on_end)
             with _apart(streams) as ours:
