@@ -20,7 +20,7 @@ from flagman.exceptions import FlagmanError, UsageError
 from flagman.supervise.ends import StartError
 from flagman.supervise.launch import shim, steps
 from flagman.supervise.launch.launch import Launch
-from support.driven import descriptors, wait_for
+from support.driven import descriptors, settle, wait_for
 from support.imports import PACKAGE
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def test_no_other_descriptor(looping: Looping, changes: dict[str, object], tmp_p
     streams = {files[0]: files[1], files[1]: files[0], files[2]: files[2]}
     life = Life(looping, plan(["sh", "-c", "echo $$; exec sleep 1000"], **changes), streams=streams)
     wait_for(lambda: command_of(life.instance.pid).startswith("sleep"))
+    settle(life.instance.pid)  # it opens libraries at first
     found = descriptors(life.instance.pid)
     for descriptor in (inherited, *files):
         os.close(descriptor)
