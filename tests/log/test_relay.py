@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.log.relay import Relay
+from flagman.log.relay import Relay, has_room
 from support.driven import DEADLINE, wait_for
 
 if TYPE_CHECKING:
@@ -169,3 +169,21 @@ def test_without_threads_the_end_writes_what_waits(relay: Relay, slow: Slow, mon
     assert slow.said == []
     relay.finish(DEADLINE)
     assert slow.said == [("one", threading.get_ident())]
+
+
+def test_room_for_what_can_be_left_out(relay: Relay, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When half of what may wait waits, nothing should come that can be left out; also where the handler is above."""
+    monkeypatch.setattr("flagman.log.relay._MOST", 4)
+    below = logger.getChild("below")
+    assert has_room(below)
+    logger.warning("one")
+    assert has_room(below)
+    logger.warning("two")
+    assert not has_room(logger)
+    assert not has_room(below)
+    below.propagate = False
+    assert has_room(below)
+    below.propagate = True
+    slow.goes_on.set()
+    relay.finish(DEADLINE)
+    assert has_room(below)

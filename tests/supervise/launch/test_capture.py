@@ -17,6 +17,7 @@ import pytest
 from flagman.supervise.ends import StartError
 from flagman.supervise.launch import capture as module
 from flagman.supervise.launch import to_log
+from flagman.supervise.launch.budget import FEWEST, MOST, Budget, budget_of
 from flagman.supervise.launch.capture import Capture
 from support.driven import DEADLINE
 
@@ -180,7 +181,7 @@ def test_a_failure_does_not_stop_the_reading(
 def test_a_flood(captured: Captured, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood is dropped and counted: the log gets its bound of lines, and other calls of the loop go on."""
     moments = [time.monotonic() + 1000]  # the second does not end before the test does
-    monkeypatch.setattr(captured.capture._sink, "_clock", lambda: moments[0])
+    monkeypatch.setattr(budget_of(captured.looping.loop), "_clock", lambda: moments[0])
     lines = 3_000_000
     with captured.life() as writer, subprocess.Popen(["seq", "-w", str(lines)], stdout=writer) as flood:
         answers = 0
@@ -191,9 +192,26 @@ def test_a_flood(captured: Captured, caplog: pytest.LogCaptureFixture, monkeypat
     assert captured.tail(1) == [str(lines)]
     captured.close()
     assert [message.split(" ")[1] for message in caplog.messages[:2]] == ["0000001", "0000002"]
-    assert len(caplog.messages) == to_log._MOST_LINES + 1
-    what = "it has written more than 500 lines or 256 KiB in a second"
-    assert caplog.messages[-1] == f"web: {lines - to_log._MOST_LINES:,} lines were dropped: {what}"
+    assert len(caplog.messages) == MOST + 1
+    what = "its share of the log was 500 lines or 250 KiB a second"
+    assert caplog.messages[-1] == f"web: {lines - MOST:,} lines were dropped: {what}"
+
+
+def test_shares() -> None:
+    """Many processes that write share what there is, and one that has not written before still gets some."""
+    now = 100.0
+    budget = Budget(lambda: now)
+    writers = [object() for _ in range(200)]
+    assert [budget.share(writer) for writer in writers[:5]] == [MOST] * 4 + [400]
+    assert budget.share(writers[0]) == 400
+    now += 1
+    assert budget.share(writers[0]) == 400, "the others will come again"
+    now += 1
+    assert budget.share(writers[0]) == MOST
+    assert [budget.share(writer) for writer in writers][-1] == FEWEST
+    assert budget.second == 3
+    now += 5
+    assert budget.share(writers[0]) == MOST
 
 
 def test_dropped_lines_are_told(captured: Captured, caplog: pytest.LogCaptureFixture) -> None:
@@ -231,7 +249,7 @@ def test_a_log_that_is_not_read(
     """While the log takes nothing, lines are dropped and kept, and that is told when the log goes on."""
     is_read: list[bool] = []
     monkeypatch.setattr(to_log, "has_room", lambda _: bool(is_read))
-    monkeypatch.setattr(to_log, "_SECOND", 0.01)
+    monkeypatch.setattr(to_log, "_PAUSE", 0.01)
     with captured.life() as writer:
         run("seq", "3", output=writer)
     captured.looping.wait_for(lambda: captured.capture._sink._planned)  # type: ignore[union-attr]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.exceptions import FlagmanError, UsageError
+from flagman.supervise import instance
 from flagman.supervise.ends import StartError
 from flagman.supervise.launch import shim, steps
 from flagman.supervise.launch.launch import Launch
@@ -410,6 +411,30 @@ def test_a_shortage(looping: Looping, changes: dict[str, object], what: str, mon
     assert looping.do(lambda: os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - the numbers
 
 
+@LINUX
+def test_the_shim_does_not_load_what_is_for_the_program(
+    looping: Looping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The libraries of the program may be its user's, and the shim may be root: it loads those of flagman alone."""
+    report = tmp_path / "report"
+    python = tmp_path / "python"
+    # It notes what the interpreter is started with.
+    note = f"env | grep -E '^(LD_|MALLOC|FLAGMAN|LANG)' | sort >{report}"
+    python.write_text(f'#!/bin/sh\nexport _=x\n{note}\nexec {sys.executable} "$@"\n', encoding="ascii")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/of/flagman")
+    chosen = {"LD_LIBRARY_PATH": "/tmp/lib", "LD_BIND_NOW": "1", "MALLOC_ARENA_MAX": "1", "LANG": "C"}
+    launch = plan(["env"], umask=0o22, environment=chosen)
+    life = Life(looping, launch, environment={b"FLAGMAN_GUARD": b"mark"})
+    found = life.output().splitlines()
+    assert life.end() == (0, "")
+    expected = {"FLAGMAN_GUARD=mark", f"PATH={os.environ['PATH']}", *(f"{name}={chosen[name]}" for name in chosen)}
+    assert set(found) == expected
+    seen = report.read_text(encoding="ascii").splitlines()
+    assert seen == ["FLAGMAN_GUARD=mark", "LD_LIBRARY_PATH=/of/flagman"]
+
+
 @pytest.mark.parametrize("value", [None, b"C", b"C.UTF-8", b"de_DE.UTF-8", b"", b"=\xff"])
 def test_the_locale_is_not_that_of_the_shim(looping: Looping, value: bytes | None) -> None:
     """The locale that Python sets for itself does not reach the program."""
@@ -490,3 +515,38 @@ def test_without_source(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FlagmanError, match="the source of flagman is not there"):
         plan(["true"], umask=0o22)
     plan(["true"])
+
+
+@LINUX
+def test_an_end_that_could_not_be_watched_at_first(looping: Looping, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there were too many open files at the start, the end is watched as soon as it can be."""
+    real, left = instance.open_pidfd, [2]
+
+    def fail(pid: int) -> int:
+        left[0] -= 1
+        return -1 if left[0] >= 0 else real(pid)
+
+    monkeypatch.setattr(instance, "open_pidfd", fail)
+    launch = plan(["cat"])
+    reader, writer = os.pipe()
+    ends: list[bool] = []
+    lives: list[Instance] = []
+
+    def look() -> None:
+        if lives:
+            ends.append(lives[0].has_ended())
+
+    def begin() -> None:
+        streams = {0: reader, 1: writer, 2: writer}
+        lives.append(launch.start(environment={}, streams=streams, loop=looping.loop, on_end=look))
+
+    looping.do(begin)
+    looping.wait_for(lambda: lives[0]._pidfd >= 0)
+    assert ends
+    ends.clear()
+    os.close(writer)
+    os.close(reader)
+    looping.do(lambda: lives[0].send(signal.SIGKILL))
+    looping.wait_for(lambda: ends)
+    assert looping.do(lives[0].reap) == -signal.SIGKILL
+    assert ends == [True], "it was not looked at again and again"

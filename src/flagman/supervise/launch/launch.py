@@ -120,13 +120,13 @@ class Launch:
         from flagman.supervise.launch.report import Report  # noqa: PLC0415 - most processes need none
 
         number = max((_STANDARD_ERROR, *streams)) + 1
-        command = steps.words_of(self._shim, number, self._steps, environment, program, words)
+        command = steps.words_of(self._shim, number, self._steps, program, words)
         reader, writer = os.pipe()
         try:
             with _apart({**streams, number: writer}) as ours:
                 instance = Instance(
                     command,
-                    environment,
+                    steps.disguised(environment),
                     streams=ours,
                     inherits=False,
                     blocked=(signal.SIGINT,),

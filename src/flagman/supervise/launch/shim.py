@@ -2,8 +2,11 @@
 
 It runs in an interpreter of its own, from its source alone, and imports nothing that costs time. Its arguments are the
 number of a descriptor, the steps in their order, each as ``name=value``, then ``--``, the path of the program, and the
-words that the program gets. If a step fails, it writes the step, the number of the error and its text to the
-descriptor, and exits with 127 if the program is not there, and with 126 otherwise.
+words that the program gets. Each variable of the program has a ``_`` before its name until then: those that lead the
+loader to libraries are for the program, and not for the shim, which may be root.
+
+If a step fails, it writes the step, the number of the error and its text to the descriptor, and exits with 127 if the
+program is not there, and with 126 otherwise.
 """
 
 import _signal  # type: ignore[import-not-found] # the module signal costs 5 ms
@@ -27,7 +30,8 @@ def take_identity(value: str) -> None:
     is_there = (os.getuid(), os.geteuid(), os.getgid(), os.getegid()) == (real, real, effective, effective)
     if is_there and real != 0:
         return  # only root may set groups, and there is nothing to be set
-    os.setgroups(saved)
+    if set(os.getgroups()) != set(saved):  # it may be forbidden altogether, see user_namespaces(7)
+        os.setgroups(saved)
     getattr(os, "setresgid", lambda number, *_: os.setgid(number))(effective, effective, effective)
     getattr(os, "setresuid", lambda number, *_: os.setuid(number))(real, real, real)
 
@@ -44,10 +48,6 @@ def take(step: str, value: str) -> None:
         os.umask(int(value, 8))
     elif step == "directory":
         os.chdir(value)
-    elif step == "locale":  # Python has set it for itself if it was C, see PEP 538
-        os.environb.pop(b"LC_CTYPE", None)
-        if value:
-            os.environb[b"LC_CTYPE"] = os.fsencode(value[1:])
 
 
 def main(arguments: list[str]) -> None:
@@ -61,12 +61,14 @@ def main(arguments: list[str]) -> None:
     end = arguments.index("--")
     steps = [each.partition("=") for each in arguments[1:end]]
     program, words = arguments[end + 1], arguments[end + 2 :]
+    # Without what Python has set for itself, see PEP 538.
+    environment = {name[1:]: value for name, value in os.environb.items() if name.startswith(b"_") and len(name) > 1}
     step = ""
     try:
         for step, _, value in steps:
             take(step, value)
         step = "exec"
-        os.execve(program, words, os.environb)  # noqa: S606 - no shell is meant
+        os.execve(program, words, environment)  # noqa: S606 - no shell is meant
     except (OSError, ValueError, OverflowError, MemoryError, AttributeError) as error:
         number = getattr(error, "errno", None) or 0
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__

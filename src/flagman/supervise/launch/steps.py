@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Login shells that are none: a program that would run one does better without.
 _NO_SHELLS = ("nologin", "false", "true", "sync")
+# Variables that tell the loader where Python's own libraries are.
+_FOR_THE_LOADER = (b"LD_", b"DYLD_")
 
 
 def identity_of(user: str | None, group: str | None) -> Identity | None:
@@ -100,27 +102,29 @@ def source() -> str:
     return text
 
 
-def words_of(  # noqa: PLR0913, PLR0917 - all that the shim gets
-    code: str,
-    report: int,
-    steps: Sequence[str],
-    environment: Mapping[bytes, bytes],
-    program: str,
-    words: Sequence[str],
-) -> tuple[str, ...]:
+def words_of(code: str, report: int, steps: Sequence[str], program: str, words: Sequence[str]) -> tuple[str, ...]:
     """Return the command of the shim; its first word is the path of the interpreter.
 
     :param report: the shim's number of the descriptor for what has failed
-    :param environment: that of the program
     :raises OSError: if there is no interpreter
     """
     if not sys.executable:
         raise OSError(errno.ENOENT, "the path of the Python interpreter is not known, and the steps before it need it")
-    locale = environment.get(b"LC_CTYPE")
     return (
         sys.executable,
         *("-I", "-S", "-X", "utf8", "-c", code, str(report)),
-        "locale=" if locale is None else f"locale=={os.fsdecode(locale)}",
         *steps,
         *("--", program, *words),
     )
+
+
+def disguised(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the environment of a shim that starts a program with this one.
+
+    A variable such as LD_LIBRARY_PATH may lead to a directory that the user of the program may write to. So the shim
+    gets those with which this process has been started, and those of the program under other names. Our own marks of a
+    process can be seen from its start on.
+    """
+    own = {name: value for name, value in os.environb.items() if name.startswith(_FOR_THE_LOADER)}
+    marks = {name: value for name, value in environment.items() if name.startswith(b"FLAGMAN_")}
+    return {**own, **marks, **{b"_" + name: value for name, value in environment.items()}}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from flagman.log.relay import has_room
+from flagman.supervise.launch.budget import WIDTH, budget_of
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flagman.engine.calls import Call
     from flagman.service.control_loop import ControlLoop
 
@@ -19,9 +17,8 @@ logger = logging.getLogger("flagman.process")
 
 # Bytes: a longer line comes in pieces.
 _LONGEST = 65_536
-# What one process may log in a second: lines, and bytes. A thousand lines cost about 5 % of a processor.
-_MOST_LINES, _MOST_BYTES = 500, 262_144
-_SECOND = 1.0
+# Seconds between two looks whether the log is read again.
+_PAUSE = 1.0
 
 
 class ToLog:
@@ -31,12 +28,12 @@ class ToLog:
     :param loop: calls it when dropped lines can be told
     """
 
-    def __init__(self, name: str, loop: ControlLoop, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, loop: ControlLoop) -> None:
         self._name = name
         self._loop = loop
-        self._clock = clock
-        self._until = 0.0  # the end of the current second
-        self._lines = self._bytes = 0  # what is left of the bounds in it
+        self._budget = budget_of(loop)
+        self._second = 0
+        self._share = self._lines = self._bytes = 0  # what it may log in that second, and what it has logged
         self._dropped = 0
         self._why = ""
         self._planned: Call | None = None
@@ -81,20 +78,20 @@ class ToLog:
         line = line.removesuffix(b"\r")
         for start in range(0, len(line) or 1, _LONGEST):
             piece = line[start : start + _LONGEST]
-            self._lines -= 1
-            self._bytes -= len(piece)
+            self._lines += 1
+            self._bytes += len(piece)
             logger.info("%s: %s", self._name, printable(piece))
 
     def _count_anew(self) -> None:
-        now = self._clock()
-        if now >= self._until:
-            self._until = now + _SECOND
-            self._lines, self._bytes = _MOST_LINES, _MOST_BYTES
+        self._share = self._budget.share(self)
+        if self._second != self._budget.second:
+            self._second = self._budget.second
+            self._lines = self._bytes = 0
             self._tell()
 
     def _has_room(self) -> bool:
-        if self._lines <= 0 or self._bytes <= 0:
-            self._why = f"it has written more than {_MOST_LINES} lines or {_MOST_BYTES >> 10} KiB in a second"
+        if self._lines >= self._share or self._bytes >= self._share * WIDTH:
+            self._why = f"its share of the log was {self._share} lines or {self._share * WIDTH >> 10} KiB a second"
             return False
         if not has_room(logger):
             self._why = "the log is not read"
@@ -104,7 +101,7 @@ class ToLog:
     def _drop(self, lines: int) -> None:
         self._dropped += lines
         if self._planned is None:
-            self._planned = self._loop.call_at(self._until, self._tell)
+            self._planned = self._loop.call_at(self._budget.until, self._tell)
 
     def _tell(self) -> None:
         """Log how many lines were dropped, if the log can take that."""
@@ -116,7 +113,7 @@ class ToLog:
         if has_room(logger):
             self._tell_now()
         else:
-            self._planned = self._loop.call_later(_SECOND, self._tell)
+            self._planned = self._loop.call_later(_PAUSE, self._tell)
 
     def _tell_now(self) -> None:
         dropped, self._dropped = self._dropped, 0
