@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flagman.children import pidfd
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.supervise import instance
 from flagman.supervise.ends import StartError
 from flagman.supervise.launch import shim, steps
 from flagman.supervise.launch.launch import Launch
@@ -520,13 +520,13 @@ def test_without_source(monkeypatch: pytest.MonkeyPatch) -> None:
 @LINUX
 def test_an_end_that_could_not_be_watched_at_first(looping: Looping, monkeypatch: pytest.MonkeyPatch) -> None:
     """If there were too many open files at the start, the end is watched as soon as it can be."""
-    real, left = instance.open_pidfd, [2]
+    real, left = pidfd.open_pidfd, [2]
 
     def fail(pid: int) -> int:
         left[0] -= 1
         return -1 if left[0] >= 0 else real(pid)
 
-    monkeypatch.setattr(instance, "open_pidfd", fail)
+    monkeypatch.setattr("flagman.supervise.instance.open_pidfd", fail)
     launch = plan(["cat"])
     reader, writer = os.pipe()
     ends: list[bool] = []
