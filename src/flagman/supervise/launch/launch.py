@@ -66,6 +66,7 @@ class Launch:
             identity, names_user=user is not None, directory=directory, umask=umask, nice=nice, limits=limits
         )
         self._shim = steps.source() if self._steps else ""
+        self._for_loader = steps.for_loader()  # here, because actions in this thread may change the environment later
         changes: dict[bytes, bytes | None] = {} if identity is None else steps.login(identity)
         if directory is not None:
             changes[b"PWD"] = encoded(directory)
@@ -126,7 +127,7 @@ class Launch:
             with _apart({**streams, number: writer}) as ours:
                 instance = Instance(
                     command,
-                    steps.disguised(environment),
+                    {**self._for_loader, **steps.disguised(environment)},
                     streams=ours,
                     inherits=False,
                     blocked=(signal.SIGINT,),

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # Login shells that are none: a program that would run one does better without.
 _NO_SHELLS = ("nologin", "false", "true", "sync")
-# Variables that tell the loader where Python's own libraries are.
-_FOR_THE_LOADER = (b"LD_", b"DYLD_")
 
 
 def identity_of(user: str | None, group: str | None) -> Identity | None:
@@ -118,13 +116,16 @@ def words_of(code: str, report: int, steps: Sequence[str], program: str, words: 
     )
 
 
-def disguised(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return the environment of a shim that starts a program with this one.
+def for_loader() -> dict[bytes, bytes]:
+    """Return the variables that tell the loader where Python's own libraries are, with which this process runs."""
+    return {name: value for name, value in os.environb.items() if name.startswith((b"LD_", b"DYLD_"))}
 
-    A variable such as LD_LIBRARY_PATH may lead to a directory that the user of the program may write to. So the shim
-    gets those with which this process has been started, and those of the program under other names. Our own marks of a
-    process can be seen from its start on.
+
+def disguised(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the variables of a shim that starts a program with this environment, all under other names.
+
+    A variable such as LD_LIBRARY_PATH may lead to a directory that the user of the program may write to. Only our own
+    marks of a process can be seen from its start on.
     """
-    own = {name: value for name, value in os.environb.items() if name.startswith(_FOR_THE_LOADER)}
     marks = {name: value for name, value in environment.items() if name.startswith(b"FLAGMAN_")}
-    return {**own, **marks, **{b"_" + name: value for name, value in environment.items()}}
+    return {**marks, **{b"_" + name: value for name, value in environment.items()}}
