@@ -9,6 +9,8 @@ from _thread import allocate_lock
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+import pytest
+
 from flagman.children.environment import for_commands
 from flagman.children.registry import CHILDREN
 from flagman.service.control_loop import ControlLoop
@@ -20,11 +22,14 @@ from flagman.supervise.verifiers.verification import Verification
 from support.driven import DEADLINE, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from flagman.supervise.verifiers.kind import Answer, Around
 
     T = TypeVar("T")
+
+    #: Starts a process with a verifier.
+    Begin = Callable[..., "Life"]
 
 SLEEP = ("sleep", "600")
 
@@ -209,16 +214,12 @@ class Server:
         self.socket = socket.socket(family)
         self.socket.bind(place)  # type: ignore[arg-type]
         self.socket.listen()
+        self.port = 0 if family == socket.AF_UNIX else int(self.socket.getsockname()[1])
         self.seen = 0
         self._serve = serve
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self.socket.getsockname()[1])
 
     def _run(self) -> None:
         while True:
@@ -249,3 +250,29 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+@pytest.fixture(name="looped")
+def looped_fixture() -> Iterator[Looped]:
+    """Run a control loop that has no descriptors left at the end."""
+    looped = Looped()
+    yield looped
+    try:
+        wait_for(lambda: looped.call(lambda: len(looped.loop.descriptors)) == 2)
+    finally:
+        looped.close()
+
+
+@pytest.fixture(name="life")
+def life_fixture(looped: Looped) -> Iterator[Begin]:
+    """Yield a function that starts processes; they end with the test."""
+    lives: list[Life] = []
+
+    def begin(table: object, *words: str, liveness: bool = False) -> Life:
+        life = Life(looped, table, *words, liveness=liveness)
+        lives.append(life)
+        return life.live() if liveness else life.begin()
+
+    yield begin
+    for life in lives:
+        life.end()
