@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -19,7 +20,7 @@ from flagman.supervise.verifiers.kind import Attempt, Gifts, Kind
 from flagman.supervise.verifiers.liveness import Liveness
 from flagman.supervise.verifiers.reading import read
 from flagman.supervise.verifiers.verification import Verification
-from support.driven import DEADLINE, wait_for
+from support.driven import DEADLINE, descriptors, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -254,13 +255,15 @@ def free_port() -> int:
 
 @pytest.fixture(name="looped")
 def looped_fixture() -> Iterator[Looped]:
-    """Run a control loop that has no descriptors left at the end."""
+    """Run a control loop; at the end neither it nor this process has any more descriptors than before."""
+    before = descriptors(os.getpid())
     looped = Looped()
     yield looped
     try:
         wait_for(lambda: looped.call(lambda: len(looped.loop.descriptors)) == 2)
     finally:
         looped.close()
+    assert len(descriptors(os.getpid())) <= len(before)
 
 
 @pytest.fixture(name="life")

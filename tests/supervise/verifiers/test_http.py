@@ -209,7 +209,8 @@ def test_a_unix_socket(life: Begin, serve: Serve, tmp_path: Path) -> None:
     assert life({"type": "http", "url": "http://localhost/health", "unix": path}).verdict() == ""
     begun = life({"type": "http", "url": f"unix:{path}:/health"})
     assert begun.verdict() == ""
-    assert begun.check.text() == f"unix:{path}:/health"
+    assert begun.check.text() == f"http://localhost/health at {path}"
+    assert begun.verification.looked_before() == path
     assert {request.partition(b" HTTP")[0] for request in answers.requests} == {b"GET /health"}
 
 
@@ -298,6 +299,10 @@ MISTAKES = {
     "not a URL": (
         {"url": "ftp://a"},
         ["key 'url': 'ftp://a' is neither http nor https nor unix:/path.sock:/request/path"],
+    ),
+    "a password": (
+        {"url": "http://a:b@[::1]"},
+        ["key 'url': a URL with a password in it would be logged; write headers"],
     ),
     "https for http": ({"type": "https", "url": "http://[::1]"}, ["key 'url': 'http://[::1]' is not of https"]),
     "no such host": ({"url": "http://a.invalid"}, ["key 'url': the host 'a.invalid' cannot be resolved: "]),

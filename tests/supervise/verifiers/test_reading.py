@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flagman.supervise.verifiers.keys import Mistakes
-from flagman.supervise.verifiers.reading import read
+from flagman.supervise.verifiers.reading import KINDS, read
 
 GOOD = {
     "started": ({"type": "started"}, "started"),
@@ -99,3 +101,39 @@ def test_some_kinds_tell_of_a_start_only() -> None:
         "key 'restart'",
         "key 'attempt-timeout'",
     ]
+
+
+KEYS = [
+    *["access", "address", "attempt-timeout", "ca", "command", "every", "expect", "failures", "fd", "for", "fresh"],
+    *["headers", "path", "restart", "status", "timeout", "unix", "url", "verify", "watchdog", "other"],
+]
+TEXTS = [
+    *["", "1s", "x", "0", "2xx", "leader", "/a", "@b", "\0", "\ud800", "[::1]:80", ":0", "::", "127.0.0.1:99999999999"],
+    *["http://[::1]/", "https://[::1]/", "http://[::1", "unix:/a:/b", "unix:/\0:/b", "http://[::1]/\x7f", "https:///"],
+]
+VALUES = st.one_of(
+    st.sampled_from(TEXTS),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.lists(st.one_of(st.sampled_from(TEXTS), st.integers(0, 600)), max_size=3),
+    st.dictionaries(st.sampled_from(TEXTS), st.one_of(st.sampled_from(TEXTS), st.integers()), max_size=2),
+)
+
+
+@given(st.sampled_from([*KINDS, "file", "exited"]), st.dictionaries(st.sampled_from(KEYS), VALUES), st.booleans())
+def test_any_table(kind: str, table: dict[str, object], liveness: bool) -> None:  # noqa: FBT001 - drawn
+    """Any table is either read, and equal to itself, or refused with messages that name its keys."""
+    table = {"type": kind, **table}
+    check, messages = None, ["key '"]
+    try:
+        check = read(table, liveness=liveness)
+    except Mistakes as mistakes:
+        messages = mistakes.messages
+    assert messages
+    assert all(message.startswith("key '") for message in messages)
+    if check is not None:
+        assert check.text().isprintable()
+        assert check == read(table, liveness=liveness)
+        assert check.timeout > 0
+        assert check.attempt_timeout > 0

@@ -125,7 +125,8 @@ def _begin(place: Place) -> tuple[socket.socket | None, int]:
     number = 0
     for each in _UNIX if family == socket.AF_UNIX else (kind,):
         try:
-            connection = socket.socket(family, each | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            connection = socket.socket(family, each)
+            connection.setblocking(False)  # noqa: FBT003 - the only parameter there is
         except OSError as error:  # a family that is switched off, or too many open files
             return None, error.errno or errno.EAFNOSUPPORT
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from flagman.supervise.verifiers.kind import Attempt, Gifts, Kind
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class File(Kind):
 
     def text(self) -> str:
         """Return the kind and the path."""
-        return f"{self.name} {self._path}"
+        return f"{self.name} {shown(self._path)}"
 
     def gifts(self, loop: ControlLoop) -> Gifts:  # noqa: ARG002 - it takes no time
         """Look what the file is."""

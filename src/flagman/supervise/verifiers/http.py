@@ -9,9 +9,10 @@ from flagman.supervise.verifiers.dialing import answers_now, resolved, unix
 from flagman.supervise.verifiers.exchange import Exchange
 from flagman.supervise.verifiers.kind import Attempt, Gifts, Kind
 from flagman.supervise.verifiers.unix import socket_path
-from flagman.text.shown import printable
+from flagman.text.shown import printable, shown
 from flagman.version import __version__
 from flagman.web.request import Request
+from flagman.web.urls import Url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Http(Kind):
     """A process is ready when the answer to a GET request has one of the expected statuses.
 
     :param request: the request
-    :param places: where to send it
+    :param path: the Unix socket to which it is sent; empty for the host of its URL
+    :param places: where that is
     :param expected: statuses, or their first digits and ``xx``
     :param trust: the certificates to trust; None for HTTP without TLS
     :param told: what the file says
@@ -47,10 +49,17 @@ class Http(Kind):
     is_for_liveness = True
 
     def __init__(
-        self, request: Request, places: tuple[Place, ...], expected: tuple[str, ...], trust: Trust | None, *told: object
+        self,
+        request: Request,
+        path: str,
+        places: tuple[Place, ...],
+        expected: tuple[str, ...],
+        trust: Trust | None,
+        *told: object,
     ) -> None:
         super().__init__(*told)
         self._request = request
+        self._path = path
         self._places = places
         self._expected = expected
         self._trust = trust
@@ -77,16 +86,16 @@ class Http(Kind):
             except ValueError as error:
                 keys.wrong("url", error)
         keys.check()
-        return cls(request, places, expected, trust, url, path, tuple(headers.items()), expected, options)
+        return cls(request, path, places, expected, trust, url, path, tuple(headers.items()), expected, options)
 
     def text(self) -> str:
-        """Return the URL."""
-        url = self._request.url
-        return f"unix:{url.path}:{url.target}" if url.path else url.absolute
+        """Return the URL, and the socket if there is one."""
+        url = self._request.url.absolute
+        return shown(f"{url} at {self._path}" if self._path else url)
 
     def gifts(self, loop: ControlLoop) -> Gifts:  # noqa: ARG002 - it takes no time
         """Look whether something answers already, with whatever."""
-        return Gifts(self._request.url.authority if answers_now(self._places) else "")
+        return Gifts(shown(self._path or self._request.url.authority) if answers_now(self._places) else "")
 
     def attempt(self, around: Around, answer: Answer) -> Attempt:
         """Send the request."""
@@ -120,6 +129,8 @@ class Https(Http):
 def _request(keys: Keys, url: str, headers: dict[str, str]) -> Request | None:
     """Make the request; None if it cannot be one."""
     try:
+        if Url(url).has_user:
+            raise ValueError('a URL with a password in it would be logged; write headers = { Authorization = "..." }')  # noqa: TRY301
         Request("GET", url)
     except ValueError as error:
         keys.wrong("url", error)

@@ -58,6 +58,8 @@ class _Mailbox(Gifts):
         self._target: Target | None = None
         self._attachment: Attachment | None = None
         self._alarm: Call | None = None
+        # What the process itself says of its trouble, which may be before it is verified.
+        self._trouble = ""
         #: Called with each message that counts; and with the reason for which one does not.
         self.on_message: Callable[[Message], object] | None = None
         self.on_stranger: Callable[[str], object] | None = None
@@ -99,13 +101,16 @@ class _Mailbox(Gifts):
             elif (name, value) == (b"WATCHDOG", b"1"):
                 self._wind()
             elif (name, value) == (b"WATCHDOG", b"trigger"):
-                self._bark("the process said WATCHDOG=trigger")
+                self._trouble = "the process said WATCHDOG=trigger"
+                self._bark(self._trouble)
         if self.on_message is not None:
             self.on_message(message)
 
     def verified(self) -> None:
         """Expect signs of life from now on."""
-        if self._watchdog:
+        if self._trouble:
+            self._alarm = self._loop.call_later(0, self._bark, self._trouble)
+        elif self._watchdog:
             self._alarm = self._loop.call_later(self._watchdog, self._starve)
 
     def _wind(self) -> None:

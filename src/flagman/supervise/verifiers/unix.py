@@ -7,6 +7,7 @@ import os
 from flagman.supervise.verifiers.dialing import answers_now, unix
 from flagman.supervise.verifiers.kind import Gifts, Kind
 from flagman.supervise.verifiers.tcp import Connected
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ class Unix(Kind):
 
     def text(self) -> str:
         """Return the kind and the path."""
-        return f"{self.name} {self._path}"
+        return f"{self.name} {shown(self._path)}"
 
     def gifts(self, loop: ControlLoop) -> Gifts:  # noqa: ARG002 - it takes no time
         """Look whether something answers already."""
-        return Gifts(self._path if answers_now(self._places) else "")
+        return Gifts(shown(self._path) if answers_now(self._places) else "")
 
     def attempt(self, around: Around, answer: Answer) -> Attempt:
         """Connect, and close the connection."""
