@@ -51,7 +51,7 @@ class Wait:
         try:
             holder = self._lock.take()
         except OSError as error:
-            logger.info("No lock shows a later start what this one may leave: %s: %s", shown(self._lock.path), error)
+            logger.debug("No lock shows a later start what this one may leave: %s: %s", shown(self._lock.path), error)
             self._on_free()
             return
         is_mine = self._lock.descriptor >= 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
 
 from flagman.children import front
@@ -60,7 +59,7 @@ class Guard:
         self._guardian: Running | None = None
         self._sweeper: Running | None = None
         self._next: Call | None = None
-        self._spacing = Spacing(random.random)
+        self._spacing = Spacing(_spread)
         self._begun = 0.0
         self._is_over = False
 
@@ -144,9 +143,12 @@ class Guard:
             self._next.cancel()
         if self._wait is not None:
             self._wait.cancel()
-        for running in (self._guardian, self._sweeper):
-            if running is not None:
-                running.kill()
+        if self._guardian is not None:
+            self._guardian.kill()
+        if self._sweeper is not None:  # it still has something to do, and the lock
+            self._sweeper.forget()
+            if self._lock is not None:
+                self._lock.hand_over()
         self._guardian = self._sweeper = None
         if self._lock is not None:
             self._lock.release()
@@ -170,3 +172,9 @@ class Guard:
         self._sweeper = None
         if not self._is_over:
             on_free()
+
+
+def _spread() -> float:
+    from random import random  # noqa: PLC0415 - 1.3 ms, needed only for another start
+
+    return random()  # noqa: S311 - a spread, not a secret

@@ -95,6 +95,12 @@ class Lock:
         with suppress(OSError):
             os.ftruncate(self.descriptor, 0)
 
+    def hand_over(self) -> None:
+        """Forget the lock, which is held by a process that has been handed it until that ends."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     def leave(self) -> None:
         """Release the lock, and leave the file as it is."""
         descriptor, self.descriptor = self.descriptor, -1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import signal
 import sys
+import time
 from contextlib import ExitStack, suppress
 
 from flagman.children import environment
@@ -29,8 +29,8 @@ _OF_ITS_OWN = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 _CATCHABLE = _ALL - {signal.SIGKILL, signal.SIGSTOP}
 # The lowest number of a copy that is handed over: one that is where another has to go would be replaced before.
 _LOWEST = 16
-# Milliseconds that a killed guardian has to end, and seconds between two looks at one that is about to.
-_PATIENCE, _PAUSE = 1000, 0.01
+# Seconds that a killed guardian has to end, between two looks at it, and between two looks at one that ends by itself.
+_PATIENCE, _GLANCE, _PAUSE = 1.0, 0.001, 0.01
 
 
 def program() -> tuple[str, ...]:
@@ -82,33 +82,38 @@ class Running:
         if self._attachment is not None:
             self._loop.release(self._attachment)  # it stays readable
             self._attachment = None
+        if self._writer < 0:  # it was forgotten meanwhile
+            return
         try:
             if not self._child.has_ended():
                 self._loop.call_later(_PAUSE, self._look)
                 return
         except ChildProcessError:  # other code has waited for it
             pass
-        self._forget()
-        self._on_end()
+        on_end = self._on_end
+        self.forget()
+        on_end()
 
     def kill(self) -> None:
         """End it in order: it has nothing to do any more."""
-        self._on_end = _nothing
         with suppress(ChildProcessError):
             if not self._child.has_ended():  # its number is its own
                 os.kill(self.pid, signal.SIGKILL)
-                poll = select.poll()
-                poll.register(self._reader, select.POLLIN)
-                poll.poll(_PATIENCE)
-        self._forget()
+                limit = time.monotonic() + _PATIENCE
+                while not self._child.has_ended() and time.monotonic() < limit:
+                    time.sleep(_GLANCE)
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Close what belongs to it; it may still run."""
+        self._on_end = _nothing
         if self._writer < 0:
             return
         if self._attachment is not None:
             self._loop.release(self._attachment)
         with suppress(ChildProcessError):
-            self._child.reap()
+            if self._child.has_ended():
+                self._child.reap()
         CHILDREN.release(self.pid, self)
         self._loop.let_go(self._writer)
         os.close(self._writer)
