@@ -26,8 +26,8 @@ web    waiting     2s ago         0     -  -
 cache  ready       5m ago         1  4712  killed by SEGV, core dumped
 mail   stopped     1d ago         0     -  exited with 0
 
-  db in back-off (3), next start 12:00:07: exited with 1: FATAL: could not create lock file
-  web waiting: db in back-off (3), next start 12:00:07: exited with 1: FATAL: could not create lock file
+  db: in back-off (3), next start 12:00:07: exited with 1: FATAL: could not create lock file
+  web: waiting: db in back-off (3), next start 12:00:07: exited with 1: FATAL: could not create lock file
 """
 NARROW = """\
 NAME   STATE       SINCE   RESTARTS   PID  LAST
@@ -36,9 +36,9 @@ web    waiting     2s ago         0     -  -
 cache  ready       5m ago         1  4712  killed by S…umped
 mail   stopped     1d ago         0     -  exited with 0
 
-  db in back-off (3), next start 12:00:07: exited with 1:
+  db: in back-off (3), next start 12:00:07: exited with 1:
   FATAL: could not create lock file
-  web waiting: db in back-off (3), next start 12:00:07:
+  web: waiting: db in back-off (3), next start 12:00:07:
   exited with 1: FATAL: could not create lock file
 """
 
@@ -61,7 +61,7 @@ def test_the_table_on_a_narrow_terminal(ctl: Ctl) -> None:
         done = on_screen("ps", "--control", str(ctl.path), columns=60)
     assert ESCAPES.sub("", done.out) == NARROW
     assert max(map(width_of, NARROW.splitlines())) <= 60
-    for painted in ("31mbackoff 4s", "33mwaiting", "32mready", "2mstopped", "33m3", "31m  db in back-off"):
+    for painted in ("31mbackoff 4s", "33mwaiting", "32mready", "2mstopped", "33m3", "31m  db: in back-off"):
         assert f"\x1b[{painted}" in done.out
 
 
@@ -72,7 +72,7 @@ def test_some_processes(ctl: Ctl) -> None:
         assert [line.split()[0] for line in lines] == ["NAME", "cache", "mail"]
         chosen = json.loads(ctl("ps", "--json", "web").out)
         assert chosen == {"processes": [PROCESSES[1]]}
-        mistakes = ["no process 'wbe'; did you mean 'web'?", "no process 'x'"]
+        mistakes = ["there is no process 'wbe'; did you mean 'web'?", "there is no process 'x'"]
         assert ctl("ps", "wbe", "db", "x") == (5, "", "".join(f"flagmanctl: error: {line}\n" for line in mistakes))
         done = ctl("ps", "wbe", "--json")
         assert (done.status, done.err) == (5, "")
@@ -87,7 +87,11 @@ def test_a_daemon_without_processes(ctl: Ctl, answer: bytes) -> None:
     with FakeControl(ctl.path, {"GET /processes": answer}):
         assert ctl("ps") == (0, "the daemon has no processes\n", "")
         assert ctl("ps", "--json") == (0, '{"processes": []}\n', "")
-        assert ctl("ps", "web") == (5, "", "flagmanctl: error: no process 'web'; the daemon has no processes\n")
+        assert ctl("ps", "web") == (
+            5,
+            "",
+            "flagmanctl: error: there is no process 'web'; the daemon has no processes\n",
+        )
 
 
 def test_what_is_refused(ctl: Ctl) -> None:

@@ -34,7 +34,7 @@ LISTED: Answers = {"GET /processes": LISTED_ANSWER}
 def outcome(name: str, outcome: str = "reached", state: str = "ready", **more: object) -> dict[str, object]:
     """Return the answer about a wish that has been waited for."""
     wish = {"id": 3, "verb": "restart", "by_uid": 0, "outcome": outcome}
-    return {"process": name, "wish": wish, "state": state, "text": f"{name} {state}", "output": [], **more}
+    return {"process": name, "wish": wish, "state": state, "text": state, "output": [], **more}
 
 
 def noted(name: str) -> dict[str, object]:
@@ -67,7 +67,7 @@ def test_a_wish_that_is_only_told(ctl: Ctl) -> None:
 
 FAILED = """\
 db: start failed
-  db in back-off (3), next start 12:00:07: exited with 1
+  in back-off (3), next start 12:00:07: exited with 1
     Traceback (most recent call last):
       File "\\x1b[2J.py", line 1
     \tx
@@ -77,7 +77,7 @@ db: start failed
 def test_a_wish_that_does_not_come_true(ctl: Ctl) -> None:
     """It is told why, with the last lines of the output as they were printed, but for what would change a terminal."""
     output = ["Traceback (most recent call last):", '  File "\x1b[2J.py", line 1', "\tx"]
-    text = "db in back-off (3), next start 12:00:07: exited with 1"
+    text = "in back-off (3), next start 12:00:07: exited with 1"
     answer = http(200, outcome("db", "failed", "backoff", text=text, output=output))
     with FakeControl(ctl.path, {**LISTED, "POST /processes/db/start?wait=30": answer}):
         assert ctl("start", "db", "--wait", "30s") == (1, FAILED, "")
@@ -101,8 +101,9 @@ def test_an_outcome_that_is_not_told(ctl: Ctl, answer: object) -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "message"),
     [
-        (mistake(404, "no-such-process", "no process 'db'"), 5, "db: no process 'db'"),  # it was there a moment ago
-        (mistake(504, "not-in-time", "db in back-off (3): exited with 1"), 124, "db in back-off (3): exited with 1"),
+        (mistake(404, "no-such-process", "there is no process 'db'"), 5, "db: there is no process 'db'"),
+        (mistake(504, "not-in-time", "stop has not been reached in time: db stopping"), 124,
+         "db: stop has not been reached in time: db stopping"),
         (mistake(503, "stopping", "the daemon stops"), 1, "db: the daemon stops"),
         (mistake(403, "forbidden", "only for root"), 4, "db: only for root"),
         (http(500, {}), 4, "db: the daemon answers 500"),
@@ -133,13 +134,13 @@ def test_several_at_once(ctl: Ctl) -> None:
         **LISTED,
         "POST /processes/db/restart?wait=": after_all(http(200, outcome("db", "failed", "backoff", output=["x"]))),
         "POST /processes/web/restart?wait=": after_all(http(200, outcome("web"))),
-        "POST /processes/cache/restart?wait=": after_all(mistake(504, "not-in-time", "cache starting")),
+        "POST /processes/cache/restart?wait=": after_all(mistake(504, "not-in-time", "too late")),
     }
     with FakeControl(ctl.path, answers):
         done = ctl("restart", "db", "web", "web", "cache")
         told = ctl("restart", "cache", "db", "web", "--json")
-    assert (done.status, done.err) == (124, "flagmanctl: error: cache starting\n")
-    assert sorted(done.out.splitlines()) == ["    x", "  db backoff", "db: restart failed", "web: ready"]
+    assert (done.status, done.err) == (124, "flagmanctl: error: cache: too late\n")
+    assert sorted(done.out.splitlines()) == ["    x", "  backoff", "db: restart failed", "web: ready"]
     assert (told.status, told.err) == (124, "")
     lines = [json.loads(line) for line in told.out.splitlines()]
     assert {line.get("process", "") for line in lines} == {"db", "web", ""}
@@ -220,9 +221,9 @@ def test_a_daemon_that_ends_before_it_is_told(ctl: Ctl) -> None:
 def test_an_unknown_name_changes_nothing(ctl: Ctl) -> None:
     """Nothing is asked for if one of the names is unknown."""
     with FakeControl(ctl.path, LISTED) as daemon:
-        message = "flagmanctl: error: no process 'wbe'; did you mean 'web'?\n"
+        message = "flagmanctl: error: there is no process 'wbe'; did you mean 'web'?\n"
         assert ctl("restart", "db", "wbe") == (5, "", message)
-        assert ctl("stop", "../x") == (5, "", "flagmanctl: error: no process '../x'\n")
+        assert ctl("stop", "../x") == (5, "", "flagmanctl: error: there is no process '../x'\n")
     assert daemon.asked == ["GET /processes"] * 2
 
 

@@ -68,7 +68,7 @@ def check_names(names: Iterable[str], processes: Iterable[Fields]) -> None:
     from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
     nothing = "" if known else "; the daemon has no processes"
-    messages = [f"no process {name!r}{did_you_mean(name, known, otherwise=nothing)}" for name in unknown]
+    messages = [f"there is no process {name!r}{did_you_mean(name, known, otherwise=nothing)}" for name in unknown]
     answer = {"error": {"code": "no-such-process", "message": "; ".join(messages)}}
     raise RefusedError(messages, NO_SUCH_NAME, answer)
 

@@ -70,7 +70,7 @@ def _reasons(process: Fields, screen: Screen) -> Iterator[str]:
     """Yield why a process is not ready, and what has left its group."""
     name, text = process.text("name"), process.text("text")
     if text and (process.text("state") in _TELLING or _is_failing(process)):
-        yield from screen.wrapped(named(name, text), "  ", RED if _is_failing(process) else "")
+        yield from screen.wrapped(f"{name}: {text}", "  ", RED if _is_failing(process) else "")
     strays = ", ".join(f"{stray.text('name')} ({stray.count('pid')})" for stray in process.each("strays"))
     if strays:
         yield from screen.wrapped(f"{name}: has left its group: {strays}", "  ", YELLOW)
@@ -79,8 +79,3 @@ def _reasons(process: Fields, screen: Screen) -> Iterator[str]:
 def _is_failing(process: Fields) -> bool:
     """Return whether a process should run, and does not."""
     return process.text("health") == "failing"
-
-
-def named(name: str, text: str) -> str:
-    """Return a text about a process that begins with its name."""
-    return text if text.startswith((f"{name} ", f"{name}:")) else f"{name}: {text}"

@@ -9,7 +9,6 @@ from flagman.ctl.client import LONGEST, quoted, refusal, waiting
 from flagman.ctl.errors import BAD, CtlError
 from flagman.ctl.fields import Fields
 from flagman.ctl.place import again
-from flagman.ctl.processes import named
 from flagman.ctl.screen import RED, Screen, clean, color_of, write
 from flagman.text.shown import printable
 
@@ -111,13 +110,13 @@ def _show(
 ) -> tuple[int, list[str]]:
     """Show what has come of a wish, and return its exit status, and the complaints that are to be shown at the end."""
     if isinstance(answered, CtlError):
-        return answered.exit_code, [named(name, str(answered))]
+        return answered.exit_code, [f"{name}: {answered}"]
     status, answer = answered
     error = refusal(status, answer)
     if words.json:
         write_json(answer)
     if error:
-        return error.exit_code, [] if words.json else [named(name, message) for message in error.messages]
+        return error.exit_code, [] if words.json else [f"{name}: {message}" for message in error.messages]
     fields = Fields(answer)
     outcome = fields.inner("wish").text("outcome")
     if not words.json:
