@@ -87,18 +87,15 @@ def test_errors(ctl: Ctl, answer: bytes, status: int, message: str, follow: tupl
 
 def test_following(ctl: Ctl) -> None:
     """The lines that follow are shown as they come, until Ctrl-C."""
-    more = threading.Event()
+    more, asked, end = (threading.Event() for _ in range(3))
 
     def late() -> bytes:
         assert more.wait(DEADLINE)
         return printed(5_000_000_000_000_000, "c\x1b[2J")
 
-    asked = threading.Event()
-
     def last() -> bytes:
         asked.set()
-        more.clear()
-        more.wait(DEADLINE)
+        end.wait(DEADLINE)
         return b""
 
     answers: Answers = {
@@ -116,7 +113,7 @@ def test_following(ctl: Ctl) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 130
         assert process.stdout.read() + process.stderr.read() == ""
-        more.set()
+        end.set()
 
 
 def test_following_until_the_daemon_goes(ctl: Ctl) -> None:
