@@ -132,7 +132,6 @@ class ProcessesPart(Part):
 
     def stop(self, *, insists: bool) -> None:
         """Stop all processes, or kill them."""
-        self._routes.stop()
         self.together.stop(insists=insists)
         self._end_strays()
 

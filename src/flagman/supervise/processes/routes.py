@@ -43,6 +43,7 @@ class Routes:
         self._clock = clock
         self._for_wishes = Waits(loop, clock)
         self._for_output = Waits(loop, clock)
+        self._has_ended = False
 
     def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes, by method and path."""
@@ -134,9 +135,11 @@ class Routes:
         """Answer with what came after a position; wait for more if there is nothing yet."""
         waits, seconds = span_of(request)
         found = _after(capture, since)
-        if found["lines"] or not waits or self._together.is_stopping:
+        if found["lines"] or not waits:
             request.reply(200, {"process": name, **found})
             return
+        if self._has_ended:
+            raise RequestError(503, "stopping", "the daemon stops")
         wait = Wait(request, "")
         self._for_output.add(wait, seconds, lambda: (200, {"process": name, **_after(capture, since)}))
 
@@ -147,16 +150,12 @@ class Routes:
 
         wait.on_end = capture.listen(look)
 
-    def stop(self) -> None:
-        """Answer what waits for more output: a daemon that stops lets nothing wait."""
-        for wait in self._for_output:
-            self._for_output.fail(wait, RequestError(503, "stopping", "the daemon stops"))
-
     def end(self) -> None:
-        """Answer all that still waits."""
-        self.stop()
-        for wait in self._for_wishes:
-            self._for_wishes.fail(wait, RequestError(503, "stopping", "the daemon stops"))
+        """Answer all that still waits: until now processes had something to print at their ends."""
+        self._has_ended = True
+        for waits in (self._for_output, self._for_wishes):
+            for wait in waits:
+                waits.fail(wait, RequestError(503, "stopping", "the daemon stops"))
 
 
 def _number(request: Request, key: str) -> int | None:
