@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 
+from flagman.ctl.client import Client
 from support.ctl import Ctl
 from support.driven import DEADLINE
 from support.fake_control import FakeControl, http, mistake
@@ -29,9 +31,15 @@ def _ctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture(name="pauses")
 def _pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the pauses between questions, which are not made."""
+    """Return the pauses between questions, which are short here."""
     pauses: list[float] = []
-    monkeypatch.setattr("flagman.ctl.logs.sleep", pauses.append)
+    real = Client.wait_for_end
+
+    def wait(self: Client, end: float) -> bool:
+        pauses.append(round(end - monotonic(), 1))
+        return real(self, monotonic() + 0.01)
+
+    monkeypatch.setattr(Client, "wait_for_end", wait)
     return pauses
 
 
@@ -137,6 +145,16 @@ def test_following_a_daemon_that_stops(ctl: Ctl, pauses: list[float]) -> None:
         assert pauses == [1.0, 1.0]
         answers[f"GET {OUTPUT}?since=4"] = stopping
         assert ctl("logs", "-f", "web") == (3, "b\n", "flagmanctl: error: the daemon stops\n")
+
+
+def test_the_end_of_a_daemon_that_stops_is_noticed_at_once(ctl: Ctl) -> None:
+    """It ends the pause before the next question, too."""
+    asked = f"GET {OUTPUT}?since=4"
+    stopping = mistake(503, "stopping", "the daemon stops")
+    answers = {f"GET {OUTPUT}?n=30": printed(4, "b"), f"{asked}&wait=": stopping}
+    with FakeControl(ctl.path, answers, closes_after=f"{asked}&wait=") as daemon:
+        assert ctl("logs", "-f", "web") == (3, "b\n", "flagmanctl: error: the daemon has ended\n")
+    assert len(daemon.asked) == 2
 
 
 def test_following_as_json(ctl: Ctl) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import sleep
+from time import monotonic
 
 from flagman.ctl.asking import reach, told
 from flagman.ctl.client import query, quoted, refusal
@@ -73,7 +73,7 @@ def _follow(client: Client, words: Words, shown: Fields) -> NoReturn:
         try:
             answer = _ask(client, words, since=since, **waits)
         except NoAnswerError:
-            raise CtlError("the daemon has ended", NO_DAEMON) from None
+            raise _ended() from None
         except RefusedError as error:
             answer = {"next": int(since)}
             if error.code == "stopping" and waits:
@@ -84,7 +84,12 @@ def _follow(client: Client, words: Words, shown: Fields) -> NoReturn:
             shown = _show(words, answer)
         else:
             shown = Fields(answer)
-            sleep(_PAUSE)
+            if client.wait_for_end(monotonic() + _PAUSE):
+                raise _ended()
+
+
+def _ended() -> CtlError:
+    return CtlError("the daemon has ended", NO_DAEMON)
 
 
 def _position(client: Client, answer: Fields) -> str:
