@@ -68,6 +68,7 @@ class Site:
         self.last_flags = ("term", "int")
         self.is_set_up = True
         self.reasons: list[str] = []
+        self.processes: list[dict[str, object]] = []
         self.listeners: list[Callable[[Mapping[str, object]], None]] = []
         self.changes = self
 
@@ -84,6 +85,10 @@ class Site:
     def unready(self) -> list[str]:
         """Return what is waited for."""
         return self.reasons
+
+    def snapshot(self) -> dict[str, object]:
+        """Return what a status shows of the parts."""
+        return {"processes": self.processes}
 
     def stop(self) -> None:
         """Stop the engine."""
@@ -429,6 +434,48 @@ def test_what_is_not_ready_any_more(service: Service) -> None:
     service.run()
     waiting = {"ready": False, "reasons": ["waiting: the command exited with status 1"]}
     assert service.answers == [(0, 503, waiting), (4, 200, {"ready": True, "reasons": []})]
+
+
+def process(name: str, text: str) -> dict[str, object]:
+    """Return what a status shows of a process."""
+    return {"name": name, "text": text, "ready": text == "ready"}
+
+
+def test_processes_that_are_ready(service: Service) -> None:
+    """A request that names processes is about these alone, whatever else is waited for."""
+    service.site.reasons = ["something else"]
+    service.site.processes = [process("db", "ready"), process("web", "waiting: db"), process("mail", "ready")]
+    service.ask("GET", "/ready", process="db,mail")
+    service.ask("GET", "/ready", process="db,web")
+    service.ask("GET", "/ready", process="db,wbe")
+    service.ask("GET", "/ready", process="")
+    waiting = {"ready": False, "reasons": ["web waiting: db"]}
+    assert service.answers[:2] == [(0, 200, {"ready": True, "reasons": []}), (0, 503, waiting)]
+    assert [(status, body["error"]["message"]) for _, status, body in service.answers[2:]] == [
+        (404, "there is no process 'wbe'"),
+        (404, "there is no process ''"),
+    ]
+    assert service.answers[2][2]["error"]["did_you_mean"] == ["web"]
+
+
+def test_a_request_waits_until_processes_are_ready(service: Service) -> None:
+    """It is answered when these are, when the time is over, or when there is none of them any more."""
+    site = service.site
+
+    def become(*processes: dict[str, object]) -> None:
+        site.processes = list(processes)
+        site.become()
+
+    site.processes = [process("db", "starting"), process("web", "waiting: db")]
+    service.ask("GET", "/ready", process="db", wait="10s")
+    service.ask("GET", "/ready", process="web", wait="3s")
+    service.ask("GET", "/ready", process="web", wait="")
+    service.at(2, become, process("db", "ready"), process("web", "starting"))
+    service.at(4, become, process("db", "ready"))
+    service.run()
+    ready, starting = {"ready": True, "reasons": []}, {"ready": False, "reasons": ["web starting"]}
+    assert service.answers[:2] == [(2, 200, ready), (3, 503, starting)]
+    assert service.short[2:] == [(4, 404, "no-such-process")]
 
 
 def test_the_daemon_becomes_ready_while_it_is_asked(service: Service) -> None:

@@ -140,6 +140,7 @@ def test_a_start_that_fails(start: Start, tmp_path: Path) -> None:
     assert "    one\n    two\n" in out
     assert asked("stop", "fails") == (0, "fails: stopped\n", "")
     assert asked("stop", "web", "wbe") == (5, "", "flagmanctl: error: there is no process 'wbe'; did you mean 'web'?\n")
+    assert asked("ready", "web") == (0, "ready\n", "")
     status, out, _ = asked("stop", "web", "--no-wait")
     assert (status, out.startswith("web: stop (#")) == (0, True)
     assert asked("logs", "web")[0] == 1
@@ -157,6 +158,9 @@ def test_a_limit(start: Start, tmp_path: Path, verb: str) -> None:
         assert follower.stdout
         assert follower.stdout.readline() == "\n"
         follower.kill()
+    assert asked("ready") == (0, "ready\n", "")
+    status, out, _ = asked("ready", "web", "--wait", "100ms")
+    assert (status, out.startswith("not ready: web starting")) == (124, True)
     status, out, err = asked(verb, "web", "--wait", "100ms")
     assert (status, out) == (124, "")
     assert err.startswith(f"flagmanctl: error: web: {verb} has not been reached in time: web ")

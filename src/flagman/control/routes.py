@@ -5,10 +5,11 @@ from __future__ import annotations
 from flagman.control.raising import Raising
 from flagman.service.request_error import RequestError, check
 from flagman.service.waits import Wait, Waits, span_of
+from flagman.text.hints import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flagman.engine.ledger import Event
     from flagman.service.parts import Site
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _STOPPING = "the daemon stops"
 _STOPPED = {"state": "stopped"}
+# The status of HTTP of what is not ready.
+_NOT_READY = 503
 
 
 class Routes:
@@ -67,36 +70,56 @@ class Routes:
         self._raising.on_event(event)
 
     def _on_change(self, *_: object) -> None:
-        """Answer the requests that wait for readiness, if it has come."""
-        status, body = self._readiness()
-        for wait in self._for_ready if status == 200 else ():  # noqa: PLR2004 - of HTTP
-            self._for_ready.answer(wait, status, body)
+        """Answer the requests that wait for readiness, if it has come, or cannot come because a process is gone."""
+        for wait in self._for_ready:
+            status, body = self._readiness(wait.request)
+            if status != _NOT_READY:
+                self._for_ready.answer(wait, status, body)
 
     def _show_status(self, request: Request) -> None:
         check(request)
         request.reply(200, self._site.status.picture())
 
     def _show_ready(self, request: Request) -> None:
-        check(request, "wait")
+        check(request, "process", "wait")
         waits, seconds = span_of(request)
-        status, body = self._readiness()
-        if status == 200 or not waits or self._stops:  # noqa: PLR2004 - of HTTP
+        status, body = self._readiness(request)
+        if status != _NOT_READY or not waits or self._stops:
             request.reply(status, body)
         else:
             wait = Wait(request, "")
-            self._for_ready.add(wait, seconds, self._readiness)
+            self._for_ready.add(wait, seconds, lambda: self._readiness(request))
             self._on_change()  # it may have come a moment ago, when this did not wait for it yet
 
-    def _readiness(self) -> tuple[int, object]:
-        status = self._site.status
+    def _readiness(self, request: Request) -> tuple[int, object]:
+        """Return the answer about the readiness of the run, or of the processes that a request names."""
+        status, names = self._site.status, request.query.get("process")
         if self._stops or status.state == "stopping":
             reasons = ["stopping"]
+        elif names is not None:
+            try:
+                reasons = self._unready(names.split(","))
+            except RequestError as error:
+                return error.status, error.body
         else:
             reasons = [f"waiting: {reason}" for reason in self._site.unready()]
             reasons = reasons if status.is_ready else ["starting", *reasons]
         if not reasons:
             return 200, {"ready": True, "reasons": []}
-        return 503, {"ready": False, "reasons": reasons}
+        return _NOT_READY, {"ready": False, "reasons": reasons}
+
+    def _unready(self, names: Sequence[str]) -> list[str]:
+        """Return which of some processes are not ready, and why.
+
+        :raises RequestError: if there is no process of a name
+        """
+        shown = self._site.snapshot().get("processes", ())
+        processes = {process["name"]: process for process in shown}  # type: ignore[attr-defined]
+        for name in names:
+            if name not in processes:
+                close = nearest(name, processes)
+                raise RequestError(404, "no-such-process", f"there is no process {name!r}", did_you_mean=close)
+        return [f"{name} {processes[name]['text']}" for name in names if not processes[name]["ready"]]
 
     def _show_history(self, request: Request) -> None:
         check(request, "flag", "n")
@@ -158,7 +181,7 @@ class Routes:
         """Answer what waits for something that does not come any more, because the daemon stops."""
         self._stops = True
         for wait in self._for_ready:
-            self._for_ready.answer(wait, *self._readiness())
+            self._for_ready.answer(wait, *self._readiness(wait.request))
         for waits in (self._for_actions, self._for_reload):
             for wait in waits:
                 waits.fail(wait, RequestError(503, "stopping", _STOPPING))
