@@ -160,14 +160,14 @@ def test_a_process_that_there_is_not() -> None:
     """A binding that is about a process which the file does not have is refused, and the message says what to do."""
     bindings = [Binding(ProcessSource(name, "fail"), "stop", StopAction, ()) for name in ("wbe", "db", "web")]
     usr1 = SignalSource(USR1)
-    bindings += [Binding(usr1, "restart_process", RestartProcessAction, (name,)) for name in ("web", "cahe")]
+    bindings += [Binding(usr1, "restart_process", RestartProcessAction, (name,)) for name in ("web", "cachee")]
     bindings += [Binding(usr1, "signal", SignalAction, ("HUP", target)) for target in ("1", "process:db")]
     with pytest.raises(ConfigError) as caught:
         check_names(bindings, ("web", "cache"))
     assert caught.value.mistakes == [
         "process:wbe:fail: there is no process 'wbe'; did you mean 'web'?",
         "process:db:fail: there is no process 'db'",
-        "usr1: restart_process: there is no process 'cahe'; did you mean 'cache'?",
+        "usr1: restart_process: there is no process 'cachee'; did you mean 'cache'?",
         "usr1: signal: there is no process 'db'",
     ]
     what = "; each process is a table [process.NAME] of the configuration file"

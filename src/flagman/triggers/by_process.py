@@ -119,7 +119,7 @@ class Heard:
         self._latest[trigger] = _Event(number, now, details)
         for each in self.of(trigger):
             each.interrupt()
-        # First it is noted, and then that the main loop looks; the loop takes these back in this order, too.
+        # After it is noted: the main loop first forgets that it is about to look, and then looks at what is noted.
         if trigger not in self._planned:
             self._planned[trigger] = now
             self._engine.call_later(0, self._look, trigger)
