@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.ctl import SCRIPT
 from support.driven import DEADLINE, run
 
 if TYPE_CHECKING:
@@ -119,6 +120,23 @@ def test_at_the_start_and_once(keeping: Callable[..., Flagman], keeper: Keeper) 
     keeper.report("web fail 1 42 why")
     daemon.expect("process:web:fail web fail 1 42 why 1", "")
     assert daemon.status() == 0
+
+
+def test_from_outside(keeping: Callable[..., Flagman], keeper: Keeper, tmp_path: Path) -> None:
+    """The trigger has a name in requests, by which it can be raised and its runs be found."""
+    daemon = keeping("--control", "./web.sock", "--on-process", "web:fail", "sh", SHOW).ready()
+    keeper.report("web fail 1 42 why")
+    daemon.expect("process:web:fail web fail 1 42 why 1")
+
+    def ctl(*words: str) -> str:
+        done = run("--control", "./web.sock", *words, directory=str(tmp_path), command=[SCRIPT])
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    ctl("trigger", "process:web:fail", "--wait")
+    daemon.expect("process:web:fail web 1")
+    assert ctl("history", "process:web:fail").count("process:web:fail") == 2
+    daemon.stop()
 
 
 def test_what_is_printed(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,6 +170,28 @@ def test_an_event_between_raise_and_run_is_told_once() -> None:
     history.close()
 
 
+def test_a_run_for_a_part_of_the_bundle_stands_for_no_event() -> None:
+    """An event that comes when a run for only some of the actions begins leads to a run of all of them."""
+    history = History()
+    history.follow()
+    engine, turns = history.engine, 0
+
+    def report(_: object) -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 2:
+            history.fail("second")
+
+    engine.before_runs(FAIL.trigger, report)  # before the trigger looks what has happened
+    history.follow({}, {"overlap": "rerun"})
+    history.note().does = [lambda: engine.raise_flag(FAIL.trigger)]
+    history.fail("first")
+    history.play(1)
+    assert [reason for _, _, reason, _ in history.note(0).notes] == ["first", "second"]
+    assert [reason for _, _, reason, _ in history.note(1).notes] == ["first", "", "second"]
+    history.close()
+
+
 def test_a_run_for_nothing_has_no_event() -> None:
     """A run that something else has asked for is told the process, and no event."""
     history = History()
@@ -261,8 +285,7 @@ def test_actions_that_have_closed_hear_nothing() -> None:
 def test_a_run_that_begins_anew_is_told_of_the_latest() -> None:
     """With overlap=restart, an event in another thread interrupts the run at once; the new one is told of it."""
     history = History(overlap="restart")
-    engine = history.engine
-    has_begun, gate = threading.Event(), threading.Event()
+    has_begun = threading.Event()
 
     def report() -> None:
         has_begun.wait(DEADLINE)
@@ -272,7 +295,10 @@ def test_a_run_that_begins_anew_is_told_of_the_latest() -> None:
 
     def begin() -> None:
         has_begun.set()
-        gate.wait(DEADLINE)  # nothing opens it
+        limit = time.monotonic() + DEADLINE
+        while time.monotonic() < limit:  # a signal that comes right before a long wait would not end that
+            time.sleep(0.01)
+        raise AssertionError("nothing has interrupted the run")
 
     history.note().does = [begin]
     history.fail("first")
@@ -280,8 +306,7 @@ def test_a_run_that_begins_anew_is_told_of_the_latest() -> None:
     history.play(0.1)
     thread.join(DEADLINE)
     assert [reason for _, _, reason, _ in history.note().notes] == ["first", "second"]
-    assert not gate.is_set()
-    assert engine.pending(FAIL.trigger) == 0
+    assert history.engine.pending(FAIL.trigger) == 0
     history.close()
 
 
@@ -318,6 +343,55 @@ def test_the_last_run_is_told_of_the_last_event(steps: list[str], rerun: bool) -
         told = [int(reason) for _, _, reason, _ in history.note(number).notes if reason]
         assert told == sorted(set(told))
         assert told[-1:] == ([last] if last else [])
+    history.close()
+
+
+@pytest.mark.parametrize("overlap", ["ignore", "rerun", "restart"])
+def test_events_in_another_thread(overlap: Overlap) -> None:
+    """Events that another thread reports as fast as it can: the last run is told of the last, and none twice."""
+    with Engine(overlap=overlap) as engine:
+        heard = Heard(engine)
+        engine.offer(REQUEST, lambda _: heard)
+        note = engine.set_up(FAIL.trigger, Note)
+        assert isinstance(note, Note)
+        trigger = FAIL.arm(engine, FAIL.trigger, {}, {})
+        trigger.begin(())
+        pauses = random.Random(overlap)
+        last = 500
+
+        def report() -> None:
+            for number in range(1, last + 1):
+                heard.happened("web", "fail", reason=str(number))
+                if pauses.random() < 0.5:
+                    threading.Event().wait(pauses.random() / 2000)
+
+        def look_for_end() -> None:
+            ended = not thread.is_alive() and note.notes and note.notes[-1][2] == str(last)
+            engine.call_later(0.01, engine.stop if ended and not engine.pending(FAIL.trigger) else look_for_end)
+
+        thread = threading.Thread(target=report)
+        guard = threading.Timer(DEADLINE, engine.stop)
+        guard.start()
+        engine.call_later(0, thread.start)
+        engine.call_later(0.01, look_for_end)
+        engine.run()
+        guard.cancel()
+        thread.join()
+        trigger.cancel()
+    told = [int(reason) for _, _, reason, _ in note.notes]
+    assert told[-1] == last
+    assert told == sorted(told if overlap == "restart" else set(told))
+    if overlap != "restart":  # the raises of a run that did not begin after all are counted again
+        assert sum(raises for _, _, _, raises in note.notes) == last
+
+
+def test_an_engine_that_stops_hears_nothing() -> None:
+    """What happens once the engine has been asked to stop raises no flag: it is the stop that ends processes."""
+    history = History(overlap="restart")
+    history.engine.stop()
+    history.fail("stopped")
+    history.play(1)
+    assert not history.engine.pending(FAIL.trigger)
     history.close()
 
 

@@ -118,8 +118,11 @@ def _wrong(error: ArgumentError) -> str:
     return f"{name} takes {kind.takes}" if error.message == "expected one argument" else f"{name}: {error.message}"
 
 
-# What people call the option for files.
-_FILES = ("watch", "file", "path", "on-change", "on-path", "inotify")
+# What people call the options for files and for processes.
+_MEANT = {
+    **dict.fromkeys(("watch", "file", "path", "on-change", "on-path", "inotify"), "--on-file"),
+    **dict.fromkeys(("process", "on-exit", "on-fail", "on-failure", "on-ready"), "--on-process"),
+}
 # Words that people type where other commands have verbs, and what they mean here.
 _VERBS = {
     "help": "flagman --help",
@@ -149,8 +152,8 @@ def _unknown(word: str) -> str:
     name = word.lstrip("-").partition("=")[0].lower()
     if (own := f"--{name.removeprefix('sig')}") in TRIGGERS and not TRIGGERS[own].value:
         return f"unknown option {word!r}; did you mean {own}?"
-    if name in _FILES:
-        return f"unknown option {word!r}; did you mean --on-file?"
+    if name in _MEANT:
+        return f"unknown option {word!r}; did you mean {_MEANT[name]}?"
     if hint := _signal_hint(name):
         return f"unknown option {word!r}; {hint}"
     from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only on the way to an error message

@@ -53,6 +53,7 @@ _MEANT = {
     "hup": 'signal = "HUP"',
     "path": "'file'",
     "timer": "'every'",
+    "on-process": "'process'",
 }
 # The tables that belong to no part.
 _TABLES = ("flagman", "on", "logging", "settings")

@@ -105,13 +105,15 @@ class Heard:
     def happened(self, process: str, event: str, *, status: str = "", pid: int = 0, reason: str = "") -> None:
         """Report that something has happened; safe in any one thread, such as that of the control loop.
 
-        It never waits for a run, and costs the same whether anything is bound to the event or not.
+        It never waits for a run. Once the engine has been asked to stop, it does nothing.
 
         :param event: one of :data:`EVENTS`
         :param status: the exit status of the process, or the signal that has ended it: ``1``, ``SIGKILL``
         :param pid: the number of the process in question; 0 if there is none
         :param reason: in words, for people
         """
+        if self._engine.stopping:
+            return
         trigger = trigger_of(process, event)
         now = self._engine.clock()
         number = self.latest(trigger).number + 1
@@ -249,12 +251,16 @@ class ProcessTrigger:
         return times
 
     def _describe(self, turn: Turn) -> None:
-        """Fill in the details of a turn, which stands for all that has happened until now."""
+        """Fill in the details of a turn, which stands for all that has happened until now.
+
+        One for only some of the actions stands for nothing that has happened: it answers another raise.
+        """
         with self._lock:
             latest = self._heard.latest(self.trigger)
-            turn.raises += self._count(latest)
-            self._told = latest.number
-        is_news = latest.number > self._done
+            is_news = latest.number > self._done and not turn.is_partial
+            if is_news:
+                turn.raises += self._count(latest)
+                self._told = latest.number
         turn.details.update(process=self._process, **(latest if is_news else _NOTHING).details)
 
     def _after_run(self) -> None:
