@@ -216,7 +216,9 @@ class _Command:
             from flagman.service.preparation import Preparation  # noqa: PLC0415 - only if there is a part
 
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-            preparation = Preparation(settings, identity, self._manager.sockets, stack)
+            preparation = Preparation(
+                settings, identity, self._manager.sockets, stack, is_managed=self._manager.is_open
+            )
             for part in parts:
                 part.prepare(preparation)
             # Now there is something to clean up, until the run has its own handlers: also one that has come meanwhile.

@@ -26,6 +26,7 @@ class Changes:
         self._listeners: tuple[Listener, ...] = ()
         self._waiting: Callable[[], object] | None = None
         self._planned: Call | None = None
+        self._is_told = False
 
     def wait(self, code: Callable[[], object], pause: float | None) -> None:
         """Call ``code`` once in the main loop, at the next :meth:`report`.
@@ -39,10 +40,15 @@ class Changes:
 
     def report(self) -> None:
         """Make the main loop, and all listeners, look again at what parts wait for; safe in any thread."""
-        self._engine.call_later(0, self._look)  # also if nothing waits: the main loop may be about to
+        if self._is_told:
+            self._engine.interrupter.wakeup.wake()  # the main loop may have ended, and wait for busy parts
+        else:  # also if nothing waits: the main loop may be about to
+            self._is_told = True
+            self._engine.call_later(0, self._look)
         self.publish({"event": "readiness"})
 
     def _look(self) -> None:
+        self._is_told = False  # before it looks: what changes from now on is told again
         code, self._waiting = self._waiting, None
         if code is not None:
             code()

@@ -99,6 +99,10 @@ class Part:
         """Return what the part waits for before the daemon is ready; in any thread. See :attr:`Site.changes`."""
         return ()
 
+    def is_unready(self) -> bool:
+        """Return whether there is such a thing; in any thread."""
+        return bool(self.unready())
+
     def waits_for(self) -> str:
         """Return that as a short sentence, for a service manager; empty if it waits for nothing; in any thread."""
         reasons = self.unready()
@@ -138,11 +142,7 @@ class Site:
         last_flags: Collection[FlagName],
         status: Status,
         streams: Callable[[], Mapping[int, int]] = dict,
-        *,
-        is_managed: bool = False,
     ) -> None:
-        #: Whether a service manager is told of this process.
-        self.is_managed = is_managed
         #: Runs the actions; parts raise flags and offer answers.
         self.engine = engine
         #: Shows the run to programs.
@@ -236,6 +236,13 @@ class Site:
                 reasons.append(f"{type(part).__name__} ({one_line(error)})")
         return reasons
 
+    def is_unready(self) -> bool:
+        """Return whether a part waits for something; safe in any thread."""
+        try:
+            return any(part.is_unready() for part in self._parts)
+        except Exception:  # noqa: BLE001 - unready() tells it
+            return True
+
     def waits_for(self) -> str:
         """Return that as a short sentence; safe in any thread."""
         try:
@@ -283,4 +290,4 @@ class Site:
     def snapshot(self) -> dict[str, object]:
         """Return what a status shows of all parts."""
         shown = {key: value for part in self._parts for key, value in part.snapshot().items()}
-        return {**shown, "ready": False} if self.unready() else shown
+        return {**shown, "ready": False} if self.is_unready() else shown

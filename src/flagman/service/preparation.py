@@ -21,12 +21,20 @@ class Preparation:
     :param settings: those of the start, with relative paths as they were given
     :param identity: the user and the group that the process is about to become; None if it stays what it is
     :param sockets: the sockets that a service manager has opened for this process: the name of each, by its descriptor
+    :param is_managed: whether a service manager is told of this process
     :param stack: makes the calls that undo what was prepared, when the process ends, or when its start fails
     """
 
     def __init__(
-        self, settings: Settings, identity: Identity | None, sockets: Mapping[int, str], stack: ExitStack
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        sockets: Mapping[int, str],
+        stack: ExitStack,
+        *,
+        is_managed: bool,
     ) -> None:
+        self.is_managed = is_managed
         self.settings = settings
         self.identity = identity
         self.sockets = sockets

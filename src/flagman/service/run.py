@@ -132,15 +132,7 @@ class _Service:
         """
         from flagman.service.parts import Site  # noqa: PLC0415 - only if there is a part
 
-        self._site = Site(
-            self._engine,
-            self.assembly.settings,
-            parts,
-            STOPPING.values(),
-            self.status,
-            hooks.streams,
-            is_managed=self._manager.is_open,
-        )
+        self._site = Site(self._engine, self.assembly.settings, parts, STOPPING.values(), self.status, hooks.streams)
         self.dispositions.stop.tell(self._site.wake)
         self._site.open(stack)
         self.dispositions.pass_on(self._site.signals(), may_change=bool(self.assembly.settings.config))
@@ -200,8 +192,8 @@ class _Service:
     def _wait_for_parts(self, say: Callable[[], None]) -> None:
         if self._site is None or self._engine.stopping:
             return
-        if self._site.unready():
-            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{self._waiting()}")
+        if self._site.is_unready():
+            self._ask_for_time()
             self._site.changes.wait(lambda: self._wait_for_parts(say), _PAUSE if self._manager.is_open else None)
             return
         try:
@@ -209,6 +201,10 @@ class _Service:
         except BaseException as error:  # noqa: BLE001 - conclude() raises it
             self._trouble = error
             self._engine.stop()
+
+    def _ask_for_time(self) -> None:
+        if self._manager.is_open:
+            self._manager.notify(f"EXTEND_TIMEOUT_USEC={1e6 * _EXTENSION:.0f}\n{self._waiting()}")
 
     def _waiting(self, trouble: str = "") -> str:
         reasons = [self._site.waits_for() if self._site is not None else "", trouble]
@@ -250,7 +246,8 @@ class _Service:
         text = f"Ready: {self.assembly.settings.summary()}"
         if not trouble:
             logger.info("%s", text)
-        text += f"; {trouble}" if trouble else ""
+        else:
+            text += f"; {trouble}"
         if self._status_line is not None:
             text = self._status_line.follow(text)
         self._manager.notify(f"READY=1\n{self._manager.status(text)}")

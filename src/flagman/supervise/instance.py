@@ -123,10 +123,13 @@ class Instance:
                 self._pidfd = self._watch(self.pid)
         return has_ended
 
-    def has_rest(self) -> bool:
-        """Return whether there is a process of the group left, after the leader's end; watch those that there are."""
+    def has_rest(self, find: Callable[[int], list[int] | None] = members) -> bool:
+        """Return whether there is a process of the group left, after the leader's end; watch those that there are.
+
+        :param find: returns the members of a group, as :func:`flagman.children.reaping.members` does
+        """
         try:
-            rest = members(self.pid)
+            rest = find(self.pid)
         except OSError:  # too many open files; the grace bounds this
             self._plan(_PAUSE)
             return True

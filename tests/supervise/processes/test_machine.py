@@ -46,7 +46,7 @@ class Body:
     def has_ended(self) -> bool:
         return self.status is not None
 
-    def has_rest(self) -> bool:
+    def has_rest(self, _find: object) -> bool:
         return self.rest
 
     def end(self, status: int) -> None:
@@ -167,6 +167,10 @@ class World:
 
     def is_blocked(self, _plan: Plan) -> bool:
         return self.blocks
+
+    @staticmethod
+    def members(_group: int) -> list[int] | None:
+        return None
 
     @staticmethod
     def farewell(_name: str) -> str:

@@ -9,7 +9,7 @@ from flagman.text.signames import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from flagman.supervise.instance import Instance
     from flagman.supervise.processes.machine import Event
@@ -23,9 +23,11 @@ class Life:
 
     :param instance: it
     :param plan: that by which it was started
+    :param find: returns the members of a group, see :class:`flagman.supervise.census.Census`
     """
 
-    def __init__(self, instance: Instance, plan: Plan) -> None:
+    def __init__(self, instance: Instance, plan: Plan, find: Callable[[int], list[int] | None]) -> None:
+        self._find = find
         self._instance = instance
         self._plan = plan
         self._leader_has_ended = False
@@ -42,7 +44,7 @@ class Life:
         if not self._instance.has_ended():
             return ()
         is_new, self._leader_has_ended = not self._leader_has_ended, True
-        self.has_rest = self._plan.kill == "group" and self._instance.has_rest()
+        self.has_rest = self._plan.kill == "group" and self._instance.has_rest(self._find)
         return (*(("died",) if is_new else ()), *(() if self.has_rest else ("group-empty",)))
 
     def end_leader(self) -> None:

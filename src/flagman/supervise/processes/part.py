@@ -14,7 +14,7 @@ from flagman.supervise.processes.backstop import Backstop
 from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.routes import Routes
 from flagman.supervise.processes.tables import read
-from flagman.supervise.processes.together import Together
+from flagman.supervise.processes.together import Together, is_missing
 from flagman.supervise.processes.told import shown, told
 from flagman.supervise.processes.wish import VERBS
 from flagman.text.signames import name_of, number_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.engine.action import Answer
     from flagman.service.parts import Site
+    from flagman.service.preparation import Preparation
     from flagman.service.request import Request
     from flagman.supervise.launch.launch import Launch
     from flagman.supervise.processes.plan import Plan
@@ -52,6 +53,10 @@ class ProcessesPart(Part):
         known = settings.tables.get(TABLE)
         check_names(settings.bindings, known if isinstance(known, dict) else ())
 
+    def prepare(self, preparation: Preparation) -> None:
+        """Find out whether a service manager ends what this process may leave."""
+        self._is_managed = preparation.is_managed
+
     def open(self, site: Site) -> None:
         """Make everything ready for the first start."""
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
@@ -65,7 +70,7 @@ class ProcessesPart(Part):
         self._ends_strays: bool | None = None
         self._plans, self._launches = self._read(site.settings)
         self._streams: Mapping[int, int] = {}
-        self._backstop = Backstop(site.settings, site.loop, is_managed=site.is_managed)
+        self._backstop = Backstop(site.settings, site.loop, is_managed=self._is_managed)
         self.together = Together(site.loop, self._changed, self._backstop)
         self._routes = Routes(self.together, site.loop, site.engine.clock)
 
@@ -156,6 +161,10 @@ class ProcessesPart(Part):
     def unready(self) -> Sequence[str]:
         """Return which processes are not as they are to be."""
         return self.together.unready() if self._is_free else ["the processes have not been started yet"]
+
+    def is_unready(self) -> bool:
+        """Return whether there is one."""
+        return not self._is_free or any(map(is_missing, self.together.by_name.values()))
 
     def waits_for(self) -> str:
         """Return that in a few words."""

@@ -131,7 +131,7 @@ class Process(Record):
             self._why = error.reason
             self.happen("spawn-failed")
             return
-        self.life = Life(instance, self.plan)
+        self.life = Life(instance, self.plan, self._world.members)
         self.pid = instance.pid
         logger.info("Started `%s` with pid %d", self.plan.name, instance.pid)
         self.happen("spawned")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from flagman.supervise.census import Census
 from flagman.supervise.ends import exit_status
 from flagman.supervise.processes.order import longest_time
 from flagman.supervise.processes.outfit import Outfit
@@ -51,6 +52,7 @@ class Together:
         self._wishes = Wishes()
         self._outfits: dict[str, Outfit] = {}
         self.clock = clock
+        self._census = Census(loop, clock)
         #: By name, in the order of the file; only replaced as a whole, so that any thread may read it.
         self.by_name: dict[str, Process] = {}
         #: Whether all of them are being stopped.
@@ -190,9 +192,13 @@ class Together:
 
     def start(self, name: str, number: int, on_end: Callable[[], object]) -> Instance:
         """Start an instance."""
-        instance = self._outfits[name].start(self.backstop.marks(name, number), on_end)
+        instance = self._outfits[name].start(self.backstop.marks(name, number), lambda: self._census.ask(on_end))
         self.backstop.started(instance.pid, self.by_name[name].plan)
         return instance
+
+    def members(self, group: int) -> list[int] | None:
+        """Return the members of a process group."""
+        return self._census.members(group)
 
     def verification(self, name: str, on_verdict: Callable[[str], object]) -> Verifies | None:
         """Return what verifies an instance."""

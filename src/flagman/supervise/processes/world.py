@@ -49,6 +49,9 @@ if TYPE_CHECKING:
             :raises StartError: if that fails
             """
 
+        def members(self, group: int) -> list[int] | None:
+            """Return the members of a process group; None if that cannot be known."""
+
         def verification(self, name: str, on_verdict: Callable[[str], object]) -> Verifies | None:
             """Return what verifies the instance; None if it is ready as it is."""
 
