@@ -1,10 +1,12 @@
-"""A control loop for tests: its time passes when it is told to, and it waits for no descriptor."""
+"""A control loop for tests: its time passes when it is told to, and so do the events of descriptors."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from flagman.engine.calls import Call, Calls
+from flagman.engine.loop import Attachment, Poller
+from flagman.engine.wakeup import Wakeup
 from flagman.service.control_loop import ControlLoop
 
 if TYPE_CHECKING:
@@ -12,12 +14,15 @@ if TYPE_CHECKING:
 
 
 class FakeLoop(ControlLoop):
-    """A loop that only makes calls, at moments of its own clock."""
+    """A loop that makes calls at moments of its own clock, and waits for no descriptor."""
 
     def __init__(self) -> None:  # no call of super(): that would open a pipe
         self.now = 1000.0
         self.thread = 0
+        self._has_ended = False
         self._calls = Calls(self.clock, lambda code, _: code())
+        self._poller = Poller(Wakeup(is_open=False), lambda code, _: bool(code()) or True, clock=self.clock)
+        self.attachments: list[Attachment] = []
 
     def clock(self) -> float:
         """Return the moment."""
@@ -34,6 +39,24 @@ class FakeLoop(ControlLoop):
     def call_later(self, delay: float, code: Callable[..., object], *arguments: object, **options: object) -> Call:
         """Plan a call."""
         return self.call_at(self.now + delay, code, *arguments, **options)
+
+    def attach(
+        self,
+        descriptor: int,
+        code: Callable[[int], object],
+        **_: object,  # the events do not matter
+    ) -> Attachment:
+        """Remember what is called for a descriptor."""
+        self.attachments.append(self._poller.attach(descriptor, code))
+        return self.attachments[-1]
+
+    def ready(self) -> None:
+        """Call what belongs to the descriptors that have been attached."""
+        for attachment in list(self.attachments):
+            if attachment.descriptor >= 0:
+                attachment.code(0)
+            else:
+                self.attachments.remove(attachment)
 
     def due(self) -> float | None:
         """Return the moment of the earliest call; None if there is none."""

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
-from flagman.supervise.verifiers import tls
+from flagman.supervise.verifiers import exchange, tls
 from flagman.supervise.verifiers.keys import Mistakes
 from flagman.supervise.verifiers.reading import read
 from flagman.testing import DEADLINE
 from support.driven import wait_for
+from support.fake_loop import FakeLoop
 from support.verifying import Server, free_port, life_fixture, looped_fixture
 
 if TYPE_CHECKING:
@@ -344,3 +347,65 @@ def test_tables_are_compared() -> None:
     assert check == read(dict(table), liveness=False)
     for key, value in {"url": "https://[::1]/a", "headers": {"A": "c"}, "expect": 201, "verify": True}.items():
         assert check != read({**table, key: value}, liveness=False)
+
+
+class Joined:
+    """Connects to what the test has joined, at once."""
+
+    ours: socket.socket
+
+    def __init__(self, *arguments: object) -> None:
+        self._on_done = arguments[-1]
+
+    def begin(self) -> None:
+        """Say that it is connected."""
+        assert callable(self._on_done)
+        self._on_done(self.ours, "")
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                *[b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/", b"100", b"200", b"302", b"503", b" OK", b"\r\n", b"\n", b"\r"],
+                *[b"Content-Length: 5", b"Content-Length: -1", b"Transfer-Encoding: chunked", b"Location: /a\x1b"],
+                *[b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 103 A\r\n\r\n", b"A: b\r\n", b" ", b":", 70_000 * b"x"],
+            ]
+        ),
+        st.binary(max_size=20),
+    ),
+    max_size=12,
+)
+
+
+@given(PIECES)
+def test_any_answer(pieces: list[bytes]) -> None:
+    """Any bytes lead to one answer at the latest when the server closes, to none that has control characters."""
+    loop = FakeLoop()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)  # noqa: FBT003 - the only parameter there is
+    theirs.setblocking(False)  # noqa: FBT003 - as above
+    answers: list[str] = []
+    with pytest.MonkeyPatch.context() as patch, theirs:
+        patch.setattr(Joined, "ours", ours, raising=False)
+        patch.setattr(exchange, "Dial", Joined)
+        made = exchange.Exchange(
+            loop, (), b"GET / HTTP/1.1\r\n\r\n", lambda response: f"status {response.status}", answers.append
+        )
+        for piece in pieces:
+            with suppress(OSError):
+                theirs.send(piece)
+            loop.ready()
+        with suppress(OSError):
+            theirs.shutdown(socket.SHUT_WR)
+        for _ in range(40):
+            loop.ready()
+        assert len(answers) == 1
+        assert answers[0].isprintable()
+        made.cancel()
+    loop.ready()
+    loop.advance(1)
+    assert ours.fileno() == -1

@@ -7,16 +7,20 @@ import re
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from flagman.supervise.verifiers import dialing
+from flagman.supervise.verifiers.command import Command
+from flagman.supervise.verifiers.kind import Around, Gifts
 from flagman.text.shown import shown
 from support.driven import wait_for
+from support.fake_loop import FakeLoop
 from support.verifying import Server, free_port, life_fixture, looped_fixture
 
 if TYPE_CHECKING:
+    from flagman.supervise.verifiers.kind import Target
     from support.verifying import Begin, Looped
 
 __all__ = ["life_fixture", "looped_fixture"]
@@ -294,3 +298,12 @@ def test_liveness_of_a_port(life: Begin) -> None:
     server.close()
     wait_for(lambda: begun.failures)
     assert begun.failures[0] == f"tcp :{server.port}: Connection refused (3 failures in a row)"
+
+
+def test_a_command_that_cannot_be_killed() -> None:
+    """While the command of a former try cannot be killed, no other one is started, and the try has failed."""
+    answers: list[str] = []
+    around = Around(FakeLoop(), cast("Target", None), Gifts(), print, print)
+    around.is_busy = lambda: True
+    Command(("true",)).attempt(around, answers.append).cancel()
+    assert answers == ["the command of the try before cannot be killed"]

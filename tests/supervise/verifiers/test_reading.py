@@ -38,12 +38,12 @@ BAD = {
     "a number": ({"type": 3}, ["key 'type': is not a string, such as \"tcp\""]),
     "unknown": ({"type": "tpc"}, ["key 'type': 'tpc' is unknown; did you mean 'tcp'?"]),
     "all at once": (
-        {"type": "tcp", "timeout": "5 fortnights", "attempt-timeout": 0, "adress": ":80"},
+        {"type": "tcp", "timeout": "5 fortnights", "attempt-timeout": 0, "addr": ":80"},
         [
             "key 'timeout': '5 fortnights' is not a span of time such as 90, 250ms, 5m, 1h30m or 1d",
             "key 'attempt-timeout': '0' is too short; the shortest is 1ms",
             'key \'address\': is missing; it is a string, such as "127.0.0.1:8000" or ":8000"',
-            "key 'adress': unknown; did you mean 'address'?",
+            "key 'addr': unknown; did you mean 'address'?",
         ],
     ),
     "no port": (
