@@ -358,7 +358,7 @@ class Joined:
         self._on_done = arguments[-1]
 
     def begin(self) -> None:
-        """Say that it is connected."""
+        """Report that it is connected."""
         assert callable(self._on_done)
         self._on_done(self.ours, "")
 
