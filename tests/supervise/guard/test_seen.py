@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.supervise.guard.seen import Process, is_alive, look_at, look_at_all, mark_of, shows_us
-from support.driven import hide_proc
+from support.driven import hide_proc, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +43,10 @@ def test_a_zombie() -> None:
 def test_any_name_of_a_program(tmp_path: Path) -> None:
     """Brackets and spaces in it hide nothing."""
     name = tmp_path / ") S 1 (x"
-    name.symlink_to("/bin/sleep")
-    with subprocess.Popen([str(name), "600"]) as child:
+    name.symlink_to("/bin/cat")
+    with subprocess.Popen([str(name)], stdin=subprocess.PIPE) as child:
+        wait_for(lambda: Process(child.pid).name == b") S 1 (x")  # it gets its name during its start
         seen = Process(child.pid)
-        child.kill()
     assert seen.name == b") S 1 (x"
     assert seen.parent == os.getpid()
 
@@ -62,9 +62,13 @@ def test_any_name_of_a_program(tmp_path: Path) -> None:
 )
 def test_marks(variables: dict[str, str], mark: bytes) -> None:
     """It is the value of one variable, at any place."""
-    with subprocess.Popen(["sleep", "600"], env={"PATH": os.environ["PATH"], **variables}) as child:
-        assert mark_of(child.pid) == mark
-        child.kill()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=variables) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"\n")
+        child.stdout.read(1)  # right after its start a program shows no environment yet
+        found = mark_of(child.pid)
+    assert found == mark
 
 
 def test_no_process() -> None:
