@@ -65,6 +65,23 @@ def test_the_table_on_a_narrow_terminal(ctl: Ctl) -> None:
         assert f"\x1b[{painted}" in done.out
 
 
+def test_long_texts_on_a_narrow_terminal(ctl: Ctl) -> None:
+    """Names and ends are cut, and no column is left out, also with the longest states and numbers."""
+    backoff = {"n": 9, "delay": 60.0, "next_start": None, "next_start_in": 59.9}
+    lasts = end("cannot start: No such file or directory: /usr/local/bin/x", 1.0, reason="cannot-start")
+    many = [
+        process("n" * 63, "backoff", 1_000_000.0, restarts=123_456, backoff=backoff, last=lasts),
+        process("信号" * 20, "starting", 59.0, pid=4_194_303, last=lasts),
+    ]
+    with FakeControl(ctl.path, {"GET /processes": http(200, {"processes": many})}):
+        done = on_screen("ps", "--control", str(ctl.path), columns=60)
+    title, first, second = ESCAPES.sub("", done.out).splitlines()[:3]
+    assert title.split() == ["NAME", "STATE", "SINCE", "RESTARTS", "PID", "LAST"]
+    assert "  backoff 59s  11d ago    123456        -  " in first
+    assert "  starting     59s ago         0  4194303  " in second
+    assert max(map(width_of, ESCAPES.sub("", done.out).splitlines())) <= 60
+
+
 def test_some_processes(ctl: Ctl) -> None:
     """Names choose processes; an unknown one is told with a similar one, and nothing is shown."""
     with FakeControl(ctl.path, {"GET /processes": http(200, {"processes": PROCESSES})}):
