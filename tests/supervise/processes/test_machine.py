@@ -120,6 +120,7 @@ class World:
         self.starts: list[tuple[float, bool]] = []
         self.wishes: list[Wish] = []
         self.check: Check | None = None
+        self.watchdog: Callable[[str], object] = str
         self.live: Check | None = None
         self._numbers = Wishes()
         self._calls: list[tuple[float, int, Call]] = []
@@ -157,7 +158,10 @@ class World:
         self.bodies.append(Body(self, on_end))
         return cast("Instance", self.bodies[-1])
 
-    def verification(self, _name: str, on_verdict: Callable[[str], object]) -> Verifies | None:
+    def verification(
+        self, _name: str, on_verdict: Callable[[str], object], on_failure: Callable[[str], object]
+    ) -> Verifies | None:
+        self.watchdog = on_failure
         self.check = Check(on_verdict) if self.verifies else None
         return self.check
 
@@ -460,3 +464,29 @@ def test_a_defect_is_told() -> None:
     with pytest.raises(RuntimeError, match="group-empty in the state stopped"):
         process.happen("group-empty")
     assert not issubclass(RuntimeError, FlagmanError)
+
+
+def test_signs_of_life_that_stay_away() -> None:
+    """A process that has promised them, and gives none, is started again, whatever its liveness says."""
+    world, process = new()
+    world.verifies = True
+    process.ask("start")
+    assert world.check is not None
+    world.check.tell("")
+    world.watchdog("watchdog: no WATCHDOG=1 for 2s")
+    world.pass_time(0)
+    assert process.state == "backoff"
+    assert process.last is not None
+    assert (process.last.reason, process.deaths["liveness"]) == ("watchdog", 1)
+    assert process.last.text == "was not well: watchdog: no WATCHDOG=1 for 2s"
+
+
+def test_a_failed_start_has_no_number() -> None:
+    """The number of a former instance is not that of a process that never was."""
+    world, process = new(restart="always")
+    process.ask("start")
+    assert process.pid
+    world.fails = True
+    world.bodies[-1].end(1)
+    world.pass_time(2)
+    assert (process.state, process.pid) == ("backoff", 0)

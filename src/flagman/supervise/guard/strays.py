@@ -86,11 +86,11 @@ class Strays:
             self._loop.call_at(max(time.monotonic() + _DELAY, self._earliest), self._begin)
 
     def of(self, process: str) -> list[Stray]:
-        """Return the known strays of a process that are still alive."""
+        """Return the known strays of a process that are still alive; in any thread."""
         for key, stray in list(self._known.items()):
             if not stray.is_alive():
-                del self._known[key]
-        return [stray for stray in self._known.values() if stray.process == process]
+                self._known.pop(key, None)  # another thread may be here, too
+        return [stray for stray in list(self._known.values()) if stray.process == process]
 
     def _begin(self) -> None:
         marks, self._ended = self._ended, set()

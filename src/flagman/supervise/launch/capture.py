@@ -53,6 +53,8 @@ class Capture:
         # That of the current life.
         self._current: _Pipe | None = None
         self._listeners: dict[object, Callable[[], object]] = {}
+        #: Whether nothing more can come.
+        self.is_closed = False
 
     def begin(self) -> int:
         """Return a descriptor for the standard output and error of a new life; the caller closes it after the start.
@@ -78,6 +80,9 @@ class Capture:
     def _take(self, data: bytes, begun: bytearray) -> None:
         self._ring.add(data)
         self._sink.take(data, begun)
+        self._tell()
+
+    def _tell(self) -> None:
         for listener in tuple(self._listeners.values()):
             try:
                 listener()
@@ -106,7 +111,7 @@ class Capture:
         return self._ring.position, self._ring.read(since)
 
     def listen(self, code: Callable[[], object]) -> Callable[[], None]:
-        """Call ``code`` whenever there is more; return what ends that."""
+        """Call ``code`` whenever there is more, and when this is closed; return what ends that."""
         key = object()
         self._listeners[key] = code
 
@@ -120,7 +125,8 @@ class Capture:
         if self._current in self._pipes:
             self._finish(self._current)
         self._current = None
-        self._ring.end_line()
+        if self._ring.end_line():
+            self._tell()
 
     def _finish(self, pipe: _Pipe) -> None:
         pipe.drain()
@@ -132,6 +138,8 @@ class Capture:
             self._finish(pipe)
             if pipe in self._pipes:
                 self._let_go(pipe)
+        self.is_closed = True
+        self._tell()
         self._listeners.clear()
         self._sink.close()
 

@@ -27,10 +27,12 @@ class Ring:
         if excess > 0:
             del self._kept[:excess]
 
-    def end_line(self) -> None:
-        """End the last line, if that has no end yet."""
-        if self._kept and not self._kept.endswith(b"\n"):
-            self.add(b"\n")
+    def end_line(self) -> bool:
+        """End the last line; return whether it had no end yet."""
+        if not self._kept or self._kept.endswith(b"\n"):
+            return False
+        self.add(b"\n")
+        return True
 
     def read(self, since: int) -> bytes:
         """Return what is kept of the bytes after a position; one that has not been yet is that of a former ring."""

@@ -43,16 +43,26 @@ class End:
     :param why: more about the reason, in words; empty for nothing
     :param output: its last lines
     :param moment: when it ended, of the monotonic clock
+    :param verdict: what the verifier says of it: empty if it was to end so, None if it says nothing
     """
 
-    __slots__ = ("at", "moment", "output", "reason", "status", "why")
+    __slots__ = ("at", "moment", "output", "reason", "status", "verdict", "why")
 
-    def __init__(self, reason: Reason, status: int | None, why: str, output: Sequence[str], moment: float) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what is told of an end
+        self,
+        reason: Reason,
+        status: int | None,
+        why: str,
+        output: Sequence[str],
+        moment: float,
+        verdict: str | None = None,
+    ) -> None:
         self.reason = reason
         self.status = status
         self.why = why
         self.output = output
         self.moment = moment
+        self.verdict = verdict
         self.at = time.time()
 
     @property
@@ -60,9 +70,10 @@ class End:
         """It in words, with its last line: ``exited with 1: FATAL: could not create lock file``."""
         if self.reason in _BY_US:
             return f"{_BY_US[self.reason]}: {self.why}"
-        is_a_surprise = self.status and self.reason in ("exit", "signal")
+        is_a_surprise = (self.status or self.verdict) and self.reason in ("exit", "signal")
         last = next((line.strip() for line in reversed(self.output) if line.strip()), "") if is_a_surprise else ""
-        return ": ".join(filter(None, (f"{how(self.status)}{self.why and ' '}{self.why}", last)))
+        ended = self.verdict or f"{how(self.status)}{self.why and ' '}{self.why}"
+        return f"{ended}: {last}" if last else ended
 
     def shown(self, now: float) -> dict[str, object]:
         """Return it as JSON."""
@@ -85,11 +96,8 @@ def how(status: int | None) -> str:
     return f"exited with {status}" if status >= 0 else f"killed by {name_of(-status)}"
 
 
-def is_failure(end: End, verdict: str | None) -> bool:
-    """Return whether an end that nothing has asked for is a failure: then ``restart = "on-failure"`` starts it again.
-
-    :param verdict: what the verifier says of the end: empty if it was to come so, None if it says nothing
-    """
+def is_failure(end: End) -> bool:
+    """Return whether an end that nothing has asked for is a failure, after which ``on-failure`` starts it again."""
     if end.reason not in ("exit", "signal") or end.status is None:
         return True
-    return bool(verdict) if verdict is not None else restarts("on-failure", end.status)
+    return bool(end.verdict) if end.verdict is not None else restarts("on-failure", end.status)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from signal import SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
+
 from flagman.config.checks import NAME, is_name
 from flagman.config.values import Kind
 from flagman.text.signames import number_of
 
 _UNLIMITED = -1
+# Signals that stop a process for a while, or let it go on.
+_HALTING = (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT)
 
 
 class Words(Kind):
@@ -19,7 +23,8 @@ class Words(Kind):
     def load(self, value: object) -> object:
         """Read an array."""
         if isinstance(value, str):
-            hint = f"write {value.split()}"  # a list of Python is one of TOML, too
+            words = value.split() or ["sleep", "60"]
+            hint = f"write {words}"  # a list of Python is one of TOML, too
             raise ValueError(f"is not an array of strings; {hint}")  # noqa: TRY004 - a mistake of the user
         if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
             raise ValueError('is not an array of strings, such as ["sleep", "60"]')
@@ -65,7 +70,7 @@ class Output(Kind):
 
 
 class Signal(Kind):
-    """A signal that can be caught."""
+    """A signal that asks a process to end."""
 
     __slots__ = ()
 
@@ -78,6 +83,8 @@ class Signal(Kind):
         signum = number_of(value)
         if not signum:
             raise ValueError(f"{value!r} is not the name of a signal, such as TERM")
+        if signum in _HALTING:
+            raise ValueError(f"{value!r} ends no process")
         return signum
 
 

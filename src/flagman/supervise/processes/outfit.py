@@ -99,6 +99,10 @@ class Outfit:
         self._instance: Instance | None = None
         #: All variables of the present instance.
         self.environment: Mapping[bytes, bytes] = {}
+        # Those that mark it, and what it starts.
+        self._marks: Mapping[bytes, bytes] = {}
+        # What its output had come to when it was started.
+        self._since = 0
 
     @property
     def capture(self) -> Capture | None:
@@ -117,6 +121,8 @@ class Outfit:
         :raises StartError: if that fails
         """
         check = self._plan.ready
+        self._marks = marks
+        self._since = self._capture.position if self._capture is not None else 0
         own: list[int] = []
         try:
             self._gifts = check.gifts(self._loop) if check is not None else None
@@ -146,10 +152,9 @@ class Outfit:
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         own.append(null)
         output = self._plan.output
-        if output == "inherit":
-            return {0: null, **self._streams}
-        if output == "null":
-            return {0: null, 1: null, 2: null}
+        if output in ("inherit", "null"):
+            self._end_capture()
+            return {0: null, **self._streams} if output == "inherit" else {0: null, 1: null, 2: null}
         writer = self._captured_by(output).begin()
         own.append(writer)
         return {0: null, 1: writer, 2: writer}
@@ -158,26 +163,35 @@ class Outfit:
         if self._capture is None or self._captured != output:
             from flagman.supervise.launch.capture import Capture  # noqa: PLC0415 - few processes are captured
 
-            if self._capture is not None:
-                self._capture.close()
+            self._end_capture()
             self._capture = Capture(self._plan.name, output, self._loop)
             self._captured = output
+            self._since = 0
         return self._capture
+
+    def _end_capture(self) -> None:
+        if self._capture is not None:
+            with suppress(OSError):
+                self._capture.close()
+            self._capture = None
 
     def start_command(
         self, words: tuple[str, ...], streams: Mapping[int, int], on_end: Callable[[], object]
     ) -> Instance:
         """Start another command in the same way."""
-        return self._launch.start(words, environment={}, streams=streams, loop=self._loop, on_end=on_end)
+        return self._launch.start(words, environment=self._marks, streams=streams, loop=self._loop, on_end=on_end)
 
-    def verification(self, on_verdict: Callable[[str], object]) -> Verification | None:
-        """Return what verifies the present instance."""
+    def verification(
+        self, on_verdict: Callable[[str], object], on_failure: Callable[[str], object]
+    ) -> Verification | None:
+        """Return what verifies the present instance, see Verification."""
         check, instance, gifts = self._plan.ready, self._instance, self._gifts
         if check is None or instance is None or gifts is None:
             return None
         from flagman.supervise.verifiers.verification import Verification  # noqa: PLC0415 - many processes have none
 
-        return Verification(check, Target(self._plan.name, instance, self), self._loop, gifts, on_verdict)
+        target = Target(self._plan.name, instance, self)
+        return Verification(check, target, self._loop, gifts, on_verdict, on_failure=on_failure)
 
     def liveness(self, on_failure: Callable[[str], object]) -> Liveness | None:
         """Return what watches the health of the present instance."""
@@ -193,11 +207,11 @@ class Outfit:
         return self._launch.trouble(self._instance) if self._instance is not None else ""
 
     def output(self) -> list[str]:
-        """Return the last lines of output; none if they are not taken in."""
+        """Return the last lines of output of the present instance; none if they are not taken in."""
         if self._capture is None:
             return []
         self._capture.end()
-        return self._capture.tail(_LINES)
+        return self._capture.tail(_LINES, self._since)
 
     def buried(self) -> None:
         """Release what belongs to the instance that is over."""
@@ -209,7 +223,4 @@ class Outfit:
     def close(self) -> None:
         """Release everything."""
         self.buried()
-        if self._capture is not None:
-            with suppress(OSError):
-                self._capture.close()
-            self._capture = None
+        self._end_capture()

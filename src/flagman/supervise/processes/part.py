@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 from flagman.actions.processes import REQUEST
 from flagman.config.paths import Start
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from flagman.service.request import Request
     from flagman.supervise.launch.launch import Launch
     from flagman.supervise.processes.plan import Plan
+    from flagman.supervise.processes.wish import Verb
 
 #: The table of the configuration file.
 TABLE = "process"
@@ -66,9 +68,12 @@ class ProcessesPart(Part):
         self._heard = Heard(site.engine)
         self._start = Start()
         self._has_begun = self._has_ended = self._is_free = False
+        # Those of the orders below that the processes have been told.
+        self._obeyed: tuple[dict[str, Plan], dict[str, Launch]] | None = None
         # Whether what they have left is being ended; None before.
         self._ends_strays: bool | None = None
-        self._plans, self._launches = self._read(site.settings)
+        # What the last settings that were read ask for, and what those that hold ask for.
+        self._read_orders = self._orders = self._read(site.settings)
         self._streams: Mapping[int, int] = {}
         self._backstop = Backstop(site.settings, site.loop, is_managed=self._is_managed)
         self.together = Together(site.loop, self._changed, self._backstop)
@@ -79,7 +84,7 @@ class ProcessesPart(Part):
 
         :raises UsageError: if there is no such user
         """
-        plans, mistakes = read(settings.tables.get(TABLE, {}))
+        plans, mistakes = read(settings.tables.get(TABLE, {}), self._start.directory)
         if mistakes:
             raise UsageError(f"[{TABLE}]: {mistakes[0]}")  # the names of hosts are looked up anew
         placed = {name: plan.placed(self._start.absolute) for name, plan in plans.items()}
@@ -87,10 +92,11 @@ class ProcessesPart(Part):
 
     def accept(self, settings: Settings) -> None:
         """Refuse settings by which a process could not be started."""
-        self._plans, self._launches = self._read(settings)
+        self._read_orders = self._read(settings)
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - accept() has read them
         """Start the processes when all is set up; later, obey a reload."""
+        self._orders = self._read_orders  # only now: after accept() a reload may still fail
         if not self._has_begun:
             self._has_begun = True
             self._streams = self._site.streams()
@@ -105,26 +111,29 @@ class ProcessesPart(Part):
 
     def _obey(self) -> None:
         if self._is_free:
-            self.together.follow(self._plans, self._launches, self._streams)
+            orders = self._orders  # the main thread may replace them
+            self.together.follow(*orders, self._streams)
+            self._obeyed = orders
+            self._site.changes.report()
+            self._end_if_over()
 
     def _changed(self, name: str, events: tuple[str, ...]) -> None:
         """Report a change to triggers, to what waits for readiness, and to the run if it is over."""
         process = self.together.by_name[name]
-        last = process.last
         for event in events:
-            ended = last if event != "ready" else None
+            is_end = event != "ready" and process.state != "ready"  # liveness fails while it goes on
+            ended = process.last if is_end else None
             status = "" if ended is None or ended.status is None else str(ended.status)
             if ended is not None and ended.status is not None and ended.status < 0:
                 status = f"SIG{name_of(-ended.status)}"
-            self._heard.happened(
-                name,
-                event,
-                status=status,
-                pid=process.pid,
-                reason=ended.text if ended is not None else "",
-            )
+            reason = ended.text if ended is not None else process.illness if event == "fail" else ""
+            self._heard.happened(name, event, status=status, pid=process.pid, reason=reason)
         self._site.changes.report()
         self._end_strays()
+        self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        """Stop the run if there is nothing left to keep."""
         if not self._has_ended and not self.together.is_stopping and self._is_over():
             self._has_ended = True
             self._engine.stop()
@@ -160,7 +169,10 @@ class ProcessesPart(Part):
 
     def unready(self) -> Sequence[str]:
         """Return which processes are not as they are to be."""
-        return self.together.unready() if self._is_free else ["the processes have not been started yet"]
+        if self._obeyed is self._orders:
+            return self.together.unready()
+        what = "been started" if self._obeyed is None else "followed the reload"
+        return [f"the processes have not {what} yet"]
 
     def is_unready(self) -> bool:
         """Return whether there is one."""
@@ -168,7 +180,7 @@ class ProcessesPart(Part):
 
     def waits_for(self) -> str:
         """Return that in a few words."""
-        return self.together.waits_for() if self._is_free else super().waits_for()
+        return self.together.waits_for() if self._obeyed is self._orders else super().waits_for()
 
     def requests(self) -> Mapping[str, Answer]:
         """Return what actions and triggers ask for."""
@@ -182,15 +194,19 @@ class ProcessesPart(Part):
         """
         verb, name, *more = words
         process = self.together.by_name.get(name)
-        if process is None:
+        if process is None or (process.is_removed and verb not in ("stop", "signal")):
             raise ActionFailed(f"there is no process {name!r} any more")
         if verb == "signal":
             if process.life is None:
                 raise ActionFailed(f"{told(process, self.together)}: there is no process to signal")
             self._site.loop.call(process.send, number_of(more[0]))
             return f"sent {more[0]} to {name}"
-        self._site.loop.call(process.ask, VERBS[verb])
+        self._site.loop.call(self._ask, name, VERBS[verb])
         return f"{verb} {name}"
+
+    def _ask(self, name: str, verb: Verb) -> None:
+        with suppress(KeyError):  # a reload has just removed it
+            self.together.ask(name, verb)
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the requests about processes."""

@@ -119,11 +119,10 @@ class Process(Record):
     def _start(self) -> None:
         now = self._world.clock()
         self.number += 1
-        self.started, self.ready_at = now, None
+        self.started, self.ready_at, self.pid = now, None, 0
         self.spacing.started(now)
         self.ended_well = self._again = False
-        self._reason, self._why = "exit", ""
-        self.verification = None
+        self._reason, self._why, self.verification = "exit", "", None
         self._go("starting")
         try:
             instance = self._world.start(self.plan.name, self.number, self.look)
@@ -138,7 +137,7 @@ class Process(Record):
 
     def _verify(self) -> None:
         """Begin to verify an instance that has been started."""
-        self.verification = self._world.verification(self.plan.name, self._on_verdict)
+        self.verification = self._world.verification(self.plan.name, self._on_verdict, self._on_failure)
         if self.verification is None:
             self.happen("verified")
         else:
@@ -174,6 +173,7 @@ class Process(Record):
             self._reason, self._why = "watchdog" if is_watchdog else "liveness", why
             self.happen("unhealthy")
         else:
+            self.illness = why
             self._show("fail")
 
     def _cancel_checks(self) -> None:
@@ -261,20 +261,20 @@ class Process(Record):
     def _conclude(self, status: int | None) -> None:
         self._set_timer(None)
         self.life = None
-        verdict = self.verification.ended(status) if self.verification is not None and status is not None else None
-        if self._reason in ("exit", "signal"):
-            early = "before it was ready" if self.ready_at is None and verdict is None else ""
-            self._why = verdict or early
-        self.last = End(self._reason, status, self._why, self._world.output(self.plan.name), self._world.clock())
+        verdict = self.judged(status) if self._reason in ("exit", "signal") else None
+        if self._reason in ("exit", "signal") and self.ready_at is None and verdict is None:
+            self._why = "before it was ready"
+        output, now = self._world.output(self.plan.name), self._world.clock()
+        self.last = End(self._reason, status, self._why, output, now, verdict)
         self._world.buried(self.plan.name)
-        self.ended_well = not verdict and (verdict is not None or (status == 0 and self.ready_at is not None))
+        self.ended_well = verdict == "" if verdict is not None else status == 0 and self.ready_at is not None
         if self.wanted == "down":
             logger.info("`%s` %s", self.plan.name, self.last.text)
             self._rest()
         elif self._again or self._reason not in COUNTED:
             self._begin()
         else:
-            self._end_by_itself(self.last, is_failure(self.last, verdict))
+            self._end_by_itself(self.last, is_failure(self.last))
 
     def _end_by_itself(self, last: End, is_failure: bool) -> None:  # noqa: FBT001 - it is passed on
         self.deaths[COUNTED[last.reason]] += 1

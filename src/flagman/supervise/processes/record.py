@@ -43,6 +43,8 @@ class Record:
         self.restarts = 0
         self.deaths = dict.fromkeys(COUNTED.values(), 0)
         self.last: End | None = None
+        #: What was wrong the last time that it was not well, and went on.
+        self.illness = ""
         #: Whether its last end was one for which other processes wait.
         self.ended_well = False
         self.wish: Wish | None = None
@@ -81,6 +83,11 @@ class Record:
         if self.life is None:
             raise RuntimeError(f"{self.plan.name} has no instance in the state {self.state}")
         return self.life
+
+    def judged(self, status: int | None) -> str | None:
+        """Return what the verifier says of an end: empty if it was to come so, None if it says nothing."""
+        verification = self.verification
+        return None if verification is None or status is None else verification.ended(status)
 
     def send(self, signum: SignalNumber) -> None:
         """Send a signal to the leader, if there is one."""

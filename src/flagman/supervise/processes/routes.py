@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # The lines that the outcome of a wish has, and those that an output has if nothing else is said.
 _LINES = 20
-_MOST_LINES = 10_000
 _DIGITS = 18
 # Bytes of a line that has no end yet, and is answered all the same.
 _LONGEST_LINE = 32_768
@@ -77,6 +76,10 @@ class Routes:
         process = self._find(request)
         if self._together.is_stopping and verb != "stop":
             raise RequestError(503, "stopping", "the daemon stops")
+        if process.is_removed and verb != "stop":
+            raise RequestError(
+                404, "no-such-process", f"{process.plan.name!r} is being stopped, because it was removed"
+            )
         wish = process.ask(verb, request.uid)
         if not waits:
             request.reply(202, {"process": process.plan.name, "wish": wish.shown()})
@@ -127,7 +130,7 @@ class Routes:
             raise RequestError(409, "no-output", message)
         since, lines = _number(request, "since"), _number(request, "n")
         if since is None:
-            request.reply(200, {"process": process.plan.name, **_last(capture, min(lines or _LINES, _MOST_LINES))})
+            request.reply(200, {"process": process.plan.name, **_last(capture, _LINES if lines is None else lines)})
         else:
             self._follow(request, process.plan.name, capture, since)
 
@@ -145,7 +148,7 @@ class Routes:
 
         def look() -> None:
             found = _after(capture, since)
-            if found["lines"]:
+            if found["lines"] or capture.is_closed:
                 self._for_output.answer(wait, 200, {"process": name, **found})
 
         wait.on_end = capture.listen(look)
@@ -173,7 +176,7 @@ def _last(capture: Capture, number: int) -> dict[str, object]:
     lines = kept.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    return {"lines": [_text(line) for line in lines[-number:]], "next": end}
+    return {"lines": [_text(line) for line in lines[max(0, len(lines) - number) :]], "next": end}
 
 
 def _after(capture: Capture, since: int) -> dict[str, object]:

@@ -63,10 +63,11 @@ _MEANT = {
 }
 
 
-def read(tables: object) -> tuple[dict[str, Plan], list[str]]:
+def read(tables: object, directory: str = "") -> tuple[dict[str, Plan], list[str]]:
     """Return the plans by name, in the order of the file, and all mistakes; with mistakes, plans may be missing.
 
     :param tables: the table ``process``, as the file says it
+    :param directory: where the relative paths of verifiers begin; by default the current directory
     """
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         return {}, ["is not a table of tables; write [process.NAME]"]
@@ -76,24 +77,28 @@ def read(tables: object) -> tuple[dict[str, Plan], list[str]]:
     for name, table in tables.items():
         own: list[str] = []
         if not is_name(name):
-            own.append(f"{name!r} is not {NAME}")
+            own.append(f"is not {NAME}")
         twin = lower.setdefault(name.lower(), name)
         if twin != name:
             own.append(f"the name differs from {twin!r} only in capitals")
-        values = _values(table, own.append)
-        mistakes += [f"{name}: {mistake}" for mistake in own]
+        values = _values(table, directory, own.append)
+        mistakes += [f"{_title(name)}: {mistake}" for mistake in own]
         if not own:
             plans[name] = Plan(name, **values)
     mistakes += _wrong_order(tables)
     return plans, mistakes
 
 
-def _values(table: Mapping[str, object], wrong: Callable[[str], object]) -> dict[str, object]:
+def _title(name: str) -> str:
+    return name if is_name(name) else repr(name)
+
+
+def _values(table: Mapping[str, object], directory: str, wrong: Callable[[str], object]) -> dict[str, object]:
     values: dict[str, object] = {}
     for key, value in table.items():
         try:
             if key in _CHECKS:
-                values[key] = _check(key, value, wrong)
+                values[key] = _check(key, value, directory, wrong)
             elif key in KEYS:
                 values[KEYS[key].setting] = KEYS[key].kind.load(value)
             else:
@@ -107,12 +112,12 @@ def _values(table: Mapping[str, object], wrong: Callable[[str], object]) -> dict
     return values
 
 
-def _check(key: str, value: object, wrong: Callable[[str], object]) -> object:
+def _check(key: str, value: object, directory: str, wrong: Callable[[str], object]) -> object:
     from flagman.supervise.verifiers.keys import Mistakes  # noqa: PLC0415 - many processes have none
     from flagman.supervise.verifiers.reading import read as read_check  # noqa: PLC0415 - as above
 
     try:
-        return read_check(value, liveness=key == "liveness")
+        return read_check(value, liveness=key == "liveness", directory=directory)
     except Mistakes as error:
         for message in error.messages:
             wrong(f"key {key!r}: {message}")
@@ -124,10 +129,11 @@ def _wrong_order(tables: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
     after: dict[str, list[str]] = {}
     for name, table in tables.items():
         listed = table.get("after", [])
-        after[name] = [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+        names = [each for each in listed if isinstance(each, str) and is_name(each)] if isinstance(listed, list) else []
+        after[name] = list(dict.fromkeys(names))
         for each in after[name]:
             if each not in tables:
-                yield f"{name}: key 'after': there is no process {each!r}{did_you_mean(each, tables)}"
+                yield f"{_title(name)}: key 'after': there is no process {each!r}{did_you_mean(each, tables)}"
     for cycle in cycles(after):
         if len(cycle) == 1:
             yield f"{cycle[0]}: key 'after': a process cannot wait for itself"

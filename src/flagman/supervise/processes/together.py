@@ -59,6 +59,8 @@ class Together:
         self.is_stopping = False
         # Whether they are looked at for what may follow from a change.
         self._is_planned = False
+        # Whether it is in the middle of a reload.
+        self._is_following = False
         #: The exit status of an essential process that has ended for good; None if there is none.
         self.essential_status: int | None = None
 
@@ -74,43 +76,49 @@ class Together:
             return
         before = self.by_name
         gone = {name: process for name, process in before.items() if name not in plans}
+        removed = [name for name, process in gone.items() if not process.is_removed]
         added = [name for name in plans if name not in before]
         changed = [name for name in plans if name in before and before[name].plan != plans[name]]
         again = [name for name in plans if name in before and before[name].is_removed]
-        self.by_name = {name: before.get(name) or Process(plan, self) for name, plan in plans.items()} | gone
+        kept = {name: before.get(name) or Process(plan, self) for name, plan in plans.items()}
+        for name in (*added, *again):
+            kept[name].is_removed = False
+            kept[name].wanted = plans[name].wanted  # before any thread sees it, and takes all for ready
+        self._is_following = True
+        self.by_name = kept | gone
         for name in added:
             self._outfits[name] = Outfit(plans[name], launches[name], self._loop, streams)
-        for process in gone.values():
-            self._remove(process)
+        for name in removed:
+            gone[name].is_removed = True
+            gone[name].ask("stop")
         for name in changed:
             self._change(self.by_name[name], plans[name], launches[name])
         for name in (*added, *again):
-            self.by_name[name].is_removed = False
             if plans[name].wanted == "up":
                 self.by_name[name].ask("start")
+        self._is_following = False
         if before:
-            _report(added=added, changed=changed, removed=gone)
+            _report(added=[*added, *again], changed=changed, removed=removed)
         self._plan_look()
 
-    @staticmethod
-    def _remove(process: Process) -> None:
-        if not process.is_removed:
-            process.is_removed = True
-            process.ask("stop")
-
     def _change(self, process: Process, plan: Plan, launch: Launch) -> None:
-        was_wanted = process.plan.wanted
+        is_other = process.plan.wanted != plan.wanted
+        if is_other and plan.wanted == "down":
+            process.ask("stop")  # first, because another plan starts what has ended once more
         self._outfits[plan.name].follow(plan, launch)
         process.follow(plan)
-        if was_wanted != plan.wanted:
-            process.ask("start" if plan.wanted == "up" else "stop")
+        if is_other and plan.wanted == "up":
+            process.ask("start")
 
     def ask(self, name: str, verb: Verb, uid: int | None = None) -> Wish:
         """Ask something of a process.
 
-        :raises KeyError: if there is none of this name
+        :raises KeyError: if there is none of this name, or it has been removed, and may only be stopped
         """
-        return self.by_name[name].ask(verb, uid)
+        process = self.by_name[name]
+        if process.is_removed and verb != "stop":
+            raise KeyError(name)
+        return process.ask(verb, uid)
 
     def stop(self, *, insists: bool) -> None:
         """Stop all of them, those first that come after others; kill them if it insists."""
@@ -154,8 +162,10 @@ class Together:
 
     def has_ended(self) -> bool:
         """Return whether all have ended by themselves, so that there is nothing left to keep."""
-        started = [process for process in self.by_name.values() if process.number or process.wanted == "up"]
-        return bool(started) and all(process.state in ("exited", "failed") for process in started)
+        kept = [process for process in self.by_name.values() if not process.is_removed]
+        started = [process for process in kept if process.number or process.wanted == "up"]
+        have_ended = all(process.state in ("exited", "failed") for process in started)
+        return bool(started) and have_ended and not self._is_following
 
     def status(self) -> int:
         """Return the exit status when all have ended."""
@@ -172,6 +182,7 @@ class Together:
 
     def close(self) -> None:
         """Kill what is left, and release everything."""
+        self._is_planned = True  # nothing follows from this
         for process in self.by_name.values():
             process.abandon()
         for outfit in self._outfits.values():
@@ -200,22 +211,24 @@ class Together:
         """Return the members of a process group."""
         return self._census.members(group)
 
-    def verification(self, name: str, on_verdict: Callable[[str], object]) -> Verifies | None:
+    def verification(
+        self, name: str, on_verdict: Callable[[str], object], on_failure: Callable[[str], object]
+    ) -> Verifies | None:
         """Return what verifies an instance."""
-        return self._outfits[name].verification(on_verdict)
+        return self._outfits[name].verification(on_verdict, on_failure)
 
     def liveness(self, name: str, on_failure: Callable[[str], object]) -> Watch | None:
         """Return what watches the health of an instance."""
         return self._outfits[name].liveness(on_failure)
 
     def blockers(self, plan: Plan) -> list[Process]:
-        """Return the processes that one waits for."""
+        """Return the processes that one waits for; in any thread."""
         found = (self.by_name.get(name) for name in plan.after)
         return [other for other in found if other is not None and not other.is_satisfied]
 
     def is_blocked(self, plan: Plan) -> bool:
-        """Return whether a process waits for another one."""
-        return bool(self.blockers(plan))
+        """Return whether a process may not start now: it waits for another one, or all are being stopped."""
+        return self.is_stopping or bool(self.blockers(plan))
 
     def farewell(self, name: str) -> str:
         """Take note of the end of an instance."""

@@ -45,17 +45,22 @@ def short(process: Record, now: float) -> str:
 def state(process: Record, around: Around) -> str:
     """Return the state in words, without the name."""
     now = around.clock()
+    reasons: list[str] = []
+    seen = {process.plan.name}  # in the middle of a reload there may be a circle
+    # By hand, because a long row of processes would be deeper than Python's stack.
+    while process.state == "waiting":
+        blockers = [other for other in around.blockers(process.plan) if other.plan.name not in seen]
+        if not blockers:
+            break
+        process = blockers[0]
+        seen.add(process.plan.name)
+        more = f" (and {len(blockers) - 1} more)" if len(blockers) > 1 else ""
+        reasons.append(f"waiting: {process.plan.name}{more} ")
     text = _WORDS.get(process.state)
-    return text(process, around, now) if text is not None else process.state
+    return "".join([*reasons, text(process, now) if text is not None else process.state])
 
 
-def _waiting(process: Record, around: Around, _now: float) -> str:
-    blockers = around.blockers(process.plan)
-    more = f", and {len(blockers) - 1} more" if len(blockers) > 1 else ""
-    return f"waiting: {told(blockers[0], around)}{more}" if blockers else "waiting"
-
-
-def _starting(process: Record, _around: Around, now: float) -> str:
+def _starting(process: Record, now: float) -> str:
     verification = process.verification
     detail = ""
     if verification is not None and verification.last_error:
@@ -64,23 +69,24 @@ def _starting(process: Record, _around: Around, now: float) -> str:
     return f"starting for {_seconds(now - process.since)}{detail}"
 
 
-def _stopping(process: Record, _around: Around, now: float) -> str:
-    if process.life is not None and process.life.is_stuck:
+def _stopping(process: Record, now: float) -> str:
+    life = process.life
+    if life is not None and life.is_stuck:
         return "stopping: it was killed, and hangs in the kernel"
     left = process.deadline
     return "stopping" if left is None else f"stopping, killed in {_seconds(max(0.0, left - now))}"
 
 
-def _backoff(process: Record, _around: Around, now: float) -> str:
+def _backoff(process: Record, now: float) -> str:
     at = time.strftime("%H:%M:%S", time.localtime(time.time() + process.next_start - now))
     return f"in back-off ({process.spacing.short_lives}), next start {at}: {_ended(process)}"
 
 
-def _failed(process: Record, _around: Around, _now: float) -> str:
+def _failed(process: Record, _now: float) -> str:
     return f"failed: {_ended(process)}"
 
 
-def _exited(process: Record, _around: Around, _now: float) -> str:
+def _exited(process: Record, _now: float) -> str:
     return _ended(process)
 
 
@@ -88,8 +94,7 @@ def _ended(process: Record) -> str:
     return process.last.text if process.last is not None else how(None)
 
 
-_WORDS: dict[str, Callable[[Record, Around, float], str]] = {
-    "waiting": _waiting,
+_WORDS: dict[str, Callable[[Record, float], str]] = {
     "starting": _starting,
     "stopping": _stopping,
     "backoff": _backoff,
@@ -158,5 +163,5 @@ def _moment(name: str, moment: float | None, now: float, at: float) -> Mapping[s
 def _seconds(seconds: float) -> str:
     """Return seconds in words, rounded: ``12 s``."""
     if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.0f} s"
+        return f"{max(0.0, seconds):.0f} s"
     return format_span(float(round(seconds)))

@@ -52,8 +52,13 @@ if TYPE_CHECKING:
         def members(self, group: int) -> list[int] | None:
             """Return the members of a process group; None if that cannot be known."""
 
-        def verification(self, name: str, on_verdict: Callable[[str], object]) -> Verifies | None:
-            """Return what verifies the instance; None if it is ready as it is."""
+        def verification(
+            self, name: str, on_verdict: Callable[[str], object], on_failure: Callable[[str], object]
+        ) -> Verifies | None:
+            """Return what verifies the instance; None if it is ready as it is.
+
+            :param on_failure: called with the reason if a ready instance gives no sign of life, where it promised to
+            """
 
         def liveness(self, name: str, on_failure: Callable[[str], object]) -> Watch | None:
             """Return what watches the health of a ready instance; None if nothing does."""
