@@ -187,9 +187,15 @@ class World:
     def buried(self, _name: str) -> None:
         """Nothing has to be released."""
 
-    def wish(self, verb: Verb, uid: int | None) -> Wish:
-        self.wishes.append(self._numbers.make(verb, uid))
-        return self.wishes[-1]
+    def wish(self, former: Wish | None, verb: Verb, uid: int | None, *, merges: bool) -> Wish:
+        wish = self._numbers.make(former, verb, uid, merges=merges)
+        if wish is not former:
+            self.wishes.append(wish)
+        return wish
+
+    @staticmethod
+    def when_it_runs(_name: str, code: Callable[[], object]) -> None:
+        code()
 
     def changed(self, _name: str, events: tuple[str, ...]) -> None:
         self.events += events

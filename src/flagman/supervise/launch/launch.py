@@ -145,6 +145,14 @@ class Launch:
         self._reports[instance] = Report(reader, loop, program)
         return instance
 
+    def when_it_runs(self, instance: Instance, code: Callable[[], object]) -> None:
+        """Call ``code`` when all steps before the program of a life have been taken; at once if there are none."""
+        report = self._reports.get(instance)
+        if report is None:
+            code()
+        else:
+            report.on_success = code
+
     def trouble(self, instance: Instance) -> str:
         """Return which step before the program of a life has failed, and why; empty if none has.
 

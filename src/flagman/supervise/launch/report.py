@@ -10,6 +10,8 @@ from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flagman.service.control_loop import ControlLoop
 
 # Bytes; a step and the text of an error.
@@ -30,6 +32,8 @@ class Report:
         self._loop = loop
         self._program = program
         self._data = b""
+        #: Called when the program runs; not if a step has failed.
+        self.on_success: Callable[[], object] = bool
         self._attachment = loop.attach(reader, lambda _: self._read())
 
     def _read(self) -> None:
@@ -43,9 +47,12 @@ class Report:
         reader, self._reader = self._reader, -1
         self._loop.release(self._attachment)
         os.close(reader)
+        if not self._data:
+            self.on_success()
 
     def text(self) -> str:
         """Return which step has failed, and why; empty if none has by now."""
+        self.on_success = bool  # the end is known
         while self._reader >= 0:
             before = len(self._data)
             self._read()

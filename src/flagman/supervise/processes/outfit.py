@@ -202,6 +202,11 @@ class Outfit:
 
         return Liveness(check, Target(self._plan.name, self._instance, self), self._loop, on_failure)
 
+    def when_it_runs(self, code: Callable[[], object]) -> None:
+        """Call ``code`` when the program of the present instance runs, after the steps before it."""
+        if self._instance is not None:
+            self._launch.when_it_runs(self._instance, code)
+
     def trouble(self) -> str:
         """Return which step before the program has failed; empty if none has."""
         return self._launch.trouble(self._instance) if self._instance is not None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from contextlib import suppress
@@ -67,6 +68,7 @@ class ProcessesPart(Part):
         self._engine = site.engine
         self._heard = Heard(site.engine)
         self._start = Start()
+        self._level = logging.NOTSET  # what this has set
         self._has_begun = self._has_ended = self._is_free = False
         # Those of the orders below that the processes have been told.
         self._obeyed: tuple[dict[str, Plan], dict[str, Launch]] | None = None
@@ -96,6 +98,7 @@ class ProcessesPart(Part):
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - accept() has read them
         """Start the processes when all is set up; later, obey a reload."""
+        self._show_output()
         self._orders = self._read_orders  # only now: after accept() a reload may still fail
         if not self._has_begun:
             self._has_begun = True
@@ -103,6 +106,14 @@ class ProcessesPart(Part):
             self._site.loop.call(self._backstop.begin, self._be_free)
         else:
             self._site.loop.call(self._obey)
+
+    def _show_output(self) -> None:
+        """Show output that goes to the log also where it shows only warnings, unless the user has set a level."""
+        output = logging.getLogger("flagman.process")
+        if output.level in (logging.NOTSET, self._level):
+            is_shown = logging.getLogger().getEffectiveLevel() <= logging.WARNING
+            self._level = logging.INFO if is_shown else logging.NOTSET
+            output.setLevel(self._level)
 
     def _be_free(self) -> None:
         """Start the processes, because nothing is left of those of a former daemon."""

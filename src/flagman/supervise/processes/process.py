@@ -48,17 +48,11 @@ class Process(Record):
 
         :param uid: the user that asks; None for flagman itself
         """
-        former = self.wish
         # A restart the instance of which has begun may have come too early for what has changed.
         merges = verb != "restart" or self.state in ("waiting", "stopping", "backoff")
-        if former is not None and not former.outcome and former.verb == verb and merges:
-            wish = former
-        else:
-            wish = self._world.wish(verb, uid)
-            self.wish = wish
-            if former is not None:
-                former.decide(f"superseded by {wish.text}")
+        self.wish = self._world.wish(self.wish, verb, uid, merges=merges)
         self.wanted = "down" if verb == "stop" else "up"
+        wish = self.wish
         self.happen(_EVENTS[verb])
         return wish
 
@@ -133,7 +127,13 @@ class Process(Record):
         self.life = Life(instance, self.plan, self._world.members)
         self.pid = instance.pid
         logger.info("Started `%s` with pid %d", self.plan.name, instance.pid)
-        self.happen("spawned")
+        self._show()
+        life = self.life
+        self._world.when_it_runs(self.plan.name, lambda: self._on_run(life))
+
+    def _on_run(self, life: Life) -> None:
+        if self.life is life and self.state == "starting":  # it may have been asked to end before
+            self.happen("spawned")
 
     def _verify(self) -> None:
         """Begin to verify an instance that has been started."""

@@ -207,6 +207,10 @@ class Together:
         self.backstop.started(instance.pid, self.by_name[name].plan)
         return instance
 
+    def when_it_runs(self, name: str, code: Callable[[], object]) -> None:
+        """Call ``code`` when the program of an instance runs."""
+        self._outfits[name].when_it_runs(code)
+
     def members(self, group: int) -> list[int] | None:
         """Return the members of a process group."""
         return self._census.members(group)
@@ -244,9 +248,9 @@ class Together:
         """Release what belongs to an instance that is over."""
         self._outfits[name].buried()
 
-    def wish(self, verb: Verb, uid: int | None) -> Wish:
-        """Return a wish with the next number."""
-        return self._wishes.make(verb, uid)
+    def wish(self, former: Wish | None, verb: Verb, uid: int | None, *, merges: bool) -> Wish:
+        """Return what becomes of a wish after the former one."""
+        return self._wishes.make(former, verb, uid, merges=merges)
 
     def changed(self, name: str, events: tuple[str, ...]) -> None:
         """Note that a process has changed."""

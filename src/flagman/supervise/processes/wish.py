@@ -71,6 +71,14 @@ class Wishes:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def make(self, verb: Verb, uid: int | None) -> Wish:
-        """Make the next wish."""
-        return Wish(verb, uid, next(self._numbers))
+    def make(self, former: Wish | None, verb: Verb, uid: int | None, *, merges: bool) -> Wish:
+        """Return the next wish for a process, or the former one if that says the same, and can go on.
+
+        :param merges: whether the former one can go on
+        """
+        if former is not None and not former.outcome and former.verb == verb and merges:
+            return former
+        wish = Wish(verb, uid, next(self._numbers))
+        if former is not None:
+            former.decide(f"superseded by {wish.text}")
+        return wish

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
             :raises StartError: if that fails
             """
 
+        def when_it_runs(self, name: str, code: Callable[[], object]) -> object:
+            """Call ``code`` when all steps before the program of an instance have been taken, perhaps at once."""
+
         def members(self, group: int) -> list[int] | None:
             """Return the members of a process group; None if that cannot be known."""
 
@@ -78,8 +81,8 @@ if TYPE_CHECKING:
         def buried(self, name: str) -> object:
             """Release what belongs to an instance that is over."""
 
-        def wish(self, verb: Verb, uid: int | None) -> Wish:
-            """Return a wish with the next number."""
+        def wish(self, former: Wish | None, verb: Verb, uid: int | None, *, merges: bool) -> Wish:
+            """Return what becomes of a wish after the former one, see :meth:`Wishes.make`."""
 
         def changed(self, name: str, events: tuple[str, ...]) -> object:
             """Show another state to everything around it.
