@@ -18,11 +18,13 @@ class Child:
     :param pid: its number
     """
 
-    __slots__ = ("_status", "is_reaped", "pid")
+    __slots__ = ("_status", "has_dumped_core", "is_reaped", "pid")
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._status: int | None = None
+        #: Whether it has left a core dump, after :meth:`reap`.
+        self.has_dumped_core = False
         #: Whether it has been reaped: its number may mean another process by now.
         self.is_reaped = False
 
@@ -48,6 +50,8 @@ class Child:
         :raises ChildProcessError: as above
         """
         if self._status is None:
+            if hasattr(os, "waitid") and (seen := os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)) is not None:
+                self.has_dumped_core = seen.si_code == os.CLD_DUMPED
             self._status = wait_for(self.pid)
             self.is_reaped = True
         return self._status

@@ -129,7 +129,12 @@ class Routes:
         flags: Iterable[str] = ()
         if flag is not None:
             flags = (flag,) if flag in self._ledger.tallies else self._raising.find(flag)
-        request.reply(200, self._site.status.history(flags, None if text is None else int(text)))
+        number = None if text is None else int(text)
+        ends: list[object] = []
+        if flag is None:
+            ends = [event.what for event in self._ledger.events() if event.kind == "process"]
+            ends = ends if number is None else ends[len(ends) - min(number, len(ends)) :]
+        request.reply(200, {**self._site.status.history(flags, number), "processes": ends})
 
     def _raise(self, request: Request) -> None:
         check(request, "wait")

@@ -1,4 +1,4 @@
-"""The verb ``history``: the last runs."""
+"""The verb ``history``: the last runs, and what has happened to processes."""
 
 from __future__ import annotations
 
@@ -33,19 +33,37 @@ def run(words: Words) -> int:
         fields["n"] = str(words.number)
     answer = ask(words, "GET", f"/history{query(fields)}")
     if not words.json:
-        runs = answer.each("runs")
+        # The times are texts of one form, so their order is that of the moments.
+        found = sorted([*answer.each("runs"), *answer.each("processes")], key=_begun)
         nothing = f"no run of {words.argument} yet" if words.argument else "no run yet"
-        write("\n".join(_lines(runs, Screen(words.color))) if runs else nothing)
+        found = found[-words.number :] if words.number else found
+        write("\n".join(_lines(found, Screen(words.color))) if found else nothing)
     return 0
 
 
-def _lines(runs: list[Fields], screen: Screen) -> list[str]:
-    date = not all(is_today(run.text("begun")) for run in runs)
-    title, *rows = table(_COLUMNS, [_row(run, date=date) for run in runs], screen)
+def _begun(what: Fields) -> str:
+    return what.text("begun") or what.text("at")
+
+
+def _lines(found: list[Fields], screen: Screen) -> list[str]:
+    date = not all(is_today(_begun(what)) for what in found)
+    rows = [_of_process(what, date=date) if what.text("process") else _row(what, date=date) for what in found]
+    title, *rest = table(_COLUMNS, rows, screen)
     lines = [title]
-    for run, row in zip(runs, rows, strict=True):
+    for run, row in zip(found, rest, strict=True):
         lines += [row, *(line for error in errors_of(run) for line in screen.wrapped(error, "  ", RED))]
     return lines
+
+
+def _of_process(what: Fields, *, date: bool) -> list[Cell]:
+    event = what.text("event")
+    return [
+        Cell(moment(what.text("at"), date=date)),
+        Cell(f"process:{what.text('process')}"),
+        Cell(event, RED if event == "fail" else ""),
+        Cell(""),
+        Cell(what.text("text")),
+    ]
 
 
 def _row(run: Fields, *, date: bool) -> list[Cell]:

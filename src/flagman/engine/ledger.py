@@ -66,7 +66,7 @@ class Event:
     :param number: events are numbered from 1 on, without gaps
     :param at: when it happened, in seconds since the epoch
     :param moment: when it happened, on the engine's clock
-    :param kind: ``run``, ``ready``, ``reloading``, ``reloaded``, ``reload-failed`` or ``stopping``
+    :param kind: ``run``, ``ready``, ``reloading``, ``reloaded``, ``reload-failed``, ``process`` or ``stopping``
     :param what: more about it: the :class:`Run`, or what has changed
     """
 

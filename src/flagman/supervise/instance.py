@@ -144,6 +144,11 @@ class Instance:
                     self._watch(pid)
         return bool(rest)
 
+    @property
+    def has_dumped_core(self) -> bool:
+        """Whether the leader has left a core dump; after :meth:`reap`."""
+        return self._child.has_dumped_core
+
     def send(self, signum: SignalNumber) -> None:
         """Send a signal to the leader."""
         with suppress(ProcessLookupError, PermissionError):

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from flagman.config.settings import Restart
 
-# Seconds between two starts: after the first early end, and at most.
-_SHORTEST, _LONGEST = 1.0, 60.0
+#: Seconds between two starts after the first early end.
+SHORTEST = 1.0
+# And at most.
+_LONGEST = 60.0
 # Seconds of a life, in which it was ready, after which the next early end counts as the first.
 _HEALTHY = 60.0
 # The largest part by which a span is longer at random, so that processes with a common cause do not start together.
@@ -64,5 +66,5 @@ class Spacing:
         if ready_at is not None and now - ready_at >= _HEALTHY:
             self.short_lives = 0
         self.short_lives += 1
-        span = min(self._longest(), _SHORTEST * 2.0 ** min(self.short_lives - 1, 20))
+        span = min(self._longest(), SHORTEST * 2.0 ** min(self.short_lives - 1, 20))
         return self._start + span * (1 + _SPREAD * self._random())

@@ -46,7 +46,7 @@ class End:
     :param verdict: what the verifier says of it: empty if it was to end so, None if it says nothing
     """
 
-    __slots__ = ("at", "moment", "output", "reason", "status", "verdict", "why")
+    __slots__ = ("at", "has_core", "moment", "output", "reason", "status", "verdict", "why")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what is told of an end
         self,
@@ -64,6 +64,8 @@ class End:
         self.moment = moment
         self.verdict = verdict
         self.at = time.time()
+        #: Whether it has left a core dump.
+        self.has_core = False
 
     @property
     def text(self) -> str:
@@ -72,7 +74,7 @@ class End:
             return f"{_BY_US[self.reason]}: {self.why}"
         is_a_surprise = (self.status or self.verdict) and self.reason in ("exit", "signal")
         last = next((line.strip() for line in reversed(self.output) if line.strip()), "") if is_a_surprise else ""
-        ended = self.verdict or f"{how(self.status)}{self.why and ' '}{self.why}"
+        ended = self.verdict or f"{how(self.status)}{', core dumped' * self.has_core}{self.why and ' '}{self.why}"
         return f"{ended}: {last}" if last else ended
 
     def shown(self, now: float) -> dict[str, object]:
@@ -81,6 +83,7 @@ class End:
         return {
             "status": self.status if signal is None else None,
             "signal": signal,
+            "core": self.has_core,
             "reason": self.reason,
             "text": self.text,
             "at": rfc3339(self.at),

@@ -34,6 +34,8 @@ class Life:
         #: Whether something was left, after the end of the leader, that has to end, too.
         self.has_rest = False
         self.pid = instance.pid
+        #: Whether its leader has left a core dump.
+        self.has_dumped_core = False
         #: Whether it was killed.
         self.is_killed = False
         #: Whether it goes on all the same, because it hangs in the kernel.
@@ -82,6 +84,7 @@ class Life:
     def reap(self) -> int | None:
         """Take the exit status of the leader, see :meth:`flagman.supervise.instance.Instance.reap`."""
         status = self._instance.reap()
+        self.has_dumped_core = self._instance.has_dumped_core
         if status is None:
             logger.error("`%s` has ended, but other code has collected its exit status", self._plan.name)
         return status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from contextlib import suppress
+import time
 
 from flagman.actions.processes import REQUEST
 from flagman.config.paths import Start
@@ -19,6 +19,7 @@ from flagman.supervise.processes.tables import read
 from flagman.supervise.processes.together import Together, is_missing
 from flagman.supervise.processes.told import shown, told
 from flagman.supervise.processes.wish import VERBS
+from flagman.text.moments import rfc3339
 from flagman.text.signames import name_of, number_of
 from flagman.triggers.by_process import REQUEST as HEARD
 from flagman.triggers.by_process import Heard
@@ -139,6 +140,9 @@ class ProcessesPart(Part):
                 status = f"SIG{name_of(-ended.status)}"
             reason = ended.text if ended is not None else process.illness if event == "fail" else ""
             self._heard.happened(name, event, status=status, pid=process.pid, reason=reason)
+            what = {"at": rfc3339(time.time()), "process": name, "event": event, "pid": process.pid or None}
+            # Only the main thread may write the ledger.
+            self._engine.call_later(0, self._engine.ledger.note, "process", {**what, "status": status, "text": reason})
         self._site.changes.report()
         self._end_strays()
         self._end_if_over()
@@ -216,8 +220,16 @@ class ProcessesPart(Part):
         return f"{verb} {name}"
 
     def _ask(self, name: str, verb: Verb) -> None:
-        with suppress(KeyError):  # a reload has just removed it
-            self.together.ask(name, verb)
+        """Ask something for an action. It may do so at each end of the process, so starts keep their distance."""
+        process = self.together.by_name.get(name)
+        if process is None or process.is_removed:  # a reload has just removed it
+            return
+        pause = process.pause(self.together.clock()) if verb != "stop" else 0.0
+        if not pause:
+            process.ask(verb)
+        elif process.state != "backoff":  # from there it is started anyway
+            last = process.last
+            self._site.loop.call_later(pause, lambda: process.ask(verb) if process.last is last else None)
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the requests about processes."""

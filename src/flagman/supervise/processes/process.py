@@ -260,12 +260,13 @@ class Process(Record):
 
     def _conclude(self, status: int | None) -> None:
         self._set_timer(None)
-        self.life = None
+        life, self.life = self.life, None
         verdict = self.judged(status) if self._reason in ("exit", "signal") else None
         if self._reason in ("exit", "signal") and self.ready_at is None and verdict is None:
             self._why = "before it was ready"
         output, now = self._world.output(self.plan.name), self._world.clock()
         self.last = End(self._reason, status, self._why, output, now, verdict)
+        self.last.has_core = life is not None and life.has_dumped_core
         self._world.buried(self.plan.name)
         self.ended_well = verdict == "" if verdict is not None else status == 0 and self.ready_at is not None
         if self.wanted == "down":
@@ -286,8 +287,7 @@ class Process(Record):
         self.restarts += 1
         self.next_start = max(last.moment, self.spacing.next_start(last.moment, self.ready_at))
         pause = self.next_start - last.moment
-        when = f" in {pause:.3g} s" if pause else ""
-        logger.warning("`%s` %s; it is started again%s", self.plan.name, last.text, when)
+        logger.warning("`%s` %s; it is started again in %.3g s", self.plan.name, last.text, pause)
         self._go("backoff", *events)
         self._set_timer(self.next_start)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flagman.supervise.policy import SHORTEST
 from flagman.supervise.processes.end import COUNTED
 
 TYPE_CHECKING = False
@@ -88,6 +89,12 @@ class Record:
         """Return what the verifier says of an end: empty if it was to come so, None if it says nothing."""
         verification = self.verification
         return None if verification is None or status is None else verification.ended(status)
+
+    def pause(self, now: float) -> float:
+        """Return for how many seconds it should not be started, because its last start was a moment ago."""
+        if self.state not in ("backoff", "exited", "failed"):
+            return 0.0
+        return max(0.0, (self.started or 0.0) + SHORTEST - now)
 
     def send(self, signum: SignalNumber) -> None:
         """Send a signal to the leader, if there is one."""
