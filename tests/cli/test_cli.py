@@ -15,7 +15,8 @@ import pytest
 
 import flagman
 from flagman import cli, core
-from flagman.config.options import LONG_OPTIONS, TRIGGERS
+from flagman.config.binders import TRIGGERS
+from flagman.config.options import LONG_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +104,8 @@ DEFAULTS: dict[str, object] = {
     "forward": "leader",
     "graceful_time": 10,
     "restart": "never",
+    "keep_alive": False,
+    "guardian": True,
     "control": False,
     "control_mode": None,
     "control_group": None,
@@ -142,7 +145,7 @@ def test_all_options() -> None:
         "--log-level debug --log-format json --log-file x.log --runlog x.runs --pid-file x.pid "
         "--name web --control --control-mode 660 --control-group adm "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e "
-        "--forward group --graceful-time 3s --restart always -- nginx -g x"
+        "--forward group --graceful-time 3s --restart always --keep-alive --no-guardian -- nginx -g x"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -197,6 +200,8 @@ def test_all_options() -> None:
         "command": ("nginx", "-g", "x"),
         "forward": "group",
         "graceful_time": 3,
+        "keep_alive": True,
+        "guardian": False,
         "restart": "always",
     }
     assert vars(settings).keys() == DEFAULTS.keys()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flagman.actions import Action, DelayedPrintAction, PrintAction
 from flagman.cli.words import CommandLine
-from flagman.config.options import TRIGGERS
+from flagman.config.binders import TRIGGERS
 from flagman.exceptions import PluginError, UnknownActionError, UsageError
 
 if TYPE_CHECKING:

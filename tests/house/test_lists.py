@@ -17,8 +17,9 @@ from flagman import actions, cli, daemon
 from flagman.actions import BUILT_IN
 from flagman.children.environment import PRIVATE
 from flagman.config import values
+from flagman.config.binders import TRIGGERS
 from flagman.config.command_keys import COMMAND_KEYS
-from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.options import OPTIONS
 from flagman.config.rows import BINDING, FILE, Option
 from flagman.config.settings import Settings
 

@@ -23,6 +23,7 @@ PLAIN = {
     "flagman.cli.reading",
     "flagman.cli.words",
     "flagman.config",
+    "flagman.config.binders",
     "flagman.config.binding",
     "flagman.config.options",
     "flagman.config.rows",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentError, ArgumentTypeError, Namespace
 
-from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS, TRIGGERS
+from flagman.config.binders import TRIGGERS
+from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS
 from flagman.exceptions import UsageError
 from flagman.text.parser import HelpFormatter, Parser
 from flagman.version import __version__

@@ -8,7 +8,8 @@ import sys
 
 from flagman import core
 from flagman.cli.words import CommandLine
-from flagman.config.options import LONG_OPTIONS, TRIGGERS
+from flagman.config.binders import TRIGGERS
+from flagman.config.options import LONG_OPTIONS
 from flagman.config.settings import Settings
 from flagman.exceptions import PluginError, UsageError, reason_of
 from flagman.text.shown import shown

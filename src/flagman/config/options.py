@@ -1,14 +1,13 @@
 """The options of the command ``flagman``, as a table: what there is, without the machinery that parses it.
 
-Most command lines only bind actions, which :mod:`flagman.cli.words` takes out. For the options that are left,
+Those that bind an action have a table of their own, :mod:`flagman.config.binders`.
+Most command lines only have these, which :mod:`flagman.cli.words` takes out. For the options that are left,
 :mod:`flagman.cli.parser` makes an argparse parser of this table; a start without any does not pay for that.
 """
 
 from __future__ import annotations
 
-import signal
-
-from flagman.config.rows import BINDING, LINE, Option, TriggerOption
+from flagman.config.rows import BINDING, LINE, Option
 from flagman.config.values import (
     MASK,
     Checked,
@@ -20,50 +19,13 @@ from flagman.config.values import (
     Repeated,
     Span,
     Switch,
-    SwitchedOff,
     SwitchOrPath,
 )
-from flagman.engine.signals import HANDLED_SIGNALS, flag_of
-
-#: The options that bind an action, by name.
-TRIGGERS = {
-    option.name: option
-    for option in (
-        *(
-            TriggerOption(f"--{flag_of(s)}", f"add an action for {signal.Signals(s).name}", "", "by_signal:read")
-            for s in HANDLED_SIGNALS
-        ),
-        TriggerOption(
-            "--signal", "add an action for any other signal: a name, a number, RTMIN+n", "NAME", "by_signal:read"
-        ),
-        TriggerOption(
-            "--every", "add an action that runs again and again: every 90s, 5m, 1h30m", "SPAN", "by_clock:every"
-        ),
-        TriggerOption("--after", "add an action that runs once, SPAN after flagman is ready", "SPAN", "by_clock:after"),
-        TriggerOption(
-            "--on-file",
-            "add an action for a file or a directory that changes, is replaced, comes or goes",
-            "PATH",
-            "by_file:read",
-            key="file",
-            takes_numbers=False,
-        ),
-        TriggerOption(
-            "--on-process",
-            "add an action for a process of the file that is ready, ends or fails: web:ready, web:exit, web:fail",
-            "NAME:EVENT",
-            "by_process:read",
-            key="process",
-            and_key="event",
-            takes_numbers=False,
-        ),
-    )
-}
 
 SWITCH = Switch()
 OFF, ON = False, True
 
-#: All other options, grouped by subject, in the order in which the help shows them.
+#: The options that bind no action, grouped by subject, in the order in which the help shows them.
 GROUPS = {
     "configuration file": (
         Option(
@@ -249,7 +211,7 @@ GROUPS = {
         Option("--keep-alive", SWITCH, OFF, "stay when all of them have ended"),
         Option(
             "--no-guardian",
-            SwitchedOff(),
+            Switch(turns_off=True, turns_in_file=False),
             ON,
             "start no second process that ends them if flagman is killed",
             is_for_start=True,

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from flagman.actions.arguments import check
+from flagman.config.binders import TRIGGERS
 from flagman.config.binding import Binding
 from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.frozen import frozen_table
-from flagman.config.options import OPTIONS, TRIGGERS
+from flagman.config.options import OPTIONS
 from flagman.config.rows import BINDING, FILE
 from flagman.config.settings import Settings
 from flagman.config.values import is_number

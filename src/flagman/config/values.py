@@ -158,7 +158,6 @@ class Span(Kind):
 
     title = "a span"
     example = "30s"
-
     in_file = "string or a number"
 
     def __init__(self, shortest: float = 0.0) -> None:
@@ -249,46 +248,29 @@ MASK = Checked("MODE", "mask", 'an octal number, as a string such as ``"027"``',
 class Switch(Kind):
     """True or false.
 
-    :param turns_off: the setting is False if the switch is given on the command line, or true in the file
+    :param turns_off: the setting is False if the switch is given on the command line
+    :param turns_in_file: the setting is False if the switch is true in the file; by default both are the same
     """
 
-    __slots__ = ("action", "turns_off")
+    __slots__ = ("_turns_in_file", "action")
 
     title = "``true`` or ``false``"
-
     in_file = "true or false"
 
-    def __init__(self, *, turns_off: bool = False) -> None:
+    def __init__(self, *, turns_off: bool = False, turns_in_file: bool | None = None) -> None:
         super().__init__("")
-        self.turns_off = turns_off
+        self._turns_in_file = turns_off if turns_in_file is None else turns_in_file
         self.action = "store_false" if turns_off else "store_true"
 
     def load(self, value: object) -> object:
         """Read true or false."""
         if not isinstance(value, bool):
             raise ValueError("is neither true nor false")  # noqa: TRY004 - a mistake of the user, as all here
-        return value is not self.turns_off
+        return value is not self._turns_in_file
 
     def dump(self, value: object) -> object:
         """Return true or false."""
-        return bool(value) is not self.turns_off
-
-
-class SwitchedOff(Switch):
-    """True or false in the file; on the command line a switch that says false."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(turns_off=True)
-
-    def load(self, value: object) -> object:
-        """Read true or false."""
-        return not super().load(value)
-
-    def dump(self, value: object) -> object:
-        """Return true or false."""
-        return bool(value)
+        return bool(value) is not self._turns_in_file
 
 
 class Repeated(Kind):
