@@ -10,11 +10,13 @@ import subprocess
 import sys
 import sysconfig
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from flagman import cli
+from flagman.supervise.processes.tables import read
 from support.driven import DEADLINE, Flagman, Lines, settle
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +60,25 @@ def test_python_examples(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name, value in list(namespace.items()):
         if name.startswith("test_") and callable(value):
             value()
+
+
+PROCESSES = [path for path in FILES if any("[process." in text for _, text in blocks(path, "toml"))]
+# What an example cannot have: processes that it does not show, hosts, and files of this machine.
+ABSENT = re.compile("there is no process|cannot be resolved|cannot be used: No such file")
+
+
+@pytest.mark.parametrize("path", PROCESSES, ids=lambda path: path.stem)
+def test_tables_of_processes(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables ``[process.NAME]`` that a page shows have no mistakes, and neither have the verifiers."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for options, text in blocks(path, "python"):
+        for name in CAPTION.findall(options):
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    for _, text in blocks(path, "toml"):
+        is_part = re.match("(ready|liveness) = ", text)
+        found = tomllib.loads(f'[process.x]\ncommand = ["x"]\n{text}' if is_part else text)
+        _, mistakes = read(found.get("process", {}))
+        assert [mistake for mistake in mistakes if not ABSENT.search(mistake)] == []
 
 
 def commands(path: Path) -> list[list[str]]:

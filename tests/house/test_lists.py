@@ -22,6 +22,8 @@ from flagman.config.command_keys import COMMAND_KEYS
 from flagman.config.options import OPTIONS
 from flagman.config.rows import BINDING, FILE, Option
 from flagman.config.settings import Settings
+from flagman.supervise.processes.machine import STATES
+from flagman.supervise.processes.tables import CHECKS, KEYS
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -145,24 +147,48 @@ def test_a_trigger_has_one_name(name: str) -> None:
     assert source.text() == WORDS[name]
 
 
-def test_the_table_of_the_keys() -> None:
-    """The documented table of keys agrees with the options; if not, this test rewrites it and fails."""
+def check_table(number: int, following: str, rows: list[list[str]]) -> None:
+    """Compare a table of the page about the configuration file with these rows; if it differs, write it and fail.
+
+    :param number: of the table
+    :param following: the section after it
+    """
     page = ROOT / "docs" / "configuration.rst"
     text = page.read_text(encoding="utf-8")
     head = ".. list-table::\n   :header-rows: 1\n\n"
-    before, rest = text.split(head, 1)
-    after = rest[rest.index("[[on]]\n------") :]
-    titles = ["Key", "Value", "Default", "Also in ``[[on]]``", "Applied at a reload"]
-    rows = [titles, *(row(option) for option in OPTIONS if option.where >= FILE)]
+    *before, rest = text.split(head, number)
+    after = rest[rest.index(f"{following}\n-----") :]
     table = "".join(
-        f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() + "\n"
+        f"   {'* -' if column == 0 else '  -'} {cell}".rstrip() + "\n"
         for cells in rows
-        for number, cell in enumerate(cells)
+        for column, cell in enumerate(cells)
     )
-    new = f"{before}{head}{table}\n{after}"
+    new = f"{head.join(before)}{head}{table}\n{after}"
     if new != text:
         page.write_text(new, encoding="utf-8")
     assert new == text, "the table was another one; it has been written anew"
+
+
+def test_the_table_of_the_keys() -> None:
+    """The documented table of keys agrees with the options; if not, this test rewrites it and fails."""
+    titles = ["Key", "Value", "Default", "Also in ``[[on]]``", "Applied at a reload"]
+    check_table(1, "[[on]]", [titles, *(row(option) for option in OPTIONS if option.where >= FILE)])
+
+
+def test_the_table_of_the_keys_of_a_process() -> None:
+    """The documented table of the keys of a process agrees with the source; if not, this test rewrites it and fails."""
+    rows = [["Key", "Value", "Default", "Meaning"]]
+    for option in KEYS.values():
+        key, value, default, *_ = row(option)
+        rows.append([key, value, default if option.default or option.default is False else "", option.explanation])
+    rows += [[f"``{key}``", "a :doc:`verifier <verifiers>`", "", meaning] for key, meaning in CHECKS.items()]
+    check_table(2, "[logging]", rows)
+
+
+def test_the_states_of_a_process() -> None:
+    """The page about processes explains all states, in the order of the source."""
+    found = re.findall(r"^   \* - ``(\w+)``$", section("processes.rst", "What the states mean"), re.MULTILINE)
+    assert found == list(STATES)
 
 
 def test_the_keys_of_a_binding() -> None:

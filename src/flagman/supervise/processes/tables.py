@@ -22,7 +22,7 @@ _MINUTE = 60.0
 KEYS = {
     option.key: option
     for option in (
-        Option("command", Words("WORDS"), (), "the program and its arguments"),
+        Option("command", Words("WORDS"), (), "the program and its arguments; it has to be there"),
         Option("after", Names("NAMES"), (), "the processes that it waits for at each of its starts"),
         Option("directory", Path("DIR"), None, "its working directory"),
         Option("environment", Variables("TABLE"), {}, "variables that are added to its environment"),
@@ -39,10 +39,14 @@ KEYS = {
         Option("optional", _SWITCH, _OFF, "whether flagman is ready without it"),
         Option("stop-signal", Signal("SIGNAL"), "TERM", "the signal that asks it to end"),
         Option("graceful-time", Span(), 10.0, "the time that it has to end; then it is killed"),
-        Option("kill", Choice("group", "process"), "group", "whom a stop concerns: its process group, or its leader"),
+        Option("kill", Choice("group", "process"), "group", "what a stop ends: its process group, or its leader alone"),
     )
 }
-_CHECKS = ("ready", "liveness")
+#: The keys that are verifiers, with explanations.
+CHECKS = {
+    "ready": "what verifies that it is ready; without it, it is ready when it has been started",
+    "liveness": "what verifies again and again that it is well",
+}
 # What keys of other programs are called here.
 _MEANT = {
     "cmd": "command",
@@ -97,13 +101,13 @@ def _values(table: Mapping[str, object], directory: str, wrong: Callable[[str], 
     values: dict[str, object] = {}
     for key, value in table.items():
         try:
-            if key in _CHECKS:
+            if key in CHECKS:
                 values[key] = _check(key, value, directory, wrong)
             elif key in KEYS:
                 values[KEYS[key].setting] = KEYS[key].kind.load(value)
             else:
                 meant = _MEANT.get(key)
-                hint = f"; did you mean {meant!r}?" if meant else did_you_mean(key, (*KEYS, *_CHECKS))
+                hint = f"; did you mean {meant!r}?" if meant else did_you_mean(key, (*KEYS, *CHECKS))
                 wrong(f"key {key!r}: unknown{hint}")
         except ValueError as error:
             wrong(f"key {key!r}: {error}")
