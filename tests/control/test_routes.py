@@ -406,7 +406,7 @@ def test_the_status_and_the_history(service: Service) -> None:
     shown, history, other = [body for _, _, body in service.answers]
     assert shown["flags"][0]["runs"] == 1
     assert [run["flag"] for run in history["runs"]] == ["usr1"]
-    assert other == {"runs": []}
+    assert other == {"runs": [], "processes": []}
 
 
 def test_a_request_waits_until_the_daemon_is_ready(service: Service) -> None:

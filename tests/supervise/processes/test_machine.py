@@ -35,6 +35,8 @@ GRACE = 10.0
 class Body:
     """A process that is no process, with a leader and perhaps a rest of its group."""
 
+    has_dumped_core = False
+
     def __init__(self, world: World, on_end: Callable[[], object]) -> None:
         self.world = world
         self.on_end = on_end
