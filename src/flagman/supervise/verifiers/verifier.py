@@ -18,12 +18,16 @@ class Process:
     :param is_alive: returns whether it lives, and its verifier is still listened to
     """
 
+    #: The name of the process in the file.
+    name: str
+    #: The number of the process.
+    pid: int
+    #: The environment of the process.
+    environment: Mapping[str, str]
+
     def __init__(self, name: str, pid: int, environment: Mapping[str, str], is_alive: Callable[[], bool]) -> None:
-        #: The name of the process in the file.
         self.name = name
-        #: The number of the process.
         self.pid = pid
-        #: The environment of the process.
         self.environment = environment
         self._is_alive = is_alive
 
