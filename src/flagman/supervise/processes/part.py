@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from flagman.supervise.processes.plan import Plan
     from flagman.supervise.processes.wish import Verb
 
+logger = logging.getLogger("flagman.supervise")
+
 #: The table of the configuration file.
 TABLE = "process"
 # Seconds that the control loop has to end what is left.
@@ -151,13 +153,18 @@ class ProcessesPart(Part):
         """Stop the run if there is nothing left to keep."""
         if not self._has_ended and not self.together.is_stopping and self._is_over():
             self._has_ended = True
+            is_essential = self.together.essential_status is not None
+            logger.warning(
+                "%s; exiting", "An essential process has ended" if is_essential else "All processes have ended"
+            )
             self._engine.stop()
             self._engine.interrupter.bound_from_afar(self._site.settings.time_to_stop())
 
     def _is_over(self) -> bool:
         if self.together.essential_status is not None:
             return True
-        return not self._site.settings.keep_alive and self.together.has_ended()
+        settings = self._site.settings
+        return not (settings.keep_alive or settings.command) and self.together.has_ended()
 
     def stop(self, *, insists: bool) -> None:
         """Stop all processes, or kill them."""
