@@ -107,8 +107,9 @@ class Process(Record):
         self._go("waiting") if self._world.is_blocked(self.plan) else self._start()
 
     def _look(self) -> None:
-        """Start it if what it comes after is ready by now."""
-        self._show() if self._world.is_blocked(self.plan) else self._start()
+        """Start it if what it comes after is ready by now; else nothing has changed, and nothing follows."""
+        if not self._world.is_blocked(self.plan):
+            self._start()
 
     def _start(self) -> None:
         now = self._world.clock()
@@ -124,11 +125,10 @@ class Process(Record):
             self._why = error.reason
             self.happen("spawn-failed")
             return
-        self.life = Life(instance, self.plan, self._world.members)
+        self.life = life = Life(instance, self.plan, self._world.members)
         self.pid = instance.pid
         logger.info("Started `%s` with pid %d", self.plan.name, instance.pid)
         self._show()
-        life = self.life
         self._world.when_it_runs(self.plan.name, lambda: self._on_run(life))
 
     def _on_run(self, life: Life) -> None:

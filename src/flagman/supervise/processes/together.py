@@ -58,7 +58,7 @@ class Together:
         #: Whether all of them are being stopped.
         self.is_stopping = False
         # Whether they are looked at for what may follow from a change.
-        self._is_planned = False
+        self._is_planned = self._is_closed = False
         # Whether it is in the middle of a reload.
         self._is_following = False
         #: The exit status of an essential process that has ended for good; None if there is none.
@@ -182,7 +182,7 @@ class Together:
 
     def close(self) -> None:
         """Kill what is left, and release everything."""
-        self._is_planned = True  # nothing follows from this
+        self._is_closed = True
         for process in self.by_name.values():
             process.abandon()
         for outfit in self._outfits.values():
@@ -270,6 +270,8 @@ class Together:
     def _look(self) -> None:
         """Do what follows from changes; not in the middle of them."""
         self._is_planned = False
+        if self._is_closed:
+            return
         for name, process in list(self.by_name.items()):
             if process.is_removed and process.state == "stopped":
                 self._outfits.pop(name).close()
