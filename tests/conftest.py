@@ -14,10 +14,13 @@ from hypothesis import settings
 from support.background import Background
 from support.driven import Flagman
 from support.looping import Looping
+from support.processes import Kept
 from support.starter import Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support.processes import Tables
 
 
 # A test may be slow on a loaded machine.
@@ -63,6 +66,20 @@ def _start(tmp_path: Path) -> Iterator[Callable[..., Flagman]]:
         return daemons[-1]
 
     yield start
+    for daemon in daemons:
+        daemon.close()
+
+
+@pytest.fixture(name="keep")
+def _keep(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
+    """Yield a function that starts daemons with processes; they, and what is left of these, end with the test."""
+    daemons: list[Kept] = []
+
+    def keep(processes: Tables, *arguments: str, **options: object) -> Kept:
+        daemons.append(Kept(tmp_path, processes, *arguments, **options))
+        return daemons[-1]
+
+    yield keep
     for daemon in daemons:
         daemon.close()
 

@@ -73,9 +73,7 @@ class ProcessesPart(Part):
         self._start = Start()
         self._level = logging.NOTSET  # what this has set
         self._has_begun = self._has_ended = self._is_free = False
-        # Those of the orders below that the processes have been told.
-        self._obeyed: tuple[dict[str, Plan], dict[str, Launch]] | None = None
-        # Whether what they have left is being ended; None before.
+        # Whether what they have left is being ended; None before, and False afterwards.
         self._ends_strays: bool | None = None
         # What the last settings that were read ask for, and what those that hold ask for.
         self._read_orders = self._orders = self._read(site.settings)
@@ -182,8 +180,8 @@ class ProcessesPart(Part):
         self._site.changes.report()
 
     def is_busy(self) -> bool:
-        """Return whether something of a process is left."""
-        return self.together.is_busy() or bool(self._ends_strays)
+        """Return whether something of a process is left, or what they have left behind was not ended yet."""
+        return self._ends_strays is not False
 
     def result(self) -> int | None:
         """Return the exit status that the end of the processes demands."""
