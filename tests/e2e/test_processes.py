@@ -84,7 +84,7 @@ def test_restarts_have_a_spacing(keep: Keep) -> None:
 def test_what_has_run_for_a_while_is_back_at_once(keep: Keep) -> None:
     """The spacing is one of starts, not a pause."""
     daemon = keep({"web": {"command": SLEEPS}}).ready()
-    wait_for(lambda: daemon.shown("web")["started_ago"] > 1.2)  # noqa: PLR2004 - the first spacing
+    wait_for(lambda: daemon.shown("web")["started_ago"] > 1.2)
     first = daemon.pid("web")
     os.kill(first, signal.SIGKILL)
     shown = daemon.until("web", restarts=1, state="ready")
@@ -140,7 +140,7 @@ def test_an_optional_one_and_one_that_is_down(keep: Keep) -> None:
             "late": {"command": SLEEPS, "after": ["debug"], "optional": True},
         }
     ).ready()
-    assert request(daemon.control, "GET", "/ready")[0] == 200  # noqa: PLR2004 - OK
+    assert request(daemon.control, "GET", "/ready")[0] == 200
     shown = daemon.all()
     assert {name: each["state"] for name, each in shown.items()} == {
         "web": "ready",
@@ -170,7 +170,7 @@ def test_ready_and_status_for_a_manager(keep: Keep, fifo: Path) -> None:
     while not any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in said):
         said += daemon.notified().splitlines()
     assert "READY=1" not in said
-    assert request(daemon.control, "GET", "/ready")[0] == 503  # noqa: PLR2004 - not yet
+    assert request(daemon.control, "GET", "/ready")[0] == 503
     fifo.write_text("go\n", encoding="ascii")
     daemon.ready().expect("db opens")
     daemon.stop()
@@ -186,7 +186,7 @@ def test_all_mistakes_at_once(keep: Keep) -> None:
     }
     for more in ((), ("--check",)):
         daemon = keep(processes, *more)
-        assert daemon.status() == 2  # noqa: PLR2004 - a mistake of the user
+        assert daemon.status() == 2
         text = "\n".join(daemon.err.rest())
         assert "a -> b -> a" in text
         for part in ("there is no process 'd'", "tcp", "'command'"):

@@ -121,7 +121,7 @@ class Kept(Flagman):
     def shown(self, name: str) -> dict[str, Any]:
         """Return what is known of a process."""
         status, body = request(self.control, "GET", f"/processes/{name}")
-        assert status == 200, body  # noqa: PLR2004 - OK
+        assert status == 200, body
         found: dict[str, Any] = body
         return found
 
@@ -153,14 +153,14 @@ class Kept(Flagman):
     def ask(self, verb: str, name: str) -> dict[str, Any]:
         """Ask something of a process; return the answer, which does not wait."""
         status, body = request(self.control, "POST", f"/processes/{name}/{verb}")
-        assert status == 202, body  # noqa: PLR2004 - accepted
+        assert status == 202, body
         found: dict[str, Any] = body
         return found
 
     def does(self, verb: str, name: str) -> dict[str, Any]:
         """Ask something of a process; wait, and return what has come of it."""
         status, body = request(self.control, "POST", f"/processes/{name}/{verb}?wait=60s")
-        assert status == 200, body  # noqa: PLR2004 - OK
+        assert status == 200, body
         found: dict[str, Any] = body
         return found
 
