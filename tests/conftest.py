@@ -76,7 +76,7 @@ def _keep(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
     daemons: list[Kept] = []
 
     def keep(processes: Tables, *arguments: str, **options: object) -> Kept:
-        daemons.append(Kept(tmp_path, processes, *arguments, **options))
+        daemons.append(Kept(tmp_path, processes, *arguments, **options))  # type: ignore[arg-type]
         return daemons[-1]
 
     yield keep

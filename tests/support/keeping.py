@@ -32,6 +32,8 @@ SLOW = 3.0
 class Body:
     """A process that is no process, with a leader, and a rest of its group."""
 
+    has_dumped_core = False
+
     def __init__(self, yard: Yard, name: str, pid: int, on_end: Callable[[], object]) -> None:
         self.yard = yard
         self.name = name
@@ -47,7 +49,7 @@ class Body:
     def has_ended(self) -> bool:
         return self.status is not None
 
-    def has_rest(self) -> bool:
+    def has_rest(self, _find: object) -> bool:
         return self.has_rest_left
 
     def end(self, status: int) -> None:
@@ -134,6 +136,10 @@ class FakeLaunch:
         assert environment[b"MARK"].startswith(self._name.encode())
         assert loop is self._yard.loop
         return cast("Instance", self._yard.start(self._name, on_end))
+
+    @staticmethod
+    def when_it_runs(_instance: Instance, code: Callable[[], object]) -> None:
+        code()
 
     def trouble(self, _instance: Instance) -> str:
         return self._yard.troubles.get(self._name, "")

@@ -244,8 +244,8 @@ def test_a_limit_that_is_lifted(looping: Looping) -> None:
 @pytest.mark.parametrize(
     ("changes", "trouble", "status"),
     [
-        ({"directory": "/no/such"}, "directory: No such file or directory", 126),
-        ({"directory": "/dev/null"}, "directory: Not a directory", 126),
+        ({"directory": "/no/such"}, "directory '/no/such': No such file or directory", 126),
+        ({"directory": "/dev/null"}, "directory '/dev/null': Not a directory", 126),
         ({"limits": {"nofile": (20, 10)}}, "limits.nofile: current limit exceeds maximum limit", 126),
         ({"limits": {"sheep": (1, 1)}}, "limits.sheep: module 'resource' has no attribute 'RLIMIT_SHEEP'", 126),
         ({"limits": {"nofile": (10**30, 10**30)}}, "limits.nofile: ", 126),
@@ -321,7 +321,8 @@ def test_a_program_of_another_user(looping: Looping, open_path: Path) -> None:
     assert life.end() == (126, "exec: Permission denied")
     life.output()
     life = Life(looping, plan(["true"], user="nobody", directory=str(open_path / "mine")))
-    assert life.end() == (126, "directory: Permission denied")
+    mine = str(open_path / "mine")
+    assert life.end() == (126, f"directory {mine!r}: Permission denied")
     life.output()
 
 

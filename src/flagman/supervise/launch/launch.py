@@ -62,6 +62,7 @@ class Launch:
         self._start_directory = start_directory
         identity = steps.identity_of(user, group)
         self._is_for_other = identity is not None
+        self._directory = directory or ""
         self._steps = steps.steps_of(
             identity, names_user=user is not None, directory=directory, umask=umask, nice=nice, limits=limits
         )
@@ -142,7 +143,7 @@ class Launch:
             raise
         finally:
             os.close(writer)
-        self._reports[instance] = Report(reader, loop, program)
+        self._reports[instance] = Report(reader, loop, program, self._directory)
         return instance
 
     def when_it_runs(self, instance: Instance, code: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from flagman.supervise.ends import hint
-from flagman.text.shown import printable
+from flagman.text.shown import printable, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ class Report:
     :param reader: the descriptor
     :param loop: watches it
     :param program: the path of the program
+    :param directory: its working directory; empty for that of this process
     """
 
-    def __init__(self, reader: int, loop: ControlLoop, program: str) -> None:
+    def __init__(self, reader: int, loop: ControlLoop, program: str, directory: str) -> None:
+        self._directory = directory
         os.set_blocking(reader, False)
         self._reader = reader
         self._loop = loop
@@ -63,4 +65,7 @@ class Report:
         if not text:
             return ""
         help_of_it = hint(self._program, int(number)) if step == "exec" and number.isdecimal() else ""
-        return printable(f"{step}: {text}{help_of_it}")
+        return printable(f"{self._shown(step)}: {text}{help_of_it}")
+
+    def _shown(self, step: str) -> str:
+        return step if step != "directory" else f"directory {shown(self._directory)!r}"

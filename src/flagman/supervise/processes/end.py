@@ -28,7 +28,6 @@ COUNTED: dict[str, str] = {
 }
 # Reasons that it had no part in, or that made flagman end it.
 _BY_US = {
-    "cannot-start": "cannot start",
     "not-ready": "was not ready",
     "liveness": "was not well",
     "watchdog": "was not well",
@@ -70,6 +69,8 @@ class End:
     @property
     def text(self) -> str:
         """It in words, with its last line: ``exited with 1: FATAL: could not create lock file``."""
+        if self.reason == "cannot-start":
+            return f"cannot start {self.why}"
         if self.reason in _BY_US:
             return f"{_BY_US[self.reason]}: {self.why}"
         is_a_surprise = (self.status or self.verdict) and self.reason in ("exit", "signal")

@@ -10,6 +10,7 @@ from flagman.children import environment, front
 from flagman.exceptions import one_line
 from flagman.supervise.ends import StartError
 from flagman.supervise.launch.launch import Launch
+from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ class Outfit:
 
     def trouble(self) -> str:
         """Return which step before the program has failed; empty if none has."""
-        return self._launch.trouble(self._instance) if self._instance is not None else ""
+        trouble = self._launch.trouble(self._instance) if self._instance is not None else ""
+        return f"{shown(self._plan.command[0])!r}: {trouble}" if trouble else ""
 
     def output(self) -> list[str]:
         """Return the last lines of output of the present instance; none if they are not taken in."""

@@ -10,12 +10,12 @@ import time
 from flagman.actions.processes import REQUEST
 from flagman.config.paths import Start
 from flagman.config.processes import check_names
-from flagman.exceptions import ActionFailed, UsageError
+from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.service.parts import Part
 from flagman.supervise.processes.backstop import Backstop
 from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.routes import Routes
-from flagman.supervise.processes.tables import read
+from flagman.supervise.processes.tables import read, unknown_users
 from flagman.supervise.processes.together import Together, is_missing
 from flagman.supervise.processes.told import shown, told
 from flagman.supervise.processes.wish import VERBS
@@ -57,7 +57,11 @@ class ProcessesPart(Part):
     def check(cls, settings: Settings) -> None:
         """Refuse bindings that name processes which there are not."""
         known = settings.tables.get(TABLE)
-        check_names(settings.bindings, known if isinstance(known, dict) else ())
+        known = known if isinstance(known, dict) else {}
+        check_names(settings.bindings, known)
+        mistakes = list(unknown_users(known))
+        if mistakes:
+            raise ConfigError([f"{settings.config}: [{TABLE}]: {mistake}" for mistake in mistakes])
 
     def prepare(self, preparation: Preparation) -> None:
         """Find out whether a service manager ends what this process may leave."""
@@ -191,7 +195,7 @@ class ProcessesPart(Part):
         """Return which processes are not as they are to be."""
         if self._obeyed is self._orders:
             return self.together.unready()
-        what = "been started" if self._obeyed is None else "followed the reload"
+        what = "followed the reload" if self._is_free else "been started"
         return [f"the processes have not {what} yet"]
 
     def is_unready(self) -> bool:

@@ -122,7 +122,7 @@ class Process(Record):
         try:
             instance = self._world.start(self.plan.name, self.number, self.look)
         except StartError as error:
-            self._why = error.reason
+            self._why = str(error).removeprefix("cannot start ")
             self.happen("spawn-failed")
             return
         self.life = life = Life(instance, self.plan, self._world.members)

@@ -6,6 +6,7 @@ from flagman.config.checks import NAME, is_name
 from flagman.config.command_keys import Variables
 from flagman.config.rows import Option
 from flagman.config.values import MASK, Choice, Kind, Path, Span, Switch
+from flagman.exceptions import UsageError
 from flagman.supervise.processes.kinds import Limits, Names, Nice, Output, Signal, Words
 from flagman.supervise.processes.order import cycles
 from flagman.supervise.processes.plan import Plan
@@ -143,3 +144,16 @@ def _wrong_order(tables: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
             yield f"{cycle[0]}: key 'after': a process cannot wait for itself"
         else:
             yield f"each of these waits for the next: {' -> '.join([*cycle, cycle[0]])}"
+
+
+def unknown_users(tables: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
+    """Yield the mistakes of valid tables that name users or groups which there are not here."""
+    for name, table in tables.items():
+        user, group = table.get("user"), table.get("group")
+        if user is not None or group is not None:
+            from flagman.supervise.launch.steps import identity_of  # noqa: PLC0415 - few processes have one
+
+            try:
+                identity_of(None if user is None else str(user), None if group is None else str(group))
+            except UsageError as error:
+                yield f"{name}: key {str(error).partition(':')[0]!r}:{str(error).partition(':')[2]}"
