@@ -156,6 +156,16 @@ def test_a_process(write: Callable[[str], str]) -> None:
         assert '\nprocess = "web"\nevent = "fail"\naction = "stop"\n' in text
 
 
+def test_tables_are_written_as_they_are_typed(write: Callable[[str], str]) -> None:
+    """Tables of processes are written with bare keys, each under its whole name, and an empty one is not lost."""
+    text = "[process.web]\ncommand = ['web']\nready = {type = 'http', headers = {'X Y' = 'z'}}\n[process.x]"
+    config = File(write(text), tables={"process": lambda _: ()}).complete(core.KNOWN_ACTIONS.__getitem__)
+    written = as_toml(config.below(Settings()))
+    assert tomllib.loads(written)["process"] == tomllib.loads(text)["process"]
+    end = '[process.web.ready]\ntype = "http"\n\n[process.web.ready.headers]\n"X Y" = "z"\n\n[process.x]\n'
+    assert written.endswith(f'\n\n[process.web]\ncommand = ["web"]\n\n{end}')
+
+
 def test_a_process_that_there_is_not() -> None:
     """A binding that is about a process which the file does not have is refused, and the message says what to do."""
     bindings = [Binding(ProcessSource(name, "fail"), "stop", StopAction, ()) for name in ("wbe", "db", "web")]

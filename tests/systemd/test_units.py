@@ -136,6 +136,39 @@ def test_the_stop_timeout_is_within_that_of_systemd() -> None:
     assert "TimeoutStopSec=18" in unit("--every 5m print a --usr1 print b --stop-timeout 0")
 
 
+PROCESSES = """
+[process.db]
+command = ["postgres-of-mine"]
+graceful-time = "40s"
+[process.migrate]
+command = ["true"]
+after = ["db"]
+graceful-time = "5s"
+[process.web]
+command = ["postgres-of-mine"]
+after = ["migrate"]
+graceful-time = "30s"
+[process.mail]
+command = ["true"]
+after = ["db"]
+"""
+
+
+def test_a_unit_for_processes(tmp_path: Path) -> None:
+    """A stop may take as long as the longest chain of processes, and programs that systemd would not find are named."""
+    program = tmp_path / "postgres-of-mine"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    config = tmp_path / "site.toml"
+    config.write_text(PROCESSES, encoding="utf-8")
+    lines = unit(f"-c {config}", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    # The running action has the stop timeout, which is 30 s, and the chain is that of db, migrate and web.
+    assert {"Type=notify", "KillMode=mixed", "TimeoutStopSec=120", "RestartPreventExitStatus=2"} <= set(lines)
+    assert lines.count(f"# In the file, write: {program}") == 1
+    config.write_text(f"{PROCESSES}essential = true\n", encoding="utf-8")
+    assert not [line for line in unit(f"-c {config}") if line.startswith("RestartPrevent")]
+
+
 MOMENTS = {
     "90s": ["OnActiveSec=1m30s", "OnUnitActiveSec=1m30s"],
     "5s": ["OnActiveSec=5s", "OnUnitActiveSec=5s", "AccuracySec=100ms"],

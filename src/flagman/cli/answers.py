@@ -37,13 +37,15 @@ def answer(settings: Settings, line: Settings) -> None:
             print(f"# The command is no part of the file: flagman --config FILE -- {shown(*settings.command)}")
         print(writer.as_toml(settings), end="")
     elif settings.print_unit:
+        from flagman.cli import parts  # noqa: PLC0415
         from flagman.systemd import units  # noqa: PLC0415
 
+        needs = units.Needs(parts.time_to_stop(settings), tuple(parts.programs(settings).values()))
         if settings.into:
-            for said in units.write(settings, line):
+            for said in units.write(settings, line, needs):
                 print(said)
         else:
-            print("\n".join(units.lines(settings, line)))
+            print("\n".join(units.lines(settings, line, needs)))
     else:
         _check_identity(settings)
         notes = _notes(settings)
@@ -74,13 +76,21 @@ def _show_action(name: ActionName) -> None:
 
 
 def _notes(settings: Settings) -> Iterable[str]:
-    """Return what there is to tell about the triggers, each line once."""
-    if settings.chroot is not None or not any(binding.source.has_path for binding in settings.bindings):
+    """Return what there is to tell about triggers and processes, each line once."""
+    if settings.chroot is not None:
         return ()  # another root is not looked at from outside: links in it would lead elsewhere
-    from flagman.config.paths import Start  # noqa: PLC0415 - only if there is a path
+    from flagman.cli import parts  # noqa: PLC0415 - as all here
+    from flagman.config.paths import Start  # noqa: PLC0415
 
-    placed = settings.placed(Start().absolute)
-    return dict.fromkeys(note for binding in placed.bindings for note in binding.source.notes())
+    placed = settings.placed(Start().absolute) if any(each.source.has_path for each in settings.bindings) else settings
+    notes = [note for binding in placed.bindings for note in binding.source.notes()]
+    programs = parts.programs(settings)
+    if programs:
+        from shutil import which  # noqa: PLC0415
+
+        lacking = {table: program for table, program in programs.items() if which(program) is None}
+        notes += [f"{table}: there is no program {program!r} now" for table, program in lacking.items()]
+    return dict.fromkeys(notes)
 
 
 def _check_identity(settings: Settings) -> None:

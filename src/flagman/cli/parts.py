@@ -53,6 +53,16 @@ def check(settings: Settings) -> None:
         part.check(settings)
 
 
+def time_to_stop(settings: Settings) -> float:
+    """Return how many seconds a stop of all parts may take, after the actions of the stop signal."""
+    return max((part.time_to_stop(settings) for part in _asked_for(settings)), default=0.0)
+
+
+def programs(settings: Settings) -> dict[str, str]:
+    """Return the programs that parts look for where this process does, by their tables of the configuration file."""
+    return {table: program for part in _asked_for(settings) for table, program in part.programs(settings).items()}
+
+
 def wanted(settings: Settings) -> list[Part]:
     """Make the parts that settings ask for, in the order of :data:`PARTS`."""
     return [part() for part in _asked_for(settings)]

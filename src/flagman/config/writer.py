@@ -71,14 +71,15 @@ def _binding(binding: Binding) -> Iterator[str]:
 
 def _table(name: str, table: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines of a table and of the tables in it, each under its whole name."""
-    yield f"[{name}]"
-    inner = []
+    inner = {f"{name}.{_key(key)}": value for key, value in table.items() if isinstance(value, Mapping)}
+    if len(inner) < len(table) or not table:
+        yield f"[{name}]"
     for key, value in table.items():
-        if isinstance(value, Mapping):
-            inner.append((f"{name}.{_string(key)}", value))
-        else:
-            yield f"{_string(key)} = {_value(value)}"
-    for inner_name, inner_table in inner:
+        if not isinstance(value, Mapping):
+            yield f"{_key(key)} = {_value(value)}"
+    for number, (inner_name, inner_table) in enumerate(inner.items()):
+        if number or len(inner) < len(table):
+            yield ""
         yield from _table(inner_name, inner_table)
 
 
@@ -90,8 +91,14 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_string(key)} = {_value(inner)}' for key, inner in value.items())}}}"
+        return f"{{{', '.join(f'{_key(key)} = {_value(inner)}' for key, inner in value.items())}}}"
     return str(value)  # a number, or a date, which prints as TOML writes it
+
+
+def _key(text: str) -> str:
+    """Return a key, without quotes if it needs none, see https://toml.io/en/v1.0.0#keys."""
+    is_bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+    return text if is_bare else _string(text)
 
 
 def _string(text: str) -> str:

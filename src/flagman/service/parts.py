@@ -49,6 +49,16 @@ class Part:
         :raises UsageError: if they do not; called for a start, for a reload and for ``--check``, without an effect
         """
 
+    @classmethod
+    def time_to_stop(cls, settings: Settings) -> float:  # noqa: ARG003 - of parts that take some
+        """Return how many seconds a stop of the part may take; it begins after the actions of the stop signal."""
+        return 0.0
+
+    @classmethod
+    def programs(cls, settings: Settings) -> Mapping[str, str]:  # noqa: ARG003 - of parts that run some
+        """Return the programs that the part looks for where this process does, by their tables of the file."""
+        return {}
+
     def prepare(self, preparation: Preparation) -> None:
         """Take what the process cannot take later, as another user or in another root; see :class:`Preparation`."""
 

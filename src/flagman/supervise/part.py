@@ -38,6 +38,11 @@ _LAST = 1.0
 class CommandPart(Part):
     """Wraps the command of the command line."""
 
+    @classmethod
+    def time_to_stop(cls, settings: Settings) -> float:
+        """Return the grace of the command."""
+        return settings.graceful_time
+
     def open(self, site: Site) -> None:
         """Find out what the command shares with this process."""
         settings = site.settings

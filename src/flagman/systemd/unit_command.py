@@ -20,7 +20,7 @@ from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from flagman.config.binding import Binding
     from flagman.config.rows import Option
@@ -40,9 +40,10 @@ class Command:
 
     :param settings: all settings that hold
     :param given: the settings of the command line alone
+    :param programs: more programs of the file, beside those of its bindings
     """
 
-    def __init__(self, settings: Settings, given: Settings) -> None:
+    def __init__(self, settings: Settings, given: Settings, programs: Iterable[str] = ()) -> None:
         self._settings = settings
         self._flagman = _flagman()
         #: Variables that decide which modules are found.
@@ -59,11 +60,9 @@ class Command:
                 self._options += self._option(option, vars(given)[option.setting])
         self._bindings = [word for binding in given.bindings for word in self._binding(binding)]
         #: Programs that the file runs, and that systemd's PATH lacks.
-        self.lacking = [
-            program
-            for binding in settings.bindings[: len(settings.bindings) - len(given.bindings)]  # the file's come first
-            if (program := self._found(binding)) is not None
-        ]
+        bindings = settings.bindings[: len(settings.bindings) - len(given.bindings)]  # the file's come first
+        found = [*map(self._found, bindings), *map(self._other_path, programs)]
+        self.lacking = list(dict.fromkeys(program for program in found if program is not None))
 
     def words(self, *more: str) -> list[str]:
         """Return the words of the command.

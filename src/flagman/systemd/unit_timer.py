@@ -1,8 +1,9 @@
-"""When a timer of systemd ticks: at intervals, or by a calendar."""
+"""A timer of systemd: when it ticks, at intervals or by a calendar, and the signal that it sends."""
 
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 
 from flagman.exceptions import UsageError
@@ -12,6 +13,9 @@ from flagman.text.spans import format_span, parse_span
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from flagman.config.settings import Settings
+    from flagman.types import SignalNumber
 
 _MINUTE = 60
 
@@ -30,6 +34,25 @@ def moments(spec: str) -> Iterator[str]:
     yield f"OnUnitActiveSec={span}"
     if seconds < _MINUTE:
         yield "AccuracySec=100ms"
+
+
+def signal_of(settings: Settings) -> SignalNumber:
+    """Return the signal for a timer to send: the first that runs something, else one that reloads.
+
+    :raises UsageError: if there is none
+    """
+    bindings = settings.bindings
+    ends = [signum for each in bindings if each.name == "stop" for signum in each.source.signals()]
+    stopping = {signal.SIGTERM, signal.SIGINT, *ends}
+    bound = [
+        (each.name == "reload", position, signum)
+        for position, each in enumerate(bindings)
+        for signum in each.source.signals()
+        if signum not in stopping
+    ]
+    if not bound:
+        raise UsageError("--timer needs an action bound to a signal that does not stop the daemon, such as USR1")
+    return min(bound)[2]
 
 
 def _calendar(spec: str) -> str:

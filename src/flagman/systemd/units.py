@@ -12,13 +12,13 @@ from tempfile import NamedTemporaryFile
 from flagman.config.naming import name_of
 from flagman.engine.titles import HIDDEN
 from flagman.exceptions import FlagmanError, UsageError
-from flagman.systemd import unit_command, unit_syntax, unit_timer
+from flagman.systemd import unit_command, unit_limits, unit_syntax, unit_timer
 from flagman.text import signames
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from flagman.config.settings import Settings
     from flagman.types import SignalNumber
@@ -34,11 +34,24 @@ _FOLDERS = {False: "/etc/systemd/system", True: "~/.config/systemd/user"}
 _SHORTEST_WATCHDOG = 30
 
 
-def lines(settings: Settings, given: Settings) -> Iterator[str]:
+class Needs:
+    """What parts of a run need from its unit.
+
+    :param time_to_stop: the seconds that a stop of them may take, after the actions of the stop signal
+    :param programs: those of the file, beside those of its bindings
+    """
+
+    def __init__(self, time_to_stop: float, programs: Sequence[str]) -> None:
+        self.time_to_stop = time_to_stop
+        self.programs = programs
+
+
+def lines(settings: Settings, given: Settings, needs: Needs) -> Iterator[str]:
     """Yield the lines of all units, each file after a comment with its path; secret arguments are not shown.
 
     :param settings: all settings that hold
     :param given: the settings of the command line alone
+    :param needs: those of its parts
     :raises UsageError: if no unit can run these settings
     """
     is_whole = not any(HIDDEN in binding.concealed().arguments for binding in given.bindings)
@@ -46,7 +59,7 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
         yield f"# This unit cannot be used as it stands: {HIDDEN} stands for an argument that may be secret."
         yield "# --print-unit --into DIR writes the whole unit, to a file that only its owner can read."
         given = given.concealed()
-    writer = _Writer(settings, unit_command.Command(settings, given))
+    writer = _Writer(settings, unit_command.Command(settings, given, needs.programs), needs)
     for number, (unit, content) in enumerate(writer.files().items()):
         yield from [""] * (number > 0)
         yield f"# {writer.folder}/{unit}"
@@ -56,17 +69,18 @@ def lines(settings: Settings, given: Settings) -> Iterator[str]:
         yield from content
 
 
-def write(settings: Settings, given: Settings) -> Iterator[str]:
+def write(settings: Settings, given: Settings, needs: Needs) -> Iterator[str]:
     """Write all units to the directory of ``--into``; yield their paths, and the command that enables them.
 
     Each file is replaced as a whole, and only its owner can read it: an argument may be a secret.
 
     :param settings: as above
     :param given: as above
+    :param needs: as above
     :raises UsageError: if no unit can run these settings
     :raises FlagmanError: if a file cannot be written
     """
-    writer = _Writer(settings, unit_command.Command(settings, given))
+    writer = _Writer(settings, unit_command.Command(settings, given, needs.programs), needs)
     files = writer.files()
     directory = Path(settings.into)
     if not directory.is_dir():
@@ -101,13 +115,17 @@ class _Writer:
 
     :param settings: all settings that hold
     :param command: the daemon's command line
+    :param needs: those of its parts
     """
 
-    def __init__(self, settings: Settings, command: unit_command.Command) -> None:
+    def __init__(self, settings: Settings, command: unit_command.Command, needs: Needs) -> None:
         if not settings.systemd:
             raise UsageError("--print-unit cannot be used with --no-systemd: systemd would wait for READY=1 for ever")
         self._settings = settings
         self._command = command
+        self._needs = needs
+        processes = settings.tables.get("process")
+        self._processes = list(processes.values()) if isinstance(processes, dict) else []
         file = Path(settings.config).name
         # Not Path.stem, which is another one for names that begin with dots since Python 3.14.
         stem = re.sub(r"[^\w.-]", "-", file.rpartition(".")[0] or file, flags=re.ASCII)
@@ -122,7 +140,7 @@ class _Writer:
         """Return the lines of all units, by their names."""
         files = {f"{self._name}.service": list(self._service())}
         if self._settings.timer:
-            name = signames.name_of(self._signal_of_timer())
+            name = signames.name_of(unit_timer.signal_of(self._settings))
             unit = f"{self._name}-{name.lower().replace('+', '-')}"
             files[f"{unit}.service"] = list(self._sender(name))
             files[f"{unit}.timer"] = list(self._timer(name, self._settings.timer))
@@ -144,7 +162,8 @@ class _Writer:
         yield f"Description={unit_syntax.text(f'flagman ({self._settings.summary()})')}"
         yield ""
         yield "[Service]"
-        yield "# A start returns when all actions are set up. Only flagman itself may notify systemd, not its commands."
+        what = "processes are ready, except optional ones" if self._processes else "actions are set up"
+        yield f"# A start returns when all {what}. Only flagman itself may notify systemd."
         yield "Type=notify"
         yield "NotifyAccess=main"
         yield "# Relative paths, in arguments and in files, start at the same directory as when this unit was printed."
@@ -157,12 +176,15 @@ class _Writer:
         yield f"ExecStart={unit_syntax.command(self._command.words())}"
         yield from self._runtime_directory()
         yield from self._reload()
-        yield "# TERM goes only to flagman, so that the running action and its commands can finish in the stop timeout."
+        if self._processes:
+            yield "# TERM goes only to flagman, which stops its processes in order, each within its graceful-time."
+        else:
+            yield "# TERM goes only to flagman, so that the running action can finish in the stop timeout."
         yield "KillMode=mixed"
         yield f"TimeoutStopSec={math.ceil(self._longest_stop() + _MARGIN)}"
         yield from self._restart()
         yield from self._watchdog()
-        yield from self._hardening()
+        yield from unit_limits.lines(is_users=self._is_users, has_processes=bool(self._processes))
         yield ""
         yield "[Install]"
         yield f"WantedBy={'default' if self._is_users else 'multi-user'}.target"
@@ -170,11 +192,20 @@ class _Writer:
     def _restart(self) -> Iterator[str]:
         if self._settings.command:
             yield "# The exit status is that of the command; with 143 it has ended by TERM, as it was asked to."
+        elif self._passes_status_on():
+            yield "# The exit status is that of an essential process, so status 2 need not be a mistake in the file."
         else:
             yield "# Status 2 is a mistake in the command line or in the file, which a restart cannot correct."
         yield "Restart=on-failure"
         yield "RestartSec=1"
-        yield "SuccessExitStatus=143" if self._settings.command else "RestartPreventExitStatus=2"
+        if self._settings.command:
+            yield "SuccessExitStatus=143"
+        elif not self._passes_status_on():
+            yield "RestartPreventExitStatus=2"
+
+    def _passes_status_on(self) -> bool:
+        """Return whether the exit status may be that of a process."""
+        return any(isinstance(table, dict) and table.get("essential") is True for table in self._processes)
 
     def _runtime_directory(self) -> Iterator[str]:
         if self._settings.control is True:
@@ -182,10 +213,10 @@ class _Writer:
             yield f"RuntimeDirectory=flagman/{name_of(self._settings)}"
 
     def _longest_stop(self) -> float:
-        """Return the seconds that a stop may take: for the running action, those of TERM, and every tear_down."""
+        """Return the seconds that a stop may take: the running action, those of TERM, parts, and every tear_down."""
         last = [binding for binding in self._settings.bindings if signal.SIGTERM in binding.source.signals()]
         actions = max(self._settings.stop_timeout, 1) * (1 + len(last) + len(self._settings.bindings))
-        return actions + (self._settings.graceful_time if self._settings.command else 0)
+        return actions + self._needs.time_to_stop
 
     def _reload(self) -> Iterator[str]:
         settings = self._settings
@@ -226,23 +257,6 @@ class _Writer:
             turns[binding.flag] = turns.get(binding.flag, 0) + timeout + _GRACE
         return max(turns.values(), default=0)
 
-    def _hardening(self) -> Iterator[str]:
-        yield "# These also restrict the commands of actions. Remove a line that they cannot work with; sudo needs the"
-        yield "# first one removed."
-        yield "NoNewPrivileges=yes"
-        yield "LockPersonality=yes"
-        yield "RestrictRealtime=yes"
-        yield "RestrictSUIDSGID=yes"
-        yield "SystemCallArchitectures=native"
-        if not self._is_users:
-            for name in ("Clock", "ControlGroups", "Hostname", "KernelLogs", "KernelModules", "KernelTunables"):
-                yield f"Protect{name}=yes"
-            yield "# If the actions write only to a few places, try these, too:"
-            yield "# ProtectSystem=strict"
-            yield "# ReadWritePaths="
-            yield "# ProtectHome=yes"
-            yield "# PrivateTmp=yes"
-
     def _sender(self, name: str) -> Iterator[str]:
         """Yield the lines of the service that a timer starts, which sends a signal to the daemon."""
         yield "[Unit]"
@@ -270,21 +284,6 @@ class _Writer:
         yield ""
         yield "[Install]"
         yield f"WantedBy={self._name}.service"
-
-    def _signal_of_timer(self) -> SignalNumber:
-        """Return the first signal that runs something, else one that only reloads, and never one that stops."""
-        bindings = self._settings.bindings
-        ends = [signum for each in bindings if each.name == "stop" for signum in each.source.signals()]
-        stopping = {signal.SIGTERM, signal.SIGINT, *ends}
-        bound = [
-            (each.name == "reload", position, signum)
-            for position, each in enumerate(bindings)
-            for signum in each.source.signals()
-            if signum not in stopping
-        ]
-        if not bound:
-            raise UsageError("--timer needs an action bound to a signal that does not stop the daemon, such as USR1")
-        return min(bound)[2]
 
 
 def _kill(signum: SignalNumber) -> str:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import time
+from contextlib import contextmanager
 
 from flagman.actions.processes import REQUEST
 from flagman.config.paths import Start
@@ -13,6 +14,7 @@ from flagman.config.processes import check_names
 from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.service.parts import Part
 from flagman.supervise.processes.backstop import Backstop
+from flagman.supervise.processes.order import longest_time
 from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.routes import Routes
 from flagman.supervise.processes.tables import read, unknown_users
@@ -26,7 +28,7 @@ from flagman.triggers.by_process import Heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from flagman.config.settings import Settings
     from flagman.engine.action import Answer
@@ -55,13 +57,27 @@ class ProcessesPart(Part):
 
     @classmethod
     def check(cls, settings: Settings) -> None:
-        """Refuse bindings that name processes which there are not."""
+        """Refuse users that there are not, and bindings that name processes which there are not."""
         known = settings.tables.get(TABLE)
         known = known if isinstance(known, dict) else {}
         check_names(settings.bindings, known)
-        mistakes = list(unknown_users(known))
+        mistakes = list(unknown_users(known)) if settings.chroot is None else []  # another root may have other users
         if mistakes:
             raise ConfigError([f"{settings.config}: [{TABLE}]: {mistake}" for mistake in mistakes])
+
+    @classmethod
+    def time_to_stop(cls, settings: Settings) -> float:
+        """Return the sum of the longest chain of processes, each of which ends before the next is asked to."""
+        plans, _ = read(settings.tables.get(TABLE, {}))
+        after = {name: plan.after for name, plan in plans.items()}
+        return longest_time(after, {name: plan.graceful_time for name, plan in plans.items()})
+
+    @classmethod
+    def programs(cls, settings: Settings) -> Mapping[str, str]:
+        """Return the programs of those that have no search path of their own."""
+        plans, _ = read(settings.tables.get(TABLE, {}))
+        named = {f"[{TABLE}.{name}]": plan for name, plan in plans.items()}
+        return {table: plan.command[0] for table, plan in named.items() if "PATH" not in plan.environment}
 
     def prepare(self, preparation: Preparation) -> None:
         """Find out whether a service manager ends what this process may leave."""
@@ -95,7 +111,11 @@ class ProcessesPart(Part):
         if mistakes:
             raise UsageError(f"[{TABLE}]: {mistakes[0]}")  # the names of hosts are looked up anew
         placed = {name: plan.placed(self._start.absolute) for name, plan in plans.items()}
-        return placed, {name: launch_of(plan, self._start.directory) for name, plan in placed.items()}
+        launches = {}
+        for name, plan in placed.items():
+            with _of_table(name):
+                launches[name] = launch_of(plan, self._start.directory)
+        return placed, launches
 
     def accept(self, settings: Settings) -> None:
         """Refuse settings by which a process could not be started."""
@@ -260,3 +280,12 @@ class ProcessesPart(Part):
             self._site.loop.settle(_LAST)
         for descriptor in self._streams.values():
             os.close(descriptor)
+
+
+@contextmanager
+def _of_table(name: str) -> Iterator[None]:
+    """Put the table of a process before what is wrong with its user or group."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"[{TABLE}.{name}]: {error}") from error
