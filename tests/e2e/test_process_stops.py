@@ -30,7 +30,8 @@ LONG = {"graceful-time": "60s"}
 
 def test_levels_at_once(keep: Keep) -> None:
     """Those of a level are asked together: neither of these ends before the other one is asked."""
-    meets = 'mkfifo {0}; trap "echo go > {1} & read x < {0}; echo {0} ends; exit" TERM; echo {0} up; while :; do sleep 0.01; done'
+    ends = "echo go > {1} & read x < {0}; echo {0} ends; exit"
+    meets = f'mkfifo {{0}}; trap "{ends}" TERM; echo {{0}} up; while :; do sleep 0.01; done'
     daemon = keep(
         {
             "db": {"command": python(TELLS, "db")},
@@ -50,7 +51,8 @@ def test_one_that_ignores_the_signal(keep: Keep) -> None:
     daemon = keep(
         {"db": {"command": python(TELLS, "db")}, "deaf": {"command": python(DEAF, "deaf"), "after": ["db"], **GRACE}}
     )
-    daemon.ready().expect("db up", "deaf up").signal(TERM)
+    assert sorted(daemon.ready().out.next() for _ in range(2)) == ["db up", "deaf up"]
+    daemon.signal(TERM)
     daemon.logged("`deaf` has not ended within 0.2 s", "Killing `deaf` and its process group")
     daemon.expect("db TERM", "")
     assert (daemon.status(), daemon.left()) == (0, [])
@@ -65,7 +67,8 @@ def test_the_second_signal_kills(keep: Keep) -> None:
         },
         "-v",
     )
-    daemon.ready().expect("db up", "deaf up").signal(TERM)
+    assert sorted(daemon.ready().out.next() for _ in range(2)) == ["db up", "deaf up"]
+    daemon.signal(TERM)
     daemon.logged("Sent TERM to `deaf`")
     begin = time.monotonic()
     daemon.signal(TERM)

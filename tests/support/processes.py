@@ -86,7 +86,7 @@ class Kept(Flagman):
     :param options: of :class:`support.driven.Flagman`
     """
 
-    def __init__(self, directory: Path, processes: Tables, *arguments: str, text: str = "", **options: Any) -> None:
+    def __init__(self, directory: Path, processes: Tables, *arguments: str, text: str = "", **options: Any) -> None:  # noqa: ANN401 - as there
         self.directory = directory
         self.control = directory / "control.sock"
         self._text = text

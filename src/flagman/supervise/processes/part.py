@@ -93,6 +93,8 @@ class ProcessesPart(Part):
         self._start = Start()
         self._level = logging.NOTSET  # what this has set
         self._has_begun = self._has_ended = self._is_free = False
+        # Those of the orders below that the processes have been told.
+        self._obeyed: tuple[dict[str, Plan], dict[str, Launch]] | None = None
         # Whether what they have left is being ended; None before, and False afterwards.
         self._ends_strays: bool | None = None
         # What the last settings that were read ask for, and what those that hold ask for.
