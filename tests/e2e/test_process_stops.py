@@ -51,7 +51,8 @@ def test_one_that_ignores_the_signal(keep: Keep) -> None:
     daemon = keep(
         {"db": {"command": python(TELLS, "db")}, "deaf": {"command": python(DEAF, "deaf"), "after": ["db"], **GRACE}}
     )
-    assert sorted(daemon.ready().out.next() for _ in range(2)) == ["db up", "deaf up"]
+    assert sorted(daemon.out.next() for _ in range(2)) == ["db up", "deaf up"]
+    daemon.ready()
     daemon.signal(TERM)
     daemon.logged("`deaf` has not ended within 0.2 s", "Killing `deaf` and its process group")
     daemon.expect("db TERM", "")
@@ -67,7 +68,8 @@ def test_the_second_signal_kills(keep: Keep) -> None:
         },
         "-v",
     )
-    assert sorted(daemon.ready().out.next() for _ in range(2)) == ["db up", "deaf up"]
+    assert sorted(daemon.out.next() for _ in range(2)) == ["db up", "deaf up"]
+    daemon.ready()
     daemon.signal(TERM)
     daemon.logged("Sent TERM to `deaf`")
     begin = time.monotonic()
