@@ -6,18 +6,22 @@ import os
 import random
 import resource
 import signal
+import socket
+import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.driven import descriptors, wait_for
+from support.driven import descriptors, settle, wait_for
 from support.guards import state
-from support.processes import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from support.processes import Kept
 
     Keep = Callable[..., Kept]
 
@@ -90,7 +94,7 @@ def memory(pid: int) -> int:
 
 def start(keep: Keep, *words: str) -> Kept:
     """Start a flagman with fifty processes; its log goes to a file, so that nothing waits for a reader."""
-    return keep({name: TABLE for name in NAMES}, *words, prefix=["sh", "-c", 'exec "$@" 2>log', "sh"]).ready()
+    return keep(dict.fromkeys(NAMES, TABLE), *words, prefix=["sh", "-c", 'exec "$@" 2>log', "sh"]).ready()
 
 
 def log_of(daemon: Kept) -> str:
@@ -106,7 +110,7 @@ def test_a_storm(keep: Keep) -> None:
     storm.check()
     files, size = len(descriptors(daemon.process.pid)), memory(daemon.process.pid)
     while len(storm.killed) < DEATHS:
-        if storm.random.random() < 0.5:  # noqa: PLR2004 - each second time
+        if storm.random.random() < 0.5:
             victims = [pid for pid in storm.leaders() if pid not in storm.killed]
             daemon.signal(signal.SIGSTOP)
             wait_for(lambda: state(daemon.process.pid) == "T")
@@ -119,7 +123,7 @@ def test_a_storm(keep: Keep) -> None:
         else:
             storm.kill(min(10, DEATHS - len(storm.killed)))
     storm.check()
-    assert len(descriptors(daemon.process.pid)) <= files
+    wait_for(lambda: len(descriptors(daemon.process.pid)) <= files)
     print(f"{len(storm.killed)} deaths, {files} descriptors, {size} KiB before, {memory(daemon.process.pid)} KiB after")
     assert memory(daemon.process.pid) < size + 2048
     daemon.signal(signal.SIGTERM).expect("")
@@ -127,32 +131,66 @@ def test_a_storm(keep: Keep) -> None:
     assert "Traceback" not in log_of(daemon)
 
 
-@pytest.mark.parametrize(
-    ("limit", "value", "text", "words"),
-    [
-        (resource.RLIMIT_NOFILE, 5, "Too many open files", ()),
-        (resource.RLIMIT_NPROC, 1, "Resource temporarily unavailable", ("--user", "nobody")),
-    ],
-    ids=["EMFILE", "EAGAIN"],
-)
-def test_a_shortage(keep: Keep, limit: int, value: int, text: str, words: tuple[str, ...]) -> None:
-    """A start that fails for want of something is a failed start; all come back when there is enough again."""
-    if words and os.geteuid() != 0:
-        pytest.skip("only root may become another user")
-    daemon = start(keep, *words)
+def pidfds(pid: int) -> dict[int, int]:
+    """Return the processes that a process watches, by the numbers of its descriptors."""
+    found = {}
+    for number, target in descriptors(pid).items():
+        if target == "anon_inode:[pidfd]":
+            text = Path(f"/proc/{pid}/fdinfo/{number}").read_text(encoding="ascii")
+            found[int(number)] = int(text.partition("\nPid:")[2].split()[0])
+    return found
+
+
+def test_too_many_files(keep: Keep) -> None:
+    """When there is no descriptor left, deaths are noticed all the same; all come back when there is one again."""
+    daemon = start(keep, "-v")
     storm = Storm(daemon, seed=1)
     pid = daemon.process.pid
     files = len(descriptors(pid))
-    before = resource.prlimit(pid, limit)
-    victims = storm.random.sample(storm.leaders(), 10)
-    resource.prlimit(pid, limit, (value, before[1]))
-    for victim in victims:
-        os.kill(victim, signal.SIGKILL)
-        storm.killed.add(victim)
-    wait_for(lambda: text in log_of(daemon))
-    resource.prlimit(pid, limit, before)
+    watched = pidfds(pid)
+    value = sorted(watched)[-3]
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        while not set(map(str, range(value))) <= set(descriptors(pid)):  # each connection takes a free one
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(daemon.control))
+            settle(pid)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (value, before[1]))
+        for number, victim in watched.items():
+            if number >= value:
+                os.kill(victim, signal.SIGKILL)
+                storm.killed.add(victim)
+        wait_for(
+            lambda: log_of(daemon).count("has ended; the rest of its process group") + log_of(daemon).count("Too many")
+        )
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     storm.check()
-    assert len(descriptors(pid)) <= files
+    wait_for(lambda: len(descriptors(pid)) <= files)
     daemon.signal(signal.SIGTERM).expect("")
     assert (daemon.status(), daemon.left()) == (0, [])
     assert "Traceback" not in log_of(daemon)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user, and only that one has a limit")
+def test_too_many_processes(keep: Keep, open_path: Path) -> None:
+    """A start that fails because the user has too many is a failed start; all come back when there may be more."""
+    daemon = start(keep, "--user", "nobody")
+    storm = Storm(daemon, seed=1)
+    pid = daemon.process.pid
+    victims = storm.random.sample(storm.leaders(), 10)
+    limit_processes(pid, "1", open_path)
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+        storm.killed.add(victim)
+    wait_for(lambda: "cannot start: Resource temporarily unavailable" in log_of(daemon))
+    limit_processes(pid, "unlimited", open_path)
+    storm.check()
+    daemon.signal(signal.SIGTERM).expect("")
+    assert (daemon.status(), daemon.left()) == (0, [])
+    assert "Traceback" not in log_of(daemon)
+
+
+def limit_processes(pid: int, value: str, directory: Path) -> None:
+    """Set the soft limit of the processes of a user; only the user may do that in a container."""
+    words = ["prlimit", f"--nproc={value}:", "--pid", str(pid)]
+    subprocess.run(words, user="nobody", group="nogroup", extra_groups=(), cwd=directory, check=True)
