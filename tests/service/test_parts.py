@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.config.binding import Binding
 from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
 from flagman.service.assembly import Assembly
 from flagman.service.parts import Part, Site
 from flagman.service.status import Status
 from flagman.testing import FakeTime
-from flagman.triggers.by_signal import SignalSource
 from support.driven import DEADLINE, descriptors, run, settle, wait_for
 from support.recorder import Recorder
 
@@ -459,22 +457,6 @@ def test_changes_do_not_multiply() -> None:
         count, time.end = len(looks), time.now + 11
         engine.run()
         assert len(looks) - count == 2
-        stack.close()
-
-
-def test_a_trigger_of_a_part_before_all_is_set_up() -> None:
-    """Its flag stays raised until the actions are there; afterwards a flag without actions is not raised."""
-    source = SignalSource(signal.SIGUSR1)
-    binding = Binding(source, "recorder", Recorder, ("x",))
-    with Engine() as engine:
-        site, stack = opened([Quiet()], engine)
-        settings = Settings(bindings=(binding,))
-        site.settings = settings
-        site.raise_trigger("usr1")
-        assert engine.flags.discard("usr1") == 1
-        site.follow(settings)
-        site.raise_trigger("usr1")
-        assert engine.flags.discard("usr1") == 0
         stack.close()
 
 

@@ -53,7 +53,9 @@ VERBS = {
         "0 the daemon runs, 1 it is dead but its pid file exists, 3 it does not run, 4 unknown, 124 no answer",
     ),
     "history": Verb(
-        "show the last runs, and what has happened to processes, the newest last", f"{_ASKS}, 5 no such flag, 124 no answer", argument="[FLAG]"
+        "show the last runs, and what has happened to processes, the newest last",
+        f"{_ASKS}, 5 no such flag, 124 no answer",
+        argument="[FLAG]",
     ),
     "trigger": Verb(
         "raise a flag, as its trigger would; --wait shows how the run ended",

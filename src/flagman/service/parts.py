@@ -169,8 +169,7 @@ class Site:
         self.changes = Changes(engine, lambda: self.loop)
         self._is_finished = self._is_closing = self._asks_to_stop = False
         self.is_set_up = False  #: whether all actions are in their bundles
-        #: Whether the control loop could not go on.
-        self.failed = False
+        self.failed = False  #: whether the control loop could not go on
         self._told = 0  # how many stop signals the parts have been told about
 
     @property
@@ -281,11 +280,9 @@ class Site:
                 except Exception:
                     logger.exception("%s has not begun to stop", type(part).__name__)
 
-    def raise_trigger(self, trigger: str) -> None:
-        """Raise the flags of all bindings of a trigger, by its name; safe in any thread, also before all is set up."""
-        for flag in dict.fromkeys(each.flag for each in self.settings.bindings if each.source.trigger == trigger):
-            if flag in self.engine.bundles or not self.is_set_up:
-                self.engine.raise_flag(flag)
+    def time_to_stop(self) -> float:
+        """Return how many seconds a stop of all parts may take."""
+        return max((part.time_to_stop(self.settings) for part in self._parts), default=0.0)
 
     def stop(self) -> None:
         """Ask for the stop as a first TERM does, with the actions that are bound to it; safe in any thread."""

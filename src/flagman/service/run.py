@@ -143,7 +143,9 @@ class _Service:
             return
         self._is_finished = True
         self._manager.follow(self._engine.interrupter.wait_to_write, None)  # the loop is over
-        self._manager.notify("STOPPING=1")
+        seconds = self._site.time_to_stop() if self._site is not None else 0.0
+        more = f"\nEXTEND_TIMEOUT_USEC={1e6 * (seconds + _EXTENSION):.0f}" if seconds else ""
+        self._manager.notify(f"STOPPING=1{more}")
         if self._site is not None:
             self._site.finish()
             wakeup = self._engine.interrupter.wakeup

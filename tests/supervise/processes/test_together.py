@@ -291,12 +291,6 @@ def test_new_processes_are_not_ready_before_they_are_started(yard: Yard) -> None
     assert all(len(reasons) == 1 for reasons in seen)
 
 
-def test_the_time_to_stop(yard: Yard) -> None:
-    """It is that of the longest row."""
-    yard.follow(yard.plan("a"), yard.plan("b", after=("a",), graceful_time=1.0), yard.plan("c", graceful_time=10.5))
-    assert yard.together.time_to_stop() == GRACE + 1
-
-
 def test_nothing_happens_after_the_end(yard: Yard) -> None:
     """What was planned when all was closed leads to nothing."""
     yard.follow(yard.plan("a"), yard.plan("b", after=("a",)))
@@ -436,7 +430,7 @@ def test_any_row_of_events(edges: tuple[frozenset[str], ...], steps: list[tuple[
         together.stop(insists=True)
         yard.loop.advance(HANGS)
     else:
-        yard.loop.advance(together.time_to_stop() + len(NAMES) * HANGS)
+        yard.loop.advance(len(NAMES) * (GRACE + HANGS))
     assert not together.is_busy()
     assert all(process.is_settled or not process.is_alive for process in together.by_name.values())
     together.close()

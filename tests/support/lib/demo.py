@@ -111,7 +111,7 @@ class DemoPart(Part):
     def _answer(self, word: str, argument: str) -> object:
         answers: dict[str, Callable[[], object]] = {
             "status": self._site.snapshot,
-            "raise": lambda: self._site.raise_trigger(argument),
+            "raise": lambda: self._site.engine.raise_flag(argument),
             "log": lambda: self._log(int(argument), 500),
             "long": lambda: self._log(200, int(argument)),
             "ready": self._become_ready,

@@ -7,7 +7,6 @@ import time
 
 from flagman.supervise.census import Census
 from flagman.supervise.ends import exit_status
-from flagman.supervise.processes.order import longest_time
 from flagman.supervise.processes.outfit import Outfit
 from flagman.supervise.processes.process import Process
 from flagman.supervise.processes.told import short, told
@@ -138,11 +137,6 @@ class Together:
         for name, process in self.by_name.items():
             if process.wanted == "up" and not process.is_settled and (process.life is None or name not in needed):
                 process.ask("stop")
-
-    def time_to_stop(self) -> float:
-        """Return the most seconds that a stop of all takes, before the last ones are killed."""
-        after = {name: process.plan.after for name, process in self.by_name.items()}
-        return longest_time(after, {name: process.plan.graceful_time for name, process in self.by_name.items()})
 
     def is_busy(self) -> bool:
         """Return whether something of a process is left, and may end; in any thread."""
