@@ -35,9 +35,12 @@ def strict(schema: Any) -> Any:  # noqa: ANN401 - as JSON is
     return {**closed, "additionalProperties": False} if "properties" in schema else closed
 
 
-def of_run() -> dict[str, Any]:
-    """Return the schema of a run in the history."""
-    return {**SCHEMA["$defs"]["run"], "$defs": SCHEMA["$defs"]}
+def of(name: str) -> Callable[[object], object]:
+    """Return what checks a value against a definition: a run or an event of the history."""
+    check: Callable[[object], object] = fastjsonschema.compile(
+        strict({**SCHEMA["$defs"][name], "$defs": SCHEMA["$defs"]})
+    )
+    return check
 
 
 @pytest.fixture(name="daemon")
@@ -79,7 +82,7 @@ action = "reload"
 def test_the_schema_holds_for_a_daemon(daemon: Flagman, tmp_path: Path) -> None:
     """All that a daemon shows is in the schema, and all that the schema promises is there."""
     path = tmp_path / "c.sock"
-    check, check_run = fastjsonschema.compile(strict(SCHEMA)), fastjsonschema.compile(strict(of_run()))
+    check, check_run = fastjsonschema.compile(strict(SCHEMA)), of("run")
     check(request(path, "GET", "/status")[1])
     daemon.signal(signal.SIGUSR2)
     assert request(path, "POST", "/flags/usr1?wait")[0] == 200
@@ -97,6 +100,70 @@ def test_the_schema_holds_for_a_daemon(daemon: Flagman, tmp_path: Path) -> None:
     for run in runs:
         check_run(run)
     daemon.stop("cleanup", "cleanup")
+
+
+PROCESSES = """
+[flagman]
+control = "c.sock"
+guardian = false
+[process.db]
+command = ["sh", "-c", "echo FATAL; exit 3"]
+output = "log"
+ready = "exited"
+[process.web]
+command = ["sleep", "1000"]
+after = ["db"]
+[process.mail]
+command = ["sleep", "1000"]
+ready = { type = "command", command = ["test", "-e", "mail.ready"] }
+[process.cache]
+command = ["sleep", "1000"]
+[process.job]
+command = ["true"]
+[process.once]
+command = ["sh", "-c", "kill -KILL $$"]
+restart = "never"
+[process.spare]
+command = ["sleep", "1000"]
+wanted = "down"
+"""
+STATES = {
+    "db": "backoff",
+    "web": "waiting",
+    "mail": "starting",
+    "cache": "ready",
+    "job": "exited",
+    "once": "failed",
+    "spare": "stopped",
+}
+
+
+def test_the_schema_holds_for_processes(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """It is that of a process in any state, with all that there may be about it, and of what has happened to it."""
+    path = tmp_path / "c.sock"
+    (tmp_path / "c.toml").write_text(PROCESSES, encoding="utf-8")
+    daemon = start("--config", "c.toml")
+    wait_for(path.exists)
+
+    def states() -> dict[str, str]:
+        status = request(path, "GET", "/status")[1]
+        check(status)
+        return {each["name"]: each["state"] for each in status["processes"]}
+
+    check = fastjsonschema.compile(strict(SCHEMA))
+    wait_for(lambda: states() == STATES)
+    assert request(path, "POST", "/processes/cache/stop?wait=30s")[1]["wish"]["outcome"] == "reached"
+    wait_for(lambda: states() == {**STATES, "cache": "stopped"})
+    check_process = of("process")
+    for name in STATES:
+        check_process(request(path, "GET", f"/processes/{name}")[1])
+    assert request(path, "GET", "/processes/db")[1]["last"]["output"] == ["FATAL"]
+    events = request(path, "GET", "/history")[1]["processes"]
+    check_event = of("event")
+    for event in events:
+        check_event(event)
+    assert ("once", "fail", "SIGKILL") in {(each["process"], each["event"], each["status"]) for each in events}
+    daemon.stop()
 
 
 def test_the_file_of_an_action_has_the_same_schema(start: Callable[..., Flagman], tmp_path: Path) -> None:
@@ -136,6 +203,14 @@ def shown(name: str) -> str:
     if name == "run":
         actions = definitions["run"]["properties"]["actions"]["items"]
         return f"Each run has these keys:\n\n{table(definitions['run'])}\nEach of its ``actions``:\n\n{table(actions)}"
+    if name == "event":
+        return f"Each of ``processes`` has these keys:\n\n{table(definitions['event'])}"
+    if name == "process":
+        keys = definitions["process"]["properties"]
+        within = {f"``{key}``": value for key, value in keys.items() if "properties" in value}
+        within |= {f"Each of ``{key}``": keys[key]["items"] for key in ("blocked_by", "strays")}
+        inner = "".join(f"\n{title}:\n\n{table(schema)}" for title, schema in within.items())
+        return f"{table(definitions['process'])}{inner}"
     titles = {
         "``config``": SCHEMA["properties"]["config"],
         "Each of ``flags``": definitions["flag"],
@@ -146,7 +221,7 @@ def shown(name: str) -> str:
     return f"{table(SCHEMA)}{rest}"
 
 
-@pytest.mark.parametrize("name", ["status", "run"])
+@pytest.mark.parametrize("name", ["status", "process", "run", "event"])
 def test_the_page_shows_the_schema(name: str) -> None:
     """The tables of the page agree with the schema; if not, this test rewrites them and fails."""
     page = DOCS / "control.rst"
