@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 import sysconfig
 import textwrap
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.systemd import unit_syntax
-from support.driven import LIB, run
+from support.driven import LIB, marked, run, wait_for
+from support.processes import with_mark
 from support.programs import words
 from support.programs.inits import as_main_process
 from support.user_manager import MANAGER, Manager
@@ -625,3 +627,18 @@ def test_a_control_socket_of_the_manager(service: Service) -> None:
     assert manager.check(f"stat -c '%a %F' {path}").strip() == "600 socket"
     manager.check(f"systemctl --user stop {name}; systemctl --user stop {service.unit}")
     assert manager.run(f"ls {path} 2>&-")[0] != 0
+
+
+def test_nothing_is_left_of_a_killed_flagman(service: Service, tmp_path: Path) -> None:
+    """In a unit there is no guardian: the manager ends all two hundred processes of the control group."""
+    config = tmp_path / "flagman.toml"
+    config.write_text("".join(f'[process.p{n}]\ncommand = ["sleep", "1000"]\n' for n in range(200)), encoding="utf-8")
+    ((mark, value),) = marked(tmp_path).items()
+    service.define(f"--config {config}", more=f"Environment={mark}={value}\n")
+    assert service.systemctl("start") == (0, "")
+    assert service.show("StatusText") == "Ready: keeps 200 processes"
+    main = int(service.show("MainPID"))
+    assert len(with_mark(mark, value)) == 201
+    os.kill(main, signal.SIGKILL)
+    wait_for(lambda: service.show("ActiveState") == "failed")
+    wait_for(lambda: not with_mark(mark, value))
