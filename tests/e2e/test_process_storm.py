@@ -11,7 +11,7 @@ import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -58,28 +58,28 @@ class Storm:
             if not victims:
                 time.sleep(0.02)
 
-    def settle(self) -> dict[str, dict[str, object]]:
+    def settle(self) -> dict[str, dict[str, Any]]:
         """Wait until all are ready again, and none of those that were killed is among them; return all."""
+        shown: dict[str, dict[str, Any]] = {}
 
         def is_calm() -> bool:
-            self.shown = self.daemon.all()
-            return all(each["ready"] and each["pid"] not in self.killed for each in self.shown.values())
+            shown.update(self.daemon.all())
+            return all(each["ready"] and each["pid"] not in self.killed for each in shown.values())
 
-        self.shown: dict[str, dict[str, object]] = {}
         wait_for(is_calm)
-        return self.shown
+        return shown
 
     def check(self) -> None:
         """The books balance: starts are deaths and the living, each process runs once, and none is an orphan."""
         shown = self.settle()
         pids = [each["pid"] for each in shown.values()]
         assert len(set(pids)) == COUNT
-        starts = sum(int(str(each["instance"])) for each in shown.values())
-        deaths = sum(sum(each["deaths"].values()) for each in shown.values())  # type: ignore[attr-defined]
+        starts = sum(each["instance"] for each in shown.values())
+        deaths = sum(sum(each["deaths"].values()) for each in shown.values())
         assert starts == deaths + COUNT
-        signals = sum(each["deaths"]["signal"] for each in shown.values())  # type: ignore[index]
+        signals = sum(each["deaths"]["signal"] for each in shown.values())
         assert signals == len(self.killed)
-        assert all(each["restarts"] == sum(each["deaths"].values()) for each in shown.values())  # type: ignore[attr-defined]
+        assert all(each["restarts"] == sum(each["deaths"].values()) for each in shown.values())
         running = {
             pid for pid in self.daemon.left() if Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "sleep\n"
         }
