@@ -27,12 +27,12 @@ class FakeCapture:
         self.is_closed = False
 
     def add(self, data: bytes) -> None:
-        """Let something come."""
+        """Add what comes."""
         self.ring.add(data)
         self.tell()
 
     def tell(self) -> None:
-        """Tell those that listen."""
+        """Call those that listen."""
         for listener in tuple(self.listeners):
             listener()
 
@@ -44,7 +44,7 @@ class FakeCapture:
         return self.ring.tail(lines, since)
 
     def close(self) -> None:
-        """Let nothing more come."""
+        """End it: nothing more comes."""
         self.is_closed = True
         self.tell()
 
@@ -153,7 +153,7 @@ def test_what_does_not_belong_to_a_request(client: Client) -> None:
 
 
 def test_a_wish_without_a_wait(client: Client) -> None:
-    """It is answered at once, with its number and who has asked."""
+    """It is answered at once, with its number and the user that has asked."""
     client.ask("POST", "/processes/web/restart", uid=1000)
     status, answer = client.answer()
     assert (status, answer["process"]) == (202, "web")
