@@ -7,6 +7,8 @@ import signal
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from flagman.supervise.ends import StartError
 from flagman.supervise.processes.plan import Plan
 from flagman.supervise.processes.together import Together
@@ -131,10 +133,9 @@ class FakeLaunch:
         loop: FakeLoop,
         on_end: Callable[[], object],
     ) -> Instance:
-        assert words is None
-        assert set(streams) <= {0, 1, 2}
-        assert environment[b"MARK"].startswith(self._name.encode())
-        assert loop is self._yard.loop
+        is_right = words is None and set(streams) <= {0, 1, 2} and loop is self._yard.loop
+        if not (is_right and environment[b"MARK"].startswith(self._name.encode())):
+            pytest.fail("it is not started as it should be")
         return cast("Instance", self._yard.start(self._name, on_end))
 
     @staticmethod
@@ -214,9 +215,13 @@ class Yard:
     def start(self, name: str, on_end: Callable[[], object]) -> Body:
         """Start a body; everything that has to hold at a start is looked at here."""
         process = self.together.by_name[name]
-        assert not self.together.is_stopping
-        assert all(self.together.by_name[each].is_satisfied for each in process.plan.after)
-        assert self.alive(name) is None, "two lives at a time"
+        # No assertions: one that is raised here would be a failed start.
+        if self.together.is_stopping:
+            pytest.fail(f"{name} is started while all are being stopped")
+        if not all(self.together.by_name[each].is_satisfied for each in process.plan.after):
+            pytest.fail(f"{name} is started before what it comes after")
+        if self.alive(name) is not None:
+            pytest.fail(f"{name} has two lives at a time")
         if name in self.failing:
             raise StartError(name, FileNotFoundError(2, "No such file or directory"))
         self.bodies.append(Body(self, name, next(self._pids), on_end))
