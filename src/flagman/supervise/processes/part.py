@@ -222,7 +222,8 @@ class ProcessesPart(Part):
 
     def is_unready(self) -> bool:
         """Return whether there is one."""
-        return not self._is_free or any(map(is_missing, self.together.by_name.values()))
+        # The control loop may be about to tell them.
+        return self._obeyed is not self._orders or any(map(is_missing, self.together.by_name.values()))
 
     def waits_for(self) -> str:
         """Return that in a few words."""
@@ -259,8 +260,11 @@ class ProcessesPart(Part):
         if not pause:
             process.ask(verb)
         elif process.state != "backoff":  # from there it is started anyway
-            last = process.last
-            self._site.loop.call_later(pause, lambda: process.ask(verb) if process.last is last else None)
+            before = process.last, process.wish
+            # What has been asked for meanwhile holds; a reload asks what it removes to stop.
+            self._site.loop.call_later(
+                pause, lambda: process.ask(verb) if (process.last, process.wish) == before else None
+            )
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the requests about processes."""
