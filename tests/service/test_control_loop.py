@@ -15,7 +15,7 @@ import pytest
 from flagman.exceptions import FlagmanError
 from flagman.service import control_loop
 from flagman.service.control_loop import ControlLoop
-from support.driven import DEADLINE, wait_for
+from support.driven import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,9 +117,15 @@ def test_a_loop_that_does_not_end_is_left(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_loop_that_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    """A loop that cannot go on logs that, and the daemon is told."""
+    """A loop that cannot go on logs that, and the daemon is told; what that wakes sees that the loop has ended."""
     failed = threading.Event()
-    loop = ControlLoop(list, failed.set)
+    seen: list[bool] = []
+
+    def fail() -> None:
+        seen.append(loop.has_ended)
+        failed.set()
+
+    loop = ControlLoop(list, fail)
 
     def wait(_: float | None) -> list[tuple[int, int]]:
         raise OSError(22, "no more descriptors than this")
@@ -127,7 +133,7 @@ def test_a_loop_that_cannot_go_on(caplog: pytest.LogCaptureFixture) -> None:
     loop._poller._wait = wait
     loop.start()
     assert failed.wait(DEADLINE)
-    wait_for(lambda: loop.has_ended)
+    assert seen == [True]
     assert not loop.settle(DEADLINE), "nothing makes calls any more, and nothing waits for them"
     assert loop.stop(DEADLINE)
     assert [record.message for record in caplog.records] == ["The control loop has failed, and flagman stops"]

@@ -196,6 +196,7 @@ class ControlLoop:
                 self._make_posted()
         except BaseException:
             logger.critical("The control loop has failed, and flagman stops", exc_info=True)
+            self._has_ended = True  # first: what this wakes looks, and then waits for good
             self._on_failure()
         finally:
             self._has_ended = True

@@ -10,7 +10,6 @@ import pytest
 from flagman.actions.processes import REQUEST
 from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
-from flagman.service.preparation import Preparation
 from flagman.supervise.processes.part import ProcessesPart
 from support.keeping import Yard
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flagman.service.parts import Site
+    from flagman.service.preparation import Preparation
 
 
 class Keeping:
