@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from flagman.supervise.guard.strays import Strays
 from support.driven import wait_for
+from support.fake_loop import FakeLoop
 from support.guards import Guarded, state
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
@@ -74,3 +78,49 @@ def test_an_end_without_strays(tmp_path: Path) -> None:
     """It is over at once."""
     with Guarded(tmp_path) as daemon:
         assert daemon.ask("sweep", 600) == "over"
+
+
+@pytest.fixture(name="strays")
+def _strays(loop: FakeLoop) -> Strays:
+    return Strays(f"mark{os.getpid()}".encode(), loop)
+
+
+@pytest.fixture(name="loop")
+def _loop() -> FakeLoop:
+    return FakeLoop()
+
+
+AGES = 1e9  # seconds after which all that was planned has been done
+
+
+def test_those_that_have_ended_are_forgotten(strays: Strays, loop: FakeLoop) -> None:
+    """An instance that leaves something each time makes nothing grow."""
+    environment = {**os.environ, "FLAGMAN_GUARD": f"mark{os.getpid()}:web:1"}
+    with subprocess.Popen(["sleep", "600"], env=environment) as process:
+        strays.ended("web", 1)
+        loop.advance(AGES)
+        assert [stray.pid for stray in strays.of("web")] == [process.pid]
+        process.kill()
+        process.wait()
+        strays.ended("web", 2)
+        loop.advance(AGES)
+    assert not strays._known
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOENT])
+def test_an_end_that_cannot_look(
+    number: int, strays: Strays, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stop does not wait for good if there are too many open files, or nothing shows processes."""
+
+    def fail(_path: str) -> list[str]:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "listdir", fail)
+    if number == errno.ENOENT:
+        monkeypatch.setattr(os, "readlink", fail)
+    over: list[bool] = []
+    strays.end(1.0, lambda: over.append(True))
+    assert over == [True]
+    told = ["Cannot look for what its processes have left behind: Too many open files"]
+    assert caplog.messages == (told if number == errno.EMFILE else [])

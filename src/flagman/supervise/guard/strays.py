@@ -11,7 +11,7 @@ import os
 import signal
 import time
 
-from flagman.supervise.guard.seen import is_alive, look_at, mark_of
+from flagman.supervise.guard.seen import is_alive, look_at, mark_of, shows_us
 from flagman.supervise.guard.sweep import Group, Sweep
 from flagman.text.shown import counted, printable
 
@@ -87,12 +87,17 @@ class Strays:
 
     def of(self, process: str) -> list[Stray]:
         """Return the known strays of a process that are still alive; in any thread."""
+        self._forget()
+        return [stray for stray in list(self._known.values()) if stray.process == process]
+
+    def _forget(self) -> None:
+        """Forget those that have ended."""
         for key, stray in list(self._known.items()):
             if not stray.is_alive():
                 self._known.pop(key, None)  # another thread may be here, too
-        return [stray for stray in list(self._known.values()) if stray.process == process]
 
     def _begin(self) -> None:
+        self._forget()
         marks, self._ended = self._ended, set()
         try:
             pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - pathlib costs 5 ms
@@ -134,12 +139,19 @@ class Strays:
         :param on_over: called when they have ended, or cannot be ended; at once, if there are none
         """
         self._is_over = True
+        if not shows_us():
+            on_over()
+            return
         deadline = time.monotonic() + grace
         sweep = Sweep(self._marker, [], Group(0, 0, signal.SIGTERM, deadline), self._since, is_prompt=False)
         self._end(sweep, deadline + _PATIENCE, on_over, is_first=True)
 
     def _end(self, sweep: Sweep, limit: float, on_over: Callable[[], object], *, is_first: bool) -> None:
-        left = sweep.look()
+        try:
+            left = sweep.look()
+        except OSError as error:  # too many open files; the stop goes on
+            logger.warning("Cannot look for what its processes have left behind: %s", error.strerror)
+            left = []
         if is_first and left:
             logger.warning("Ends what its processes have left behind: %s", _told(left))
         if left and time.monotonic() < limit:
