@@ -99,13 +99,13 @@ def test_as_it_is_told(keep: Keep, open_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"command": ["/does/not/exist"]}, "cannot start: No such file or directory"),
-        ({"command": ["does-not-exist"]}, "cannot start: No such file or directory"),
+        ({"command": ["/does/not/exist"]}, "cannot start '/does/not/exist': No such file or directory"),
+        ({"command": ["does-not-exist"]}, "cannot start 'does-not-exist': No such file or directory"),
         ({"command": ["./no-interpreter"]}, "the interpreter that its first line names is not"),
         ({"command": ["./no-interpreter"], "umask": "022"}, "the interpreter that its first line names is not"),
         ({"command": ["./no-script"]}, "a script begins with a line such as #!/bin/sh"),
         ({"command": ["/etc/passwd"]}, "Permission denied"),
-        ({"command": SLEEPS, "directory": "/does/not/exist"}, "directory: No such file or directory"),
+        ({"command": SLEEPS, "directory": "/does/not/exist"}, "directory '/does/not/exist': No such file or directory"),
     ],
 )
 def test_it_dies_before_its_program(keep: Keep, tmp_path: Path, table: dict[str, object], text: str) -> None:

@@ -70,7 +70,7 @@ def test_it_is_not_ready_before_its_processes_are_there(keeping: Keeping, monkey
 
 
 def failed(keeping: Keeping) -> None:
-    """Let a process fail, and an action ask for its start, which has to wait a moment."""
+    """Make a process fail, and an action ask for its start, which has to wait a moment."""
     keeping.yard.follow(keeping.yard.plan("web", restart="never"))
     keeping.yard.end("web", 1)
     keeping.ask("start", "web")

@@ -36,7 +36,7 @@ OUTPUT = ["starting", "FATAL: no lock", " "]
         ("not-ready", -15, "tcp :1: no answer", None, "was not ready: tcp :1: no answer"),
         ("liveness", -15, "no answer", None, "was not well: no answer"),
         ("watchdog", -15, "watchdog: nothing", None, "was not well: watchdog: nothing"),
-        ("cannot-start", None, "No such file", None, "cannot start: No such file"),
+        ("cannot-start", None, "'x': No such file", None, "cannot start 'x': No such file"),
     ],
 )
 def test_an_end_in_words(reason: Reason, status: int | None, why: str, verdict: str | None, text: str) -> None:
@@ -75,7 +75,7 @@ def test_an_end_as_json() -> None:
 def test_wishes() -> None:
     """They are numbered, decided once, and tell it to all that wait; what waits no longer is not told."""
     wishes = Wishes()
-    first, second = wishes.make("start", None), wishes.make("stop", 1000)
+    first, second = wishes.make(None, "start", None, merges=True), wishes.make(None, "stop", 1000, merges=True)
     assert (first.number, second.number, second.text) == (1, 2, "stop (#2)")
     assert repr(first) == "<Wish #1 start: pending>"
     told: list[str] = []

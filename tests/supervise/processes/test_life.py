@@ -20,6 +20,7 @@ class FakeInstance:
     """Notes the signals that it gets."""
 
     pid = 7
+    has_dumped_core = False
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int]] = []
@@ -30,7 +31,7 @@ class FakeInstance:
         """Return whether the leader has ended."""
         return self.ended
 
-    def has_rest(self) -> bool:
+    def has_rest(self, _find: object) -> bool:
         """Return whether something else is left."""
         return self.rest
 
@@ -54,7 +55,7 @@ class FakeInstance:
 def life_of(kill: str = "group") -> tuple[Life, FakeInstance]:
     """Return a life."""
     instance = FakeInstance()
-    return Life(cast("Instance", instance), Plan("web", command=("web",), kill=kill)), instance
+    return Life(cast("Instance", instance), Plan("web", command=("web",), kill=kill), lambda _: None), instance
 
 
 def test_the_order_of_an_end() -> None:

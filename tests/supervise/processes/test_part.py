@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -11,6 +13,7 @@ from flagman.config.settings import Settings
 from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.supervise.processes import part as module
 from flagman.supervise.processes.part import ProcessesPart
+from flagman.supervise.processes.together import Together
 from support.fake_loop import FakeLoop
 from support.keeping import FakeBackstop, FakeLaunch, Yard
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from flagman.service.parts import Site
+    from flagman.service.preparation import Preparation
     from flagman.supervise.processes.plan import Plan
 
 SLEEP = {"command": ["sleep", "600"]}
@@ -54,12 +58,11 @@ class Backstop(FakeBackstop):
 class Around:
     """The site, the engine and its interrupter, and the changes, in one."""
 
-    is_managed = False
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.loop = FakeLoop()
-        self.engine = self.interrupter = self.changes = self
+        self.engine = self.interrupter = self.changes = self.ledger = self
+        self.noted: list[tuple[str, Mapping[str, object]]] = []
         self.reports = 0
         self.stopped = 0
         self.clock = self.loop.clock
@@ -71,6 +74,14 @@ class Around:
     def stop(self) -> None:
         """Note that the run is to end."""
         self.stopped += 1
+
+    def call_later(self, seconds: float, code: Callable[..., object], *arguments: object) -> None:
+        """Make the call in the one loop that there is."""
+        self.loop.call_later(seconds, code, *arguments)
+
+    def note(self, kind: str, what: Mapping[str, object]) -> None:
+        """Keep an event of the ledger."""
+        self.noted.append((kind, what))
 
     def bound_from_afar(self, _seconds: float) -> None:
         """There is no action."""
@@ -100,10 +111,11 @@ class Parted:
         monkeypatch.setattr(module, "Backstop", lambda *_, **__: self.backstop)
         monkeypatch.setattr(module, "Heard", lambda _: self.heard)
         monkeypatch.setattr(module, "launch_of", self._launch)
+        monkeypatch.setattr(module, "Together", partial(Together, clock=self.around.loop.clock))
         self.part = ProcessesPart()
+        self.part.prepare(cast("Preparation", SimpleNamespace(is_managed=True)))
         self.part.open(cast("Site", self.around))
         self.yard.together = self.part.together
-        self.part.together.clock = self.around.loop.clock
 
     def _launch(self, plan: Plan, _directory: str) -> FakeLaunch:
         if plan.user is not None:
@@ -190,7 +202,7 @@ def test_events(monkeypatch: pytest.MonkeyPatch) -> None:
     parted.around.loop.advance(5)
     process = parted.yard.together.by_name["web"]
     process._on_failure("http://x: 503")  # as liveness does
-    killed, missing = "killed by KILL", "cannot start: No such file or directory"
+    killed, missing = "killed by KILL", "cannot start 'web': No such file or directory"
     assert parted.heard.events == [
         ("web", "ready", "", ""),
         ("web", "exit", "SIGKILL", killed),
@@ -199,6 +211,10 @@ def test_events(monkeypatch: pytest.MonkeyPatch) -> None:
         ("web", "fail", "", missing),
         ("web", "ready", "", ""),
         ("web", "fail", "", "http://x: 503"),
+    ]
+    parted.around.loop.advance(0)
+    assert [what["text"] for kind, what in parted.around.noted if kind == "process"] == [
+        event[3] for event in parted.heard.events
     ]
     assert parted.heard.pids == [pid, pid, pid, 0, 0, process.pid, process.pid]
 

@@ -235,7 +235,6 @@ def test_requests_during_a_stop(client: Client) -> None:
         assert client.refused("POST", f"/processes/web/{verb}") == (503, "stopping", "the daemon stops")
     client.ask("POST", "/processes/web/stop", wait="")
     client.ask("POST", "/processes/web/stop", wait="")
-    client.routes.stop()
     assert client.answers == []
     client.yard.loop.advance(SLOW)
     assert [status for status, _ in client.answers] == [200, 200]
@@ -354,7 +353,7 @@ def test_an_output_that_ends(client: Client, capture: FakeCapture) -> None:
     assert client.answer() == (200, {"process": "web", "lines": [], "next": 0})
     capture.is_closed = False
     client.ask("GET", "/processes/web/output", since="0", wait="")
-    client.routes.stop()
+    client.routes.end()
     assert client.answer()[0] == 503
-    client.yard.together.stop(insists=False)
-    assert client.now("GET", "/processes/web/output", since="0", wait="")[0] == 200
+    assert client.refused("GET", "/processes/web/output", since="0", wait="")[0] == 503
+    assert client.now("GET", "/processes/web/output", since="0")[0] == 200

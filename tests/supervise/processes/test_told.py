@@ -48,7 +48,7 @@ def test_each_state_in_words(yard: Yard) -> None:
     assert words(yard) == "web failed: killed by KILL"
     yard.failing.add("web")
     yard.together.ask("web", "start")
-    assert words(yard) == "web failed: cannot start: No such file or directory"
+    assert words(yard) == "web failed: cannot start 'web': No such file or directory"
     yard.failing.clear()
     yard.obeys["web"] = "stuck"
     yard.together.ask("web", "restart")
@@ -180,6 +180,6 @@ def test_json_of_a_life(yard: Yard) -> None:
     assert backoff["n"] == 1
     assert 1 <= backoff["delay"] <= 1.1
     assert backoff["next_start_in"] == pytest.approx(backoff["delay"] - 0.75, abs=1e-5)
-    assert set(last) == {"status", "signal", "reason", "text", "at", "at_ago", "output"}
+    assert set(last) == {"status", "signal", "core", "reason", "text", "at", "at_ago", "output"}
     assert (last["status"], last["signal"], last["reason"]) == (None, "SEGV", "signal")
     assert (last["text"], last["at_ago"], last["output"]) == ("killed by SEGV", 0.25, [])
