@@ -182,7 +182,7 @@ def test_too_many_processes(keep: Keep, open_path: Path) -> None:
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
         storm.killed.add(victim)
-    text = "cannot start: Resource temporarily unavailable"  # the log may have no thread to be written in
+    text = "Resource temporarily unavailable"  # the log may have no thread to be written in
     wait_for(lambda: any(text in each["text"] for each in daemon.all().values()))
     before = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     limit_processes(pid, "unlimited" if before == resource.RLIM_INFINITY else str(before), open_path)
