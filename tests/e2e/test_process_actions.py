@@ -7,6 +7,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.ctl import SCRIPT
 from support.driven import DEADLINE
 from support.processes import SLEEPS, TELLS, python, shell
@@ -51,14 +53,34 @@ def test_the_triggers(keep: Keep) -> None:
     words: list[str] = []
     for event in ("ready", "exit", "fail"):
         words += ["--on-process", f"web:{event}", "sh", f"echo {event} $FLAGMAN_PROCESS $FLAGMAN_STATUS"]
-    daemon = keep({"web": OTHER}, "--keep-alive", *words).ready().expect("ready web")
+    daemon = keep({"web": OTHER}, *words).ready().expect("ready web")
     os.kill(daemon.pid("web"), signal.SIGTERM)
-    daemon.expect("exit web SIGTERM").stop()
+    daemon.expect("exit web SIGTERM", "")
+    assert daemon.status() == 0
     daemon = keep({"web": OTHER}, *words).ready().expect("ready web")
     os.kill(daemon.pid("web"), signal.SIGKILL)
     assert [daemon.out.next() for _ in range(2)] == ["exit web SIGKILL", "fail web SIGKILL"]
     daemon.expect("ready web")
     daemon.stop()
+
+
+@pytest.mark.parametrize("is_essential", [True, False])
+def test_the_last_event(keep: Keep, is_essential: bool) -> None:  # noqa: FBT001 - a parameter
+    """When flagman ends because of an event, the actions that are bound to it run before, also after a debounce."""
+    text = "[[on]]\nprocess = 'web'\nevent = 'exit'\ndebounce = '100ms'\naction = 'sh'\nargs = ['echo it ended']\n"
+    table = {"command": ["false"], "restart": "never", "essential": is_essential}
+    daemon = keep({"web": table}, "--on-process", "web:fail", "sh", "echo it failed", text=text)
+    assert sorted(daemon.out.next() for _ in range(2)) == ["it ended", "it failed"]
+    assert daemon.status() == 1
+
+
+def test_an_action_that_hangs_does_not_keep_flagman(keep: Keep) -> None:
+    """When the processes have ended, an action has no more time than after a stop signal."""
+    table = {"command": ["false"], "restart": "never"}
+    words = ("--on-process", "web:fail", "sh", "echo begins; sleep 1000")
+    daemon = keep({"web": table}, *words, text='[flagman]\nstop-timeout = "200ms"')
+    daemon.expect("begins", "")
+    assert daemon.status() == 1
 
 
 def test_an_action_that_runs_for_ever(keep: Keep, fifo: Path) -> None:

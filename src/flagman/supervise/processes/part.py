@@ -14,6 +14,7 @@ from flagman.config.processes import check_names
 from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.service.parts import Part
 from flagman.supervise.processes.backstop import Backstop
+from flagman.supervise.processes.ending import Ending
 from flagman.supervise.processes.order import longest_time
 from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.routes import Routes
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from flagman.supervise.launch.launch import Launch
     from flagman.supervise.processes.plan import Plan
     from flagman.supervise.processes.wish import Verb
-
-logger = logging.getLogger("flagman.supervise")
 
 #: The table of the configuration file.
 TABLE = "process"
@@ -92,7 +91,7 @@ class ProcessesPart(Part):
         self._heard = Heard(site.engine)
         self._start = Start()
         self._level = logging.NOTSET  # what this has set
-        self._has_begun = self._has_ended = self._is_free = False
+        self._has_begun = self._is_free = False
         # Those of the orders below that the processes have been told.
         self._obeyed: tuple[dict[str, Plan], dict[str, Launch]] | None = None
         # Whether what they have left is being ended; None before, and False afterwards.
@@ -102,6 +101,7 @@ class ProcessesPart(Part):
         self._streams: Mapping[int, int] = {}
         self._backstop = Backstop(site.settings, site.loop, is_managed=self._is_managed)
         self.together = Together(site.loop, self._changed, self._backstop)
+        self._ending = Ending(site, self.together)
         self._routes = Routes(self.together, site.loop, site.engine.clock)
 
     def _read(self, settings: Settings) -> tuple[dict[str, Plan], dict[str, Launch]]:
@@ -153,7 +153,7 @@ class ProcessesPart(Part):
             self.together.follow(*orders, self._streams)
             self._obeyed = orders
             self._site.changes.report()
-            self._end_if_over()
+            self._ending.look()
 
     def _changed(self, name: str, events: tuple[str, ...]) -> None:
         """Report a change to triggers, to what waits for readiness, and to the run if it is over."""
@@ -171,24 +171,7 @@ class ProcessesPart(Part):
             self._engine.call_later(0, self._engine.ledger.note, "process", {**what, "status": status, "text": reason})
         self._site.changes.report()
         self._end_strays()
-        self._end_if_over()
-
-    def _end_if_over(self) -> None:
-        """Stop the run if there is nothing left to keep."""
-        if not self._has_ended and not self.together.is_stopping and self._is_over():
-            self._has_ended = True
-            is_essential = self.together.essential_status is not None
-            logger.warning(
-                "%s; exiting", "An essential process has ended" if is_essential else "All processes have ended"
-            )
-            self._engine.stop()
-            self._engine.interrupter.bound_from_afar(self._site.settings.time_to_stop())
-
-    def _is_over(self) -> bool:
-        if self.together.essential_status is not None:
-            return True
-        settings = self._site.settings
-        return not (settings.keep_alive or settings.command) and self.together.has_ended()
+        self._ending.look()
 
     def stop(self, *, insists: bool) -> None:
         """Stop all processes, or kill them."""
@@ -211,7 +194,7 @@ class ProcessesPart(Part):
 
     def result(self) -> int | None:
         """Return the exit status that the end of the processes demands."""
-        return self.together.status() if self._has_ended else None
+        return self.together.status() if self._ending.has_begun else None
 
     def unready(self) -> Sequence[str]:
         """Return which processes are not as they are to be."""
