@@ -330,7 +330,7 @@ def test_readiness_means_that_it_has_been_started(tmp_path: Path) -> None:
         daemon.ready()
         assert "flagman" not in os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - a text, not a path
         daemon.signal(signal.SIGTERM).expect("SIGTERM")
-        assert daemon.notified() == "STOPPING=1"
+        assert daemon.notified().splitlines()[0] == "STOPPING=1"
         daemon.signal(signal.SIGTERM)
         assert daemon.status() == 128 + signal.SIGKILL
         assert "EXIT_STATUS=137" in daemon.notified()

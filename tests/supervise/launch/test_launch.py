@@ -75,7 +75,7 @@ class Life:
 
     def output(self) -> str:
         """Return what it writes until its end."""
-        with os.fdopen(self._reader, errors="backslashreplace") as file:
+        with os.fdopen(self._reader, encoding="utf-8", errors="backslashreplace") as file:
             return file.read()
 
     def end(self) -> tuple[int | None, str]:

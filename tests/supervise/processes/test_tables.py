@@ -297,3 +297,12 @@ def test_any_table(tables: dict[str, object]) -> None:
     plans, mistakes = read(tables)
     assert set(plans) == set(tables) or mistakes
     assert all("\n" not in mistake for mistake in mistakes)
+
+
+def test_an_output_that_is_no_text_for_a_terminal() -> None:
+    """What stands in the file is told without what would change the lines of a message."""
+    _, mistakes = read({"web": {"command": ["x"], "output": "\n"}})
+    assert mistakes == [
+        r"web: key 'output': '\n' is not one of inherit, null, log, nor the path of a file; a file is written with a"
+        r" slash: './\n'"
+    ]

@@ -58,7 +58,9 @@ class Life:
     def end_rest(self) -> None:
         """Ask the rest of the group to end, too."""
         if not self.is_killed:
-            logger.info("The leader of `%s` has ended; the rest of its process group is asked to end, too", self._plan.name)
+            logger.info(
+                "The leader of `%s` has ended; the rest of its process group is asked to end, too", self._plan.name
+            )
             self._instance.send_to_group(self._plan.stop_signal)
             self._instance.send_to_group(signal.SIGCONT)
 
