@@ -302,7 +302,5 @@ def test_any_table(tables: dict[str, object]) -> None:
 def test_an_output_that_is_no_text_for_a_terminal() -> None:
     """What stands in the file is told without what would change the lines of a message."""
     _, mistakes = read({"web": {"command": ["x"], "output": "\n"}})
-    assert mistakes == [
-        r"web: key 'output': '\n' is not one of inherit, null, log, nor the path of a file; a file is written with a"
-        r" slash: './\n'"
-    ]
+    (mistake,) = mistakes
+    assert mistake.endswith(r"nor the path of a file; a file is written with a slash: './\n'")

@@ -65,7 +65,7 @@ class Output(Kind):
             return text
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
-        path = f"; a file is written with a slash: './{text}'"
+        path = f"; a file is written with a slash: {f'./{text}'!r}"
         hint = path if "." in text else did_you_mean(text, ("inherit", "null", "log"), otherwise=path)
         raise ValueError(f"{text!r} is not one of inherit, null, log, nor the path of a file{hint}")
 
