@@ -44,7 +44,7 @@ def test_a_broken_file(keep: Keep) -> None:
     table = {"command": SLEEPS}
     daemon = keep({"web": table}).ready()
     pid = daemon.pid("web")
-    daemon.reload({"web": {"command": ("sleep", "1001"), "after": ["dbb"]}, "db": {"comand": SLEEPS}})
+    daemon.reload({"web": {"command": ("sleep", "1001"), "after": ["dbb"]}, "db": {"commandx": SLEEPS}})
     daemon.logged("dbb")
     assert daemon.pid("web") == pid
     assert list(daemon.all()) == ["web"]

@@ -182,7 +182,7 @@ def test_all_mistakes_at_once(keep: Keep) -> None:
         "a": {"command": SLEEPS, "after": ["b"]},
         "b": {"command": SLEEPS, "after": ["a"]},
         "c": {"command": SLEEPS, "after": ["d"], "ready": {"type": "tpc"}},
-        "e": {"comand": SLEEPS},
+        "e": {"commandx": SLEEPS},
     }
     for more in ((), ("--check",)):
         daemon = keep(processes, *more)

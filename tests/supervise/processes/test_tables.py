@@ -249,7 +249,7 @@ def test_all_mistakes_at_once() -> None:
     [process.web]
     after = ["dbb", "dbb", "no name"]
     nice = 99
-    ready = { type = "tcp", addres = "x" }
+    ready = { type = "tcp", addressx = "x" }
     color = "red"
     [process.db]
     command = "postgres"
@@ -258,7 +258,7 @@ def test_all_mistakes_at_once() -> None:
         f"web: key 'after': 'no name' is not {NAME}",
         "web: key 'nice': is not a whole number from -20 to 19",
         "web: key 'ready': key 'address': is missing",
-        "web: key 'ready': key 'addres': unknown",
+        "web: key 'ready': key 'addressx': unknown",
         "web: key 'color': unknown",
         "web: key 'command': is missing",
         "db: key 'command': is not an array of strings",
