@@ -36,19 +36,18 @@ def unused_ports() -> tuple[int, int]:
         return one.getsockname()[1], two.getsockname()[1]
 
 
-@contextmanager
-def serving(directory: Path, port: int, server: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run nginx until the end of the block; its pid file is ``pid`` in the directory.
+def keeping(directory: Path, server: str, *, daemon: str = "off") -> list[str]:
+    """Configure an nginx, and return the command that runs it; its pid file is ``pid`` in the directory.
 
     :param directory: for its files; every user must be able to enter it
-    :param port: one at which it listens
     :param server: the directives of its one server
+    :param daemon: ``on`` if it is to go into the background
     """
     binary = program()
     config = directory / "nginx.conf"
     config.write_text(
         f"""
-        daemon off; pid {directory}/pid; error_log {directory}/error.log; worker_processes 1;
+        daemon {daemon}; pid {directory}/pid; error_log {directory}/error.log; worker_processes 1;
         events {{}}
         http {{
             access_log off; client_max_body_size 1k; absolute_redirect off;
@@ -59,7 +58,19 @@ def serving(directory: Path, port: int, server: str) -> Iterator[subprocess.Pope
         """,
         encoding="ascii",
     )
-    with subprocess.Popen([binary, "-c", str(config), "-e", str(directory / "error.log")]) as process:
+    return [binary, "-c", str(config), "-e", str(directory / "error.log")]
+
+
+@contextmanager
+def serving(directory: Path, port: int, server: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run nginx until the end of the block; its pid file is ``pid`` in the directory.
+
+    :param directory: for its files; every user must be able to enter it
+    :param port: one at which it listens
+    :param server: the directives of its one server
+    """
+    command = keeping(directory, server)
+    with subprocess.Popen(command) as process:
         limit = time.monotonic() + DEADLINE
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):

@@ -228,6 +228,17 @@ def test_an_essential_process(yard: Yard) -> None:
     assert other.together.essential_status == 1
 
 
+def test_an_end_before_it_was_ready_is_no_success(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that has gone into the background ends with 0: the log says so, and so does the exit status."""
+    yard.follow(yard.plan("web", is_awaited=True), yard.plan("job"))
+    yard.end("job", 0)
+    with caplog.at_level("WARNING"):
+        yard.end("web", 0)
+    assert yard.states() == {"web": "exited", "job": "exited"}
+    assert yard.together.status() == 1
+    assert caplog.messages == ["`web` exited with 0 before it was ready"]
+
+
 def test_when_all_have_ended(yard: Yard) -> None:
     """All that were started have ended by themselves; what was stopped on purpose can still be started."""
     seen: list[bool] = []

@@ -281,7 +281,7 @@ class Process(Record):
         self.deaths[COUNTED[last.reason]] += 1
         events = ("exit", "fail") if is_failure else ("exit",)
         if not (self.plan.restart == "always" or (self.plan.restart == "on-failure" and is_failure)):
-            logger.log(logging.ERROR if is_failure else logging.INFO, "`%s` %s", self.plan.name, last.text)
+            logger.log(self.gravity(is_failure=is_failure), "`%s` %s", self.plan.name, last.text)
             self._go("failed" if is_failure else "exited", *events)
             return
         self.restarts += 1

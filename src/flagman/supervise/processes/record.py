@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from flagman.supervise.policy import SHORTEST
 from flagman.supervise.processes.end import COUNTED
 
@@ -67,6 +69,17 @@ class Record:
     def is_satisfied(self) -> bool:
         """Whether processes that come after it may start."""
         return self.state == "ready" or (self.state == "exited" and self.ended_well)
+
+    @property
+    def was_never_ready(self) -> bool:
+        """Whether it has ended by itself and its verifier has not succeeded, as if it has gone into the background."""
+        return self.state in ("stopping", "exited") and self.ready_at is None and not self.ended_well
+
+    def gravity(self, *, is_failure: bool) -> int:
+        """Return the level at which its end for good is logged."""
+        if is_failure:
+            return logging.ERROR
+        return logging.WARNING if self.was_never_ready else logging.INFO
 
     @property
     def is_settled(self) -> bool:

@@ -165,7 +165,7 @@ class Together:
         """Return the exit status when all have ended."""
         if self.essential_status is not None:
             return self.essential_status
-        return 0 if all(process.state != "failed" for process in self.by_name.values()) else 1
+        return int(any(each.state == "failed" or each.was_never_ready for each in self.by_name.values()))
 
     def outfit(self, name: str) -> Outfit:
         """Return what a process is started with.
