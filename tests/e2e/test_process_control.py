@@ -105,6 +105,20 @@ def test_what_a_process_prints_is_followed_until_the_daemon_has_ended(start: Sta
         assert follower.stderr.read() == "flagmanctl: error: the daemon has ended\n"
 
 
+def test_the_output_of_a_process_that_has_not_been_started(start: Start, tmp_path: Path) -> None:
+    """There is none yet; one that is followed comes with the first start."""
+    later: Table = {"command": python(TALKS), "output": "log", "wanted": "down"}
+    asked = Asked(start, tmp_path, web=later, other={"command": python(TALKS)})
+    asked.daemon.ready()
+    assert asked("logs", "web") == (0, "", "")
+    with asked.begin("logs", "-f", "web") as follower:
+        assert asked("start", "web") == (0, "web: ready\n", "")
+        assert follower.stdout
+        assert follower.stdout.readline() == "  begins \\x1b[31m\n"
+        assert asked("shutdown", "--wait") == (0, "stopped\n", "")
+        follower.communicate(timeout=DEADLINE)
+
+
 def test_three_restarts_at_once(start: Start, tmp_path: Path) -> None:
     """None of these processes ends before all of them have been told to, so no restart waits for another one."""
     names = ["a", "b", "c"]

@@ -29,6 +29,8 @@ logger = logging.getLogger("flagman.supervise")
 
 # The lines of output that the end of an instance keeps.
 _LINES = 20
+# Outputs that are not taken in.
+_PASSED = ("inherit", "null")
 
 
 def launch_of(plan: Plan, start_directory: str) -> Launch:
@@ -107,7 +109,9 @@ class Outfit:
 
     @property
     def capture(self) -> Capture | None:
-        """What takes the output in; None if nothing does."""
+        """What takes the output in, also before the first start; None if nothing does."""
+        if self._capture is None and self._plan.output not in _PASSED:
+            self._captured_by(self._plan.output)
         return self._capture
 
     def follow(self, plan: Plan, launch: Launch) -> None:
@@ -153,7 +157,7 @@ class Outfit:
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         own.append(null)
         output = self._plan.output
-        if output in ("inherit", "null"):
+        if output in _PASSED:
             self._end_capture()
             return {0: null, **self._streams} if output == "inherit" else {0: null, 1: null, 2: null}
         writer = self._captured_by(output).begin()
