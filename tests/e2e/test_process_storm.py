@@ -125,7 +125,8 @@ def test_a_storm(keep: Keep) -> None:
     storm.check()
     wait_for(lambda: len(descriptors(daemon.process.pid)) <= files)
     print(f"{len(storm.killed)} deaths, {files} descriptors, {size} KiB before, {memory(daemon.process.pid)} KiB after")
-    assert memory(daemon.process.pid) < size + 2048
+    # What is used for a while, such as a look at all processes, is not given back at once.
+    assert memory(daemon.process.pid) < size + 6144
     daemon.signal(signal.SIGTERM).expect("")
     assert (daemon.status(), daemon.left()) == (0, [])
     assert "The control loop has failed" not in log_of(daemon)
