@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flagman.children import reaping
 from flagman.children.reaping import groups, members
 from flagman.supervise import census
 from flagman.supervise.census import Census
@@ -131,3 +132,36 @@ def test_the_groups_that_there_are() -> None:
         os.killpg(leader.pid, signal.SIGKILL)
         leader.wait()
     wait_for(lambda: leader.pid not in (groups() or {}))
+
+
+def test_only_members_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read what /proc shows of each process would take many times as long as the start of one."""
+    looked_at: list[int] = []
+    group_of = reaping._group_of
+
+    def look(process: str) -> int:
+        looked_at.append(int(process))
+        return group_of(process)
+
+    monkeypatch.setattr(reaping, "_group_of", look)
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as leader:
+        try:
+            assert members(leader.pid) == looked_at == [leader.pid]
+        finally:
+            leader.kill()
+    assert members(leader.pid) == []
+    assert looked_at == [leader.pid]
+
+
+def test_a_group_that_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A security module may refuse to tell the group of a process; /proc may show it all the same."""
+
+    def refuse(_pid: int) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "getpgid", refuse)
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as leader:
+        try:
+            assert members(leader.pid) == [leader.pid]
+        finally:
+            leader.kill()
