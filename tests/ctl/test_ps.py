@@ -146,6 +146,15 @@ def test_what_has_left_its_group_is_named(ctl: Ctl) -> None:
         assert ctl("ps").out.endswith("\n\n  web: has left its group: sh (4801), a\\x1b[2Jb (4802)\n")
 
 
+def test_many_strays_are_counted(ctl: Ctl) -> None:
+    """A process that leaves something at each of its ends does not fill the screen."""
+    strays = [{"pid": number, "name": "sh"} for number in range(100, 170)]
+    with FakeControl(ctl.path, {"GET /processes": http(200, {"processes": [process("web", strays=strays)]})}):
+        told = " ".join(ctl("ps").out.partition("\n\n")[2].split())
+    first = ", ".join(f"sh ({number})" for number in range(100, 110))
+    assert told == f"web: has left its group: {first} and 60 more"
+
+
 def test_the_processes_in_a_status(ctl: Ctl) -> None:
     """They stand beneath the bindings, and the sign of the whole page tells of one that fails."""
     answers = {"GET /status": http(200, WEB | {"processes": PROCESSES})}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagman.text.shown import counted, printable
+from flagman.text.shown import counted, listed, printable
 
 
 def test_one_is_no_plural() -> None:
@@ -27,3 +28,9 @@ def test_printable(text: str | bytes) -> None:
 def test_bytes(data: bytes) -> None:
     """Bytes are shown as UTF-8, and each byte that is none by its number."""
     assert printable(data) == printable(data.decode(errors="backslashreplace"))
+
+
+@pytest.mark.parametrize(("number", "more"), [(0, ""), (1, ""), (10, ""), (11, " and 1 more"), (1000, " and 990 more")])
+def test_a_row_of_words_has_a_bound(number: int, more: str) -> None:
+    """Those beyond the tenth are counted."""
+    assert listed(["sh"] * number) == ", ".join(["sh"] * min(number, 10)) + more

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flagman.ctl.screen import DIM, RED, YELLOW, color_of
 from flagman.ctl.table import Cell, Column, table
 from flagman.ctl.times import age, ago
+from flagman.text.shown import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _reasons(process: Fields, screen: Screen) -> Iterator[str]:
     name, text = process.text("name"), process.text("text")
     if text and (process.text("state") in _TELLING or _is_failing(process)):
         yield from screen.wrapped(f"{name}: {text}", "  ", RED if _is_failing(process) else "")
-    strays = ", ".join(f"{stray.text('name')} ({stray.count('pid')})" for stray in process.each("strays"))
+    strays = listed([f"{stray.text('name')} ({stray.count('pid')})" for stray in process.each("strays")])
     if strays:
         yield from screen.wrapped(f"{name}: has left its group: {strays}", "  ", YELLOW)
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from flagman.exceptions import shortened
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Characters of a command, a path or a URL.
 _LONGEST = 300
+# Words in a row.
+_MOST_LISTED = 10
 # Added to a byte that is not UTF-8, it gives the character that stands for the byte in Python, see PEP 383.
 _BYTE = 0xDC00
 
@@ -51,3 +57,9 @@ def counted(number: int, one: str, many: str = "") -> str:
     :param many: the words for other numbers than 1; by default those for 1 with an s
     """
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words in a row, the first ten if there are more: a line must not grow without end."""
+    more = f" and {len(words) - _MOST_LISTED} more" if len(words) > _MOST_LISTED else ""
+    return ", ".join(words[:_MOST_LISTED]) + more

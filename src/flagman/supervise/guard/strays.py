@@ -13,7 +13,7 @@ import time
 
 from flagman.supervise.guard.seen import is_alive, look_at, mark_of, shows_us
 from flagman.supervise.guard.sweep import Group, Sweep
-from flagman.text.shown import counted, printable
+from flagman.text.shown import counted, listed, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Strays:
             self._loop.call_later(_GAP, self._look, pids, marks, found)
             return
         for process, strays in found.items():
-            left = ", ".join(map(str, strays))
+            left = listed(list(map(str, strays)))
             logger.warning("%s: has left %s behind: %s", process, counted(len(strays), "process", "processes"), left)
             if self._on_found is not None:
                 self._on_found(process, strays)
@@ -163,4 +163,4 @@ class Strays:
 
 
 def _told(processes: list[Process]) -> str:
-    return ", ".join(f"{printable(process.name)} ({process.pid})" for process in processes)
+    return listed([f"{printable(process.name)} ({process.pid})" for process in processes])
