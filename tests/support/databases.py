@@ -32,19 +32,8 @@ def postgres(folder: Path) -> Table:
     data.mkdir(mode=0o700)
     if user:
         shutil.chown(data, user, user)
-    new = [
-        str(tools["initdb"]),
-        "-D",
-        str(data),
-        "--auth",
-        "trust",
-        "--username",
-        "postgres",
-        "--no-sync",
-        "-E",
-        "UTF8",
-    ]
-    subprocess.run([*new, "--locale", "C"], check=True, user=user, group=user, cwd=folder, stdout=subprocess.DEVNULL)
+    new = [str(tools["initdb"]), *("-D", str(data)), *("--auth", "trust"), *("--locale", "C"), "--no-sync"]
+    subprocess.run(new, check=True, user=user, group=user, cwd=folder, stdout=subprocess.DEVNULL)
     options = [*("-D", str(data), "-k", str(data)), *("-c", "listen_addresses="), *("-c", "fsync=off")]
     return {
         "command": [str(tools["postgres"]), *options],
