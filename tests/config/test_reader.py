@@ -149,7 +149,7 @@ def test_a_process(write: Callable[[str], str]) -> None:
     """What happens to a process has two keys, which are written so that they can be read again."""
     text = "[process.web]\ncommand = ['web']\n[[on]]\nprocess = 'web'\nevent = 'fail'\naction = 'stop'"
     for _ in range(2):
-        config = File(write(text), tables={"process": lambda _: ()}).complete(core.KNOWN_ACTIONS.__getitem__)
+        config = File(write(text), tables={"process": lambda _: (None, ())}).complete(core.KNOWN_ACTIONS.__getitem__)
         (binding,) = config.bindings
         assert (binding.flag, binding.source.processes()) == ("process:web:fail", ("web",))
         text = as_toml(config.below(Settings()))
@@ -159,7 +159,7 @@ def test_a_process(write: Callable[[str], str]) -> None:
 def test_tables_are_written_as_they_are_typed(write: Callable[[str], str]) -> None:
     """Tables of processes are written with bare keys, each under its whole name, and an empty one is not lost."""
     text = "[process.web]\ncommand = ['web']\nready = {type = 'http', headers = {'X Y' = 'z'}}\n[process.x]"
-    config = File(write(text), tables={"process": lambda _: ()}).complete(core.KNOWN_ACTIONS.__getitem__)
+    config = File(write(text), tables={"process": lambda _: (None, ())}).complete(core.KNOWN_ACTIONS.__getitem__)
     written = as_toml(config.below(Settings()))
     assert tomllib.loads(written)["process"] == tomllib.loads(text)["process"]
     end = '[process.web.ready]\ntype = "http"\n\n[process.web.ready.headers]\n"X Y" = "z"\n\n[process.x]\n'

@@ -195,3 +195,27 @@ def test_it_closes_its_streams(keep: Keep) -> None:
     os.kill(pid, signal.SIGKILL)
     assert daemon.until("web", restarts=1)["last"]["signal"] == "KILL"
     daemon.stop()
+
+
+def test_relative_paths(keep: Keep, tmp_path: Path) -> None:
+    """They begin where flagman was started, although it works elsewhere, and a reload finds the same ones."""
+    program, place = tmp_path / "it", tmp_path / "place"
+    ready = {"type": "file", "path": "place/up"}
+    program.write_text("#!/bin/sh\npwd; touch up; exec sleep 1000\n", encoding="ascii")
+    program.chmod(0o755)
+    place.mkdir()
+    table = {
+        "command": ["./it"],
+        "directory": "place",
+        "output": "./log",
+        "ready": {"type": "file", "path": "place/up"},
+    }
+    daemon = keep({"web": table}, "--chdir", "/").ready()
+    pid = daemon.pid("web")
+    assert (tmp_path / "log").read_text(encoding="utf-8") == f"{place}\n"
+    daemon.reload({"web": table, "other": {"command": SLEEPS}})
+    daemon.until("other", state="ready")
+    assert daemon.pid("web") == pid
+    daemon.reload({"web": {**table, "nice": 1}})
+    assert daemon.until("web", state="ready", instance=2)["pid"] != pid
+    daemon.stop()

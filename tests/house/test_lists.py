@@ -104,10 +104,14 @@ def test_the_variables_that_are_hidden_from_children() -> None:
     assert set(re.findall(r"``(\w+)``", sentence)) == set(PRIVATE)
 
 
+# Settings that are no options.
+OF_THE_FILE = {"bindings", "command", "for_actions", "logging", "of_parts", "tables"}
+
+
 def test_every_option_is_a_setting() -> None:
     """Each option or key has a setting, and each setting one of them, except for bindings and the file's own tables."""
     settings = {option.setting for option in (*OPTIONS, *COMMAND_KEYS.values())}
-    assert settings == set(Settings.__annotations__) - {"bindings", "command", "for_actions", "logging", "tables"}
+    assert settings == set(Settings.__annotations__) - OF_THE_FILE
 
 
 def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:

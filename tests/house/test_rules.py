@@ -57,6 +57,7 @@ BY_NAME = {
     "flagman.ctl.command",
     "flagman.daemon",
     "flagman.service.late_imports",
+    "flagman.supervise.verifiers.reading",
 }
 
 LONGEST_MODULE = 300

@@ -10,7 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flagman.config.reader import Mistakes
+    from flagman.config.reader import ReadTable
+    from flagman.config.settings import OfPart
     from flagman.service.parts import Part
 
 #: The class of each part, by what asks for it: the name of a setting, or else of a table of the configuration file,
@@ -28,16 +29,16 @@ def _class_of(table: str) -> type[Part]:
     return found
 
 
-def tables() -> dict[str, Mistakes]:
-    """Return the tables of all parts, each with what finds mistakes in it."""
+def tables() -> dict[str, ReadTable]:
+    """Return the tables of all parts, each with what reads it."""
 
-    def mistakes(name: str) -> Mistakes:
-        def find(table: object) -> Iterable[str]:
-            return _class_of(name).mistakes(table)
+    def reader(name: str) -> ReadTable:
+        def read(table: object) -> tuple[OfPart | None, Iterable[str]]:
+            return _class_of(name).read(table)
 
-        return find
+        return read
 
-    return {name: mistakes(name) for name in PARTS if not hasattr(Settings, name)}
+    return {name: reader(name) for name in PARTS if not hasattr(Settings, name)}
 
 
 def _asked_for(settings: Settings) -> list[type[Part]]:

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from flagman.config.rows import Option
+    from flagman.config.settings import OfPart
     from flagman.engine.action import Action
     from flagman.triggers import Source
     from flagman.types import ActionName
 
     #: Finds and loads an action.
     Find = Callable[[ActionName], type[Action]]
-    #: Returns what is wrong with a table, one message for each mistake.
-    Mistakes = Callable[[object], Iterable[str]]
+    #: Returns what a part reads from its table, which is None for nothing, and what is wrong with it, one message each.
+    ReadTable = Callable[[object], tuple[OfPart | None, Iterable[str]]]
 
 #: The keys of [flagman].
 KEYS = {option.key: option for option in OPTIONS if option.where >= FILE}
@@ -80,13 +81,19 @@ class Config:
         self.for_actions: Mapping[str, object] = MappingProxyType({})
         #: The tables of parts, as they are.
         self.tables: dict[str, object] = {}
+        #: What parts have read from them.
+        self.of_parts: dict[str, OfPart] = {}
 
     def below(self, given: Settings) -> Settings:
         """Return all settings: those of the command line take precedence, and its bindings come after the file's."""
         settings = Settings(**{**self.options, **vars(given)})
         bindings = (*(settings.separated(binding) for binding in self.bindings), *given.bindings)
         return settings.changed(
-            bindings=bindings, logging=self.logging, for_actions=self.for_actions, tables=self.tables
+            bindings=bindings,
+            logging=self.logging,
+            for_actions=self.for_actions,
+            tables=self.tables,
+            of_parts=self.of_parts,
         )
 
 
@@ -99,7 +106,7 @@ class File:
     :raises ConfigError: if it cannot be read
     """
 
-    def __init__(self, path: str, place: str = "", tables: Mapping[str, Mistakes] | None = None) -> None:
+    def __init__(self, path: str, place: str = "", tables: Mapping[str, ReadTable] | None = None) -> None:
         try:
             text = Path(place or path).read_bytes().decode("utf-8-sig")
         except OSError as error:
@@ -139,7 +146,7 @@ class _Reader:
     :param tables: tables that are known beside those of flagman itself
     """
 
-    def __init__(self, path: str, tables: Mapping[str, Mistakes]) -> None:
+    def __init__(self, path: str, tables: Mapping[str, ReadTable]) -> None:
         self._path = path
         self._tables = tables
         self.mistakes: list[str] = []
@@ -148,19 +155,7 @@ class _Reader:
         """Read all but the bindings."""
         config = Config()
         for name in (name for name in document if name not in _TABLES):
-            if name not in self._tables:
-                value = document[name]
-                if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):
-                    hint = did_you_mean(name, (*_TABLES, *self._tables))
-                    hint = "; it is a key of the table [flagman]" if name in KEYS else hint
-                    self._wrong(f"table {name!r}", f"unknown{hint}")
-                else:
-                    begin = "[flagman]" if name in KEYS else "[flagman] or [[on]]"
-                    self._wrong(f"key {name!r}", f"stands outside of a table; begin with {begin}")
-                continue
-            config.tables[name] = document[name]
-            for mistake in self._tables[name](document[name]):
-                self._wrong(f"[{name}]", mistake)
+            self._table(name, document[name], config)
         options = document.get("flagman", {})
         if isinstance(options, dict):
             config.options = self._options("[flagman]", options, KEYS)
@@ -179,6 +174,24 @@ class _Reader:
         else:
             self._wrong("settings", "is not a table; write [settings]")
         return config
+
+    def _table(self, name: str, value: object, config: Config) -> None:
+        """Read a table of a part."""
+        if name not in self._tables:
+            if all(isinstance(each, dict) for each in (value if isinstance(value, list) else [value])):
+                hint = did_you_mean(name, (*_TABLES, *self._tables))
+                hint = "; it is a key of the table [flagman]" if name in KEYS else hint
+                self._wrong(f"table {name!r}", f"unknown{hint}")
+            else:
+                begin = "[flagman]" if name in KEYS else "[flagman] or [[on]]"
+                self._wrong(f"key {name!r}", f"stands outside of a table; begin with {begin}")
+            return
+        config.tables[name] = value
+        found, mistakes = self._tables[name](value)
+        if found is not None:
+            config.of_parts[name] = found
+        for mistake in mistakes:
+            self._wrong(f"[{name}]", mistake)
 
     def bindings(self, document: Mapping[str, object], config: Config, find: Find) -> None:
         """Read the bindings."""

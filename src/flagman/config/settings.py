@@ -13,11 +13,17 @@ from flagman.text.shown import counted, shown
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Literal, NoReturn
+    from typing import Literal, NoReturn, Protocol, Self
 
     from flagman.config.binding import Binding
     from flagman.engine.choices import OnError, Output, Overlap
     from flagman.types import FlagName, SignalNumber
+
+    class OfPart(Protocol):
+        """What a part has read from its table of the file."""
+
+        def placed(self, absolute: Callable[[str], str]) -> Self:
+            """Return the same for a process in another working directory, as :meth:`Settings.placed` does."""
 
     #: Which processes of a command get signals.
     Forward = Literal["leader", "group", "none"]
@@ -135,6 +141,8 @@ class Settings:
     for_actions: Mapping[str, object] = MappingProxyType({})
     #: The tables of parts, as the file says them.
     tables: Mapping[str, object] = MappingProxyType({})
+    #: What parts have read from them, by table.
+    of_parts: Mapping[str, OfPart] = MappingProxyType({})
     #: The working directory of commands; None for that of this process.
     directory: str | None = None
     #: Variables that are added to the environment of commands.
@@ -153,11 +161,14 @@ class Settings:
         return Settings(**{**vars(self), **values})
 
     def placed(self, absolute: Callable[[str], str]) -> Settings:
-        """Return the same settings, with triggers for a process in another working directory.
+        """Return the same settings, with triggers and tables for a process in another working directory.
 
         :param absolute: makes a path absolute
         """
-        return self.changed(bindings=tuple(binding.placed(absolute) for binding in self.bindings))
+        return self.changed(
+            bindings=tuple(binding.placed(absolute) for binding in self.bindings),
+            of_parts={name: table.placed(absolute) for name, table in self.of_parts.items()},
+        )
 
     def output_of_commands(self) -> Output:
         """Return what becomes of the output of commands: a daemon logs it if its streams lead nowhere."""

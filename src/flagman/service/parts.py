@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import ExitStack
 
-    from flagman.config.settings import Settings
+    from flagman.config.settings import OfPart, Settings
     from flagman.engine.action import Answer
     from flagman.engine.engine import Engine
     from flagman.service.control_loop import ControlLoop
@@ -38,9 +38,9 @@ class Part:
     """
 
     @classmethod
-    def mistakes(cls, table: object) -> Iterable[str]:  # noqa: ARG003 - of parts that have one
-        """Return what is wrong with the part's table of the configuration file, one message for each mistake."""
-        return ()
+    def read(cls, table: object) -> tuple[OfPart | None, Iterable[str]]:  # noqa: ARG003 - of parts that have one
+        """Read the part's table of the configuration file: for ``settings.of_parts``, and what is wrong with it."""
+        return None, ()
 
     @classmethod
     def check(cls, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from flagman.actions.processes import REQUEST
 from flagman.config.settings import Settings
 from flagman.engine.engine import Engine
 from flagman.supervise.processes.part import ProcessesPart
+from flagman.supervise.processes.tables import read
 from support.keeping import Yard
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Keeping:
     def __init__(self, engine: Engine) -> None:
         self.yard = Yard()
         tables = {"process": {"web": {"command": ["web"]}}}
-        self.settings = Settings(tables=tables, guardian=False)
+        self.settings = Settings(tables=tables, of_parts={"process": read(tables["process"])[0]}, guardian=False)
         changes = SimpleNamespace(report=lambda: None)
         site = SimpleNamespace(
             engine=engine, settings=self.settings, loop=self.yard.loop, streams=dict, changes=changes

@@ -13,6 +13,7 @@ from flagman.config.settings import Settings
 from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.supervise.processes import part as module
 from flagman.supervise.processes.part import ProcessesPart
+from flagman.supervise.processes.tables import read
 from flagman.supervise.processes.together import Together
 from support.fake_loop import FakeLoop
 from support.keeping import FakeBackstop, FakeLaunch, Yard
@@ -100,7 +101,7 @@ class Around:
 def settings_of(*names: str, keep_alive: bool = False, **more: object) -> Settings:
     """Return settings with processes."""
     tables = {"process": {name: {**SLEEP, **more} for name in names}}
-    return Settings(tables=tables, keep_alive=keep_alive)
+    return Settings(tables=tables, of_parts={"process": read(tables["process"])[0]}, keep_alive=keep_alive)
 
 
 class Parted:
@@ -179,15 +180,13 @@ def test_a_reload_that_fails_later(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parted.names() == {"a": "ready"}
     with pytest.raises(UsageError, match="there is no user 'x'"):
         parted.part.accept(settings_of("b", user="x"))
-    with pytest.raises(UsageError, match=r"^\[process\]: b: key 'x': unknown"):
-        parted.part.accept(settings_of("b", x=1))
     parted.part.follow(settings_of("a", "other"))
     assert parted.names() == {"a": "ready", "other": "ready"}
 
 
 def test_what_is_refused_before() -> None:
     """All mistakes in the tables, and bindings of processes that there are not."""
-    assert list(ProcessesPart.mistakes({"web": {"nice": 99}})) == [
+    assert ProcessesPart.read({"web": {"nice": 99}})[1] == [
         "web: key 'nice': is not a whole number from -20 to 19",
         "web: key 'command': is missing",
     ]

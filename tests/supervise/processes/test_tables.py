@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import tomllib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flagman.config.checks import NAME
+from flagman.exceptions import UsageError
 from flagman.supervise.processes.plan import Plan
 from flagman.supervise.processes.tables import KEYS, read
 
@@ -121,15 +122,42 @@ def test_plans() -> None:
         plan.name = "db"
 
 
-def test_relative_paths_of_verifiers() -> None:
-    """They begin in the directory that is told, so that a reload elsewhere reads the same plan."""
-    table = {"web": {"command": ["true"], "ready": {"type": "unix", "path": "sock"}}}
-    there, _ = read(table, "/srv")
-    here, _ = read(table)
-    assert there["web"].ready is not None
-    assert here["web"].ready is not None
-    assert there["web"].ready.text() == "unix /srv/sock"
-    assert here["web"].ready.text() == f"unix {Path.cwd() / 'sock'}"
+def test_relative_paths() -> None:
+    """All of them begin where flagman was started, also those of a reload, which is read elsewhere."""
+    table = {
+        "a": {"command": ["./it"], "directory": "srv", "output": "./log", "ready": {"type": "unix", "path": "sock"}},
+        "b": {"command": ["it"], "liveness": {"type": "http", "url": "http://x/", "unix": "sock"}},
+        "c": {"command": ["it"], "ready": {"type": "file", "path": "/made"}},
+        "d": {"command": ["it"], "ready": {"type": "unix", "path": "@name"}},
+    }
+    plans, mistakes = read(table)
+    placed = plans.placed(lambda path: os.path.join("/start", path))  # noqa: PTH118 - as flagman does
+    assert (mistakes, placed.directory) == ([], "/start/")
+    assert (placed["a"].directory, placed["a"].output) == ("/start/srv", "/start/./log")
+    checks = [plan.ready or plan.liveness for plan in placed.values()]
+    assert [check.text() for check in checks if check is not None] == [
+        "unix /start/sock",
+        "http://x/ at /start/sock",
+        "file /made",
+        "unix @name",
+    ]
+    assert placed == read(table)[0].placed(lambda path: os.path.join("/start", path))  # noqa: PTH118 - as above
+    assert placed["a"] != plans["a"]
+    assert placed["c"] == plans["c"]
+
+
+def test_a_start_directory_that_is_gone() -> None:
+    """Paths that are absolute can be used all the same."""
+
+    def absolute(path: str) -> str:
+        if not path.startswith("/"):
+            raise UsageError("the current directory does not exist any more")
+        return path
+
+    plans, _ = read({"a": {"command": ["/it"], "directory": "/srv"}})
+    assert plans.placed(absolute).directory == ""
+    with pytest.raises(UsageError):
+        read({"a": {"command": ["/it"], "directory": "srv"}})[0].placed(absolute)
 
 
 @pytest.mark.parametrize(

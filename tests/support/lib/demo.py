@@ -33,11 +33,13 @@ class DemoPart(Part):
     """Serves lines on a Unix socket: each is a word and perhaps an argument, and is answered by a line of JSON."""
 
     @classmethod
-    def mistakes(cls, table: object) -> Iterable[str]:
+    def read(cls, table: object) -> tuple[None, Iterable[str]]:
         """Accept a few keys."""
         if not isinstance(table, dict):
-            return ["it is not a table"]
-        return [f"key {key!r}: unknown" for key in table.keys() - {"socket", "slow", "forbidden", "broken", "quiet"}]
+            return None, ["it is not a table"]
+        return None, [
+            f"key {key!r}: unknown" for key in table.keys() - {"socket", "slow", "forbidden", "broken", "quiet"}
+        ]
 
     def open(self, site: Site) -> None:
         """Bind the socket."""

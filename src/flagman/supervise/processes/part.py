@@ -9,7 +9,6 @@ import time
 from contextlib import contextmanager
 
 from flagman.actions.processes import REQUEST
-from flagman.config.paths import Start
 from flagman.config.processes import check_names
 from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.service.parts import Part
@@ -18,7 +17,7 @@ from flagman.supervise.processes.ending import Ending
 from flagman.supervise.processes.order import longest_time
 from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.routes import Routes
-from flagman.supervise.processes.tables import read, unknown_users
+from flagman.supervise.processes.tables import Plans, read, unknown_users
 from flagman.supervise.processes.together import Together, is_missing
 from flagman.supervise.processes.told import shown, told
 from flagman.supervise.processes.wish import VERBS
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from flagman.service.preparation import Preparation
     from flagman.service.request import Request
     from flagman.supervise.launch.launch import Launch
-    from flagman.supervise.processes.plan import Plan
     from flagman.supervise.processes.wish import Verb
 
 #: The table of the configuration file.
@@ -50,32 +48,30 @@ class ProcessesPart(Part):
     """Keeps the processes of the tables ``[process.NAME]``."""
 
     @classmethod
-    def mistakes(cls, table: object) -> Iterable[str]:
-        """Return what is wrong with the tables."""
-        return read(table)[1]
+    def read(cls, table: object) -> tuple[Plans, Iterable[str]]:
+        """Read the tables."""
+        return read(table)
 
     @classmethod
     def check(cls, settings: Settings) -> None:
         """Refuse users that there are not, and bindings that name processes which there are not."""
-        known = settings.tables.get(TABLE)
-        known = known if isinstance(known, dict) else {}
-        check_names(settings.bindings, known)
-        mistakes = list(unknown_users(known)) if settings.chroot is None else []  # another root may have other users
+        plans = _plans_of(settings)
+        check_names(settings.bindings, plans)
+        mistakes = list(unknown_users(plans)) if settings.chroot is None else []  # another root may have other users
         if mistakes:
             raise ConfigError([f"{settings.config}: [{TABLE}]: {mistake}" for mistake in mistakes])
 
     @classmethod
     def time_to_stop(cls, settings: Settings) -> float:
         """Return the sum of the longest chain of processes, each of which ends before the next is asked to."""
-        plans, _ = read(settings.tables.get(TABLE, {}))
+        plans = _plans_of(settings)
         after = {name: plan.after for name, plan in plans.items()}
         return longest_time(after, {name: plan.graceful_time for name, plan in plans.items()})
 
     @classmethod
     def programs(cls, settings: Settings) -> Mapping[str, str]:
         """Return the programs of those that have no search path of their own."""
-        plans, _ = read(settings.tables.get(TABLE, {}))
-        named = {f"[{TABLE}.{name}]": plan for name, plan in plans.items()}
+        named = {f"[{TABLE}.{name}]": plan for name, plan in _plans_of(settings).items()}
         return {table: plan.command[0] for table, plan in named.items() if "PATH" not in plan.environment}
 
     def prepare(self, preparation: Preparation) -> None:
@@ -89,39 +85,36 @@ class ProcessesPart(Part):
         self._site = site
         self._engine = site.engine
         self._heard = Heard(site.engine)
-        self._start = Start()
         self._level = logging.NOTSET  # what this has set
         self._has_begun = self._is_free = False
         # Those of the orders below that the processes have been told.
-        self._obeyed: tuple[dict[str, Plan], dict[str, Launch]] | None = None
+        self._obeyed: tuple[Plans, dict[str, Launch]] | None = None
         # Whether what they have left is being ended; None before, and False afterwards.
         self._ends_strays: bool | None = None
         # What the last settings that were read ask for, and what those that hold ask for.
-        self._read_orders = self._orders = self._read(site.settings)
+        self._read_orders = self._orders = self._orders_of(site.settings)
         self._streams: Mapping[int, int] = {}
         self._backstop = Backstop(site.settings, site.loop, is_managed=self._is_managed)
         self.together = Together(site.loop, self._changed, self._backstop)
         self._ending = Ending(site, self.together)
         self._routes = Routes(self.together, site.loop, site.engine.clock)
 
-    def _read(self, settings: Settings) -> tuple[dict[str, Plan], dict[str, Launch]]:
+    @staticmethod
+    def _orders_of(settings: Settings) -> tuple[Plans, dict[str, Launch]]:
         """Return the plans, and what starts them.
 
         :raises UsageError: if there is no such user
         """
-        plans, mistakes = read(settings.tables.get(TABLE, {}), self._start.directory)
-        if mistakes:
-            raise UsageError(f"[{TABLE}]: {mistakes[0]}")  # the names of hosts are looked up anew
-        placed = {name: plan.placed(self._start.absolute) for name, plan in plans.items()}
+        plans = _plans_of(settings)
         launches = {}
-        for name, plan in placed.items():
+        for name, plan in plans.items():
             with _of_table(name):
-                launches[name] = launch_of(plan, self._start.directory)
-        return placed, launches
+                launches[name] = launch_of(plan, plans.directory)
+        return plans, launches
 
     def accept(self, settings: Settings) -> None:
         """Refuse settings by which a process could not be started."""
-        self._read_orders = self._read(settings)
+        self._read_orders = self._orders_of(settings)
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - accept() has read them
         """Start the processes when all is set up; later, obey a reload."""
@@ -278,3 +271,8 @@ def _of_table(name: str) -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(f"[{TABLE}.{name}]: {error}") from error
+
+
+def _plans_of(settings: Settings) -> Plans:
+    plans = settings.of_parts.get(TABLE)
+    return plans if isinstance(plans, Plans) else Plans()

@@ -85,6 +85,10 @@ class Plan:
             values["directory"] = absolute(self.directory)
         if "/" in self.output:
             values["output"] = absolute(self.output)
+        for key in ("ready", "liveness"):
+            check = getattr(self, key)
+            if check is not None:
+                values[key] = check.placed(absolute)
         return Plan(self.name, **values)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

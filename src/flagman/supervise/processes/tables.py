@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flagman.config.checks import NAME, is_name
 from flagman.config.command_keys import Variables
 from flagman.config.rows import Option
@@ -68,16 +70,36 @@ _MEANT = {
 }
 
 
-def read(tables: object, directory: str = "") -> tuple[dict[str, Plan], list[str]]:
-    """Return the plans by name, in the order of the file, and all mistakes; with mistakes, plans may be missing.
+class Plans(dict[str, Plan]):
+    """The plans of all processes by name, in the order of the file.
+
+    :param directory: where relative paths of programs begin
+    """
+
+    def __init__(self, plans: Mapping[str, Plan] | None = None, directory: str = "") -> None:
+        super().__init__(plans or {})
+        self.directory = directory
+
+    def placed(self, absolute: Callable[[str], str]) -> Plans:
+        """Return the same plans with absolute paths.
+
+        :param absolute: makes a path absolute
+        """
+        directory = ""
+        with suppress(UsageError):  # it has been deleted; paths that are absolute can be used all the same
+            directory = absolute(".").removesuffix(".")
+        return Plans({name: plan.placed(absolute) for name, plan in self.items()}, directory)
+
+
+def read(tables: object) -> tuple[Plans, list[str]]:
+    """Return the plans, and all mistakes; with mistakes, plans may be missing.
 
     :param tables: the table ``process``, as the file says it
-    :param directory: where the relative paths of verifiers begin; by default the current directory
     """
+    plans = Plans()
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        return {}, ["is not a table of tables; write [process.NAME]"]
+        return plans, ["is not a table of tables; write [process.NAME]"]
     mistakes: list[str] = []
-    plans: dict[str, Plan] = {}
     lower: dict[str, str] = {}
     for name, table in tables.items():
         own: list[str] = []
@@ -86,7 +108,7 @@ def read(tables: object, directory: str = "") -> tuple[dict[str, Plan], list[str
         twin = lower.setdefault(name.lower(), name)
         if twin != name:
             own.append(f"the name differs from {twin!r} only in capitals")
-        values = _values(table, directory, own.append)
+        values = _values(table, own.append)
         mistakes += [f"{_title(name)}: {mistake}" for mistake in own]
         if not own:
             plans[name] = Plan(name, **values)
@@ -98,12 +120,12 @@ def _title(name: str) -> str:
     return name if is_name(name) else repr(name)
 
 
-def _values(table: Mapping[str, object], directory: str, wrong: Callable[[str], object]) -> dict[str, object]:
+def _values(table: Mapping[str, object], wrong: Callable[[str], object]) -> dict[str, object]:
     values: dict[str, object] = {}
     for key, value in table.items():
         try:
             if key in CHECKS:
-                values[key] = _check(key, value, directory, wrong)
+                values[key] = _check(key, value, wrong)
             elif key in KEYS:
                 values[KEYS[key].setting] = KEYS[key].kind.load(value)
             else:
@@ -117,12 +139,12 @@ def _values(table: Mapping[str, object], directory: str, wrong: Callable[[str], 
     return values
 
 
-def _check(key: str, value: object, directory: str, wrong: Callable[[str], object]) -> object:
+def _check(key: str, value: object, wrong: Callable[[str], object]) -> object:
     from flagman.supervise.verifiers.keys import Mistakes  # noqa: PLC0415 - many processes have none
     from flagman.supervise.verifiers.reading import read as read_check  # noqa: PLC0415 - as above
 
     try:
-        return read_check(value, liveness=key == "liveness", directory=directory)
+        return read_check(value, liveness=key == "liveness")
     except Mistakes as error:
         for message in error.messages:
             wrong(f"key {key!r}: {message}")
@@ -146,14 +168,14 @@ def _wrong_order(tables: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
             yield f"each of these waits for the next: {' -> '.join([*cycle, cycle[0]])}"
 
 
-def unknown_users(tables: Mapping[str, Mapping[str, object]]) -> Iterable[str]:
-    """Yield the mistakes of valid tables that name users or groups which there are not here."""
-    for name, table in tables.items():
-        user, group = table.get("user"), table.get("group")
-        if user is not None or group is not None:
+def unknown_users(plans: Mapping[str, Plan]) -> Iterable[str]:
+    """Yield the mistakes of plans that name users or groups which there are not here."""
+    for name, plan in plans.items():
+        if plan.user is not None or plan.group is not None:
             from flagman.supervise.launch.steps import identity_of  # noqa: PLC0415 - few processes have one
 
             try:
-                identity_of(None if user is None else str(user), None if group is None else str(group))
+                identity_of(plan.user, plan.group)
             except UsageError as error:
-                yield f"{name}: key {str(error).partition(':')[0]!r}:{str(error).partition(':')[2]}"
+                key, _, why = str(error).partition(":")
+                yield f"{name}: key {key!r}:{why}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypedDict
 
     from flagman.service.control_loop import ControlLoop
@@ -72,6 +73,20 @@ class Check:
 
     def __repr__(self) -> str:
         return f"<Check {self.text()}>"
+
+    def placed(self, absolute: Callable[[str], str]) -> Check:
+        """Return the same check with absolute paths.
+
+        :param absolute: makes a path absolute
+        """
+        return Check(
+            self.way.placed(absolute),
+            timeout=self.timeout - self.way.least,
+            attempt_timeout=self.attempt_timeout,
+            every=self.every,
+            failures=self.failures,
+            restart=self.restart,
+        )
 
     def text(self) -> str:
         """Return what is asked, in a few words: ``tcp 127.0.0.1:5433``."""

@@ -9,6 +9,7 @@ from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from flagman.service.control_loop import ControlLoop
@@ -55,6 +56,10 @@ class File(Kind):
         fresh = not keys.liveness and keys.switch("fresh", default=True)
         keys.check()
         return cls(path, fresh=fresh)
+
+    def placed(self, absolute: Callable[[str], str]) -> Self:
+        """Return the same with an absolute path."""
+        return type(self)(absolute(self._path), fresh=self._fresh)
 
     def text(self) -> str:
         """Return the kind and the path."""

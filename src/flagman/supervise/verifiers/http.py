@@ -16,6 +16,7 @@ from flagman.web.urls import Url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from flagman.service.control_loop import ControlLoop
@@ -87,6 +88,14 @@ class Http(Kind):
                 keys.wrong("url", error)
         keys.check()
         return cls(request, path, places, expected, trust, url, path, tuple(headers.items()), expected, options)
+
+    def placed(self, absolute: Callable[[str], str]) -> Self:
+        """Return the same with an absolute path of the socket, if it has one."""
+        if not self._path or self._path.startswith("@"):
+            return self
+        path = absolute(self._path)
+        url, _, *rest = self._told
+        return type(self)(self._request, path, unix(path), self._expected, self._trust, url, path, *rest)
 
     def text(self) -> str:
         """Return the URL, and the socket if there is one."""
@@ -164,6 +173,9 @@ def _trust(keys: Keys) -> tuple[Trust | None, tuple[object, ...]]:
     from flagman.supervise.verifiers.tls import Trust  # noqa: PLC0415 - only for https
 
     file = keys.path("ca", "")
+    if file and not file.startswith("/"):
+        keys.wrong("ca", f"{file!r} is not an absolute path")  # it is read now, and again by a daemon elsewhere
+        return None, ()
     verify = keys.switch("verify", default=True)
     try:
         return Trust(file, verify=verify), (file, verify)

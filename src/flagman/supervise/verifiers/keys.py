@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from flagman.config.values import Number, Path, Span
 from flagman.text.hints import did_you_mean
 
@@ -33,14 +31,12 @@ class Keys:
     If a key is wrong or missing, :attr:`mistakes` grows, and what is returned is of the right type and means nothing.
 
     :param table: the table
-    :param directory: where relative paths begin
     :param liveness: it is a table of ``liveness``
     """
 
-    def __init__(self, table: Mapping[str, object], directory: str, *, liveness: bool) -> None:
+    def __init__(self, table: Mapping[str, object], *, liveness: bool) -> None:
         self.liveness = liveness
         self._table = table
-        self._directory = directory
         # The keys that have been asked for.
         self._known: list[str] = []
         #: One message for each mistake.
@@ -116,7 +112,7 @@ class Keys:
         return value
 
     def path(self, key: str, default: str | None = None, *, is_socket: bool = False) -> str:
-        """Take a path, and return it as an absolute one; an empty default stays empty.
+        """Take a path, which may be relative; an empty default stays empty.
 
         :param is_socket: it may be the name of an abstract socket, which begins with @
         """
@@ -130,7 +126,7 @@ class Keys:
             return ""
         if is_socket and value.startswith("@"):
             return value
-        return os.path.abspath(os.path.join(self._directory, value))  # noqa: PTH100, PTH118 - pathlib costs 5 ms
+        return value
 
     def words(self, key: str) -> tuple[str, ...]:
         """Take a command: an array of strings."""

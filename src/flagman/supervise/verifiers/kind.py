@@ -139,6 +139,13 @@ class Kind:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def placed(self, absolute: Callable[[str], str]) -> Self:  # noqa: ARG002 - of kinds that have a path
+        """Return the same with absolute paths.
+
+        :param absolute: makes a path absolute
+        """
+        return self
+
     def text(self) -> str:
         """Return what it does, in a few words for messages."""
         return self.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from flagman.engine.reports import log_cause
 from flagman.exceptions import PluginError
@@ -15,24 +16,36 @@ if TYPE_CHECKING:
     from flagman.supervise.verifiers.check import Numbers
     from flagman.supervise.verifiers.kind import Kind
 
-#: The kinds of verifiers that come with flagman, by the value of ``type``.
-KINDS = ("started", "delay", "tcp", "unix", "http", "https", "file", "exited", "command", "notify", "fd")
+#: The kinds of verifiers that come with flagman, by the value of ``type``: a module of this room and its class. Each is
+#: imported only if it is used.
+KINDS = {
+    "started": "started:Started",
+    "delay": "delay:Delay",
+    "tcp": "tcp:Tcp",
+    "unix": "unix:Unix",
+    "http": "http:Http",
+    "https": "http:Https",
+    "file": "file:File",
+    "exited": "exited:Exited",
+    "command": "command:Command",
+    "notify": "notify:Notify",
+    "fd": "fd:Fd",
+}
 
 
-def read(table: object, *, liveness: bool, directory: str = "") -> Check:
+def read(table: object, *, liveness: bool) -> Check:
     """Read the value of ``ready`` or ``liveness``: a table, or only the type.
 
     The names of hosts are looked up here, and nothing else is asked for.
 
     :param liveness: it is that of ``liveness``
-    :param directory: where relative paths begin; by default the current directory
     :raises Mistakes: if it is wrong
     """
     if isinstance(table, str):
         table = {"type": table}
     if not isinstance(table, Mapping):
         raise Mistakes(['is not a table, such as { type = "tcp", address = "127.0.0.1:8000" }'])
-    keys = Keys(table, directory, liveness=liveness)
+    keys = Keys(table, liveness=liveness)
     name = keys.text("type", example='"tcp"')
     way = _kind(name, keys, liveness=liveness) if name else None
     if way is None:
@@ -74,7 +87,7 @@ def _kind(name: str, keys: Keys, *, liveness: bool) -> type[Kind] | None:
     """Find a kind; None if there is none, which is a mistake then."""
     way = _built_in(name)
     if way is None:
-        from flagman.supervise.verifiers import foreign
+        from flagman.supervise.verifiers import foreign  # noqa: PLC0415 - it looks for plugins
 
         try:
             way = foreign.find(name)
@@ -92,65 +105,10 @@ def _kind(name: str, keys: Keys, *, liveness: bool) -> type[Kind] | None:
     return way
 
 
-# ruff: noqa: PLC0415 - each kind is imported only if it is used
 def _built_in(name: str) -> type[Kind] | None:
-    """Import a kind; None if flagman has none of this name."""
-    return _that_tells(name) or _that_is_asked(name)
-
-
-def _that_tells(name: str) -> type[Kind] | None:
-    """Import a kind for which the process itself does something."""
-    found: type[Kind] | None = None
-    match name:
-        case "started":
-            from flagman.supervise.verifiers import started
-
-            found = started.Started
-        case "delay":
-            from flagman.supervise.verifiers import delay
-
-            found = delay.Delay
-        case "exited":
-            from flagman.supervise.verifiers import exited
-
-            found = exited.Exited
-        case "notify":
-            from flagman.supervise.verifiers import notify
-
-            found = notify.Notify
-        case "fd":
-            from flagman.supervise.verifiers import fd
-
-            found = fd.Fd
-        case _:
-            pass
-    return found
-
-
-def _that_is_asked(name: str) -> type[Kind] | None:
-    """Import a kind that asks again and again."""
-    found: type[Kind] | None = None
-    match name:
-        case "tcp":
-            from flagman.supervise.verifiers import tcp
-
-            found = tcp.Tcp
-        case "unix":
-            from flagman.supervise.verifiers import unix
-
-            found = unix.Unix
-        case "http" | "https":
-            from flagman.supervise.verifiers import http
-
-            found = http.Http if name == "http" else http.Https
-        case "file":
-            from flagman.supervise.verifiers import file
-
-            found = file.File
-        case "command":
-            from flagman.supervise.verifiers import command
-
-            found = command.Command
-        case _:
-            pass
+    """Import a kind; return None if flagman has none of this name."""
+    if name not in KINDS:
+        return None
+    module, _, attribute = KINDS[name].partition(":")
+    found: type[Kind] = getattr(import_module(f"flagman.supervise.verifiers.{module}"), attribute)
     return found

@@ -11,6 +11,7 @@ from flagman.text.shown import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from flagman.service.control_loop import ControlLoop
@@ -42,6 +43,10 @@ class Unix(Kind):
         path = socket_path(keys, "path")
         keys.check()
         return cls(path)
+
+    def placed(self, absolute: Callable[[str], str]) -> Self:
+        """Return the same with an absolute path."""
+        return self if self._path.startswith("@") else type(self)(absolute(self._path))
 
     def text(self) -> str:
         """Return the kind and the path."""
