@@ -208,7 +208,7 @@ def test_relative_paths(keep: Keep, tmp_path: Path) -> None:
         "command": ["./it"],
         "directory": "place",
         "output": "./log",
-        "ready": {"type": "file", "path": "place/up"},
+        "ready": ready,
     }
     daemon = keep({"web": table}, "--chdir", "/").ready()
     pid = daemon.pid("web")

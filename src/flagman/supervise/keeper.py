@@ -61,7 +61,7 @@ class Keeper:
         self.passing = Passing(site, settings.forward, self._go_on)
         # What a third stop signal kills.
         self._groups = self._engine.interrupter.shield.groups
-        self._spacing = Spacing(_chance)
+        self._spacing = Spacing()
         self._started = 0.0
         self._instance: Instance | None = None
         self._streams: Mapping[int, int] = {}
@@ -133,7 +133,7 @@ class Keeper:
         """Plan the next start."""
         now = time.monotonic()
         moment = max(now, self._spacing.next_start(now, self._started))
-        logger.warning("`%s` %s; it is started again in %.3g s", self._name, what, moment - now)
+        logger.warning("`%s` is started again in %.3g s: %s", self._name, moment - now, what)
         self.trouble = f"{self._name} {what}"
         self._planned = self._loop.call_at(moment, self._start)
         self._site.changes.report()
@@ -281,9 +281,3 @@ class Keeper:
             (instance.reap if waits else instance.forget)()
             self._take_terminal(killed=True)
         self._close_streams()
-
-
-def _chance() -> float:
-    from random import random  # noqa: PLC0415 - 1.3 ms, needed only for another start
-
-    return random()  # noqa: S311 - a spread, not a secret

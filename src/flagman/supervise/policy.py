@@ -36,6 +36,13 @@ def restarts(policy: Restart, status: int) -> bool:
     return policy == "always"
 
 
+def chance() -> float:
+    """Return a random number between 0 and 1."""
+    from random import random  # noqa: PLC0415 - 1.3 ms, needed only for another start
+
+    return random()  # noqa: S311 - a spread, not a secret
+
+
 class Spacing:
     """The moments of the starts of one process.
 
@@ -43,7 +50,7 @@ class Spacing:
     :param longest: returns the most seconds between two starts
     """
 
-    def __init__(self, random: Callable[[], float], longest: Callable[[], float] = lambda: _LONGEST) -> None:
+    def __init__(self, random: Callable[[], float] = chance, longest: Callable[[], float] = lambda: _LONGEST) -> None:
         self._random = random
         self._longest = longest
         self._start = 0.0

@@ -225,7 +225,7 @@ def test_an_essential_process(yard: Yard) -> None:
     other = Yard()
     other.failing.add("job")
     other.follow(other.plan("job", essential=True, restart="never"))
-    assert other.together.essential_status == 1
+    assert other.together.essential_status == 127
 
 
 def test_an_end_before_it_was_ready_is_no_success(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:

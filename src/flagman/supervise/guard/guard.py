@@ -59,7 +59,7 @@ class Guard:
         self._guardian: Running | None = None
         self._sweeper: Running | None = None
         self._next: Call | None = None
-        self._spacing = Spacing(_spread)
+        self._spacing = Spacing()
         self._begun = 0.0
         self._is_over = False
 
@@ -172,9 +172,3 @@ class Guard:
         self._sweeper = None
         if not self._is_over:
             on_free()
-
-
-def _spread() -> float:
-    from random import random  # noqa: PLC0415 - 1.3 ms, needed only for another start
-
-    return random()  # noqa: S311 - a spread, not a secret

@@ -122,7 +122,7 @@ class Process(Record):
         try:
             instance = self._world.start(self.plan.name, self.number, self.look)
         except StartError as error:
-            self._why = str(error).removeprefix("cannot start ")
+            self._why, self.start_status = str(error).removeprefix("cannot start "), error.exit_code
             self.happen("spawn-failed")
             return
         self.life = life = Life(instance, self.plan, self._world.members)
@@ -286,8 +286,8 @@ class Process(Record):
             return
         self.restarts += 1
         self.next_start = max(last.moment, self.spacing.next_start(last.moment, self.ready_at))
-        pause = self.next_start - last.moment
-        logger.warning("`%s` %s; it is started again in %.3g s", self.plan.name, last.text, pause)
+        when = f"in {self.next_start - last.moment:.3g} s" if self.next_start > last.moment else "at once"
+        logger.warning("`%s` is started again %s: %s", self.plan.name, when, last.text)
         self._go("backoff", *events)
         self._set_timer(self.next_start)
 

@@ -42,6 +42,8 @@ class Record:
         self.number = 0
         self.started: float | None = None
         self.ready_at: float | None = None
+        #: If it could not be started, the exit status that shells have for that; 1 before.
+        self.start_status = 1
         #: How often it was started again by itself.
         self.restarts = 0
         self.deaths = dict.fromkeys(COUNTED.values(), 0)

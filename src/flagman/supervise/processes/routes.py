@@ -84,6 +84,8 @@ class Routes:
         if not waits:
             request.reply(202, {"process": process.plan.name, "wish": wish.shown()})
             return
+        if self._has_ended:
+            raise RequestError(503, "stopping", "the daemon stops")
         wait = Wait(request, "")
         self._for_wishes.add(wait, seconds, lambda: self._too_late(process, wish))
         wait.on_end = wish.when_decided(lambda: self._loop.call(self._decided, wait, process, wish))

@@ -7,6 +7,7 @@ import time
 
 from flagman.supervise.census import Census
 from flagman.supervise.ends import exit_status
+from flagman.supervise.policy import chance
 from flagman.supervise.processes.outfit import Outfit
 from flagman.supervise.processes.process import Process
 from flagman.supervise.processes.told import short, told
@@ -84,18 +85,20 @@ class Together:
             kept[name].is_removed = False
             kept[name].wanted = plans[name].wanted  # before any thread sees it, and takes all for ready
         self._is_following = True
-        self.by_name = kept | gone
-        for name in added:
-            self._outfits[name] = Outfit(plans[name], launches[name], self._loop, streams)
-        for name in removed:
-            gone[name].is_removed = True
-            gone[name].ask("stop")
-        for name in changed:
-            self._change(self.by_name[name], plans[name], launches[name])
-        for name in (*added, *again):
-            if plans[name].wanted == "up":
-                self.by_name[name].ask("start")
-        self._is_following = False
+        try:
+            self.by_name = kept | gone
+            for name in added:
+                self._outfits[name] = Outfit(plans[name], launches[name], self._loop, streams)
+            for name in removed:
+                gone[name].is_removed = True
+                gone[name].ask("stop")
+            for name in changed:
+                self._change(self.by_name[name], plans[name], launches[name])
+            for name in (*added, *again):
+                if plans[name].wanted == "up":
+                    self.by_name[name].ask("start")
+        finally:
+            self._is_following = False
         if before:
             _report(added=[*added, *again], changed=changed, removed=removed)
         self._plan_look()
@@ -187,9 +190,7 @@ class Together:
     @staticmethod
     def chance() -> float:
         """Return a random number between 0 and 1."""
-        from random import random  # noqa: PLC0415 - 1.3 ms, needed only for another start
-
-        return random()  # noqa: S311 - a spread, not a secret
+        return chance()
 
     def call_at(self, moment: float, code: Callable[[], object]) -> Call:
         """Call ``code`` at a moment."""
@@ -250,9 +251,11 @@ class Together:
         """Note that a process has changed."""
         process = self.by_name[name]
         if process.plan.essential and process.state in ("exited", "failed") and not self.is_stopping:
-            last = process.last
-            status = last.status if last is not None else None
-            self.essential_status = 1 if status is None else exit_status(status)
+            status = process.last.status if process.last is not None else None
+            if status is None:
+                self.essential_status = process.start_status
+            else:
+                self.essential_status = exit_status(status) or int(process.was_never_ready)
         self._on_change(name, events)
         self._plan_look()
 
