@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from json import JSONEncoder
 
+from flagman.service.request import Content
 from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
@@ -56,7 +57,7 @@ def written(
 ) -> bytes:
     """Return an answer as it is sent.
 
-    :param content: what becomes its JSON
+    :param content: what becomes its JSON, or a :class:`~flagman.service.request.Content`
     :param headers: further lines of its head
     :param closes: whether it is the last one of its connection
     :param has_body: False if the request was HEAD
@@ -65,8 +66,12 @@ def written(
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"Date: {_date(int(time.time()))}"]
     body = b""
     if status != NO_CONTENT:
-        body = _encode(content).encode() + b"\n"
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        if isinstance(content, Content):
+            kind, body = content.kind, content.data
+            headers = {**content.headers, **headers}
+        else:
+            kind, body = "application/json", _encode(content).encode() + b"\n"
+        lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
     lines += ["Cache-Control: no-store", "X-Content-Type-Options: nosniff"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if closes:

@@ -234,7 +234,8 @@ class Connection:
         except RequestError as error:
             self._answer(error.status, error.body, error.headers)
             return
-        self._request = Request(values, message.query, message.body, partial(self._reply, number), uid_of(self._socket))
+        reply = partial(self._reply, number)
+        self._request = Request(values, message.query, message.body, reply, uid_of(self._socket), message.fields)
         self._limit(math.inf)
         try:
             route(self._request)

@@ -46,15 +46,19 @@ class Message:
 
     :param path: the decoded segments of the path; none for the path ``*``
     :param query: the decoded values that follow the path, by name
+    :param fields: the fields of its head, by their names in small letters
     :param closes: whether the client wants no other answer on this connection
     """
 
-    __slots__ = ("body", "closes", "method", "path", "query")
+    __slots__ = ("body", "closes", "fields", "method", "path", "query")
 
-    def __init__(self, method: str, path: tuple[str, ...], query: dict[str, str], *, closes: bool) -> None:
+    def __init__(
+        self, method: str, path: tuple[str, ...], query: dict[str, str], fields: dict[str, str], *, closes: bool
+    ) -> None:
         self.method = method
         self.path = path
         self.query = query
+        self.fields = fields
         self.closes = closes
         #: What its JSON says; None if it has no body.
         self.body: object = None
@@ -185,7 +189,8 @@ class Parser:
                 raise refusal(417, "the only expectation that is met is 100-continue")
             self._expects = self._length > 0
         wishes = [wish.strip(b" \t").lower() for wish in fields.get(b"connection", b"").split(b",")]
-        self._message = Message(self.method, path, query, closes=is_old or b"close" in wishes)
+        texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in fields.items()}
+        self._message = Message(self.method, path, query, texts, closes=is_old or b"close" in wishes)
 
 
 def _parts(target: bytes, method: str) -> tuple[bytes | None, tuple[str, ...], dict[str, str]]:

@@ -6,8 +6,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    #: Answers a request, with the status of HTTP and with what becomes its JSON.
+    #: Answers a request, with the status of HTTP, and with what becomes its JSON, or a :class:`Content`.
     Reply = Callable[[int, object], None]
+
+
+class Content:
+    """The content of an answer that is not JSON.
+
+    :param kind: its media type, such as ``text/plain; charset=utf-8``
+    :param data: the content
+    :param headers: further lines of the answer's head
+    """
+
+    __slots__ = ("data", "headers", "kind")
+
+    def __init__(self, kind: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.kind = kind
+        self.data = data
+        self.headers = dict(headers or {})
 
 
 class Request:
@@ -18,22 +34,25 @@ class Request:
     :param body: the JSON that came with it; None if there was none
     :param reply: answers it; may be called later, in the control loop; only the first answer counts
     :param uid: the user that asks; None if it is not known
+    :param fields: the fields of its head, by their names in small letters
     """
 
-    __slots__ = ("body", "on_gone", "path", "query", "reply", "uid")
+    __slots__ = ("body", "fields", "on_gone", "path", "query", "reply", "uid")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a request has
         self,
         path: Mapping[str, str],
         query: Mapping[str, str],
         body: object,
         reply: Reply,
         uid: int | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
         self.query = query
         self.body = body
         self.reply = reply
         self.uid = uid
+        self.fields = fields or {}
         #: Called in the control loop if the client goes away before it has been answered; the route may replace it.
         self.on_gone: Callable[[], object] = bool
