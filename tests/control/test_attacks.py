@@ -263,7 +263,7 @@ def test_a_socket_that_is_closed_under_the_loop(serving: Serving, caplog: pytest
     client = serving.client()
     assert client.ask("GET", "/status").status == 200
     broken = socket.socket(socket.AF_UNIX)
-    serving.loop.call(serving.server.listen, broken)
+    serving.loop.call(serving.server.listen, broken, serving.door)
     wait_for(lambda: caplog.records)
     assert client.ask("GET", "/status").status == 200
     assert broken not in serving.server._listening

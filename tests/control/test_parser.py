@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flagman.control.doors import UnixDoor
 from flagman.control.parser import Parser
 from flagman.service.request_error import RequestError
 
@@ -28,7 +29,7 @@ class Told(NamedTuple):
 
 def parsed(*pieces: bytes) -> list[Told | tuple[int, str]]:
     """Return the requests in some bytes that come in pieces, and the error that ends them, if there is one."""
-    parser = Parser()
+    parser = Parser(UnixDoor(None))
     found: list[Told | tuple[int, str]] = []
     try:
         for piece in pieces:
@@ -270,7 +271,7 @@ def test_limits() -> None:
 def test_a_client_that_waits_before_it_sends() -> None:
     """A client that expects a word before it sends the body is told once, and not if the body has come."""
     head = b"POST / HTTP/1.%d\r\n%bContent-Type: application/json\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
-    parser = Parser()
+    parser = Parser(UnixDoor(None))
     for minor, data, wants in ((1, b"", True), (1, b"1", False), (0, b"", False)):
         parser.feed(head % (minor, HOST) + data)
         assert (parser.next() is None) == (not data)

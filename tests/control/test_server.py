@@ -17,7 +17,7 @@ from flagman.control.router import Router
 from flagman.control.server import Server
 from flagman.service.control_loop import ControlLoop
 from support.driven import DEADLINE, wait_for
-from support.serving import BIG, GET, Client, Serving
+from support.serving import BIG, GET, AnyUser, Client, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,7 +225,7 @@ def test_several_sockets(serving: Serving, open_path: Path) -> None:
     other = socket.socket(socket.AF_UNIX)
     other.bind(str(open_path / "other"))
     other.listen()
-    serving.loop.call(serving.server.listen, other)
+    serving.loop.call(serving.server.listen, other, serving.door)
     client = Client(open_path / "other")
     assert client.ask("GET", "/status").status == 200
     serving.loop.call(serving.server.unlisten, other)
@@ -280,8 +280,8 @@ def test_the_end_without_a_loop(open_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(open_path / "socket"))
         sock.listen()
-        server = Server(loop, Router({}), lambda _: "")
-        server.listen(sock)
+        server = Server(loop, Router({}))
+        server.listen(sock, AnyUser())
         server.close(DEADLINE)
         assert sock.fileno() not in loop.descriptors
     assert loop.stop(0)

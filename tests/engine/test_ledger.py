@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from time import sleep
+import threading
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -253,15 +254,47 @@ def test_other_attributes_of_these_names_are_left_alone(
 
 
 def test_events_are_numbered_without_gaps() -> None:
-    """The last 256 events are kept, and each has been shown to the listeners."""
+    """The last 1,024 events are kept, and each has been shown to the listeners."""
     ledger = Ledger(FakeTime())
     seen: list[Event] = []
     ledger.listeners.append(seen.append)
-    for number in range(300):
+    for number in range(1100):
         ledger.note("ready", number)
-    assert [event.number for event in ledger.events()] == list(range(45, 301))
-    assert [event.number for event in seen] == list(range(1, 301))
-    assert ledger.latest["ready"].what == 299
+    assert [event.number for event in ledger.events()] == list(range(77, 1101))
+    assert [event.number for event in seen] == list(range(1, 1101))
+    assert ledger.last_event == 1100
+    assert ledger.latest["ready"].what == 1099
+
+
+def test_events_of_several_threads_are_numbered_without_gaps() -> None:
+    """Each thread notes its own events in their order, and no number is missing or there twice."""
+    ledger = Ledger(monotonic)
+    seen: list[tuple[int, object]] = []
+    ledger.listeners.append(lambda event: seen.append((event.number, event.what)))
+
+    def note(name: str) -> None:
+        for number in range(300):
+            ledger.note("state", (name, number))
+
+    threads = [threading.Thread(target=note, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(number for number, _ in seen) == list(range(1, 901))
+    in_order = [what for _, what in sorted(seen)]
+    for name in "abc":
+        assert [what for what in in_order if what[0] == name] == [(name, number) for number in range(300)]  # type: ignore[index]
+
+
+def test_begins_are_noted_only_for_readers(engine: Engine, time: FakeTime) -> None:
+    """They cost time before each run, so they are events only if something follows them."""
+    engine.set_up("usr1", Does, "well")
+    lower(engine, time, "usr1")
+    assert [event.kind for event in engine.ledger.events()] == ["run", "stopping"]
+    engine.ledger.is_followed = True
+    lower(engine, time, "usr1")
+    assert [(event.kind, event.what) for event in engine.ledger.events()[2:3]] == [("begun", "usr1")]
 
 
 def test_the_last_runs_are_kept(engine: Engine) -> None:

@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from flagman.control.doors import UnixDoor
 from flagman.control.router import Router
 from flagman.control.server import Server
 from flagman.service.control_loop import ControlLoop
@@ -94,6 +95,18 @@ class Client:
         self.socket.close()
 
 
+class AnyUser(UnixDoor):
+    """The door of a Unix socket that asks a function which clients it admits."""
+
+    def __init__(self, admit: Callable[[socket.socket], str] = lambda _: "") -> None:
+        super().__init__(None)
+        self._admit = admit
+
+    def admit(self, client: socket.socket) -> str:
+        """Ask."""
+        return self._admit(client)
+
+
 class Serving:
     """A server with a few routes; ``admit`` may be replaced."""
 
@@ -118,11 +131,12 @@ class Serving:
                 ("POST", "/flags/NAME"): self._echo,
             }
         )
-        self.server = Server(self.loop, lambda: self.router, self._judge)
+        self.server = Server(self.loop, lambda: self.router)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(self.path))
         self.socket.listen(2000)
-        self.server.listen(self.socket)
+        self.door = AnyUser(self._judge)
+        self.server.listen(self.socket, self.door)
         self.loop.start()
         # Coverage follows only threads that the module threading has started.
         self.loop.call(lambda: sys.settrace(threading.gettrace()))

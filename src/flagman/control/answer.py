@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from json import JSONEncoder
 
-from flagman.service.request import Content
+from flagman.service.request import Content, Stream
 from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
@@ -21,7 +21,9 @@ _REASONS = {
     200: "OK",
     202: "Accepted",
     204: "No Content",
+    303: "See Other",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -35,6 +37,7 @@ _REASONS = {
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
@@ -57,7 +60,8 @@ def written(
 ) -> bytes:
     """Return an answer as it is sent.
 
-    :param content: what becomes its JSON, or a :class:`~flagman.service.request.Content`
+    :param content: what becomes its JSON, or a :class:`~flagman.service.request.Content`; of a
+        :class:`~flagman.service.request.Stream` only the head, because its end is that of the connection
     :param headers: further lines of its head
     :param closes: whether it is the last one of its connection
     :param has_body: False if the request was HEAD
@@ -66,12 +70,13 @@ def written(
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", f"Date: {_date(int(time.time()))}"]
     body = b""
     if status != NO_CONTENT:
-        if isinstance(content, Content):
-            kind, body = content.kind, content.data
-            headers = {**content.headers, **headers}
-        else:
-            kind, body = "application/json", _encode(content).encode() + b"\n"
-        lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
+        kind = "application/json"
+        if isinstance(content, Content | Stream):
+            kind, headers = content.kind, {**content.headers, **headers}
+        lines.append(f"Content-Type: {kind}")
+        if not isinstance(content, Stream):
+            body = content.data if isinstance(content, Content) else _encode(content).encode() + b"\n"
+            lines.append(f"Content-Length: {len(body)}")
     lines += ["Cache-Control: no-store", "X-Content-Type-Options: nosniff"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if closes:

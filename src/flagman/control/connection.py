@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_WR
 
 from flagman.control.answer import GO_AHEAD, NO_CONTENT, refusal, written
+from flagman.control.limit import Limit
+from flagman.control.outgoing import Outgoing
 from flagman.control.parser import Parser
 from flagman.control.peers import uid_of
-from flagman.service.request import Request
+from flagman.service.request import Request, Stream
 from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from socket import socket
 
+    from flagman.control.doors import Door
     from flagman.control.parser import Message
     from flagman.control.router import Router
-    from flagman.engine.calls import Call
     from flagman.service.control_loop import ControlLoop
 
 logger = logging.getLogger("flagman.control")
@@ -45,15 +46,17 @@ class Connection:
     It reads only when it has served what it has read, so it never holds more than one answer and some requests.
 
     :param sock: connected; it belongs to the connection from now on
+    :param door: judges its requests
     :param router: returns the routes that hold
     :param on_end: called when the connection has been closed
     :param on_hold: called when an answer has been made and the client does not take all of it at once
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what is around a connection
         self,
         sock: socket,
         loop: ControlLoop,
+        door: Door,
         router: Callable[[], Router],
         on_end: Callable[[Connection], object],
         on_hold: Callable[[], object],
@@ -64,28 +67,29 @@ class Connection:
         self._router = router
         self._on_end = on_end
         self._on_hold = on_hold
-        self._parser = Parser()
+        #: By which the client has come in.
+        self.door = door
+        self._parser = Parser(door)
         self._method = ""
         self._number = 0  # of the newest request
         self._request: Request | None = None  # the one that waits for its answer
-        self._out = memoryview(b"")  # what the client has not taken yet
+        self._out = Outgoing(sock)
         # Whether a request has yet to begin, nothing comes after this answer, bytes may still come that are not read,
         # such bytes are being dropped, requests are being served further up the stack, and the socket is closed.
         self._is_idle = self._is_last = self._is_refused = self._drops = self._is_busy = self._has_ended = False
         self._attachment = loop.attach(sock.fileno(), self._read, on_failure=self.end)
-        self._call: Call | None = None
-        self._call_moment = math.inf
-        self._limit(REQUEST_SECONDS)
+        self._limit = Limit(loop, self._look_at_the_time)
+        self._limit.allow(REQUEST_SECONDS)
 
     @property
     def held(self) -> int:
         """How many bytes of its answer the client has not taken yet."""
-        return len(self._out)
+        return self._out.held
 
     @property
     def deadline(self) -> float:
         """When its time is over: of two clients that do not read, the one with the older answer comes first."""
-        return self._deadline
+        return self._limit.deadline
 
     def refuse(self, error: RequestError) -> None:
         """Answer that this client, or what it sends, is not served; then close the connection."""
@@ -97,7 +101,7 @@ class Connection:
     def finish(self) -> None:
         """Close the connection as soon as the client has taken what is answered; at once if nothing is."""
         self._is_last = True
-        if not self._out:
+        if self._out.ends_soon():
             self.end()
 
     def end(self) -> None:
@@ -105,9 +109,8 @@ class Connection:
         if self._has_ended:
             return
         self._has_ended = True
-        self._out = memoryview(b"")  # now, and not when the garbage collector comes by
-        if self._call is not None:
-            self._call.cancel()
+        self._out.drop()
+        self._limit.cancel()
         self._attachment.detach()
         with suppress(OSError):  # a plugin has closed it
             self._socket.close()
@@ -138,24 +141,31 @@ class Connection:
         else:
             self.end()
 
-    def _write(self, _: int) -> None:
-        self._send(self._out)
+    def _write(self, _: int = 0) -> None:
+        self._send(b"")
         self._go_on()
 
     def _lose(self, _: int) -> None:
         self.end()
 
-    def _send(self, data: bytes | memoryview) -> None:
+    def _send(self, data: bytes) -> None:
         """Send what the client takes; keep the rest."""
-        sent = 0
         try:
-            sent = self._socket.send(data) if data else 0
-        except BlockingIOError:
-            pass
+            has_sent = self._out.send(data)
         except OSError:
             self.end()
             return
-        self._out = memoryview(data)[sent:]
+        except Exception:
+            logger.exception("An answer cannot be continued")
+            self.end()
+            return
+        if self._out.is_done:
+            self.end()
+        elif self._out.is_stream and not self._out.held:
+            self._limit.allow(math.inf)
+        elif self._out.is_stream and (has_sent or self._limit.deadline == math.inf):
+            self._limit.allow(IDLE_SECONDS)
+            self._on_hold()
 
     def _wait(
         self, code: Callable[[int], None], *, readable: bool = False, writable: bool = False, urgent: bool = False
@@ -179,16 +189,16 @@ class Connection:
         self._is_busy = False
         if self._has_ended:
             return
-        if self._out or has_more:
+        if self._out.held or has_more:
             self._wait(self._write, writable=True)
-        elif self._request is not None:
+        elif self._request is not None or self._out.is_stream:
             self._wait(self._lose, urgent=True)  # a client that has closed only its half still waits for the answer
         else:
             self._wait(self._read, readable=True)
 
     def _serve_next(self) -> bool:
         """Serve the next request that has come; return whether there may be another."""
-        if self._out or self._request is not None or self._drops or self._has_ended:
+        if self._out.is_busy or self._request is not None or self._drops or self._has_ended:
             return False
         if self._is_last:
             self._close()
@@ -203,7 +213,7 @@ class Connection:
             return True
         if self._parser.has_begun and self._is_idle:
             self._is_idle = False
-            self._limit(REQUEST_SECONDS)
+            self._limit.allow(REQUEST_SECONDS)
         if self._parser.wants_to_go_ahead():
             self._send(GO_AHEAD)
         return False
@@ -215,7 +225,7 @@ class Connection:
         """
         if self._is_refused:
             self._drops = True
-            self._limit(LINGER_SECONDS)
+            self._limit.allow(LINGER_SECONDS)
             with suppress(OSError):
                 self._socket.shutdown(SHUT_WR)
         else:
@@ -236,7 +246,7 @@ class Connection:
             return
         reply = partial(self._reply, number)
         self._request = Request(values, message.query, message.body, reply, uid_of(self._socket), message.fields)
-        self._limit(math.inf)
+        self._limit.allow(math.inf)
         try:
             route(self._request)
         except RequestError as error:
@@ -254,6 +264,7 @@ class Connection:
 
     def _answer(self, status: int, content: object, headers: Mapping[str, str]) -> None:
         has_body = self._method != "HEAD"
+        self._is_last = self._is_last or isinstance(content, Stream)
         try:
             data = written(status, content, headers, closes=self._is_last, has_body=has_body)
         except Exception:
@@ -261,30 +272,15 @@ class Connection:
             body = refusal(500, "the answer is no JSON, and the log of flagman says why").body
             data = written(500, body, {}, closes=self._is_last, has_body=has_body)
         self._is_idle = True
-        self._limit(IDLE_SECONDS)
+        self._limit.allow(IDLE_SECONDS)
+        if isinstance(content, Stream):
+            self._out.follow(content if has_body else None, self._write)
         self._send(data)
-        if self._out:
+        if self._out.held and not self._out.is_stream:
             self._on_hold()
 
-    # The time.
-
-    def _limit(self, seconds: float) -> None:
-        """Allow what is next this much time; calls that are planned too early plan themselves anew."""
-        self._deadline = time.monotonic() + seconds
-        self._plan()
-
-    def _plan(self) -> None:
-        if self._deadline < self._call_moment:
-            if self._call is not None:
-                self._call.cancel()
-            self._call_moment = self._deadline
-            self._call = self._loop.call_at(self._deadline, self._look_at_the_time)
-
     def _look_at_the_time(self) -> None:
-        self._call, self._call_moment = None, math.inf
-        if time.monotonic() < self._deadline:
-            self._plan()
-        elif self._is_idle or self._out:  # the client wants nothing, takes nothing or does not end
+        if self._is_idle or self._out.held:  # the client wants nothing, takes nothing or does not end
             self.end()
         else:
             self.refuse(refusal(408, f"the request has not come within {REQUEST_SECONDS:g} seconds"))

@@ -6,14 +6,14 @@ What is not allowed is refused, and never guessed at: two readers of the same by
 from __future__ import annotations
 
 import re
-from json import JSONDecoder
 
 from flagman.control.answer import refusal
-from flagman.control.hosts import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Callable
+
+    from flagman.control.doors import Door
 
 # Bytes of the first line, and of a whole head, with the ends of lines; fields of a head; bytes of a body.
 _LONGEST_LINE = 8_192
@@ -30,15 +30,7 @@ _FIELD = re.compile(rb"(%b):[ \t]*+([\t -~\x80-\xff]*+)" % _TOKEN)
 _CHARACTERS = rb"A-Za-z0-9._~!$&'()*+,;=:@/%-"
 _TARGET = re.compile(rb"(?:(?i:http)://([^/?]*+))?((?:/[%b]*+)?)(?:\?([?%b]*+))?" % (_CHARACTERS, _CHARACTERS))
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_JSON = re.compile(rb'application/json(?:[ \t]*+;[ \t]*+charset="?utf-8"?)?', re.IGNORECASE)
 _ESCAPE = re.compile(rb"%(..)")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-_decode = JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 class Message:
@@ -68,9 +60,12 @@ class Parser:
     """Takes the bytes of one client, however they are cut, and returns its requests.
 
     After an error there is nothing that could be understood: the connection is to be closed.
+
+    :param door: judges the head of each request
     """
 
-    def __init__(self) -> None:
+    def __init__(self, door: Door) -> None:
+        self._door = door
         self._data = bytearray()
         self._searched = 0  # how many bytes of a line have been searched for its end
         self._reset()
@@ -85,6 +80,7 @@ class Parser:
         self._fields: dict[bytes, bytes] = {}
         self._message: Message | None = None  # None until its head is complete
         self._length = 0  # of its body
+        self._decode: Callable[[bytes], object] = bytes
         self._expects = False
 
     @property
@@ -110,7 +106,7 @@ class Parser:
         if len(self._data) < length:
             return None
         if length:
-            message.body = _json(bytes(self._data[:length]))
+            message.body = self._decode(bytes(self._data[:length]))
             del self._data[:length]
         self._reset()
         return message
@@ -177,13 +173,11 @@ class Parser:
         host = fields.get(b"host")
         if host is None and not is_old:
             raise refusal(400, "the field Host is missing")
-        if not all(is_local(name) for name in (host, authority) if name is not None):
-            raise refusal(400, "the field Host must be localhost or an IP address, and there must be only one")
+        hosts = [name for name in (host, authority) if name is not None]
         self._length = _length(fields)
-        if b"origin" in fields or fields.get(b"sec-fetch-site", b"none") != b"none":
-            raise refusal(403, "requests of web pages are refused")
-        if self._length and not _JSON.fullmatch(fields.get(b"content-type", b"")):
-            raise refusal(415, "the body must be application/json, and Content-Type must say so")
+        self._door.judge(self.method, path, hosts, fields)
+        if self._length:
+            self._decode = self._door.decoder(fields.get(b"content-type", b""))
         if b"expect" in fields and not is_old:
             if fields[b"expect"].lower() != b"100-continue":
                 raise refusal(417, "the only expectation that is met is 100-continue")
@@ -233,10 +227,3 @@ def _length(fields: dict[bytes, bytes]) -> int:
     if len(length) > _MOST_DIGITS or int(length) > _LONGEST_BODY:
         raise refusal(413, f"the body is longer than {_LONGEST_BODY} bytes")
     return int(length)
-
-
-def _json(body: bytes) -> object:
-    try:
-        return _decode(body.decode())
-    except (ValueError, RecursionError):
-        raise refusal(400, "the body is no JSON") from None

@@ -7,8 +7,9 @@ import os
 from flagman.config.naming import name_of
 from flagman.control import place
 from flagman.control.activation import Activated
+from flagman.control.doors import UnixDoor
+from flagman.control.feed import Feed
 from flagman.control.listener import Listener
-from flagman.control.peers import Peers
 from flagman.control.router import Router
 from flagman.control.routes import Routes
 from flagman.control.server import Server
@@ -43,7 +44,7 @@ class ControlPart(Part):
         settings, identity = preparation.settings, preparation.identity
         self._name = name_of(settings)
         where = place.find(settings, os.geteuid() if identity is None else identity.uid)
-        self._peers = Peers(where.group)
+        self._door = UnixDoor(where.group)
         self._listener: Activated | Listener
         if preparation.sockets:
             self._listener = Activated(preparation.sockets, where.path if isinstance(settings.control, str) else "")
@@ -57,10 +58,11 @@ class ControlPart(Part):
         """Begin to serve."""
         self._site = site
         self._routes = Routes(site)
+        self._feed = Feed(site)
         self._router: Router | None = None
-        self._server = Server(site.loop, self._routes_of_all, self._peers.refusal)
+        self._server = Server(site.loop, self._routes_of_all)
         self._listener.listen()
-        self._server.listen(self._listener.listening)
+        self._server.listen(self._listener.listening, self._door)
         site.engine.ledger.listeners.append(self._hear)
 
     def _routes_of_all(self) -> Router:
@@ -87,7 +89,7 @@ class ControlPart(Part):
     def _exchange(self, old: socket, new: socket) -> None:
         self._server.unlisten(old)
         old.close()
-        self._server.listen(new)
+        self._server.listen(new, self._door)
 
     def stop(self, *, insists: bool) -> None:
         """Answer the requests for what does not come any more."""
@@ -103,7 +105,7 @@ class ControlPart(Part):
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes that concern the whole run."""
-        return self._routes.table()
+        return {**self._routes.table(), **self._feed.table()}
 
     def snapshot(self) -> Mapping[str, object]:
         """Return the name of the daemon, and where its socket is."""

@@ -56,6 +56,8 @@ class Peers:
 
 def uid_of(peer: socket.socket) -> int | None:
     """Return the user that has connected; None if it is not known."""
+    if peer.family != socket.AF_UNIX:
+        return None
     try:
         credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, calcsize(_CREDENTIALS))
     except (AttributeError, OSError):  # not Linux, or not of this family

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
 
+    from flagman.control.doors import Door
     from flagman.engine.loop import Attachment
     from flagman.service.control_loop import ControlLoop
 
 logger = logging.getLogger("flagman.control")
 
-#: The most clients that are served at a time.
-MOST_CLIENTS = 256
 #: The most bytes of answers that are held for all clients that do not read them; but one answer is always held whole.
 MOST_HELD = 16 * 2**20
 # Clients that are being told that they are not served: they have places of their own.
@@ -41,15 +40,11 @@ class Server:
     """Answers requests on sockets in the control loop.
 
     :param router: the routes; or what returns those that hold, for each request
-    :param admit: returns why the client of a socket is refused, or an empty text; called in the control loop
     """
 
-    def __init__(
-        self, loop: ControlLoop, router: Callable[[], Router] | Router, admit: Callable[[socket], str]
-    ) -> None:
+    def __init__(self, loop: ControlLoop, router: Callable[[], Router] | Router) -> None:
         self._loop = loop
         self._router = (lambda: router) if isinstance(router, Router) else router
-        self._admit = admit
         self._listening: dict[socket, Attachment] = {}
         # In the order in which they came.
         self._clients: dict[Connection, None] = {}
@@ -59,14 +54,16 @@ class Server:
         self._closed = allocate_lock()
         self._closed.acquire()
 
-    def listen(self, sock: socket) -> None:
+    def listen(self, sock: socket, door: Door) -> None:
         """Take in the clients of a listening socket, which the caller still has to close.
 
         In the control loop, or before that runs.
+
+        :param door: decides which clients, and which of their requests, come in
         """
         sock.settimeout(0)
         self._listening[sock] = self._loop.attach(
-            sock.fileno(), lambda _: self._accept(sock), on_failure=lambda: self._listening.pop(sock, None)
+            sock.fileno(), lambda _: self._accept(sock, door), on_failure=lambda: self._listening.pop(sock, None)
         )
 
     def unlisten(self, sock: socket) -> None:
@@ -120,7 +117,7 @@ class Server:
         self._refused.pop(connection, None)
         self._look_for_the_end()
 
-    def _accept(self, sock: socket) -> None:
+    def _accept(self, sock: socket, door: Door) -> None:
         """Take in the clients that wait."""
         for _ in range(_AT_ONCE):
             try:
@@ -136,23 +133,23 @@ class Server:
                 return
             self._has_room = True
             try:
-                self._take(client)
+                self._take(client, door)
             except Exception:
                 logger.exception("A client could not be taken in")
                 client.close()
 
-    def _take(self, client: socket) -> None:
-        reason = self._admit(client)
+    def _take(self, client: socket, door: Door) -> None:
+        reason = door.admit(client)
         if reason:
-            self._refuse(client, refusal(403, reason))
-        elif len(self._clients) >= MOST_CLIENTS:
-            message = f"{MOST_CLIENTS} clients are connected, and no more are served at a time"
-            self._refuse(client, RequestError(503, "too-many-connections", message))
+            self._refuse(client, door, refusal(403, reason))
+        elif sum(each.door is door for each in self._clients) >= door.places:
+            message = f"{door.places} clients are connected, and no more are served at a time"
+            self._refuse(client, door, RequestError(503, "too-many-connections", message))
         else:
-            self._clients[self._connection(client)] = None
+            self._clients[self._connection(client, door)] = None
 
-    def _connection(self, client: socket) -> Connection:
-        return Connection(client, self._loop, self._router, self._forget, self._bound)
+    def _connection(self, client: socket, door: Door) -> Connection:
+        return Connection(client, self._loop, door, self._router, self._forget, self._bound)
 
     def _bound(self) -> None:
         """Leave clients that do not read if too much is held for them; not the newest answer, which may be long."""
@@ -163,10 +160,10 @@ class Server:
             total -= oldest.held
             oldest.end()
 
-    def _refuse(self, client: socket, error: RequestError) -> None:
+    def _refuse(self, client: socket, door: Door, error: RequestError) -> None:
         while len(self._refused) >= _MOST_REFUSED:
             next(iter(self._refused)).end()
-        connection = self._connection(client)
+        connection = self._connection(client, door)
         self._refused[connection] = None
         connection.refuse(error)
 

@@ -1,11 +1,13 @@
 """The ledger of an engine: what was raised, what ran and what came of it, as records that are only replaced whole.
 
-The main thread writes it. Any thread may read it: a record is never changed after it can be seen.
+The main thread writes it; events are noted in any thread. Any thread may read it: a record is never changed after it
+can be seen.
 """
 
 from __future__ import annotations
 
 import time
+from _thread import allocate_lock
 from collections import deque
 
 from flagman.engine.tally import NO_ARRIVALS, NO_RUNS, Arrivals, Report, Tally
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     Part = tuple[ActionName, tuple[ActionArgument, ...], Report]
 
 # The most runs and events that are kept.
-_MOST_RUNS, _MOST_EVENTS = 1024, 256
+_MOST_RUNS, _MOST_EVENTS = 1024, 1024
 # Characters of an error.
 _LONGEST = 500
 # What came of the run of a bundle is what came of the action with the greatest weight.
@@ -66,8 +68,10 @@ class Event:
     :param number: events are numbered from 1 on, without gaps
     :param at: when it happened, in seconds since the epoch
     :param moment: when it happened, on the engine's clock
-    :param kind: ``run``, ``ready``, ``reloading``, ``reloaded``, ``reload-failed``, ``process`` or ``stopping``
-    :param what: more about it: the :class:`Run`, or what has changed
+    :param kind: ``begun`` or ``run`` (of a bundle), ``held``, ``ready``, ``readiness``, ``reloading``, ``reloaded``,
+        ``reload-failed``, ``process``, ``state`` (of a process), ``processes`` (there are other ones) or ``stopping``
+    :param what: more about it: the flag that has begun or is held, the :class:`Run`, the name of the process that has
+        another state, or what has changed
     """
 
     __slots__ = ("at", "kind", "moment", "number", "what")
@@ -90,10 +94,12 @@ class Ledger:
         "_clock",
         "_events",
         "_last_event",
+        "_lock",
         "_number",
         "_runs",
         "arrivals",
         "begun",
+        "is_followed",
         "latest",
         "listeners",
         "running",
@@ -105,6 +111,8 @@ class Ledger:
         self._runs: deque[Run] = deque(maxlen=_MOST_RUNS)
         self._number = self._last_event = 0
         self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+        # Held for a moment while an event gets its number: no code of an action runs meanwhile.
+        self._lock = allocate_lock()
         #: The moment from which the records are, since the epoch and on the clock.
         self.begun = (time.time(), clock())
         #: The turn that runs, or is about to be recorded; None between two runs. The engine sets it.
@@ -115,7 +123,10 @@ class Ledger:
         self.arrivals: dict[FlagName, Arrivals] = {}
         #: The last event of each kind.
         self.latest: dict[str, Event] = {}
-        #: Called with each event in the main thread; they must not raise anything.
+        #: Whether the begins of runs and the holding of flags are events, too: what nothing reads must not cost time
+        #: before a run.
+        self.is_followed = False
+        #: Called with each event in the thread that notes it; they must not raise anything.
         self.listeners: list[Callable[[Event], None]] = []
 
     def runs(self) -> tuple[Run, ...]:
@@ -123,8 +134,24 @@ class Ledger:
         return tuple(self._runs)
 
     def events(self) -> tuple[Event, ...]:
-        """Return the last 256 events, the oldest first."""
+        """Return the last 1,024 events, the oldest first."""
         return tuple(self._events)
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        return self._last_event
+
+    def begin(self, turn: Turn) -> None:
+        """Note that a turn begins."""
+        self.running = turn
+        if self.is_followed:
+            self.note("begun", turn.flag)
+
+    def hold(self, flag: FlagName) -> None:
+        """Note that a flag was raised and waits until it is quiet."""
+        if self.is_followed:
+            self.note("held", flag)
 
     def end(self, turn: Turn) -> None:
         """Note that the actions of a turn have run."""
@@ -158,7 +185,7 @@ class Ledger:
         self._add("run", run, turn.at + turn.seconds, turn.began + turn.seconds)
 
     def note(self, kind: str, what: object = None, *, since: float | None = None) -> None:
-        """Record an event; in the main thread only.
+        """Record an event; safe in any thread.
 
         :param kind: see :class:`Event`
         :param what: likewise; it must not be changed any more
@@ -169,10 +196,12 @@ class Ledger:
         self._add(kind, what, time.time() - (now - moment), moment)
 
     def _add(self, kind: str, what: object, at: float, moment: float) -> None:
-        self._last_event += 1
-        event = Event(self._last_event, at, moment, kind, what)
-        self._events.append(event)
-        self.latest[kind] = event
+        with self._lock:
+            number = self._last_event + 1
+            event = Event(number, at, moment, kind, what)
+            self._events.append(event)
+            self.latest[kind] = event
+            self._last_event = number  # last: what reads it finds the event
         for listener in self.listeners:
             listener(event)
 

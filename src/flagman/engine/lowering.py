@@ -122,6 +122,7 @@ class Lowering:
         if flag in self._debounced:
             admitted = self._debounced[flag].admit(raised)
             if admitted is None:
+                self._ledger.hold(flag)
                 logger.debug("Holding `%s` until it is quiet", in_log(flag))
                 return False
             raised = admitted
@@ -177,7 +178,7 @@ class Lowering:
         logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
         turn.is_partial = partly
-        self._ledger.running = turn
+        self._ledger.begin(turn)
         if codes := self.before_runs.get(flag):
             self._roster.make(lambda: [code(turn) for code in codes], f"call before a run for `{in_log(flag)}`")
 

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    #: Answers a request, with the status of HTTP, and with what becomes its JSON, or a :class:`Content`.
+    #: Answers a request, with the status of HTTP, and with what becomes its JSON, or a Content, or a Stream.
     Reply = Callable[[int, object], None]
 
 
@@ -24,6 +24,33 @@ class Content:
         self.kind = kind
         self.data = data
         self.headers = dict(headers or {})
+
+
+class Stream:
+    """An answer that goes on until it is over, its client goes away, or the daemon ends.
+
+    It must hold nothing before :meth:`next` is called: an answer to HEAD has none of it. The client gets a piece when
+    it has taken the one before, so one that does not read costs one piece of memory. All of this happens in the
+    control loop.
+    """
+
+    #: Its media type.
+    kind = "application/octet-stream"
+    #: Further lines of the answer's head.
+    headers: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        #: Whether nothing more comes; looked at when :meth:`next` has returned None.
+        self.is_over = False
+        #: To be called when :meth:`next` has more to return; the connection sets it.
+        self.wake: Callable[[], object] = bool
+
+    def next(self) -> bytes | None:
+        """Return the next piece; None if there is none now."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Note that nothing is taken any more; called once."""
 
 
 class Request:

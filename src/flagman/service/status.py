@@ -8,6 +8,7 @@ from flagman.children import front
 from flagman.engine.flags import STOP
 from flagman.engine.tally import NO_ARRIVALS, NO_RUNS
 from flagman.exceptions import UsageError
+from flagman.service import records
 from flagman.text.hints import nearest
 from flagman.text.moments import rfc3339
 from flagman.text.signames import name_of, number_of
@@ -15,16 +16,19 @@ from flagman.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from flagman.config.binding import Binding
     from flagman.engine.bundle import Member
     from flagman.engine.engine import Engine
     from flagman.engine.ledger import Event, Run
-    from flagman.engine.tally import Arrivals, Report, Tally
+    from flagman.engine.tally import Arrivals
     from flagman.engine.turn import Turn
     from flagman.service.assembly import Assembly
     from flagman.types import FlagName
+
+    #: Actions by flag, each with its binding, if it has one.
+    Bound = dict[FlagName, list[tuple[Binding | None, Member]]]
 
 # Events after which the run is idle, unless something else has begun since.
 _FAILED = "reload-failed"
@@ -97,9 +101,9 @@ class Status:
 
     def _since(self, turn: Turn | None, now: float) -> dict[str, object]:
         if turn is None:
-            return _moment("running_since")
+            return records.moment("running_since")
         at, began = self._begun(turn)
-        return _moment("running_since", at, now - began)
+        return records.moment("running_since", at, now - began)
 
     def _newest(self, kinds: Iterable[str]) -> Event | None:
         events = [self._ledger.latest[kind] for kind in kinds if kind in self._ledger.latest]
@@ -108,21 +112,35 @@ class Status:
     def picture(self) -> dict[str, object]:
         """Return the whole status."""
         now = self._engine.clock()
-        state, at, since = self._state()
         begun_at, begun = self._ledger.begun
-        events = self._ledger.events()
         return {
             "version": __version__,
             "pid": front.pid(),
-            "state": state,
-            **_moment("since", at, now - since),
-            **_moment("started", begun_at, now - begun),
-            "ready": self.is_ready,
-            "config": self._config(now),
-            "flags": [self._flag(flag, pairs, now) for flag, pairs in self._bound().items()],
-            "events_last_id": events[-1].number if events else 0,
+            **records.moment("started", begun_at, now - begun),
+            **self._excerpt(self._bound(), now),
             **self._more(),
         }
+
+    def excerpt(self, flags: Collection[FlagName]) -> dict[str, object]:
+        """Return what changes: of the run, and of these flags."""
+        return self._excerpt(self._bound(flags), self._engine.clock())
+
+    def _excerpt(self, bound: Bound, now: float) -> dict[str, object]:
+        number = self._ledger.last_event  # first: what follows is not older than this event
+        state, at, since = self._state()
+        return {
+            "state": state,
+            **records.moment("since", at, now - since),
+            "ready": self.is_ready,
+            "config": self._config(now),
+            "flags": [self._flag(flag, pairs, now) for flag, pairs in bound.items()],
+            "events_last_id": number,
+        }
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many actions are bound, and how many flags have some; another one if there is another flag."""
+        return len(self._assembly.members), len(self._engine.bundles)
 
     def history(self, flags: Iterable[FlagName] = (), number: int | None = None) -> dict[str, object]:
         """Return the last runs, the oldest first.
@@ -141,7 +159,7 @@ class Status:
             "id": run.number,
             "flag": run.flag,
             "trigger": run.trigger,
-            **_report(run, self._engine.clock()),
+            **records.report(run, self._engine.clock()),
             "raised": run.raised,
             "ignored": run.ignored,
             "actions": [
@@ -149,7 +167,7 @@ class Status:
                     "name": name,
                     "arguments": list(arguments),
                     "result": report.result,
-                    "duration": _rounded(report.seconds),
+                    "duration": records.rounded(report.seconds),
                     "error": report.error or None,
                 }
                 for name, arguments, report in run.actions
@@ -172,15 +190,19 @@ class Status:
                 return tuple(triggers[spelling])
         raise UnknownFlagError(name, nearest(name, triggers))
 
-    def _bound(self) -> dict[FlagName, list[tuple[Binding | None, Member]]]:
-        """Return all actions by flag: those of bindings, also closed ones; and those that other actions have added."""
-        members = self._assembly.members
-        bound: dict[FlagName, list[tuple[Binding | None, Member]]] = {}
-        for binding, member in members:
-            bound.setdefault(binding.flag, []).append((binding, member))
-        known = {member for _, member in members}
-        for flag, bundle in self._engine.bundles.items():
-            for member in bundle:
+    def _bound(self, flags: Collection[FlagName] | None = None) -> Bound:
+        """Return all actions by flag: those of bindings, also closed ones; and those that other actions have added.
+
+        :param flags: only those of these flags; None for all
+        """
+        bound: Bound = {}
+        for binding, member in self._assembly.members:
+            if flags is None or binding.flag in flags:
+                bound.setdefault(binding.flag, []).append((binding, member))
+        bundles = self._engine.bundles
+        known = {member for pairs in bound.values() for _, member in pairs}
+        for flag in bundles if flags is None else flags:
+            for member in bundles.get(flag, ()):
                 if member not in known:
                     bound.setdefault(flag, []).append((None, member))
         return bound
@@ -197,7 +219,7 @@ class Status:
         error = "; ".join(mistakes) if isinstance(mistakes, tuple) else ""
         return {
             "file": self._config_file or None,
-            **(_moment("loaded", at, now - moment) if self._config_file else _moment("loaded")),
+            **(records.moment("loaded", at, now - moment) if self._config_file else records.moment("loaded")),
             "ok": not error,
             "error": error or None,
         }
@@ -229,67 +251,16 @@ class Status:
             "name": flag,
             "trigger": self._trigger(flag, pairs),
             "raised": raised,
-            **_tally(self._ledger.tallies.get(flag, NO_RUNS), now),
+            **records.tally(self._ledger.tallies.get(flag, NO_RUNS), now),
             "ignored": arrivals.ignored,
             "merged": arrivals.merged,
             "held": held,
             "running": runs_now is not None,
             **self._since(runs_now, now),
             "next_due": None if due is None else rfc3339(time.time() + due - now),
-            "next_due_in": None if due is None else _rounded(max(0.0, due - now)),
-            "actions": [_action(member, now) for _, member in pairs],
+            "next_due_in": None if due is None else records.rounded(max(0.0, due - now)),
+            "actions": [records.action(member, now) for _, member in pairs],
         }
-
-
-def _action(member: Member, now: float) -> dict[str, object]:
-    statistics, state = member.offered or (None, None)
-    return {
-        "name": member.name,
-        "arguments": list(member.open_arguments),
-        "closed": member.action._closed,  # noqa: SLF001 - the loop's half of Action
-        **_tally(member.tally, now),
-        "statistics": statistics,
-        "state": state,
-    }
-
-
-def _tally(tally: Tally, now: float) -> dict[str, object]:
-    return {
-        "runs": tally.runs,
-        "failures": tally.failures,
-        "failures_in_a_row": tally.failures_in_a_row,
-        "last": None if tally.last is None else _report(tally.last, now),
-        "mean_duration": _rounded(tally.seconds / tally.runs) if tally.runs else None,
-        "longest_duration": _rounded(tally.longest) if tally.runs else None,
-    }
-
-
-def _report(report: Report, now: float) -> dict[str, object]:
-    ended = report.began + report.seconds
-    return {
-        **_moment("begun", report.at, now - report.began),
-        **_moment("ended", report.at + report.seconds, now - ended),
-        "duration": _rounded(report.seconds),
-        "result": report.result,
-        "error": report.error or None,
-    }
-
-
-def _moment(name: str, at: float | None = None, ago: float | None = None) -> dict[str, object]:
-    """Return a moment as programs and people read it.
-
-    :param at: in seconds since the epoch; None if it has not come
-    :param ago: how many seconds ago it was
-    """
-    return {
-        name: None if at is None else rfc3339(at),
-        f"{name}_ago": None if ago is None else _rounded(max(0.0, ago)),
-    }
-
-
-def _rounded(seconds: float) -> float:
-    """Return seconds as they are shown: what is beyond microseconds says nothing."""
-    return round(seconds, 6)
 
 
 def _signal(name: str) -> str:

@@ -85,9 +85,10 @@ class Around:
         """Return that nothing waits for its run."""
         return 0
 
-    def note(self, kind: str, what: Mapping[str, object]) -> None:
+    def note(self, kind: str, what: Mapping[str, object] | str = "") -> None:
         """Keep an event of the ledger."""
-        self.noted.append((kind, what))
+        if not isinstance(what, str):
+            self.noted.append((kind, what))
 
     def bound_from_afar(self, _seconds: float) -> None:
         """There is no action."""

@@ -142,15 +142,20 @@ class ProcessesPart(Part):
 
     def _obey(self) -> None:
         if self._is_free:
-            orders = self._orders  # the main thread may replace them
+            orders, before = self._orders, self.together.by_name.keys()  # the main thread may replace them
             self.together.follow(*orders, self._streams)
+            if self.together.by_name.keys() != before:
+                self._engine.ledger.note("processes")
             self._obeyed = orders
             self._site.changes.report()
             self._ending.look()
 
     def _changed(self, name: str, events: tuple[str, ...]) -> None:
         """Report a change to triggers, to what waits for readiness, and to the run if it is over."""
-        process = self.together.by_name[name]
+        process = self.together.by_name.get(name)
+        if process is None:
+            self._engine.ledger.note("processes")
+            return
         for event in events:
             is_end = event != "ready" and process.state != "ready"  # liveness fails while it goes on
             ended = process.last if is_end else None
@@ -160,8 +165,9 @@ class ProcessesPart(Part):
             reason = ended.text if ended is not None else process.illness if event == "fail" else ""
             self._heard.happened(name, event, status=status, pid=process.pid, reason=reason)
             what = {"at": rfc3339(time.time()), "process": name, "event": event, "pid": process.pid or None}
-            # Only the main thread may write the ledger.
-            self._engine.call_later(0, self._engine.ledger.note, "process", {**what, "status": status, "text": reason})
+            self._engine.ledger.note("process", {**what, "status": status, "text": reason})
+        if not events:
+            self._engine.ledger.note("state", name)
         self._site.changes.report()
         self._end_strays()
         self._ending.look()

@@ -273,6 +273,7 @@ class Together:
             if process.is_removed and process.state == "stopped":
                 self._outfits.pop(name).close()
                 self.by_name = {key: value for key, value in self.by_name.items() if key != name}
+                self._on_change(name, ())
         if self.is_stopping:
             self._stop_next()
         else:
