@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -105,6 +106,20 @@ def test_those_that_have_ended_are_forgotten(strays: Strays, loop: FakeLoop) -> 
         strays.ended("web", 2)
         loop.advance(AGES)
     assert not strays._known
+
+
+def test_a_look_that_is_not_possible_now(strays: Strays, loop: FakeLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too many open files it is made later, and what has ended meanwhile is not forgotten."""
+    environment = {**os.environ, "FLAGMAN_GUARD": f"mark{os.getpid()}:web:1"}
+    with subprocess.Popen(["sleep", "600"], env=environment) as process:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "listdir", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+            strays.ended("web", 1)
+            loop.advance(5)
+            assert strays.of("web") == []
+        loop.advance(5)
+        assert [stray.pid for stray in strays.of("web")] == [process.pid]
+        process.kill()
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOENT])

@@ -15,6 +15,7 @@ from flagman.supervise.processes import part as module
 from flagman.supervise.processes.part import ProcessesPart
 from flagman.supervise.processes.tables import read
 from flagman.supervise.processes.together import Together
+from flagman.supervise.processes.told import shown
 from support.fake_loop import FakeLoop
 from support.keeping import FakeBackstop, FakeLaunch, Yard
 
@@ -222,6 +223,26 @@ def test_events(monkeypatch: pytest.MonkeyPatch) -> None:
         event[3] for event in parted.heard.events
     ]
     assert parted.heard.pids == [pid, pid, pid, 0, 0, process.pid, process.pid]
+
+
+def test_an_illness_is_shown_until_it_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is ready and not well is shown as failing, until its liveness succeeds or it has another state."""
+    parted = Parted(monkeypatch, settings_of("web"))
+    parted.begin()
+    process = parted.yard.together.by_name["web"]
+
+    def seen() -> tuple[object, object]:
+        found = shown(process, parted.yard.together)
+        return found["health"], found["text"]
+
+    assert seen() == ("up", "ready")
+    process._on_failure("http://x: 503")
+    assert seen() == ("failing", "ready, but not well: http://x: 503")
+    process._on_failure("")
+    assert seen() == ("up", "ready")
+    process._on_failure("http://x: 503")
+    parted.yard.end("web", -9)
+    assert process.illness == ""
 
 
 @pytest.mark.parametrize("keep_alive", [False, True])

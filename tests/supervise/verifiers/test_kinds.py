@@ -198,6 +198,8 @@ def test_a_file_for_liveness(life: Begin, tmp_path: Path) -> None:
     wait_for(lambda: not begun.liveness.last_error)
     path.unlink()
     wait_for(lambda: begun.failures)
+    path.touch()
+    wait_for(lambda: begun.failures[-1] == "")
     assert begun.failures[0] == f"file {path}: No such file or directory (2 failures in a row)"
 
 

@@ -98,11 +98,16 @@ class Strays:
 
     def _begin(self) -> None:
         self._forget()
-        marks, self._ended = self._ended, set()
         try:
             pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - pathlib costs 5 ms
-        except OSError:  # there is none
+        except FileNotFoundError:  # there is none
             pids = []
+        except OSError as error:  # there is no free descriptor
+            logger.debug("What processes have left is looked for again in a while: %s", error.strerror)
+            if not self._is_over:
+                self._loop.call_later(_SPACE, self._begin)
+            return
+        marks, self._ended = self._ended, set()
         self._look(pids, marks, {})
 
     def _look(self, pids: list[int], marks: set[bytes], found: dict[str, list[Stray]]) -> None:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.supervise")
 
-# Seconds after KILL until it is said that a process hangs in the kernel.
-_PATIENCE = 5.0
+_PATIENCE = 5.0  # seconds after KILL until it is said that a process hangs in the kernel
 _EVENTS: dict[Verb, Event] = {"start": "want-up", "stop": "want-down", "restart": "restart"}
 
 
@@ -164,17 +163,18 @@ class Process(Record):
             self._liveness.begin()
 
     def _on_failure(self, why: str) -> None:
-        """Take note that a ready instance is not well any more."""
+        """Take note that a ready instance is not well any more; or that it is well again, and there is no reason."""
         if self.state != "ready":
             return
-        logger.warning("`%s` is not well: %s", self.plan.name, why)
+        what = f"not well: {why}" if why else "well again"
+        logger.log(logging.WARNING if why else logging.INFO, "`%s` is %s", self.plan.name, what)
         is_watchdog = why.startswith("watchdog")
-        if is_watchdog or (self.plan.liveness is not None and self.plan.liveness.restart):
+        if is_watchdog or (why and self.plan.liveness is not None and self.plan.liveness.restart):
             self._reason, self._why = "watchdog" if is_watchdog else "liveness", why
             self.happen("unhealthy")
         else:
             self.illness = why
-            self._show("fail")
+            self._show(*["fail"] * bool(why))
 
     def _cancel_checks(self) -> None:
         for watch in (self.verification, self._liveness):

@@ -48,7 +48,7 @@ class Record:
         self.restarts = 0
         self.deaths = dict.fromkeys(COUNTED.values(), 0)
         self.last: End | None = None
-        #: What was wrong the last time that it was not well, and went on.
+        #: Why it is not well, although it is ready and goes on; empty if it is well.
         self.illness = ""
         #: Whether its last end was one for which other processes wait.
         self.ended_well = False
@@ -120,4 +120,5 @@ class Record:
         """Note the state."""
         if self.state != state:
             self.state = state
+            self.illness = ""
             self.since = now

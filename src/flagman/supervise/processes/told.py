@@ -60,6 +60,10 @@ def state(process: Record, around: Around) -> str:
     return "".join([*reasons, text(process, now) if text is not None else process.state])
 
 
+def _ready(process: Record, _now: float) -> str:
+    return f"ready, but not well: {process.illness}" if process.illness else "ready"
+
+
 def _starting(process: Record, now: float) -> str:
     verification = process.verification
     detail = ""
@@ -95,6 +99,7 @@ def _ended(process: Record) -> str:
 
 
 _WORDS: dict[str, Callable[[Record, float], str]] = {
+    "ready": _ready,
     "starting": _starting,
     "stopping": _stopping,
     "backoff": _backoff,
@@ -116,6 +121,7 @@ def shown(process: Record, around: Around) -> dict[str, object]:
             "next_start": rfc3339(at + left),
             "next_start_in": round(left, 6),
         }
+    is_ill = process.state == "ready" and bool(process.illness)
     verification = process.verification
     verifier = None
     if plan.ready is not None:
@@ -128,7 +134,7 @@ def shown(process: Record, around: Around) -> dict[str, object]:
         "name": plan.name,
         "wanted": process.wanted,
         "state": process.state,
-        "health": _HEALTH.get(process.state, "changing"),
+        "health": "failing" if is_ill else _HEALTH.get(process.state, "changing"),
         "ready": process.is_satisfied,
         **_moment("since", process.since, now, at),
         "pid": life.pid if life is not None else None,

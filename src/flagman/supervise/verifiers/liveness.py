@@ -20,8 +20,8 @@ class Liveness:
     :param check: what is asked
     :param target: the process
     :param loop: calls all of this
-    :param on_failure: called with the reason after so many failures in a row as the check says; they are counted anew
-        then
+    :param on_failure: called with the reason after so many failures in a row as the check says, which are counted anew
+        then; and with an empty text after the next success
     """
 
     def __init__(self, check: Check, target: Target, loop: ControlLoop, on_failure: Answer) -> None:
@@ -34,6 +34,7 @@ class Liveness:
         self.failures = 0
         #: What was wrong the last time; empty after a success.
         self.last_error = ""
+        self._is_ill = False
         self._is_over = False
         self._planned: Call | None = None
         self._try: Try | None = None
@@ -63,6 +64,10 @@ class Liveness:
         self.failures = self.failures + 1 if why else 0
         if self.failures >= self._check.failures:
             self.failures = 0
+            self._is_ill = True
             number = counted(self._check.failures, "failure")
             many = f" ({number} in a row)" if self._check.failures > 1 else ""
             self._on_failure(f"{self._check.text()}: {why}{many}")
+        elif self._is_ill and not why:
+            self._is_ill = False
+            self._on_failure("")
