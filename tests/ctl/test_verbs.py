@@ -16,7 +16,7 @@ from flagman.ctl.verbs import OPTIONS, VERBS
 from support.answers import PROCESSES, RUNS, WEB, ran, run
 from support.ctl import ESCAPES, Ctl, on_screen
 from support.driven import DEADLINE, clean_environment, script
-from support.fake_control import FakeControl, http, mistake
+from support.fake_control import FakeControl, http, mistake, plain
 
 
 @pytest.fixture(name="ctl")
@@ -41,6 +41,21 @@ def test_history(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
         assert ctl("history") == (0, HISTORY, "")
         monkeypatch.setattr("flagman.ctl.history.is_today", lambda _: False)
         assert "\nDATE" in ctl("history").out
+
+
+def test_metrics(ctl: Ctl) -> None:
+    """The metrics are printed as they come, in their own encoding; an error is one line."""
+    text = '# TYPE flagman_ready gauge\nflagman_running{flag="n\u00e4me"} 1\n'
+    with FakeControl(ctl.path, {"GET /metrics": plain(text.encode())}) as control:
+        assert ctl("metrics") == (0, text, "")
+        done = ctl.running("metrics", environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+        assert done.communicate(timeout=DEADLINE) == (text, "")
+        control.answers = {"GET /metrics": plain(b"\xff")}
+        status, _, error = ctl("metrics")
+        assert (status, error.count("\n"), "is no text" in error) == (4, 1, True)
+        control.answers = {"GET /metrics": mistake(404, "no-such-path", "there is no path '/metrics'")}
+        assert ctl("metrics") == (4, "", "flagmanctl: error: there is no path '/metrics'\n")
+    assert ctl("metrics", "--json").status == 2
 
 
 def test_history_on_a_terminal(ctl: Ctl) -> None:
@@ -360,6 +375,7 @@ def test_a_verb_imports_what_it_uses(ctl: Ctl, verb: str) -> None:
     answers = {
         "GET /status": http(200, WEB),
         "GET /history": http(200, RUNS),
+        "GET /metrics": http(200, {}),
         "GET /ready": http(200, {"ready": True}),
         "POST /reload": http(200, {}),
         "POST /flags/usr1": http(202, {}),

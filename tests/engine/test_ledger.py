@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flagman import Action, ActionClosed, ActionFailed, Engine, SkipRest
 from flagman.engine.choices import Choices
-from flagman.engine.ledger import Ledger
+from flagman.engine.ledger import _WEIGHT, Ledger
 from flagman.engine.tally import FAILURES, NO_RUNS, Report
 from flagman.testing import FakeTime
 
@@ -316,9 +316,10 @@ RESULTS: st.SearchStrategy[Came] = st.sampled_from(
 def test_the_law_of_tallies(history: list[tuple[Came, float]]) -> None:
     """A tally is what its history says, and a step never changes the tally before it."""
     tally = NO_RUNS
-    for result, seconds in history:
+    reports = [Report(0, 0, seconds, result, "") for result, seconds in history]
+    for report in reports:
         before = [getattr(tally, name) for name in tally.__slots__]
-        after = tally.after(Report(0, 0, seconds, result, ""))
+        after = tally.after(report)
         assert before == [getattr(tally, name) for name in tally.__slots__]
         tally = after
     results = [result for result, _ in history]
@@ -329,3 +330,6 @@ def test_the_law_of_tallies(history: list[tuple[Came, float]]) -> None:
         since = 0 if result in ("succeeded", "closed") else since + (result in FAILURES)
     assert tally.failures_in_a_row == since
     assert tally.longest == max([seconds for _, seconds in history], default=0)
+    assert tally.results() == {result: results.count(result) for result in _WEIGHT}
+    good = [number for number, result in enumerate(results) if result == "succeeded"]
+    assert tally.last_success is (reports[good[-1]] if good else None)

@@ -17,6 +17,8 @@ from flagman.ctl import command, place
 from support.driven import DEADLINE, clean_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
 #: The variables that decide where daemons are looked for, and how the output looks.
@@ -56,14 +58,14 @@ class Ctl:
         status = command.main(["flagmanctl", *words])
         return Done(status, *self._capsys.readouterr())
 
-    def running(self, *words: str) -> subprocess.Popen[str]:
+    def running(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start it as a process of its own, with pipes for its output."""
         surroundings = {n: v for n, v in clean_environment().items() if n not in {*VARIABLES, "PYTHONUNBUFFERED"}}
         return subprocess.Popen(
             [SCRIPT, *words, "--control", str(self.path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=surroundings,
+            env={**surroundings, **(environment or {})},
             encoding="utf-8",
         )
 

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 def http(status: int, answer: object) -> bytes:
     """Return an answer of HTTP with this JSON."""
-    body = json.dumps(answer).encode() + b"\n"
-    head = f"HTTP/1.1 {status} Reason\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return plain(json.dumps(answer).encode() + b"\n", status, kind="application/json")
+
+
+def plain(body: bytes, status: int = 200, *, kind: str = "text/plain") -> bytes:
+    """Return an answer of HTTP with this body."""
+    head = f"HTTP/1.1 {status} Reason\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

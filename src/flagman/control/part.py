@@ -10,6 +10,7 @@ from flagman.control.activation import Activated
 from flagman.control.doors import UnixDoor
 from flagman.control.feed import Feed
 from flagman.control.listener import Listener
+from flagman.control.metrics import MetricsRoute
 from flagman.control.router import Router
 from flagman.control.routes import Routes
 from flagman.control.server import Server
@@ -59,6 +60,7 @@ class ControlPart(Part):
         self._site = site
         self._routes = Routes(site)
         self._feed = Feed(site)
+        self._metrics = MetricsRoute(site, self._name)
         self._router: Router | None = None
         self._server = Server(site.loop, self._routes_of_all)
         self._listener.listen()
@@ -105,7 +107,7 @@ class ControlPart(Part):
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes that concern the whole run."""
-        return {**self._routes.table(), **self._feed.table()}
+        return {**self._routes.table(), **self._feed.table(), **self._metrics.table()}
 
     def snapshot(self) -> Mapping[str, object]:
         """Return the name of the daemon, and where its socket is."""

@@ -118,21 +118,45 @@ class Client:
         :returns: the status of HTTP, and the JSON
         :raises CtlError: if there is no answer in time, or it is none of flagman
         """
-        import json  # noqa: PLC0415 - 1 to 5 ms, while the daemon works
+        import json  # noqa: F401, PLC0415 - 1 to 5 ms, while the daemon works
 
+        status, body = self._receive_answer()
+        return status, self._json(body)
+
+    def text(self, target: str) -> str:
+        """Ask for what is no JSON, and return it.
+
+        :raises CtlError: if there is no answer in time, or it is an error
+        """
+        self.send("GET", target)
+        status, body = self._receive_answer()
+        if status >= _ERROR:
+            error = refusal(status, self._json(body))
+            if error is not None:
+                raise error
         try:
-            status, body = self._answer(self._end)
+            return body.decode()
+        except UnicodeDecodeError:
+            raise self.not_flagman("is no text") from None
+
+    def _receive_answer(self) -> tuple[int, bytes]:
+        try:
+            return self._answer(self._end)
         except TimeoutError:
             raise self._no_answer() from None
         except ConnectionError:
             raise self._closed() from None
+
+    def _json(self, body: bytes) -> dict[str, object]:
+        import json  # noqa: PLC0415 - as above
+
         try:
             answered = json.loads(body)
         except (ValueError, RecursionError):
             raise self.not_flagman("is no JSON") from None
         if not isinstance(answered, dict):
             raise self.not_flagman("is no answer of flagman")
-        return status, answered
+        return answered
 
     def wait_for_end(self, end: float) -> bool:
         """Wait until the daemon has closed the connection.

@@ -57,6 +57,10 @@ VERBS = {
         f"{_ASKS}, 5 no such flag, 124 no answer",
         argument="[FLAG]",
     ),
+    "metrics": Verb(
+        "print the metrics of a daemon in the text format of Prometheus",
+        f"{_ASKS}, 124 no answer",
+    ),
     "trigger": Verb(
         "raise a flag, as its trigger would; --wait shows how the run ended",
         f"{_ASKS}, 5 no such flag, 124 not in time",
@@ -118,7 +122,7 @@ ARGUMENTS = {
 }
 
 _ASKING = frozenset(VERBS) - {"new"}
-_PAINTING = _ASKING - {"signal", "logs"}
+_PAINTING = _ASKING - {"signal", "logs", "metrics"}
 _WISHING = frozenset({"start", "stop", "restart"})
 
 
@@ -146,7 +150,7 @@ OPTIONS = (
     Option("--name", "NAME", "the daemon of this name", _ASKING),
     Option("--control", "PATH", "the daemon with this control socket (default: FLAGMAN_CONTROL)", _ASKING),
     Option("--pid-file", "PATH", "the daemon with this pid file", _ASKING),
-    Option("--json", "", "print the answer of the daemon as it is", _ASKING),
+    Option("--json", "", "print the answer of the daemon as it is", _ASKING - {"metrics"}),
     Option(
         "--color",
         "{auto,always,never}",

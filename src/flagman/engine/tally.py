@@ -4,14 +4,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
     #: What came of a run.
     Came = Literal["succeeded", "failed", "timed-out", "interrupted", "skipped", "closed"]
 
+#: All of that.
+RESULTS: tuple[Came, ...] = ("succeeded", "failed", "timed-out", "interrupted", "skipped", "closed")
 #: Those that count as failures.
 FAILURES = ("failed", "timed-out")
-_GOOD = ("succeeded", "closed")
+_NO_OTHERS: Mapping[Came, int] = {}
 
 
 class Report:
@@ -40,9 +43,11 @@ class Tally:
     :param last: how the last one went; None before the first
     :param seconds: those of all runs
     :param longest: those of the longest run
+    :param others: how many did not succeed, by what came of them
+    :param earlier: how the last success went, if the last run was none; else None
     """
 
-    __slots__ = ("failures", "failures_in_a_row", "last", "longest", "runs", "seconds")
+    __slots__ = ("earlier", "failures", "failures_in_a_row", "last", "longest", "others", "runs", "seconds")
 
     def __init__(  # noqa: PLR0913, PLR0917 - one is made after each run, and this is the fastest way
         self,
@@ -52,6 +57,8 @@ class Tally:
         last: Report | None = None,
         seconds: float = 0.0,
         longest: float = 0.0,
+        others: Mapping[Came, int] = _NO_OTHERS,
+        earlier: Report | None = None,
     ) -> None:
         self.runs = runs
         self.failures = failures
@@ -59,17 +66,35 @@ class Tally:
         self.last = last
         self.seconds = seconds
         self.longest = longest
+        self.others = others
+        self.earlier = earlier
 
     def after(self, last: Report) -> Tally:
         """Return the tally after one more run; one that was skipped is no run."""
-        result, seconds = last.result, last.seconds
-        longest = max(seconds, self.longest)
+        result, seconds, longest = last.result, last.seconds, self.longest
+        if seconds > longest:  # noqa: PLR1730 - max() takes longer
+            longest = seconds
         total = self.seconds + seconds
-        if result in _GOOD:
-            return Tally(self.runs + 1, self.failures, 0, last, total, longest)
+        others = self.others
+        if result == "succeeded":
+            return Tally(self.runs + 1, self.failures, 0, last, total, longest, others)
+        others = {**others, result: others.get(result, 0) + 1}
         failed = result in FAILURES
+        in_a_row = 0 if result == "closed" else self.failures_in_a_row + failed
         runs = self.runs + (result != "skipped")
-        return Tally(runs, self.failures + failed, self.failures_in_a_row + failed, last, total, longest)
+        return Tally(runs, self.failures + failed, in_a_row, last, total, longest, others, self.last_success)
+
+    @property
+    def last_success(self) -> Report | None:
+        """How the last run went that has succeeded; None before the first."""
+        last = self.last
+        return last if last is not None and last.result == "succeeded" else self.earlier
+
+    def results(self) -> dict[Came, int]:
+        """Return how many runs there were, by what came of them; and how often it was skipped."""
+        others = self.others
+        succeeded = self.runs - sum(others.values()) + others.get("skipped", 0)
+        return {result: others.get(result, 0) if result != "succeeded" else succeeded for result in RESULTS}
 
 
 class Arrivals:

@@ -9,7 +9,8 @@ import logging
 import os
 import signal
 
-from flagman.exceptions import ActionInterrupted, FlagmanError, one_line
+from flagman.exceptions import ActionInterrupted, FlagmanError
+from flagman.service import readiness
 from flagman.service.changes import Changes
 from flagman.service.control_thread import ControlThread
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from flagman.service.preparation import Preparation
     from flagman.service.request import Request
     from flagman.service.status import Status
+    from flagman.text.metrics import Family
     from flagman.types import FlagName, SignalNumber
 
 logger = logging.getLogger("flagman.service")
@@ -133,6 +135,10 @@ class Part:
         """Return what a status shows of the part, as JSON; in any thread."""
         return {}
 
+    def metrics(self) -> Iterable[Family]:
+        """Return what metrics tell of the part, after :meth:`open`; in any thread."""
+        return ()
+
 
 class Site:
     """The doors of a run for its parts, and of the parts for each other.
@@ -237,27 +243,15 @@ class Site:
 
     def unready(self) -> list[str]:
         """Return all that the parts still wait for; safe in any thread."""
-        reasons: list[str] = []
-        for part in self._parts:
-            try:
-                reasons += part.unready()
-            except Exception as error:  # noqa: BLE001 - it is the reason
-                reasons.append(f"{type(part).__name__} ({one_line(error)})")
-        return reasons
+        return readiness.reasons(self._parts)
 
     def is_unready(self) -> bool:
         """Return whether a part waits for something; safe in any thread."""
-        try:
-            return any(part.is_unready() for part in self._parts)
-        except Exception:  # noqa: BLE001 - unready() tells it
-            return True
+        return readiness.is_missing(self._parts)
 
     def waits_for(self) -> str:
         """Return that as a short sentence; safe in any thread."""
-        try:
-            return "; ".join(filter(None, (part.waits_for() for part in self._parts)))
-        except Exception:  # noqa: BLE001 - unready() tells it
-            return f"Waiting: {'; '.join(self.unready())}"
+        return readiness.sentence(self._parts)
 
     def wake(self) -> None:
         """Make the control loop look for a stop request; safe in a signal handler."""
@@ -298,3 +292,7 @@ class Site:
         """Return what a status shows of all parts."""
         shown = {key: value for part in self._parts for key, value in part.snapshot().items()}
         return {**shown, "ready": False} if self.is_unready() else shown
+
+    def metrics(self) -> Iterable[Family]:
+        """Return what metrics tell of all parts; safe in any thread."""
+        return (family for part in self._parts for family in part.metrics())

@@ -1,4 +1,4 @@
-"""The records of a ledger as JSON: an action, a tally, a report; built from what is never changed."""
+"""Records as JSON: how runs went, and moments."""
 
 from __future__ import annotations
 
@@ -10,50 +10,49 @@ if TYPE_CHECKING:
     from flagman.engine.tally import Report, Tally
 
 
-def action(member: Member, now: float) -> dict[str, object]:
-    """Return an action of a bundle.
+def of_action(member: Member, now: float) -> dict[str, object]:
+    """Return an action with the counts of its runs.
 
-    :param now: on the engine's clock
+    :param now: the present moment on the clock, as below
     """
     statistics, state = member.offered or (None, None)
     return {
         "name": member.name,
         "arguments": list(member.open_arguments),
         "closed": member.action._closed,  # noqa: SLF001 - the loop's half of Action
-        **tally(member.tally, now),
+        **of_tally(member.tally, now),
         "statistics": statistics,
         "state": state,
     }
 
 
-def tally(tally: Tally, now: float) -> dict[str, object]:
-    """Return how the runs of a flag or an action went.
-
-    :param now: on the engine's clock
-    """
+def of_tally(tally: Tally, now: float) -> dict[str, object]:
+    """Return the counts of the runs of an action, or of a flag."""
+    success = tally.last_success
     return {
         "runs": tally.runs,
         "failures": tally.failures,
         "failures_in_a_row": tally.failures_in_a_row,
-        "last": None if tally.last is None else report(tally.last, now),
+        "last": None if tally.last is None else of_report(tally.last, now),
+        **(moment("last_success") if success is None else _end("last_success", success, now)),
         "mean_duration": rounded(tally.seconds / tally.runs) if tally.runs else None,
         "longest_duration": rounded(tally.longest) if tally.runs else None,
     }
 
 
-def report(report: Report, now: float) -> dict[str, object]:
-    """Return how one run went.
-
-    :param now: on the engine's clock
-    """
-    ended = report.began + report.seconds
+def of_report(report: Report, now: float) -> dict[str, object]:
+    """Return how one run went."""
     return {
         **moment("begun", report.at, now - report.began),
-        **moment("ended", report.at + report.seconds, now - ended),
+        **_end("ended", report, now),
         "duration": rounded(report.seconds),
         "result": report.result,
         "error": report.error or None,
     }
+
+
+def _end(name: str, report: Report, now: float) -> dict[str, object]:
+    return moment(name, report.at + report.seconds, now - report.began - report.seconds)
 
 
 def moment(name: str, at: float | None = None, ago: float | None = None) -> dict[str, object]:

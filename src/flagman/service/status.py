@@ -8,7 +8,7 @@ from flagman.children import front
 from flagman.engine.flags import STOP
 from flagman.engine.tally import NO_ARRIVALS, NO_RUNS
 from flagman.exceptions import UsageError
-from flagman.service import records
+from flagman.service.records import moment, of_action, of_report, of_tally, rounded
 from flagman.text.hints import nearest
 from flagman.text.moments import rfc3339
 from flagman.text.signames import name_of, number_of
@@ -59,7 +59,8 @@ class Status:
     def __init__(
         self, engine: Engine, assembly: Assembly, config: str, more: Callable[[], Mapping[str, object]]
     ) -> None:
-        self._config_file = config
+        #: The path of the configuration file; empty if there is none.
+        self.config_file = config
         self._engine = engine
         self._ledger = engine.ledger
         self._assembly = assembly
@@ -89,11 +90,11 @@ class Status:
         if (reloading := latest.get("reloading")) and reloading is self._newest(("reloading", "reloaded", _FAILED)):
             return "reloading", reloading.at, reloading.moment
         if turn is not None:
-            return "running", *self._begun(turn)
+            return "running", *self.begun(turn)
         last = self._newest(_ENDS)
         return ("idle", *self._ledger.begun) if last is None else ("idle", last.at, last.moment)
 
-    def _begun(self, turn: Turn) -> tuple[float, float]:
+    def begun(self, turn: Turn) -> tuple[float, float]:
         """Return when a turn began that has not ended, since the epoch and on the clock."""
         now = self._engine.clock()
         began = turn.began or now
@@ -101,9 +102,9 @@ class Status:
 
     def _since(self, turn: Turn | None, now: float) -> dict[str, object]:
         if turn is None:
-            return records.moment("running_since")
-        at, began = self._begun(turn)
-        return records.moment("running_since", at, now - began)
+            return moment("running_since")
+        at, began = self.begun(turn)
+        return moment("running_since", at, now - began)
 
     def _newest(self, kinds: Iterable[str]) -> Event | None:
         events = [self._ledger.latest[kind] for kind in kinds if kind in self._ledger.latest]
@@ -116,21 +117,21 @@ class Status:
         return {
             "version": __version__,
             "pid": front.pid(),
-            **records.moment("started", begun_at, now - begun),
-            **self._excerpt(self._bound(), now),
+            **moment("started", begun_at, now - begun),
+            **self._excerpt(self.bound(), now),
             **self._more(),
         }
 
     def excerpt(self, flags: Collection[FlagName]) -> dict[str, object]:
         """Return what changes: of the run, and of these flags."""
-        return self._excerpt(self._bound(flags), self._engine.clock())
+        return self._excerpt(self.bound(flags), self._engine.clock())
 
     def _excerpt(self, bound: Bound, now: float) -> dict[str, object]:
         number = self._ledger.last_event  # first: what follows is not older than this event
         state, at, since = self._state()
         return {
             "state": state,
-            **records.moment("since", at, now - since),
+            **moment("since", at, now - since),
             "ready": self.is_ready,
             "config": self._config(now),
             "flags": [self._flag(flag, pairs, now) for flag, pairs in bound.items()],
@@ -159,7 +160,7 @@ class Status:
             "id": run.number,
             "flag": run.flag,
             "trigger": run.trigger,
-            **records.report(run, self._engine.clock()),
+            **of_report(run, self._engine.clock()),
             "raised": run.raised,
             "ignored": run.ignored,
             "actions": [
@@ -167,7 +168,7 @@ class Status:
                     "name": name,
                     "arguments": list(arguments),
                     "result": report.result,
-                    "duration": records.rounded(report.seconds),
+                    "duration": rounded(report.seconds),
                     "error": report.error or None,
                 }
                 for name, arguments, report in run.actions
@@ -180,7 +181,7 @@ class Status:
         :raises UnknownFlagError: if it means none
         """
         triggers: dict[str, dict[FlagName, None]] = {}
-        for flag, pairs in self._bound().items():
+        for flag, pairs in self.bound().items():
             trigger = self._trigger(flag, pairs)
             triggers.setdefault(trigger, {})[flag] = None
             if flag == name:
@@ -190,7 +191,7 @@ class Status:
                 return tuple(triggers[spelling])
         raise UnknownFlagError(name, nearest(name, triggers))
 
-    def _bound(self, flags: Collection[FlagName] | None = None) -> Bound:
+    def bound(self, flags: Collection[FlagName] | None = None) -> Bound:
         """Return all actions by flag: those of bindings, also closed ones; and those that other actions have added.
 
         :param flags: only those of these flags; None for all
@@ -211,20 +212,27 @@ class Status:
     def _trigger(flag: FlagName, pairs: Iterable[tuple[Binding | None, Member]]) -> str:
         return next((binding.source.trigger for binding, _ in pairs if binding is not None), flag)
 
-    def _config(self, now: float) -> dict[str, object]:
-        loaded = self._ledger.latest.get("reloaded")
-        at, moment = (loaded.at, loaded.moment) if loaded is not None else self._ledger.begun
+    def loaded(self) -> tuple[float, float, str]:
+        """Return when the configuration that holds was loaded, since the epoch and on the clock; and what was wrong.
+
+        That is empty if the last attempt to load it was a success.
+        """
+        event = self._ledger.latest.get("reloaded")
+        at, since = (event.at, event.moment) if event is not None else self._ledger.begun
         last = self._newest(("reloaded", _FAILED))
         mistakes = last.what if last is not None and last.kind == _FAILED else ()
-        error = "; ".join(mistakes) if isinstance(mistakes, tuple) else ""
+        return at, since, "; ".join(mistakes) if isinstance(mistakes, tuple) else ""
+
+    def _config(self, now: float) -> dict[str, object]:
+        at, since, error = self.loaded()
         return {
-            "file": self._config_file or None,
-            **(records.moment("loaded", at, now - moment) if self._config_file else records.moment("loaded")),
+            "file": self.config_file or None,
+            **(moment("loaded", at, now - since) if self.config_file else moment("loaded")),
             "ok": not error,
             "error": error or None,
         }
 
-    def _count(self, flag: FlagName) -> tuple[int, Arrivals]:
+    def count(self, flag: FlagName) -> tuple[int, Arrivals]:
         """Return how often a flag was raised so far, which never goes back, and for what its bundle has run.
 
         Raises move on meanwhile, from the raised flags to the arrivals: one that is on its way is missed once.
@@ -236,6 +244,11 @@ class Status:
         raised = self._raised[flag] = max(arrivals.raised + sum(others), self._raised.get(flag, 0))
         return raised, arrivals
 
+    def due(self, flag: FlagName) -> float | None:
+        """Return the moment on the clock at which a timer raises a flag, or its debounce lets it go; None for none."""
+        moments = (self._engine.held(flag)[1], self._assembly.due(flag))
+        return min((each for each in moments if each is not None), default=None)
+
     def _places(self, flag: FlagName) -> tuple[Arrivals, int, int, int]:
         arrivals, turn = self._ledger.arrivals.get(flag, NO_ARRIVALS), self._ledger.running
         runs_now = turn.raises if turn is not None and turn.flag == flag else 0
@@ -244,22 +257,22 @@ class Status:
     def _flag(self, flag: FlagName, pairs: list[tuple[Binding | None, Member]], now: float) -> dict[str, object]:
         turn = self._ledger.running
         runs_now = turn if turn is not None and turn.flag == flag else None
-        raised, arrivals = self._count(flag)
-        held, until = self._engine.held(flag)
-        due = min((moment for moment in (until, self._assembly.due(flag)) if moment is not None), default=None)
+        raised, arrivals = self.count(flag)
+        held = self._engine.held(flag)[0]
+        due = self.due(flag)
         return {
             "name": flag,
             "trigger": self._trigger(flag, pairs),
             "raised": raised,
-            **records.tally(self._ledger.tallies.get(flag, NO_RUNS), now),
+            **of_tally(self._ledger.tallies.get(flag, NO_RUNS), now),
             "ignored": arrivals.ignored,
             "merged": arrivals.merged,
             "held": held,
             "running": runs_now is not None,
             **self._since(runs_now, now),
             "next_due": None if due is None else rfc3339(time.time() + due - now),
-            "next_due_in": None if due is None else records.rounded(max(0.0, due - now)),
-            "actions": [records.action(member, now) for _, member in pairs],
+            "next_due_in": None if due is None else rounded(max(0.0, due - now)),
+            "actions": [of_action(member, now) for _, member in pairs],
         }
 
 

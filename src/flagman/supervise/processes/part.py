@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flagman.service.request import Request
     from flagman.supervise.launch.launch import Launch
     from flagman.supervise.processes.wish import Verb
+    from flagman.text.metrics import Family
 
 #: The table of the configuration file.
 TABLE = "process"
@@ -255,6 +256,12 @@ class ProcessesPart(Part):
     def snapshot(self) -> Mapping[str, object]:
         """Return all processes."""
         return {"processes": [shown(process, self.together) for process in self.together.by_name.values()]}
+
+    def metrics(self) -> Iterable[Family]:
+        """Return what metrics tell of the processes."""
+        from flagman.supervise.processes.metrics import ProcessMetrics  # noqa: PLC0415 - few daemons are asked for them
+
+        return ProcessMetrics().families(self.together.by_name, self.together.clock())
 
     def close(self) -> None:
         """End what is left."""

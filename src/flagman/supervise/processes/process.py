@@ -112,8 +112,7 @@ class Process(Record):
 
     def _start(self) -> None:
         now = self._world.clock()
-        self.number += 1
-        self.started, self.ready_at, self.pid = now, None, 0
+        self.note_start(now)
         self.spacing.started(now)
         self.ended_well = self._again = False
         self._reason, self._why, self.verification = "exit", "", None
@@ -156,7 +155,7 @@ class Process(Record):
 
     def _arrive(self) -> None:
         """Be ready."""
-        self.ready_at = self._world.clock()
+        self.note_ready(self._world.clock())
         self._liveness = self._world.liveness(self.plan.name, self._on_failure)
         self._go("ready", "ready")
         if self._liveness is not None:

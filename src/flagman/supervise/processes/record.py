@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from flagman.supervise.policy import SHORTEST
 from flagman.supervise.processes.end import COUNTED
@@ -41,7 +42,11 @@ class Record:
         #: Instances are numbered from 1 on.
         self.number = 0
         self.started: float | None = None
+        #: The same in seconds since the epoch.
+        self.started_at: float | None = None
         self.ready_at: float | None = None
+        #: How many seconds the last start took until it was ready; None if none has come so far.
+        self.start_duration: float | None = None
         #: If it could not be started, the exit status that shells have for that; 1 before.
         self.start_status = 1
         #: How often it was started again by itself.
@@ -115,6 +120,17 @@ class Record:
         """Send a signal to the leader, if there is one."""
         if self.life is not None:
             self.life.send(signum)
+
+    def note_start(self, now: float) -> None:
+        """Note that another instance is started."""
+        self.number += 1
+        self.started, self.ready_at, self.pid = now, None, 0
+        self.started_at = time.time()
+
+    def note_ready(self, now: float) -> None:
+        """Note that the instance is ready."""
+        self.ready_at = now
+        self.start_duration = now - (self.started if self.started is not None else now)
 
     def enter(self, state: State, now: float) -> None:
         """Note the state."""
