@@ -138,7 +138,11 @@ class Feed:
         return self._processes
 
     def _message(self, kind: str, number: int, told: object) -> bytes:
-        return f"id: {self._life}-{number}\nevent: {kind}\ndata: {_encode(told)}\n\n".encode()
+        return f"id: {self.id_of(number)}\nevent: {kind}\ndata: {_encode(told)}\n\n".encode()
+
+    def id_of(self, number: int) -> str:
+        """Return the id of an event, as readers name it."""
+        return f"{self._life}-{number}"
 
     # For the readers.
 

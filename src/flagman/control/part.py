@@ -9,6 +9,7 @@ from flagman.control import place
 from flagman.control.activation import Activated
 from flagman.control.doors import UnixDoor
 from flagman.control.feed import Feed
+from flagman.control.front import Front
 from flagman.control.listener import Listener
 from flagman.control.metrics import MetricsRoute
 from flagman.control.router import Router
@@ -107,7 +108,8 @@ class ControlPart(Part):
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes that concern the whole run."""
-        return {**self._routes.table(), **self._feed.table(), **self._metrics.table()}
+        tables = (self._routes, self._feed, self._metrics, Front(self._site, self._feed))
+        return {key: route for routes in tables for key, route in routes.table().items()}
 
     def snapshot(self) -> Mapping[str, object]:
         """Return the name of the daemon, and where its socket is."""

@@ -43,7 +43,7 @@ def test_a_flood_of_a_log_that_is_not_read(tmp_path: Path) -> None:
     )
     os.close(writer)
     try:
-        wait_for(lambda: held_by(reader) > 60_000)
+        wait_for(lambda: held_by(reader) > 30_000)  # it may be full with so few: a page of it need not be
         before = path.stat().st_size
         wait_for(lambda: path.stat().st_size > before + 100)
         daemon.terminate()

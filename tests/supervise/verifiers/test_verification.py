@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -176,12 +177,16 @@ def test_what_answered_before_is_told(caplog: pytest.LogCaptureFixture) -> None:
 
 @given(st.lists(st.sampled_from(["", "no", None]), max_size=40), st.integers(1, 4))
 def test_the_laws_of_liveness(answers: list[str | None], failures: int) -> None:
-    """A try comes after each span; each time so many in a row have failed, that is told, and they are counted anew."""
+    """A try comes after each span; each time so many in a row have failed, that is told, and they are counted anew.
+
+    The next success is told, too.
+    """
     case = Case(*answers, every=10.0, attempt_timeout=3.0, failures=failures)
     case.liveness.begin()
     case.loop.advance(9.9)
     assert case.way.tries == []
     row = told = 0
+    is_ill = False
     for number, answer in enumerate(answers, 1):
         case.loop.advance(10)
         assert len(case.way.tries) == number
@@ -189,8 +194,13 @@ def test_the_laws_of_liveness(answers: list[str | None], failures: int) -> None:
         if row == failures:
             row = 0
             told += 1
+            is_ill = True
+        elif is_ill and not row:
+            told += 1
+            is_ill = False
+            assert case.failures[-1][1] == ""
         assert len(case.failures) == told
-    for _, why in case.failures:
+    for _, why in filter(operator.itemgetter(1), case.failures):
         assert why.startswith(("scripted: no", "scripted: no answer within 3s"))
         assert ("in a row" in why) is (failures > 1)
     case.liveness.cancel()

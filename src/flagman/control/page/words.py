@@ -1,0 +1,90 @@
+"""Moments and spans of time as the page shows them; its script says the same, so that it can renew them."""
+
+from __future__ import annotations
+
+from flagman.control.page.markup import NOTHING, Html, tag
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+# From two days on, hours say nothing.
+_MANY_HOURS = 2 * _DAY
+_MOST_TENTHS = 10
+
+
+def age(seconds: float) -> str:
+    """Return how long something is ago, in one unit: ``3 min ago``."""
+    whole = int(seconds)
+    if whole < 1:
+        return "just now"
+    if whole < _MINUTE:
+        return f"{whole} s ago"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min ago"
+    if whole < _MANY_HOURS:
+        return f"{whole // _HOUR} h ago"
+    return f"{whole // _DAY:,} d ago"
+
+
+def countdown(seconds: float) -> str:
+    """Return when something is going to be, in two units: ``in 4 min 5 s``."""
+    whole = int(-(-seconds // 1))
+    return f"in {_two_units(whole)}" if whole > 0 else "due now"
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took, with about two digits: ``1.4 s``."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds < 1:
+        return "< 1 ms"
+    if milliseconds < 1000:  # noqa: PLR2004 - a second
+        return f"{milliseconds} ms"
+    if seconds < _MOST_TENTHS:
+        return f"{seconds:.1f} s"
+    return _two_units(round(seconds))
+
+
+def lasting(seconds: float) -> str:
+    """Return how long something has been going on: ``4 min 5 s``."""
+    return _two_units(int(seconds))
+
+
+def _two_units(whole: int) -> str:
+    if whole < _MINUTE:
+        return f"{whole} s"
+    for size, unit, smaller, word in ((_HOUR, "min", 1, "s"), (_MANY_HOURS, "h", _MINUTE, "min")):
+        if whole < size:
+            one = _MINUTE if unit == "min" else _HOUR
+            rest = whole % one // smaller
+            return f"{whole // one} {unit} {rest} {word}" if rest else f"{whole // one} {unit}"
+    hours = whole % _DAY // _HOUR
+    return f"{whole // _DAY:,} d {hours} h" if hours else f"{whole // _DAY:,} d"
+
+
+def ago(moment: str | None, seconds: float | None) -> Html:
+    """Return the age of a moment; nothing if it has not come."""
+    return NOTHING if moment is None or seconds is None else _time(moment, age(seconds), "ago")
+
+
+def running(moment: str | None, seconds: float | None) -> Html:
+    """Return for how long something has been going on; nothing if it has not begun."""
+    return NOTHING if moment is None or seconds is None else _time(moment, f"for {lasting(seconds)}", "for")
+
+
+def due(moment: str | None, seconds: float | None) -> Html:
+    """Return the countdown to a moment; nothing if none is planned."""
+    return NOTHING if moment is None or seconds is None else _time(moment, countdown(seconds), "in")
+
+
+def at(moment: str) -> Html:
+    """Return a moment itself, in UTC; the script shows the time of the browser's zone instead."""
+    return _time(moment, f"{moment[:10]} {moment[11:19]} UTC", "at")
+
+
+def _time(moment: str, words: str, kind: str) -> Html:
+    # HTML knows no more than milliseconds.
+    short = f"{moment[:23]}Z"
+    return tag("time", words, datetime=short, data_time=kind, title=f"{moment[:10]} {moment[11:19]} UTC")
+
+
+def number(value: float) -> str:
+    """Return a number with its thousands apart."""
+    return f"{value:,}"
