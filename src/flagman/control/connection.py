@@ -274,7 +274,10 @@ class Connection:
         self._is_idle = True
         self._limit.allow(IDLE_SECONDS)
         if isinstance(content, Stream):
-            self._out.follow(content if has_body else None, self._write)
+            if has_body:
+                self._out.follow(content, self._write)
+            else:
+                content.close()
         self._send(data)
         if self._out.held and not self._out.is_stream:
             self._on_hold()

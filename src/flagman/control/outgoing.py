@@ -46,14 +46,13 @@ class Outgoing:
         stream = self._stream
         return stream is not None and not self._rest and (stream.is_over or self._is_closing)
 
-    def follow(self, stream: Stream | None, on_more: Callable[[], object]) -> None:
+    def follow(self, stream: Stream, on_more: Callable[[], object]) -> None:
         """Send a stream after the answer that is sent next.
 
         :param on_more: called when the stream has more, so that :meth:`send` is to be called
         """
         self._stream = stream
-        if stream is not None:
-            stream.wake = on_more
+        stream.wake = on_more
 
     def send(self, data: bytes = b"") -> bool:
         """Send what the client takes; keep the rest.

@@ -91,6 +91,11 @@ VERBS = {
         "stop a daemon as SIGTERM does; --wait waits until it has ended",
         "0 it stops, 1 it ended in another way, 3 no daemon, 4 not permitted or unknown, 124 not in time",
     ),
+    "page": Verb(
+        "show a daemon to a browser on this machine: serve its page on a loopback port, and print the address",
+        "0 ended by TERM, 1 the port cannot be used, 3 no daemon, 4 not permitted or unknown, 124 no answer, "
+        "130 ended by Ctrl-C",
+    ),
     "signal": Verb(
         "send a signal to a running daemon, or to a process of it",
         "0 the signal was sent, 1 the process does not run, 3 no daemon runs, 4 it could not be sent, "
@@ -122,7 +127,7 @@ ARGUMENTS = {
 }
 
 _ASKING = frozenset(VERBS) - {"new"}
-_PAINTING = _ASKING - {"signal", "logs", "metrics"}
+_PAINTING = _ASKING - {"signal", "logs", "metrics", "page"}
 _WISHING = frozenset({"start", "stop", "restart"})
 
 
@@ -150,7 +155,7 @@ OPTIONS = (
     Option("--name", "NAME", "the daemon of this name", _ASKING),
     Option("--control", "PATH", "the daemon with this control socket (default: FLAGMAN_CONTROL)", _ASKING),
     Option("--pid-file", "PATH", "the daemon with this pid file", _ASKING),
-    Option("--json", "", "print the answer of the daemon as it is", _ASKING - {"metrics"}),
+    Option("--json", "", "print the answer of the daemon as it is", _ASKING - {"metrics", "page"}),
     Option(
         "--color",
         "{auto,always,never}",
@@ -167,6 +172,7 @@ OPTIONS = (
         {"trigger", "ready", "reload", "shutdown", *_WISHING},
     ),
     Option("--no-wait", "", "do not wait until the processes have done it", _WISHING),
+    Option("--port", "N", "port to listen on (default: any that is free)", {"page"}),
     Option("--directory", "DIR", "directory to write to (default: NAME)", {"new"}),
 )
 #: Ways to name the daemon, of which one is enough.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _COLORS = ("auto", "always", "never")
 # Digits of a number of runs at most.
 _DIGITS = 9
+_LAST_PORT = 65_535
 
 
 class Words:
@@ -34,6 +35,8 @@ class Words:
         self.wait: float | None = None
         self.no_wait = False
         self.follow = False
+        #: The port to listen on; 0 for any that is free.
+        self.port = 0
         self.directory = ""
 
     @property
@@ -108,6 +111,10 @@ def _set(words: Words, option: Option, value: str) -> None:
         if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS and int(value)):
             raise UsageError(f"{option.names[-1]}: {value!r} is not a number such as 10")
         words.number = int(value)
+    elif option.setting == "port":
+        if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS and int(value) <= _LAST_PORT):
+            raise UsageError(f"{option.names[-1]}: {value!r} is not the number of a port, such as 8080")
+        words.port = int(value)
     elif option.setting == "name" and "/" in value:
         raise UsageError(f"--name: {value!r} is a path; did you mean --control {value}?")
     elif option.setting == "color" and value not in _COLORS:

@@ -1,0 +1,60 @@
+"""The verb ``page``: shows a daemon to a browser of this machine, which cannot open a Unix socket."""
+
+from __future__ import annotations
+
+import signal
+
+from flagman.ctl.asking import reach
+from flagman.ctl.client import refusal
+from flagman.ctl.errors import BAD, CtlError
+from flagman.ctl.screen import write
+from flagman.exceptions import reason_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.ctl.words import Words
+
+
+def run(words: Words) -> int:
+    """Serve the page until it is interrupted.
+
+    :returns: the exit status, after TERM
+    :raises KeyboardInterrupt: after INT
+    """
+    path = _path(words)
+    from flagman.ctl.gateway.gateway import Gateway  # noqa: PLC0415 - not before there is a daemon
+
+    # A signal that is blocked can wait for its wait: between a look and a sleep it would be lost.
+    signals = {signal.SIGTERM, signal.SIGINT}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script
+        signals.discard(signal.SIGINT)
+    try:
+        gateway = Gateway(path, words.port)
+    except OSError as error:
+        raise CtlError(f"cannot listen on 127.0.0.1:{words.port}: {reason_of(error)}", BAD) from None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        gateway.start()
+        write(gateway.address)
+        signum = gateway.wait(signals)
+    finally:
+        gateway.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if signum is signal.SIGINT:
+        raise KeyboardInterrupt
+    return 0 if signum else BAD
+
+
+def _path(words: Words) -> str:
+    """Return the socket of the daemon that is meant, which answers.
+
+    :raises CtlError: if there is none, or it may not be asked
+    """
+    client = reach(words)
+    try:
+        status, answer = client.ask("GET", "/status")
+    finally:
+        client.close()
+    if error := refusal(status, answer):
+        raise error
+    return client.path
