@@ -239,6 +239,10 @@ def test_reload(ctl: Ctl) -> None:
     answers = {"POST /reload": http(200, changes)}
     with FakeControl(ctl.path, answers):
         assert ctl("reload") == (0, table, "")
+        processes = {"kept": ["db"], "changed": ["web"], "added": [], "removed": ["x"]}
+        answers["POST /reload"] = http(200, {**changes, "processes": processes})
+        of_processes = "\nCHANGE   PROCESS\nkept     db\nchanged  web\nremoved  x\n"
+        assert ctl("reload") == (0, table + of_processes, "")
         answers["POST /reload"] = http(200, {"kept": [], "added": [], "removed": []})
         assert ctl("reload") == (0, "reloaded; no action is bound\n", "")
         mistakes = ["x.toml: key 'a': unknown", "x.toml: key 'b': unknown"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from support.driven import wait_for
 from support.guards import state
 from support.processes import DEAF, SLEEPS, TELLS, python, shell
+from support.unix import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,12 @@ def test_what_has_changed(keep: Keep) -> None:
     daemon = keep({"same": same, "changed": same, "removed": same, "stopped": same}, "-v").ready()
     assert daemon.does("stop", "stopped")["state"] == "stopped"
     pids = {name: daemon.pid(name) for name in ("same", "changed", "removed")}
-    daemon.reload({"same": same, "changed": other, "stopped": other, "added": same})
+    daemon.write({"same": same, "changed": other, "stopped": other, "added": same})
+    status, told = request(daemon.control, "POST", "/reload?wait")
+    assert (status, told["processes"]) == (
+        200,
+        {"kept": ["same"], "changed": ["changed", "stopped"], "added": ["added"], "removed": ["removed"]},
+    )
     daemon.logged("Processes added: added", "Processes changed: changed, stopped", "Processes removed: removed")
     daemon.until("added", state="ready")
     assert daemon.until("changed", state="ready", instance=2)["last"]["reason"] == "config-changed"

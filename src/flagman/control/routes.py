@@ -207,4 +207,4 @@ def _outcome(event: Event) -> tuple[int, object]:
         error = RequestError(409, "reload-failed", "; ".join(event.what), mistakes=event.what)
         return error.status, error.body
     change = event.what
-    return 200, {name: getattr(change, name) for name in ("kept", "added", "removed")}
+    return 200, {name: getattr(change, name) for name in ("kept", "added", "removed")} | getattr(change, "of_parts", {})

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flagman.ctl.words import Words
 
 _COLUMNS = (Column("CHANGE"), Column("FLAG", is_text=True), Column("ACTION", is_text=True))
+_OF_PROCESSES = (Column("CHANGE"), Column("PROCESS", is_text=True))
 
 
 def run(words: Words) -> int:
@@ -21,11 +22,24 @@ def run(words: Words) -> int:
     :returns: the exit status
     """
     answer = ask(words, "POST", f"/reload{waiting(words.wait)}")
-    if not words.json:
-        rows = [
-            [Cell(change, color_of(change)), Cell(binding.text("flag")), Cell(command(binding))]
-            for change in ("kept", "added", "removed")
-            for binding in answer.each(change)
-        ]
-        write("\n".join(table(_COLUMNS, rows, Screen(words.color))) if rows else "reloaded; no action is bound")
+    if words.json:
+        return 0
+    rows = [
+        [Cell(change, color_of(change)), Cell(binding.text("flag")), Cell(command(binding))]
+        for change in ("kept", "added", "removed")
+        for binding in answer.each(change)
+    ]
+    processes = answer.inner("processes")
+    of_processes = [
+        [Cell(change, color_of(change)), Cell(name)]
+        for change in ("kept", "changed", "added", "removed")
+        for name in processes.texts(change)
+    ]
+    screen = Screen(words.color)
+    tables = [
+        "\n".join(table(columns, cells, screen))
+        for columns, cells in ((_COLUMNS, rows), (_OF_PROCESSES, of_processes))
+        if cells
+    ]
+    write("\n\n".join(tables) or "reloaded; no action is bound")
     return 0

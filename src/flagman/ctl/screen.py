@@ -24,6 +24,7 @@ _BY_WORD = {
     "stopping": YELLOW,
     "interrupted": YELLOW,
     "removed": YELLOW,
+    "changed": YELLOW,
     "backoff": RED,
     "failed": RED,
     "timed-out": RED,

@@ -44,7 +44,8 @@ class Metrics:
         site = self._site
         yield from _of_run(site, self._name)
         yield from _Flags(site.status, site.engine).families()
-        yield from site.metrics()
+        for part in site.parts:
+            yield from part.metrics()
 
 
 def _of_run(site: Site, name: str) -> Iterator[Family]:

@@ -52,6 +52,11 @@ class Part:
         """
 
     @classmethod
+    def change(cls, before: Settings, after: Settings) -> Mapping[str, object]:  # noqa: ARG003 - of parts that have one
+        """Return what a reload changes for the part, as JSON for its answer."""
+        return {}
+
+    @classmethod
     def time_to_stop(cls, settings: Settings) -> float:  # noqa: ARG003 - of parts that take some
         """Return how many seconds a stop of the part may take; it begins after the actions of the stop signal."""
         return 0.0
@@ -165,7 +170,8 @@ class Site:
         self.status = status
         #: The settings that hold; only replaced as a whole.
         self.settings = settings
-        self._parts = tuple(parts)
+        #: All parts.
+        self.parts = tuple(parts)
         #: The flags of actions that run when the daemon stops, and before the parts begin to.
         self.last_flags = last_flags
         #: Returns descriptors, which the caller closes, by the standard streams that are going to lead to them.
@@ -193,7 +199,7 @@ class Site:
         :raises FlagmanError: if a part cannot be opened, or a second stop signal has interrupted that
         """
         stack.callback(self._thread.end)
-        for part in self._parts:
+        for part in self.parts:
             try:
                 self.engine.interrupter.call(part.open, self)
             except ActionInterrupted as interruption:
@@ -212,22 +218,22 @@ class Site:
 
     def signals(self) -> dict[SignalNumber, Taker]:
         """Return the signals that parts take if they have no actions, each with its handler."""
-        return {signum: taker for part in self._parts for signum, taker in part.signals().items()}
+        return {signum: taker for part in self.parts for signum, taker in part.signals().items()}
 
     def is_busy(self) -> bool:
         """Return whether the actions must not be torn down yet."""
-        return self._thread.is_running and any(part.is_busy() for part in self._parts)
+        return self._thread.is_running and any(part.is_busy() for part in self.parts)
 
     def result(self) -> int | None:
         """Return the exit status that a part demands; None if no part does.
 
         :raises FlagmanError: if a part has failed
         """
-        return next((status for part in self._parts if (status := part.result()) is not None), None)
+        return next((status for part in self.parts if (status := part.result()) is not None), None)
 
     def accept(self, settings: Settings) -> None:
         """Raise UsageError for settings of a reload that a part cannot follow."""
-        for part in self._parts:
+        for part in self.parts:
             part.accept(settings)
 
     def follow(self, settings: Settings) -> None:
@@ -235,7 +241,7 @@ class Site:
         self.settings = settings
         self.is_set_up = True
         self._thread.cover()  # the log may have other handlers by now
-        for part in self._parts:
+        for part in self.parts:
             try:
                 part.follow(settings)
             except Exception:
@@ -243,15 +249,15 @@ class Site:
 
     def unready(self) -> list[str]:
         """Return all that the parts still wait for; safe in any thread."""
-        return readiness.reasons(self._parts)
+        return readiness.reasons(self.parts)
 
     def is_unready(self) -> bool:
         """Return whether a part waits for something; safe in any thread."""
-        return readiness.is_missing(self._parts)
+        return readiness.is_missing(self.parts)
 
     def waits_for(self) -> str:
         """Return that as a short sentence; safe in any thread."""
-        return readiness.sentence(self._parts)
+        return readiness.sentence(self.parts)
 
     def wake(self) -> None:
         """Make the control loop look for a stop request; safe in a signal handler."""
@@ -268,7 +274,7 @@ class Site:
         asked = 2 if self.engine.interrupter.insisted else asked
         while self._told < asked and not self._is_closing:
             self._told += 1
-            for part in self._parts:
+            for part in self.parts:
                 try:
                     part.stop(insists=self._told > 1)
                 except Exception:
@@ -276,7 +282,7 @@ class Site:
 
     def time_to_stop(self) -> float:
         """Return how many seconds a stop of all parts may take."""
-        return max((part.time_to_stop(self.settings) for part in self._parts), default=0.0)
+        return max((part.time_to_stop(self.settings) for part in self.parts), default=0.0)
 
     def stop(self) -> None:
         """Ask for the stop as a first TERM does, with the actions that are bound to it; safe in any thread."""
@@ -286,13 +292,9 @@ class Site:
 
     def routes(self) -> dict[tuple[str, str], Callable[[Request], None]]:
         """Return the routes of all parts."""
-        return {key: route for part in self._parts for key, route in part.routes().items()}
+        return {key: route for part in self.parts for key, route in part.routes().items()}
 
     def snapshot(self) -> dict[str, object]:
         """Return what a status shows of all parts."""
-        shown = {key: value for part in self._parts for key, value in part.snapshot().items()}
+        shown = {key: value for part in self.parts for key, value in part.snapshot().items()}
         return {**shown, "ready": False} if self.is_unready() else shown
-
-    def metrics(self) -> Iterable[Family]:
-        """Return what metrics tell of all parts; safe in any thread."""
-        return (family for part in self._parts for family in part.metrics())

@@ -14,7 +14,7 @@ from flagman.text.shown import counted, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from flagman.config.binding import Binding
     from flagman.config.settings import Settings
@@ -34,11 +34,13 @@ class Change:
 
     :param before: the bindings that held before
     :param plan: what has been adopted
+    :param of_parts: what has changed for the parts
     """
 
-    __slots__ = ("added", "kept", "removed")
+    __slots__ = ("added", "kept", "of_parts", "removed")
 
-    def __init__(self, before: Iterable[tuple[Binding, Member]], plan: Plan) -> None:
+    def __init__(self, before: Iterable[tuple[Binding, Member]], plan: Plan, of_parts: Mapping[str, object]) -> None:
+        self.of_parts = of_parts
         new, old = set(plan.new), set(plan.old)
         self.kept = [_shown(binding, member) for binding, member in plan.members if member not in new]
         self.added = [_shown(binding, member) for binding, member in plan.members if member in new]
@@ -157,7 +159,8 @@ class Reloader:
         level = logging.WARNING if self._has_failed else logging.INFO  # the failure is not the last word
         logger.log(level, "Reloaded: %s new, %s removed", new, counted(len(plan.old), "was", "were"))
         self._warn(before, plan.settings)
-        return Change(members, plan)
+        parts = self._site.parts if self._site is not None else ()
+        return Change(members, plan, {k: v for part in parts for k, v in part.change(before, plan.settings).items()})
 
     def _warn(self, before: Settings, after: Settings) -> None:
         """Warn of what a configuration takes away, because its author may not have meant that."""

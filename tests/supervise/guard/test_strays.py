@@ -112,7 +112,7 @@ def test_a_look_that_is_not_possible_now(strays: Strays, loop: FakeLoop, monkeyp
     """With too many open files it is made later, and what has ended meanwhile is not forgotten."""
     environment = {**os.environ, "FLAGMAN_GUARD": f"mark{os.getpid()}:web:1"}
     with subprocess.Popen(["sleep", "600"], env=environment) as process:
-        listings = Mock(side_effect=[OSError(errno.EMFILE, "Too many open files"), os.listdir("/proc")])
+        listings = Mock(side_effect=[OSError(errno.EMFILE, "Too many open files"), os.listdir("/proc")])  # noqa: PTH208 - as the code does
         monkeypatch.setattr(os, "listdir", listings)
         strays.ended("web", 1)
         loop.advance(AGES)

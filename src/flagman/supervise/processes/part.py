@@ -16,6 +16,7 @@ from flagman.supervise.processes.backstop import Backstop
 from flagman.supervise.processes.ending import Ending
 from flagman.supervise.processes.order import longest_time
 from flagman.supervise.processes.outfit import launch_of
+from flagman.supervise.processes.plan import difference
 from flagman.supervise.processes.routes import Routes
 from flagman.supervise.processes.tables import Plans, read, unknown_users
 from flagman.supervise.processes.together import Together, is_missing
@@ -61,6 +62,11 @@ class ProcessesPart(Part):
         mistakes = list(unknown_users(plans)) if settings.chroot is None else []  # another root may have other users
         if mistakes:
             raise ConfigError([f"{settings.config}: [{TABLE}]: {mistake}" for mistake in mistakes])
+
+    @classmethod
+    def change(cls, before: Settings, after: Settings) -> Mapping[str, object]:
+        """Return the names of the processes, by what becomes of them."""
+        return {"processes": difference(_plans_of(before), _plans_of(after))}
 
     @classmethod
     def time_to_stop(cls, settings: Settings) -> float:

@@ -101,3 +101,14 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan of {self.name}>"
+
+
+def difference(before: Mapping[str, Plan], after: Mapping[str, Plan]) -> dict[str, list[str]]:
+    """Return the names of plans, by what a reload makes of them: ``kept``, ``changed``, ``added`` or ``removed``."""
+    both = [name for name in after if name in before]
+    return {
+        "kept": [name for name in both if after[name] == before[name]],
+        "changed": [name for name in both if after[name] != before[name]],
+        "added": [name for name in after if name not in before],
+        "removed": [name for name in before if name not in after],
+    }
