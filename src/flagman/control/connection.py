@@ -6,7 +6,7 @@ import logging
 import math
 from contextlib import suppress
 from functools import partial
-from socket import SHUT_WR
+from socket import MSG_PEEK, SHUT_WR
 
 from flagman.control.answer import GO_AHEAD, NO_CONTENT, refusal, written
 from flagman.control.limit import Limit
@@ -148,6 +148,19 @@ class Connection:
     def _lose(self, _: int) -> None:
         self.end()
 
+    def _watch(self, _: int) -> None:
+        """Look whether the client has gone; if it only sends already, its end can be seen no more."""
+        try:
+            has_more = bool(self._socket.recv(1, MSG_PEEK))
+        except BlockingIOError:
+            return
+        except OSError:
+            has_more = False
+        if has_more:
+            self._wait(self._lose, urgent=True)
+        else:
+            self.end()
+
     def _send(self, data: bytes) -> None:
         """Send what the client takes; keep the rest."""
         try:
@@ -192,7 +205,10 @@ class Connection:
         if self._out.held or has_more:
             self._wait(self._write, writable=True)
         elif self._request is not None or self._out.is_stream:
-            self._wait(self._lose, urgent=True)  # a client that has closed only its half still waits for the answer
+            if self.door.knows_half:
+                self._wait(self._lose, urgent=True)
+            else:
+                self._wait(self._watch, readable=True)
         else:
             self._wait(self._read, readable=True)
 

@@ -27,6 +27,9 @@ class Door:
 
     #: The most clients that are served at a time: those of one door do not take the places of another.
     places = 256
+    #: Whether a client that has closed only its half of the connection, and still waits for an answer, is known from
+    #: one that has gone. Over TCP both look alike.
+    knows_half = True
 
     def admit(self, client: socket) -> str:  # noqa: ARG002 - for those that know their clients
         """Return why a client is refused, in one line; empty if it may ask."""
@@ -91,6 +94,7 @@ class LoopbackDoor(Door):
     """
 
     places = 64
+    knows_half = False
 
     def __init__(self, host: str, port: int) -> None:
         names = [host, "localhost"]

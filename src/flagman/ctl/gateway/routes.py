@@ -98,7 +98,7 @@ class Routes:
         if cookie is None:
             error = unauthorized()
             content = pages.login(was_wrong=True) if is_form(request) else error.body
-            self._loop.call_later(DELAY, request.reply, error.status, content)
+            request.on_gone = self._loop.call_later(DELAY, request.reply, error.status, content).cancel
         elif is_form(request):
             request.reply(303, _redirection("/", {"Set-Cookie": cookie}))
         else:
