@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from json import JSONEncoder
 
@@ -11,6 +12,8 @@ from flagman.service.request_error import RequestError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+logger = logging.getLogger("flagman.control")
 
 NO_CONTENT = 204
 #: Asks a client that waits for that to send the body of its request.
@@ -55,6 +58,13 @@ def refusal(status: int, message: str) -> RequestError:
     return RequestError(status, _REASONS[status].lower().replace(" ", "-"), message)
 
 
+def crowded(places: int) -> RequestError:
+    """Return the error that all places are taken."""
+    return RequestError(
+        503, "too-many-connections", f"{places} clients are connected, and no more are served at a time"
+    )
+
+
 def written(
     status: int, content: object, headers: Mapping[str, str], *, closes: bool = False, has_body: bool = True
 ) -> bytes:
@@ -83,6 +93,16 @@ def written(
         lines.append("Connection: close")
     head = "\r\n".join([*lines, "\r\n"]).encode()
     return head + body if has_body else head
+
+
+def written_safely(status: int, content: object, headers: Mapping[str, str], *, closes: bool, has_body: bool) -> bytes:
+    """Return an answer as it is sent, see :func:`written`; if the content is no JSON, that it failed."""
+    try:
+        return written(status, content, headers, closes=closes, has_body=has_body)
+    except Exception:
+        logger.exception("An answer is no JSON")
+        body = refusal(500, "the answer is no JSON, and the log of flagman says why").body
+        return written(500, body, {}, closes=closes, has_body=has_body)
 
 
 def _date(moment: int) -> str:

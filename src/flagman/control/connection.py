@@ -6,9 +6,9 @@ import logging
 import math
 from contextlib import suppress
 from functools import partial
-from socket import MSG_PEEK, SHUT_WR
+from socket import SHUT_WR
 
-from flagman.control.answer import GO_AHEAD, NO_CONTENT, refusal, written
+from flagman.control.answer import GO_AHEAD, NO_CONTENT, crowded, refusal, written_safely
 from flagman.control.limit import Limit
 from flagman.control.outgoing import Outgoing
 from flagman.control.parser import Parser
@@ -109,6 +109,7 @@ class Connection:
         if self._has_ended:
             return
         self._has_ended = True
+        self.door.streams -= self._out.is_stream
         self._out.drop()
         self._limit.cancel()
         self._attachment.detach()
@@ -150,16 +151,10 @@ class Connection:
 
     def _watch(self, _: int) -> None:
         """Look whether the client has gone; if it only sends already, its end can be seen no more."""
-        try:
-            has_more = bool(self._socket.recv(1, MSG_PEEK))
-        except BlockingIOError:
-            return
-        except OSError:
-            has_more = False
-        if has_more:
-            self._wait(self._lose, urgent=True)
-        else:
+        if self._out.has_gone():
             self.end()
+        else:
+            self._wait(self._lose, urgent=True)
 
     def _send(self, data: bytes) -> None:
         """Send what the client takes; keep the rest."""
@@ -280,20 +275,20 @@ class Connection:
 
     def _answer(self, status: int, content: object, headers: Mapping[str, str]) -> None:
         has_body = self._method != "HEAD"
+        stream = content if isinstance(content, Stream) and has_body else None
         self._is_last = self._is_last or isinstance(content, Stream)
-        try:
-            data = written(status, content, headers, closes=self._is_last, has_body=has_body)
-        except Exception:
-            logger.exception("An answer is no JSON")
-            body = refusal(500, "the answer is no JSON, and the log of flagman says why").body
-            data = written(500, body, {}, closes=self._is_last, has_body=has_body)
+        if isinstance(content, Stream) and stream is None:
+            content.close()
+        if stream is not None and self.door.streams >= self.door.places:
+            error = crowded(self.door.places)
+            stream.close()
+            stream, status, content, headers = None, error.status, error.body, error.headers
+        data = written_safely(status, content, headers, closes=self._is_last, has_body=has_body)
         self._is_idle = True
         self._limit.allow(IDLE_SECONDS)
-        if isinstance(content, Stream):
-            if has_body:
-                self._out.follow(content, self._write)
-            else:
-                content.close()
+        if stream is not None:
+            self.door.streams += 1
+            self._out.follow(stream, self._write)
         self._send(data)
         if self._out.held and not self._out.is_stream:
             self._on_hold()

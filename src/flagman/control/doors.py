@@ -30,6 +30,8 @@ class Door:
     #: Whether a client that has closed only its half of the connection, and still waits for an answer, is known from
     #: one that has gone. Over TCP both look alike.
     knows_half = True
+    #: How many of its clients have a stream; there are as many places for these, so that they take no others.
+    streams = 0
 
     def admit(self, client: socket) -> str:  # noqa: ARG002 - for those that know their clients
         """Return why a client is refused, in one line; empty if it may ask."""

@@ -5,10 +5,11 @@ The form is that of server-sent events, see https://html.spec.whatwg.org/multipa
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
-from json import JSONEncoder
 
+from flagman.control.batch import WHOLE, Batch, encode
 from flagman.engine.ledger import Run
 from flagman.service.request import Stream
 from flagman.service.request_error import RequestError, check
@@ -22,13 +23,11 @@ if TYPE_CHECKING:
     from flagman.service.parts import Site
     from flagman.service.request import Request
 
-# The events that a reader may be behind.
-_MOST = 256
-_encode = JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
-# What follows from an event for the status: the kinds after which everything may be different; and those that name
-# a flag, or a process.
-_WHOLE = ("reloaded", "processes")
-_OF_FLAGS, _OF_PROCESSES = ("begun", "held", "run"), ("process", "state")
+logger = logging.getLogger("flagman.control")
+
+# The events that a reader may be behind, all that the ledger keeps; and the bytes of their texts, but for the newest.
+_MOST = 1024
+_MOST_BYTES = 8 * 2**20
 _LOST = b'event: lost\ndata: {"event":"lost"}\n\n'
 
 
@@ -38,6 +37,8 @@ class Feed:
     An event says how things are when it becomes text, which may be later than it was noted. So what it says is never
     older than the event, and the last one that concerns something says how that is now.
 
+    While there is no reader, it costs the runs nothing: then their begins are no events, nor is what is held.
+
     :param site: the doors of the run
     """
 
@@ -46,16 +47,16 @@ class Feed:
         self._ledger = site.engine.ledger
         self._status = site.status
         self._readers: dict[Reader, None] = {}
-        self._texts: deque[bytes] = deque(maxlen=_MOST)
+        self._texts: deque[bytes] = deque()
+        self._bytes = 0  # of all texts
         #: The number of the newest event that has become text.
         self.last = 0
         # Distinguishes this run from a former one of the same daemon, in which the numbers meant other events.
         self._life = f"{int(self._ledger.begun[0] * 1e6):x}"
         self._size = self._status.size
-        self._processes: list[dict[str, object]] | None = None
+        # Whether the run is ready, as the last event about that says.
         self._was_ready = False
         self._is_told = False
-        self._ledger.is_followed = True
         self._ledger.listeners.append(self._hear)
         site.changes.listen(self._on_change)
 
@@ -65,7 +66,8 @@ class Feed:
 
     def _show(self, request: Request) -> None:
         check(request, "since")
-        since = request.query.get("since", request.fields.get("last-event-id", ""))
+        # A browser that connects again asks for the same address, and says in the field what it has got since.
+        since = request.fields.get("last-event-id") or request.query.get("since", "")
         life, _, number = since.rpartition("-")
         if since and not (number.isascii() and number.isdecimal() and len(number) < 20):  # noqa: PLR2004 - digits
             raise RequestError(400, "bad-request", "since: this is not the id of an event")
@@ -80,7 +82,7 @@ class Feed:
             self._site.loop.call(self._go_on)
 
     def _on_change(self, *_: object) -> None:
-        """Note that the run has become ready, or is so no more."""
+        """Note that the run has become ready, or is so no more, unless an event has said so."""
         is_ready = self._status.is_ready and not self._site.is_unready()
         if is_ready != self._was_ready:
             self._was_ready = is_ready
@@ -93,52 +95,59 @@ class Feed:
             reader.wake()
 
     def _make_texts(self) -> None:
-        """Make the text of each event that has none, but not of more than readers may be behind."""
-        events = [event for event in self._ledger.events()[-_MOST:] if event.number > self.last]
-        if events and events[0].number != self.last + 1:
-            self._texts.clear()
-        self._processes = None
-        for event in events:
-            self._texts.append(self._text(event))
-            self.last = event.number
-
-    def _text(self, event: Event) -> bytes:
-        told: dict[str, object] = {"id": event.number, "at": rfc3339(event.at), "event": event.kind}
-        if isinstance(event.what, Run):
-            told["run"] = self._status.run(event.what)
-        elif event.kind == "process":
-            told["process"] = event.what
-        size = self._status.size
-        if event.kind in _WHOLE or size != self._size:
-            told["status"] = self._status.picture()
-        else:
-            told["changed"] = self._changed(event)
+        """Make the text of each event that has none and that the ledger still has."""
+        events = [event for event in self._ledger.events() if event.number > self.last]
+        if not events:
+            return
+        if events[0].number != self.last + 1:
+            self._forget_texts()
+        size, before = self._status.size, self._size
         self._size = size
-        return self._message("change", event.number, told)
+        # One of them is enough to say everything.
+        whole = next((event for event in reversed(events) if event.kind in WHOLE), None)
+        if whole is None and size != before:
+            whole = events[-1]
+        try:
+            batch = Batch(self._site, events)
+            self._was_ready = batch.is_ready
+            for event in events:
+                self._keep(self._text(event, None if event is whole else batch))
+                self.last = event.number
+        except Exception:
+            logger.exception("The events cannot be told")
+            self._forget_texts()
+            self.last = events[-1].number
 
-    def _changed(self, event: Event) -> dict[str, object]:
-        """Return what of the status an event may have changed."""
-        what = event.what.flag if isinstance(event.what, Run) else event.what
-        shown = self._status.excerpt({what} if event.kind in _OF_FLAGS and isinstance(what, str) else ())
-        if self._site.is_unready():
-            shown["ready"] = False
-        if event.kind in _OF_PROCESSES:
-            name = what["process"] if isinstance(what, dict) else what
-            # A process that waits says for which others, and why.
-            shown["processes"] = [
-                process for process in self._all_processes() if name == process["name"] or process["state"] == "waiting"
-            ]
-        return shown
+    def _keep(self, text: bytes) -> None:
+        self._texts.append(text)
+        self._bytes += len(text)
+        while len(self._texts) > 1 and (self._bytes > _MOST_BYTES or len(self._texts) > _MOST):
+            self._bytes -= len(self._texts.popleft())
 
-    def _all_processes(self) -> list[dict[str, object]]:
-        """Return the processes; they are the same for all events that become text together."""
-        if self._processes is None:
-            shown = self._site.snapshot().get("processes")
-            self._processes = shown if isinstance(shown, list) else []
-        return self._processes
+    def _forget_texts(self) -> None:
+        self._texts.clear()
+        self._bytes = 0
 
-    def _message(self, kind: str, number: int, told: object) -> bytes:
-        return f"id: {self.id_of(number)}\nevent: {kind}\ndata: {_encode(told)}\n\n".encode()
+    def _text(self, event: Event, batch: Batch | None) -> bytes:
+        """Return the text of an event.
+
+        :param batch: knows what has changed; None to tell the whole status
+        """
+        told: dict[str, object] = {"id": event.number, "at": rfc3339(event.at), "event": event.kind}
+        what = event.what
+        if isinstance(what, Run):
+            told["run"] = self._status.run(what)
+        elif event.kind == "process":
+            told["process"] = what
+        elif event.kind == "reloaded":
+            told["reload"] = {name: getattr(what, name) for name in ("kept", "added", "removed")}
+        elif isinstance(what, str):
+            told["name"] = what
+        key, more = ("changed", batch.changed(event)) if batch else ("status", encode(self._status.picture()))
+        return self._message("change", event.number, f'{encode(told)[:-1]},"{key}":{more}}}')
+
+    def _message(self, kind: str, number: int, told: str) -> bytes:
+        return f"id: {self.id_of(number)}\nevent: {kind}\ndata: {told}\n\n".encode()
 
     def id_of(self, number: int) -> str:
         """Return the id of an event, as readers name it."""
@@ -150,7 +159,7 @@ class Feed:
         """Return the number of the event after which the changes begin, and the whole status."""
         number = self.last
         told = {"id": number, "at": rfc3339(time.time()), "event": "snapshot", "status": self._status.picture()}
-        return number, self._message("snapshot", number, told)
+        return number, self._message("snapshot", number, encode(told))
 
     def has_after(self, number: int) -> bool:
         """Return whether all events after this one are there."""
@@ -160,13 +169,34 @@ class Feed:
         """Return the event that follows the one with this number; None if there is none yet."""
         return self._texts[number - self.last] if number < self.last else None
 
-    def join(self, reader: Reader) -> None:
-        """Wake a reader after each event."""
+    def join(self, reader: Reader, *, comes_back: bool) -> None:
+        """Wake a reader after each event.
+
+        :param comes_back: whether it knows a former state, and gets no other snapshot
+        """
+        if reader in self._readers:
+            return
+        is_first = not self._readers
         self._readers[reader] = None
+        if is_first:
+            self._ledger.is_followed = True
+            if comes_back:
+                self._catch_up()
+        self._make_texts()  # of what has happened just before, which nothing else passes on
+
+    def _catch_up(self) -> None:
+        """Note what was no event while there was no reader, and still is so."""
+        turn = self._ledger.running
+        if turn is not None:
+            self._ledger.note("begun", turn.flag)
+        for flag in self._site.engine.bundles:
+            if self._site.engine.held(flag)[0]:
+                self._ledger.note("held", flag)
 
     def leave(self, reader: Reader) -> None:
         """Wake a reader no more."""
         self._readers.pop(reader, None)
+        self._ledger.is_followed = bool(self._readers)
 
 
 class Reader(Stream):
@@ -186,7 +216,7 @@ class Reader(Stream):
         """Return the next event; once that it is lost, if the reader did not keep up."""
         if self.is_over:
             return None
-        self._feed.join(self)
+        self._feed.join(self, comes_back=self._number is not None)
         if self._number is None:
             self._number, text = self._feed.snapshot()
             return text

@@ -6,10 +6,9 @@ import errno
 import logging
 from _thread import allocate_lock
 
-from flagman.control.answer import refusal
+from flagman.control.answer import crowded, refusal
 from flagman.control.connection import Connection
 from flagman.control.router import Router
-from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from flagman.control.doors import Door
     from flagman.engine.loop import Attachment
     from flagman.service.control_loop import ControlLoop
+    from flagman.service.request_error import RequestError
 
 logger = logging.getLogger("flagman.control")
 
@@ -142,9 +142,8 @@ class Server:
         reason = door.admit(client)
         if reason:
             self._refuse(client, door, refusal(403, reason))
-        elif sum(each.door is door for each in self._clients) >= door.places:
-            message = f"{door.places} clients are connected, and no more are served at a time"
-            self._refuse(client, door, RequestError(503, "too-many-connections", message))
+        elif sum(each.door is door for each in self._clients) - door.streams >= door.places:
+            self._refuse(client, door, crowded(door.places))
         else:
             self._clients[self._connection(client, door)] = None
 

@@ -66,6 +66,8 @@ class Status:
         self._assembly = assembly
         self._more = more
         self._raised: dict[FlagName, int] = {}  # as often as has been shown
+        # The actions of bindings, as the assembly has them, and by flag; only replaced as a whole.
+        self._by_flag: tuple[list[tuple[Binding, Member]], Bound] = ([], {})
 
     @property
     def state(self) -> str:
@@ -196,16 +198,24 @@ class Status:
 
         :param flags: only those of these flags; None for all
         """
-        bound: Bound = {}
-        for binding, member in self._assembly.members:
-            if flags is None or binding.flag in flags:
-                bound.setdefault(binding.flag, []).append((binding, member))
+        by_flag = self._of_bindings()
+        bound: Bound = {flag: list(by_flag[flag]) for flag in (by_flag if flags is None else flags) if flag in by_flag}
         bundles = self._engine.bundles
         known = {member for pairs in bound.values() for _, member in pairs}
         for flag in bundles if flags is None else flags:
             for member in bundles.get(flag, ()):
                 if member not in known:
                     bound.setdefault(flag, []).append((None, member))
+        return bound
+
+    def _of_bindings(self) -> Bound:
+        """Return the actions of bindings by flag: made once, because an event is about one flag of perhaps many."""
+        members, bound = self._by_flag
+        if members is not self._assembly.members:
+            members, bound = self._assembly.members, {}
+            for binding, member in members:
+                bound.setdefault(binding.flag, []).append((binding, member))
+            self._by_flag = members, bound
         return bound
 
     @staticmethod
