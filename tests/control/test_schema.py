@@ -23,6 +23,31 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA: dict[str, Any] = json.loads((DOCS / "_static" / "status.schema.json").read_text(encoding="utf-8"))
+EVENTS: dict[str, Any] = json.loads((DOCS / "_static" / "events.schema.json").read_text(encoding="utf-8"))
+
+
+def local(schema: Any) -> Any:  # noqa: ANN401 - as JSON is
+    """Return the schema of events with references to a status that is one of its own definitions."""
+    if isinstance(schema, list):
+        return [local(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    of_status = {"status.schema.json#/properties": "#/$defs/status/properties", "status.schema.json#": "#"}
+    found = {key: local(value) for key, value in schema.items()}
+    if (reference := schema.get("$ref", "")).startswith("status.schema.json"):
+        found = {"$ref": "#/$defs/status" if reference.endswith(".json") else reference}
+        for outside, inside in of_status.items():
+            found["$ref"] = found["$ref"].replace(outside, inside)
+    return found
+
+
+def check_of_events() -> Callable[[object], object]:
+    """Return what checks an event."""
+    status = {key: value for key, value in SCHEMA.items() if key not in ("$defs", "$schema")}
+    schema = strict(local(EVENTS))
+    schema["$defs"] = strict({**SCHEMA["$defs"], "status": status})
+    check: Callable[[object], object] = fastjsonschema.compile(schema)
+    return check
 
 
 def strict(schema: Any) -> Any:  # noqa: ANN401 - as JSON is
@@ -203,6 +228,8 @@ def shown(name: str) -> str:
     if name == "run":
         actions = definitions["run"]["properties"]["actions"]["items"]
         return f"Each run has these keys:\n\n{table(definitions['run'])}\nEach of its ``actions``:\n\n{table(actions)}"
+    if name == "events":
+        return table(EVENTS)
     if name == "event":
         return f"Each of ``processes`` has these keys:\n\n{table(definitions['event'])}"
     if name == "process":
@@ -221,7 +248,7 @@ def shown(name: str) -> str:
     return f"{table(SCHEMA)}{rest}"
 
 
-@pytest.mark.parametrize("name", ["status", "process", "run", "event"])
+@pytest.mark.parametrize("name", ["status", "process", "run", "event", "events"])
 def test_the_page_shows_the_schema(name: str) -> None:
     """The tables of the page agree with the schema; if not, this test rewrites them and fails."""
     page = DOCS / "control.rst"

@@ -133,7 +133,7 @@ class Feed:
 
         :param batch: knows what has changed; None to tell the whole status
         """
-        told: dict[str, object] = {"id": event.number, "at": rfc3339(event.at), "event": event.kind}
+        told = self._begin(event.number, event.at, event.kind)
         what = event.what
         if isinstance(what, Run):
             told["run"] = self._status.run(what)
@@ -144,10 +144,10 @@ class Feed:
         elif isinstance(what, str):
             told["name"] = what
         key, more = ("changed", batch.changed(event)) if batch else ("status", encode(self._status.picture()))
-        return self._message("change", event.number, f'{encode(told)[:-1]},"{key}":{more}}}')
+        return _message("change", told, f'{encode(told)[:-1]},"{key}":{more}}}')
 
-    def _message(self, kind: str, number: int, told: str) -> bytes:
-        return f"id: {self.id_of(number)}\nevent: {kind}\ndata: {told}\n\n".encode()
+    def _begin(self, number: int, at: float, kind: str) -> dict[str, object]:
+        return {"id": number, "since": self.id_of(number), "at": rfc3339(at), "event": kind}
 
     def id_of(self, number: int) -> str:
         """Return the id of an event, as readers name it."""
@@ -158,8 +158,8 @@ class Feed:
     def snapshot(self) -> tuple[int, bytes]:
         """Return the number of the event after which the changes begin, and the whole status."""
         number = self.last
-        told = {"id": number, "at": rfc3339(time.time()), "event": "snapshot", "status": self._status.picture()}
-        return number, self._message("snapshot", number, encode(told))
+        told = {**self._begin(number, time.time(), "snapshot"), "status": self._status.picture()}
+        return number, _message("snapshot", told, encode(told))
 
     def has_after(self, number: int) -> bool:
         """Return whether all events after this one are there."""
@@ -230,3 +230,8 @@ class Reader(Stream):
     def close(self) -> None:
         """Leave the feed."""
         self._feed.leave(self)
+
+
+def _message(kind: str, told: Mapping[str, object], text: str) -> bytes:
+    """Return a server-sent event."""
+    return f"id: {told['since']}\nevent: {kind}\ndata: {text}\n\n".encode()

@@ -158,6 +158,36 @@ class Client:
             raise self.not_flagman("is no answer of flagman")
         return answered
 
+    def receive_head(self) -> bytes:
+        """Wait for the head of an answer, and return it without the empty line; what follows is still to be received.
+
+        :raises CtlError: as :meth:`receive`
+        """
+        try:
+            head, self._rest = self._head(self._end)
+        except TimeoutError:
+            raise self._no_answer() from None
+        except ConnectionError:
+            raise self._closed() from None
+        return head
+
+    def give_back(self, received: bytes) -> None:
+        """Receive these bytes once more, before all others."""
+        self._rest = received + self._rest
+
+    def receive_some(self) -> bytes:
+        """Wait for bytes, and return them; none if the daemon has closed the connection.
+
+        :raises CtlError: if there are none in time
+        """
+        received, self._rest = self._rest, b""
+        try:
+            return received or self._receive(self._end)
+        except TimeoutError:
+            raise self._no_answer() from None
+        except ConnectionError:
+            return b""
+
     def wait_for_end(self, end: float) -> bool:
         """Wait until the daemon has closed the connection.
 

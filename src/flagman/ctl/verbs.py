@@ -84,6 +84,11 @@ VERBS = {
         f"{_SHOWS}, 1 its output is not kept, 124 no answer",
         argument="NAME",
     ),
+    "events": Verb(
+        "show what happens in a daemon, from now on or since an event, until Ctrl-C",
+        "1 the output cannot be written, 2 no such event, 3 no daemon, or it has ended, 4 not permitted or unknown, "
+        "124 no answer",
+    ),
     "reload": Verb(
         "let a daemon read its configuration file again, and show what has changed", f"{_ASKS}, 124 not in time"
     ),
@@ -171,6 +176,7 @@ OPTIONS = (
         "wait for the end, for as long as SPAN at most, such as 30s",
         {"trigger", "ready", "reload", "shutdown", *_WISHING},
     ),
+    Option("--since", "ID", "go on after this event: a value of the key `since` of the JSON", {"events"}),
     Option("--no-wait", "", "do not wait until the processes have done it", _WISHING),
     Option("--port", "N", "port to listen on (default: any that is free)", {"page"}),
     Option("--directory", "DIR", "directory to write to (default: NAME)", {"new"}),
@@ -194,6 +200,8 @@ CALLED_HERE = {
     "tail": "logs",
     "output": "logs",
     "health": "ready",
+    "watch": "events",
+    "monitor": "events",
     "help": "--help",
     "version": "--version",
 }

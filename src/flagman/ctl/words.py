@@ -37,6 +37,8 @@ class Words:
         self.follow = False
         #: The port to listen on; 0 for any that is free.
         self.port = 0
+        #: The event after which to go on; empty to begin with a snapshot.
+        self.since = ""
         self.directory = ""
 
     @property
