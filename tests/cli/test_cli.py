@@ -106,7 +106,8 @@ DEFAULTS: dict[str, object] = {
     "restart": "never",
     "keep_alive": False,
     "guardian": True,
-    "control": False,
+    "control": (),
+    "control_token": "",
     "control_mode": None,
     "control_group": None,
     "log_level": "warning",
@@ -143,7 +144,8 @@ def test_all_options() -> None:
         "--file-interval 9 --into units "
         "--check --dry-run --print-config --print-unit --user --timer daily "
         "--log-level debug --log-format json --log-file x.log --runlog x.runs --pid-file x.pid "
-        "--name web --control --control-mode 660 --control-group adm "
+        "--name web --control --control 127.0.0.1:9000 --control-token /etc/web.token "
+        "--control-mode 660 --control-group adm "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e "
         "--forward group --graceful-time 3s --restart always --keep-alive --no-guardian -- nginx -g x"
     )
@@ -190,7 +192,8 @@ def test_all_options() -> None:
         "tables": {},
         "pid_file": "x.pid",
         "name": "web",
-        "control": True,
+        "control": (True, "127.0.0.1:9000"),
+        "control_token": "/etc/web.token",
         "control_mode": 0o660,
         "control_group": "adm",
         "log_level": "debug",

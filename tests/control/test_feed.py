@@ -179,7 +179,7 @@ class Run:
         self.assembly.set_up(plan)
         self.assembly.adopt(plan)
         self.engine.discard(plan.old)
-        return Change(before, plan)
+        return Change(before, plan, {})
 
     def reload(self, *flags: str) -> None:
         """Have other flags."""

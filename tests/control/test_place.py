@@ -27,7 +27,7 @@ def _no_directories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def found(*, uid: int = os.geteuid(), **options: object) -> tuple[str, int | None]:
     """Return the path for some options, and the mode of its directory."""
-    where = place.find(Settings(**{"control": True, **options}), uid)
+    (where,) = place.find(Settings(**{"control": (True,), **options}), uid)
     return where.path, where.directory_mode
 
 
@@ -44,14 +44,14 @@ def found(*, uid: int = os.geteuid(), **options: object) -> tuple[str, int | Non
 def test_the_name(options: dict[str, str], name: str) -> None:
     """The name is the given one, or that of the pid file, or that of the configuration file."""
     assert name_of(Settings(**options)) == name
-    assert place.find(Settings(control=True, **options), 0).path == f"/run/flagman/{name}.sock"
+    assert found(uid=0, **options)[0] == f"/run/flagman/{name}.sock"
 
 
 @pytest.mark.parametrize("options", [{"config": "my app.toml"}, {"pid_file": "/run/.pid"}, {"config": "ä.toml"}])
 def test_a_file_without_a_usable_name(options: dict[str, object]) -> None:
     """A file's name that cannot be the daemon's is refused, and the message says what to do."""
     with pytest.raises(UsageError, match=r"^--name has to be given, because '.*', from the \w+ ?\w* file, is not a"):
-        place.check(Settings(control=True, **options))
+        place.check(Settings(control=(True,), **options))
 
 
 @given(st.text(max_size=70) | st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"))
@@ -85,16 +85,16 @@ def test_a_path_begins_where_the_command_was_started(monkeypatch: pytest.MonkeyP
     """A relative path is made absolute, and its directory is not created."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
-    assert found(control="a/x.sock") == (f"{tmp_path}/a/x.sock", None)
+    assert found(control=("a/x.sock",)) == (f"{tmp_path}/a/x.sock", None)
 
 
 def test_the_longest_path() -> None:
     """A path may have as many bytes as the kernel has room for."""
     longest = f"/{'x' * 106}"
-    assert found(control=longest) == (longest, None)
+    assert found(control=(longest,)) == (longest, None)
     for path in (f"{longest}x", f"/{'ä' * 54}"):
         with pytest.raises(UsageError, match="too long for a socket"):
-            found(control=path)
+            found(control=(path,))
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,5 @@ def test_the_longest_path() -> None:
 )
 def test_the_mode(options: dict[str, object], mode: int) -> None:
     """With a group its members can connect, too."""
-    assert place.find(Settings(control="/x.sock", **options), 0).mode == mode
+    (where,) = place.find(Settings(control=("/x.sock",), **options), 0)
+    assert where.mode == mode

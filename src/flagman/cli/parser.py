@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentError, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, Action, ArgumentError, ArgumentTypeError, Namespace
 
 from flagman.config.binders import TRIGGERS
 from flagman.config.options import GROUPS, LONG_OPTIONS, OPTIONS
@@ -88,7 +88,22 @@ def _choices(kind: Kind) -> dict[str, Any]:  # type: ignore[explicit-any] # argp
         return {"action": kind.action}
     optional = {"nargs": "?", "const": kind.without} if kind.is_optional else {}
     metavar = f"{{{','.join(kind.choices)}}}" if kind.choices else kind.metavar
-    return {"type": _reader(kind), "metavar": metavar, **optional}
+    several = {"action": _Extend} if kind.action == "extend" else {}
+    return {"type": _reader(kind), "metavar": metavar, **optional, **several}
+
+
+class _Extend(Action):
+    """Makes one tuple of those of all options of a name."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,  # noqa: ARG002 - as argparse calls it
+        namespace: Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002 - as above
+    ) -> None:
+        before = vars(namespace).get(self.dest, ())
+        vars(namespace)[self.dest] = (*before, *(values if isinstance(values, tuple) else ()))
 
 
 def _reader(kind: Kind) -> Callable[[str], object]:

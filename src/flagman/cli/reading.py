@@ -175,5 +175,8 @@ def check_together(settings: Settings) -> None:
         from flagman.cli import parts  # noqa: PLC0415 - only if a part is asked for
 
         parts.check(settings)
-    if not settings.control and (settings.control_mode is not None or settings.control_group is not None):
-        raise UsageError("--control-mode and --control-group can only be used with --control")
+    if not settings.control:
+        if settings.control_mode is not None or settings.control_group is not None:
+            raise UsageError("--control-mode and --control-group can only be used with --control")
+        if settings.control_token:
+            raise UsageError("--control-token can only be used with --control 127.0.0.1:PORT or [::1]:PORT")

@@ -13,13 +13,12 @@ from flagman.config.values import (
     Checked,
     Choice,
     Kind,
-    ListOf,
     Number,
     Path,
+    Places,
     Repeated,
     Span,
     Switch,
-    SwitchOrPath,
 )
 
 SWITCH = Switch()
@@ -46,7 +45,13 @@ GROUPS = {
         ),
     ),
     "print something and exit": (
-        Option("-l --list", ListOf("NAME"), OFF, "list known actions, or show one of them, and exit", where=LINE),
+        Option(
+            "-l --list",
+            Kind("NAME", is_optional=True, without=True),
+            OFF,
+            "list known actions, or show one of them, and exit",
+            where=LINE,
+        ),
         Option(
             "--check",
             SWITCH,
@@ -222,10 +227,18 @@ GROUPS = {
     "control": (
         Option(
             "--control",
-            SwitchOrPath("PATH"),
-            OFF,
-            "let flagmanctl and others ask and steer this daemon, through a Unix socket (default: NAME.sock in"
-            " $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/flagman or /run/flagman)",
+            Places("PLACE", is_optional=True, without=(True,)),
+            (),
+            "let flagmanctl and others ask and steer this daemon, through a Unix socket at a path (default: NAME.sock"
+            " in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/flagman or /run/flagman), or at 127.0.0.1:PORT or [::1]:PORT; may"
+            " be given several times",
+            is_for_start=True,
+        ),
+        Option(
+            "--control-token",
+            Path("FILE", is_outside=True),
+            "",
+            "the file with the token that each request over TCP has to show",
             is_for_start=True,
         ),
         Option(

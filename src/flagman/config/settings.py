@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal, NoReturn, Protocol, Self
 
     from flagman.config.binding import Binding
+    from flagman.config.places import At
     from flagman.engine.choices import OnError, Output, Overlap
     from flagman.types import FlagName, SignalNumber
 
@@ -75,8 +76,10 @@ class Settings:
     keep_alive: bool
     #: Start a second process that ends them if this one is killed.
     guardian: bool
-    #: Whether there is a control socket, or its path.
-    control: bool | str
+    #: Where it can be asked.
+    control: tuple[At, ...]
+    #: The file with the token for the addresses; empty for none.
+    control_token: str
     #: The mode of the control socket; None for the usual one.
     control_mode: int | None
     #: The group that may use the control socket, too.

@@ -11,10 +11,11 @@ class Kind:
     """A kind of value; this one is a text.
 
     :param metavar: what the help calls the value; empty for a switch
-    :param is_optional: the value may be left out, and is empty then
+    :param is_optional: the value may be left out
+    :param without: the value then
     """
 
-    __slots__ = ("is_optional", "metavar")
+    __slots__ = ("is_optional", "metavar", "without")
 
     #: The valid words of a choice; empty for other kinds.
     choices: tuple[str, ...] = ()
@@ -22,16 +23,15 @@ class Kind:
     action = "store"
     #: The type of the value in the file, for messages.
     in_file = "string"
-    #: The value if one may be left out, and is.
-    without: object = ""
     #: A value, for messages; empty if every name is one.
     example = ""
     #: The name of the kind in the documentation.
     title = "a name, or a number, as a string"
 
-    def __init__(self, metavar: str, *, is_optional: bool = False) -> None:
+    def __init__(self, metavar: str, *, is_optional: bool = False, without: object = "") -> None:
         self.metavar = metavar
         self.is_optional = is_optional
+        self.without = without
 
     @property
     def takes(self) -> str:
@@ -41,7 +41,7 @@ class Kind:
     @property
     def takes_value(self) -> bool:
         """Whether an option of this kind takes a value, and is not a switch."""
-        return self.action == "store"
+        return self.action in ("store", "extend")
 
     def read(self, text: str) -> object:
         """Read a word of the command line.
@@ -70,17 +70,6 @@ class Kind:
         return None if value is None else self.write(value)
 
 
-class ListOf(Kind):
-    """A switch that shows all there is, or a name, which shows one of them."""
-
-    __slots__ = ()
-
-    without = True
-
-    def __init__(self, metavar: str) -> None:
-        super().__init__(metavar, is_optional=True)
-
-
 class Path(Kind):
     """A path of a file or a directory.
 
@@ -106,23 +95,34 @@ class Path(Kind):
         return value or None
 
 
-class SwitchOrPath(Path):
-    """A path, or true for the usual one, or false for none; with ``--chroot``, it is not within the new root."""
+class Places(Kind):
+    """The places where a daemon can be asked, as a tuple: True for the usual one, paths and addresses."""
 
     __slots__ = ()
 
-    title = "``true``, ``false`` or a path"
-    without = True
+    action = "extend"
+    title = "``true``, a path, an address, or a list of these"
 
-    def __init__(self, metavar: str) -> None:
-        super().__init__(metavar, is_outside=True)
-        self.is_optional = True
+    def read(self, text: str) -> object:
+        """Read one of them, as a tuple."""
+        from flagman.config import places  # noqa: PLC0415 - most starts read none
+
+        return (places.read(text),)
+
+    def write(self, value: object) -> str:
+        """Write the only one of them."""
+        return str(value[0]) if isinstance(value, tuple) else ""
 
     def load(self, value: object) -> object:
-        """Read true, false or a path."""
-        if not isinstance(value, bool | str):
-            raise ValueError("is neither true, false nor a path")  # noqa: TRY004 - a mistake of the user, as all here
-        return self.read(value) if isinstance(value, str) else value
+        """Read one of them, or a list."""
+        from flagman.config import places  # noqa: PLC0415 - as above
+
+        return places.load(value)
+
+    def dump(self, value: object) -> object:
+        """Return what :meth:`load` reads."""
+        places = value if isinstance(value, tuple) else ()
+        return list(places) if len(places) > 1 else places[0] if places else False
 
 
 class Choice(Kind):

@@ -10,7 +10,7 @@ from flagman.exceptions import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _NAME = "control"
 
@@ -21,17 +21,18 @@ class Activated:
     The manager keeps its file, its mode and its owner, and takes it back at the end.
 
     :param sockets: the name of each socket that the manager has opened for this process, by its descriptor
-    :param wanted: the path that the user has given; empty for none
+    :param wanted: the paths that the user has given, of which one has to be that of the socket; empty for any
     :raises UsageError: if none of them can be the control socket
     """
 
-    def __init__(self, sockets: Mapping[int, str], wanted: str) -> None:
+    def __init__(self, sockets: Mapping[int, str], wanted: Collection[str]) -> None:
         #: The socket; it does not wait.
         self.listening = _checked(_chosen(sockets))
         #: Where it is bound.
-        self.path = os.fsdecode(self.listening.getsockname())
-        if wanted and wanted != self.path:
-            raise UsageError(f"--control: the manager listens at {self.path!r}, not at {wanted!r}; leave the PATH out")
+        self.where = os.fsdecode(self.listening.getsockname())
+        if wanted and self.where not in wanted:
+            paths = " or ".join(map(repr, wanted))
+            raise UsageError(f"--control: the manager listens at {self.where!r}, not at {paths}; leave the PATH out")
 
     def listen(self) -> None:
         """Make this process the one that is at the other end of new connections, and not the manager."""

@@ -12,7 +12,7 @@ from flagman.control.answer import GO_AHEAD, NO_CONTENT, crowded, refusal, writt
 from flagman.control.limit import Limit
 from flagman.control.outgoing import Outgoing
 from flagman.control.parser import Parser
-from flagman.control.peers import uid_of
+from flagman.control.peers import has_gone, uid_of
 from flagman.service.request import Request, Stream
 from flagman.service.request_error import RequestError
 
@@ -30,6 +30,8 @@ logger = logging.getLogger("flagman.control")
 
 # Seconds for a request, from its first byte or from the begin of the connection.
 REQUEST_SECONDS = 10.0
+# Seconds for the head of the first request, where a client is a stranger until then.
+STRANGER_SECONDS = 3.0
 # Seconds without a request, and for a client to take an answer.
 IDLE_SECONDS = 30.0
 # Seconds for a client that is still sending to notice that it is refused.
@@ -78,8 +80,10 @@ class Connection:
         # such bytes are being dropped, requests are being served further up the stack, and the socket is closed.
         self._is_idle = self._is_last = self._is_refused = self._drops = self._is_busy = self._has_ended = False
         self._attachment = loop.attach(sock.fileno(), self._read, on_failure=self.end)
+        #: Whether the door has yet to let one of its requests in, see :attr:`Door.strangers`.
+        self.is_stranger = door.strangers > 0
         self._limit = Limit(loop, self._look_at_the_time)
-        self._limit.allow(REQUEST_SECONDS)
+        self._limit.allow(STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS)
 
     @property
     def held(self) -> int:
@@ -149,9 +153,9 @@ class Connection:
     def _lose(self, _: int) -> None:
         self.end()
 
-    def _watch(self, _: int) -> None:
-        """Look whether the client has gone; if it only sends already, its end can be seen no more."""
-        if self._out.has_gone():
+    def _look(self, _: int) -> None:
+        """End the connection if the client has gone; a further request of it waits until it has its answer."""
+        if has_gone(self._socket):
             self.end()
         else:
             self._wait(self._lose, urgent=True)
@@ -160,11 +164,9 @@ class Connection:
         """Send what the client takes; keep the rest."""
         try:
             has_sent = self._out.send(data)
-        except OSError:
-            self.end()
-            return
-        except Exception:
-            logger.exception("An answer cannot be continued")
+        except Exception as error:
+            if not isinstance(error, OSError):  # such as of a client that has gone
+                logger.exception("An answer cannot be continued")
             self.end()
             return
         if self._out.is_done:
@@ -182,28 +184,20 @@ class Connection:
             self._attachment.code = code
             self._attachment.expect(readable=readable, writable=writable, urgent=urgent)
 
-    # The requests.
-
     def _go_on(self) -> None:
         """Serve what has come, as long as the client takes the answers; then wait for what is next."""
         if self._is_busy:
             return
         self._is_busy = True
-        has_more = True
-        for _ in range(_AT_ONCE):
-            has_more = self._serve_next()
-            if not has_more:
-                break
+        has_more = all(self._serve_next() for _ in range(_AT_ONCE))
         self._is_busy = False
         if self._has_ended:
             return
         if self._out.held or has_more:
             self._wait(self._write, writable=True)
         elif self._request is not None or self._out.is_stream:
-            if self.door.knows_half:
-                self._wait(self._lose, urgent=True)
-            else:
-                self._wait(self._watch, readable=True)
+            looks = self.door.ends_with_half  # or else a client that has closed its half still waits for the answer
+            self._wait(self._look if looks else self._lose, readable=looks, urgent=not looks)
         else:
             self._wait(self._read, readable=True)
 
@@ -219,6 +213,9 @@ class Connection:
         except RequestError as error:
             self.refuse(error)
             return True
+        if self.is_stranger and (message is not None or self._parser.has_head):
+            self.is_stranger = False
+            self._limit.allow(REQUEST_SECONDS)
         if message is not None:
             self._serve(message)
             return True
@@ -275,14 +272,15 @@ class Connection:
 
     def _answer(self, status: int, content: object, headers: Mapping[str, str]) -> None:
         has_body = self._method != "HEAD"
-        stream = content if isinstance(content, Stream) and has_body else None
-        self._is_last = self._is_last or isinstance(content, Stream)
-        if isinstance(content, Stream) and stream is None:
-            content.close()
-        if stream is not None and self.door.streams >= self.door.places:
-            error = crowded(self.door.places)
-            stream.close()
-            stream, status, content, headers = None, error.status, error.body, error.headers
+        stream = content if isinstance(content, Stream) else None
+        if stream is not None:
+            self._is_last = True
+            if not has_body or self.door.streams >= self.door.places:
+                stream.close()
+                stream = None
+            if has_body and stream is None:
+                error = crowded(self.door.places)
+                status, content, headers = error.status, error.body, error.headers
         data = written_safely(status, content, headers, closes=self._is_last, has_body=has_body)
         self._is_idle = True
         self._limit.allow(IDLE_SECONDS)
@@ -297,4 +295,5 @@ class Connection:
         if self._is_idle or self._out.held:  # the client wants nothing, takes nothing or does not end
             self.end()
         else:
-            self.refuse(refusal(408, f"the request has not come within {REQUEST_SECONDS:g} seconds"))
+            seconds = STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS
+            self.refuse(refusal(408, f"the request has not come within {seconds:g} seconds"))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from json import JSONDecoder
+from socket import IPPROTO_TCP, TCP_NODELAY
 
 from flagman.control.answer import refusal
 from flagman.control.hosts import is_local
 from flagman.control.peers import Peers
+from flagman.service.request_error import RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
     from typing import NoReturn
+
+    from flagman.control.token import Token
 
 _JSON = re.compile(rb'application/json(?:[ \t]*+;[ \t]*+charset="?utf-8"?)?', re.IGNORECASE)
 
@@ -27,11 +31,13 @@ class Door:
 
     #: The most clients that are served at a time: those of one door do not take the places of another.
     places = 256
-    #: Whether a client that has closed only its half of the connection, and still waits for an answer, is known from
-    #: one that has gone. Over TCP both look alike.
-    knows_half = True
     #: How many of its clients have a stream; there are as many places for these, so that they take no others.
     streams = 0
+    #: The most clients that have made no request yet that came in. They have these places apart, a short time, and the
+    #: oldest goes for a new one, so that they keep no others out. 0 if a client that is admitted is as good as any.
+    strangers = 0
+    #: Whether a client that sends nothing more has gone, and does not wait for an answer.
+    ends_with_half = False
 
     def admit(self, client: socket) -> str:  # noqa: ARG002 - for those that know their clients
         """Return why a client is refused, in one line; empty if it may ask."""
@@ -96,7 +102,8 @@ class LoopbackDoor(Door):
     """
 
     places = 64
-    knows_half = False
+    # Nothing else tells that a client over TCP has gone, as long as nothing is sent to it.
+    ends_with_half = True
 
     def __init__(self, host: str, port: int) -> None:
         names = [host, "localhost"]
@@ -116,12 +123,47 @@ class LoopbackDoor(Door):
             raise refusal(403, "requests of other web pages are refused")
         self.authorize(method, path, fields)
 
+    def admit(self, client: socket) -> str:
+        """Refuse clients of other machines, which the rules of a firewall may lead here."""
+        try:
+            client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            peer = client.getpeername()[0]
+        except OSError:  # it has gone already
+            return ""
+        is_here = peer == "::1" or peer.startswith("127.")
+        return "" if is_here else "only clients on this machine are answered"
+
     def authorize(self, method: str, path: Sequence[str], fields: Mapping[bytes, bytes]) -> None:
         """Refuse a client that does not show that it may ask.
 
         :raises RequestError: if it does not
         """
         raise NotImplementedError
+
+
+class TcpDoor(LoopbackDoor):
+    """The door of an address: each request has to show the token, see :rfc:`6750`.
+
+    :param token: the one that holds
+    """
+
+    strangers = 64
+
+    def __init__(self, host: str, port: int, token: Token) -> None:
+        super().__init__(host, port)
+        self._token = token
+
+    def authorize(
+        self,
+        method: str,  # noqa: ARG002 - all are alike
+        path: Sequence[str],  # noqa: ARG002 - as above
+        fields: Mapping[bytes, bytes],
+    ) -> None:
+        """Refuse a request without the token; the answer does not say what is wrong with it."""
+        scheme, _, given = fields.get(b"authorization", b"").partition(b" ")
+        if not self._token.is_equal(given.lstrip(b" ")) or scheme.lower() != b"bearer":
+            message = "the request must show the token of this daemon: Authorization: Bearer TOKEN"
+            raise RequestError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _refuse_constant(name: str) -> NoReturn:

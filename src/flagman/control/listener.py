@@ -52,6 +52,11 @@ class Listener:
         self._pid = 0
 
     @property
+    def where(self) -> str:
+        """Its path."""
+        return self.path
+
+    @property
     def listening(self) -> socket.socket:
         """The socket, after :meth:`bind`; it does not wait."""
         if self._socket is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from socket import MSG_PEEK
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,15 +81,6 @@ class Outgoing:
             pieces.append(piece)
             size += len(piece)
         return b"".join(pieces)
-
-    def has_gone(self) -> bool:
-        """Return whether the client has ended its half of the connection, if it has sent all that it sends."""
-        try:
-            return not self._socket.recv(1, MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
 
     def ends_soon(self) -> bool:
         """Send what a stream still has, and then nothing more of it; return whether the client has taken all."""

@@ -88,6 +88,11 @@ class Parser:
         """Whether a part of a further request is there."""
         return bool(self._data or self.method)
 
+    @property
+    def has_head(self) -> bool:
+        """Whether the head of a further request has come in, and what is missing is its body."""
+        return self._message is not None
+
     def feed(self, data: bytes) -> None:
         """Take bytes in."""
         self._data += data

@@ -1,20 +1,19 @@
-"""The part that serves the control interface: its socket, its server, and the routes of all parts."""
+"""The part that serves the control interface: its sockets, its server, and the routes of all parts."""
 
 from __future__ import annotations
 
-import os
+import logging
+from os.path import isabs
 
 from flagman.config.naming import name_of
 from flagman.control import place
-from flagman.control.activation import Activated
-from flagman.control.doors import UnixDoor
 from flagman.control.feed import Feed
 from flagman.control.front import Front
-from flagman.control.listener import Listener
 from flagman.control.metrics import MetricsRoute
 from flagman.control.router import Router
 from flagman.control.routes import Routes
 from flagman.control.server import Server
+from flagman.control.sockets import Entrances
 from flagman.service.parts import Part
 
 TYPE_CHECKING = False
@@ -23,10 +22,13 @@ if TYPE_CHECKING:
     from socket import socket
 
     from flagman.config.settings import Settings
+    from flagman.control.sockets import Entrance
     from flagman.engine.ledger import Event
     from flagman.service.parts import Site
     from flagman.service.preparation import Preparation
     from flagman.service.request import Request
+
+logger = logging.getLogger("flagman.control")
 
 # Seconds that the routes have for their last answers, and the clients to take them.
 _LAST_ANSWERS = 1.0
@@ -42,19 +44,10 @@ class ControlPart(Part):
         place.check(settings)
 
     def prepare(self, preparation: Preparation) -> None:
-        """Bind the socket, as the user of the start."""
-        settings, identity = preparation.settings, preparation.identity
-        self._name = name_of(settings)
-        where = place.find(settings, os.geteuid() if identity is None else identity.uid)
-        self._door = UnixDoor(where.group)
-        self._listener: Activated | Listener
-        if preparation.sockets:
-            self._listener = Activated(preparation.sockets, where.path if isinstance(settings.control, str) else "")
-            preparation.stack.callback(self._listener.close)
-        else:
-            self._listener = Listener(where, identity, is_in_reach=settings.chroot is None)
-            preparation.stack.callback(self._listener.close)
-            self._listener.bind()
+        """Bind the sockets, as the user of the start."""
+        self._name = name_of(preparation.settings)
+        entrances = Entrances(preparation)
+        self._token, self._entrances = entrances.token, entrances.all
 
     def open(self, site: Site) -> None:
         """Begin to serve."""
@@ -63,9 +56,13 @@ class ControlPart(Part):
         self._feed = Feed(site)
         self._metrics = MetricsRoute(site, self._name)
         self._router: Router | None = None
+        self._has_begun = False
         self._server = Server(site.loop, self._routes_of_all)
-        self._listener.listen()
-        self._server.listen(self._listener.listening, self._door)
+        for entrance in self._entrances:
+            entrance.listener.listen()
+        for entrance in self._entrances:
+            self._server.listen(entrance.listener.listening, entrance.door)
+        logger.info("Requests are answered at %s", ", ".join(self._places()))
         site.engine.ledger.listeners.append(self._hear)
 
     def _routes_of_all(self) -> Router:
@@ -75,24 +72,28 @@ class ControlPart(Part):
         return self._router
 
     def follow(self, settings: Settings) -> None:  # noqa: ARG002 - its options are for the start
-        """Carry out the requests that came early; bind the socket anew if it has vanished."""
+        """Carry out the requests that came early; at a reload, read the token, and bind a socket that has vanished."""
         self._site.loop.call(self._routes.begin)
         self._rebind()
+        if self._has_begun and self._token is not None:
+            self._token.renew()
+        self._has_begun = True
 
     def _hear(self, event: Event) -> None:
-        """Bind it anew after a reload that has failed, too: the socket is needed to see why."""
+        """Bind them anew after a reload that has failed, too: a socket is needed to see why."""
         if event.kind == "reload-failed":
             self._rebind()
 
     def _rebind(self) -> None:
-        old = self._listener.rebind()
-        if old is not None:
-            self._site.loop.call(self._exchange, old, self._listener.listening)
+        for entrance in self._entrances:
+            old = entrance.listener.rebind()
+            if old is not None:
+                self._site.loop.call(self._exchange, old, entrance)
 
-    def _exchange(self, old: socket, new: socket) -> None:
+    def _exchange(self, old: socket, entrance: Entrance) -> None:
         self._server.unlisten(old)
         old.close()
-        self._server.listen(new, self._door)
+        self._server.listen(entrance.listener.listening, entrance.door)
 
     def stop(self, *, insists: bool) -> None:
         """Answer the requests for what does not come any more."""
@@ -100,11 +101,12 @@ class ControlPart(Part):
             self._routes.stop()
 
     def close(self) -> None:
-        """Send the last answers, and remove the socket."""
+        """Send the last answers, and remove the sockets."""
         self._site.loop.call(self._routes.end)
         self._site.loop.settle(_LAST_ANSWERS)
         self._server.close(_LAST_BYTES)
-        self._listener.close()
+        for entrance in self._entrances:
+            entrance.listener.close()
 
     def routes(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
         """Return the routes that concern the whole run."""
@@ -112,5 +114,9 @@ class ControlPart(Part):
         return {key: route for routes in tables for key, route in routes.table().items()}
 
     def snapshot(self) -> Mapping[str, object]:
-        """Return the name of the daemon, and where its socket is."""
-        return {"name": self._name, "control": self._listener.path}
+        """Return the name of the daemon, and where it answers: the first Unix socket, and all places."""
+        places = self._places()
+        return {"name": self._name, "control": next(filter(isabs, places), None), "controls": places}
+
+    def _places(self) -> list[str]:
+        return [entrance.listener.where for entrance in self._entrances]

@@ -66,6 +66,16 @@ def uid_of(peer: socket.socket) -> int | None:
     return uid
 
 
+def has_gone(peer: socket.socket) -> bool:
+    """Return whether a peer has ended its connection, or at least its half of it, and all that it has sent was read."""
+    try:
+        return not peer.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def _groups(peer: socket.socket) -> set[int]:
     data = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST)
     return {gid for (gid,) in iter_unpack("=I", data)}

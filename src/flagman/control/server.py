@@ -140,9 +140,15 @@ class Server:
 
     def _take(self, client: socket, door: Door) -> None:
         reason = door.admit(client)
+        known = [each for each in self._clients if each.door is door]
+        if door.strangers:
+            strangers = [each for each in known if each.is_stranger]
+            known = [each for each in known if not each.is_stranger]
+            if len(strangers) >= door.strangers:
+                strangers[0].end()
         if reason:
             self._refuse(client, door, refusal(403, reason))
-        elif sum(each.door is door for each in self._clients) - door.streams >= door.places:
+        elif len(known) - door.streams >= door.places:
             self._refuse(client, door, crowded(door.places))
         else:
             self._clients[self._connection(client, door)] = None

@@ -49,6 +49,8 @@ def connect(words: Words) -> Client:
     path = words.control or ("" if words.name else os.environ.get("FLAGMAN_CONTROL", ""))
     if not path and not words.name:
         return _the_only_one(words)
+    if path and "/" not in path:
+        _check_path(path, "--control" if words.control else "FLAGMAN_CONTROL")
     paths = [path] if path else _named(words.name)
     client = _reached(paths, words.wait)
     if client is None:
@@ -56,6 +58,20 @@ def connect(words: Words) -> Client:
             f"not running: {f'nothing listens on {path}' if path else _unknown(words.name)}", NO_DAEMON
         )
     return client
+
+
+def _check_path(path: str, what: str) -> None:
+    """Refuse an address of a daemon.
+
+    :raises UsageError: if it is one
+    """
+    from flagman.config.places import is_address  # noqa: PLC0415 - most paths have a slash
+
+    if is_address(path):
+        raise UsageError(
+            f"{what}: {path!r} is an address, and flagmanctl speaks only to Unix sockets; give the daemon one more"
+            " --control, with a PATH or without anything"
+        )
 
 
 def again(client: Client, wait: float | None) -> Client:

@@ -29,9 +29,8 @@ class Content:
 class Stream:
     """An answer that goes on until it is over, its client goes away, or the daemon ends.
 
-    It must hold nothing before :meth:`next` is called: an answer to HEAD has none of it. The client gets a piece when
-    it has taken the one before, so one that does not read costs one piece of memory. All of this happens in the
-    control loop.
+    Of an answer to HEAD it is only closed. The client gets a piece when it has taken the one before, so one that does
+    not read costs one piece of memory. All of this happens in the control loop.
     """
 
     #: Its media type.

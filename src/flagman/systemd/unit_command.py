@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from flagman.actions.command import ExecAction, ShellAction
-from flagman.config import values
+from flagman.config import places, values
 from flagman.config.options import OPTIONS
 from flagman.config.paths import working_directory
 from flagman.config.values import Repeated
@@ -79,6 +79,9 @@ class Command:
         name = option.names[-1]
         if isinstance(option.kind, Repeated):
             return [name] * int(str(value))
+        if isinstance(option.kind, values.Places) and isinstance(value, tuple):
+            found = (places.placed(place, _absolute) for place in value)
+            return [word for place in found for word in ([name] if place is True else [name, str(place)])]
         if not option.kind.takes_value or value is True:
             return [name]
         text = option.kind.write(value)

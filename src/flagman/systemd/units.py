@@ -208,9 +208,12 @@ class _Writer:
         return any(isinstance(table, dict) and table.get("essential") is True for table in self._processes)
 
     def _runtime_directory(self) -> Iterator[str]:
-        if self._settings.control is True:
+        if True in self._settings.control:
             yield "# Here flagman binds its control socket; flagmanctl looks for it in all directories below flagman."
             yield f"RuntimeDirectory=flagman/{name_of(self._settings)}"
+        if self._settings.control_token:
+            yield "# To pass the token as a credential, write --control-token ${CREDENTIALS_DIRECTORY}/token above, and"
+            yield "# LoadCredential=token:FILE here."
 
     def _longest_stop(self) -> float:
         """Return the seconds that a stop may take: the running action, those of TERM, parts, and every tear_down."""
