@@ -381,7 +381,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"new"}))
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"new", "page"}))
 def test_a_verb_imports_what_it_uses(ctl: Ctl, verb: str) -> None:
     """No engine, no plugin, no log, no argparse: checks are run every few seconds."""
     answers = {
@@ -419,3 +419,19 @@ def test_a_verb_imports_what_it_uses(ctl: Ctl, verb: str) -> None:
     assert {name.split(".")[1] for name in ours if "." in name} == {"ctl", "exceptions", "text"}
     if verb == "status":
         assert ours == OURS
+
+
+def test_the_page_imports_its_server_when_there_is_a_daemon(ctl: Ctl) -> None:
+    """Without one, nothing of it is imported."""
+    words = ["page", "--control", str(ctl.path)]
+    done = subprocess.run(
+        [sys.executable, script("ctl_modules"), *words],
+        env=clean_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 3
+    found = done.stderr.splitlines()[-1].split()
+    assert not [name for name in found if name.startswith(("flagman.control", "flagman.ctl.gateway", "flagman.engine"))]

@@ -122,7 +122,7 @@ class Between:
         return Browser(self.gateway.address)
 
     def feed(self, *pieces: bytes, number: int = 0) -> None:
-        """Let a stream go on."""
+        """Add pieces to a stream, which goes on with them."""
         stream = self.streams[number]
 
         def go_on() -> None:
@@ -161,7 +161,7 @@ def _between(open_path: Path) -> Iterator[Between]:
 
 @pytest.fixture(name="at_once")
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tell clients without delay that a key is wrong."""
+    """Make the delay zero after which a client learns that its key is wrong."""
     monkeypatch.setattr(routes, "DELAY", 0.0)
 
 
