@@ -120,9 +120,9 @@ class Places(Kind):
         return places.load(value)
 
     def dump(self, value: object) -> object:
-        """Return what :meth:`load` reads."""
+        """Return what :meth:`load` reads; None if there are none."""
         places = value if isinstance(value, tuple) else ()
-        return list(places) if len(places) > 1 else places[0] if places else False
+        return list(places) if len(places) > 1 else places[0] if places else None
 
 
 class Choice(Kind):
