@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from flagman.control.doors import Door
     from flagman.service.request import Request
 
 GET = b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -42,12 +43,22 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """A client that sends any bytes."""
+    """A client that sends any bytes.
 
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE)
-        self.socket.connect(str(path))
+    :param place: the path of a Unix socket, or an address, with the port
+    :param token: what it shows there
+    """
+
+    def __init__(self, place: Path | str, token: str = "") -> None:
+        if isinstance(place, str):
+            host, _, port = place.rpartition(":")
+            self._fields = [f"Host: {place}", *([f"Authorization: Bearer {token}"] if token else [])]
+            self.socket = socket.create_connection((host.strip("[]"), int(port)), DEADLINE)
+        else:
+            self._fields = ["Host: localhost"]
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(DEADLINE)
+            self.socket.connect(str(place))
         self._file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> Client:
@@ -63,7 +74,7 @@ class Client:
     def request(self, method: str, target: str, *fields: str, body: bytes = b"") -> Client:
         """Send a request."""
         more = [f"Content-Length: {len(body)}", "Content-Type: application/json"] if body else []
-        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *more, *fields, "\r\n"]
+        lines = [f"{method} {target} HTTP/1.1", *self._fields, *more, *fields, "\r\n"]
         return self.send("\r\n".join(lines).encode() + body)
 
     def answer(self, *, has_body: bool = True) -> Answer:
@@ -132,14 +143,18 @@ class Serving:
             }
         )
         self.server = Server(self.loop, lambda: self.router)
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(str(self.path))
-        self.socket.listen(2000)
-        self.door = AnyUser(self._judge)
+        self.socket, self.door = self._listen()
         self.server.listen(self.socket, self.door)
         self.loop.start()
         # Coverage follows only threads that the module threading has started.
         self.loop.call(lambda: sys.settrace(threading.gettrace()))
+
+    def _listen(self) -> tuple[socket.socket, Door]:
+        """Return the listening socket and its door."""
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(self.path))
+        sock.listen(2000)
+        return sock, AnyUser(self._judge)
 
     def _judge(self, sock: socket.socket) -> str:
         return self.admit(sock)

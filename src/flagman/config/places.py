@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"(127\.0\.0\.1|\[::1\]):(0|[1-9][0-9]{0,4})")
 _HOST = re.compile(r"(127\.0\.0\.1|\[::1\])(:.*)?", re.DOTALL)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # What is meant as an address more likely than as the name of a file: with a port, or a number, or both.
-_LIKE_ADDRESS = re.compile(r"[^/]*:[0-9]*|\[[^/]*\](?::[^/]*)?|[0-9.]*[0-9]", re.DOTALL)
+_LIKE_ADDRESS = re.compile(r"[^/]*:[0-9]*|(?:\[[^/]*\]|[0-9.]+|localhost):[^/]*|\[[^/]*\]|[0-9.]*[0-9]", re.DOTALL)
 _LAST_PORT = 65_535
 
 
