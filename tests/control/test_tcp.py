@@ -16,49 +16,12 @@ from flagman.control.tcp import TcpListener
 from flagman.control.token import Token
 from flagman.exceptions import FlagmanError
 from support.driven import DEADLINE, descriptors, wait_for
-from support.serving import BIG, Client, Serving
+from support.over_tcp import HOSTS, TOKEN, OverTcp, has_ipv6
+from support.serving import BIG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from flagman.control.doors import Door
-
-TOKEN = "0123456789abcdef"
-
-
-def has_ipv6() -> bool:
-    """Return whether this machine has the address ::1."""
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-HOSTS = ["127.0.0.1", pytest.param("[::1]", marks=pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6"))]
-
-
-class OverTcp(Serving):
-    """A server with a few routes, at an address."""
-
-    def __init__(self, folder: Path, host: str) -> None:
-        (folder / "token").write_text(TOKEN, encoding="ascii")
-        (folder / "token").chmod(0o600)
-        self.token = Token(str(folder / "token"))
-        self.listener = TcpListener(f"{host}:0")
-        super().__init__(folder)
-
-    def _listen(self) -> tuple[socket.socket, Door]:
-        self.listener.bind()
-        self.listener.listen()
-        return self.listener.listening, TcpDoor(self.listener.host, self.listener.port, self.token)
-
-    def client(self, token: str = TOKEN) -> Client:
-        """Connect a client, which ends with the test."""
-        self._clients.append(Client(self.listener.where, token))
-        return self._clients[-1]
 
 
 @pytest.fixture(name="host", params=HOSTS)

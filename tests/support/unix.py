@@ -39,6 +39,33 @@ sys.stdout.buffer.write(answer)
 """
 
 
+# Opens sockets as systemd does, and becomes the command. Each word is a name, a type and what to do with it.
+ACTIVATE = """
+import os, socket, sys
+folder, words, command = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
+os.closerange(3, 100)
+for number, word in enumerate(words):
+    name, kind = word.split(":")
+    opened = socket.socket(socket.AF_INET if kind == "tcp" else socket.AF_UNIX, getattr(socket, f"SOCK_{kind}", 1))
+    assert opened.fileno() == 3 + number
+    if kind != "tcp":
+        opened.bind(("\\0" if kind == "abstract" else "") + f"{folder}/{number}.sock")
+    if kind not in ("DGRAM", "idle"):
+        opened.listen()
+    os.set_inheritable(opened.detach(), True)
+names = [word.split(":")[0] for word in words]
+if any(names):
+    os.environ["LISTEN_FDNAMES"] = ":".join(names)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(words))}
+os.execvp(command[0], command)
+"""
+
+
+def activating(folder: Path, words: str) -> list[str]:
+    """Return a prefix that opens sockets for a command, as systemd does."""
+    return [sys.executable, "-IS", "-c", ACTIVATE, str(folder), words]
+
+
 def request(path: Path, method: str, target: str) -> tuple[int, Any]:
     """Make a request of a daemon; return the status of its answer, and its JSON."""
     with socket.socket(socket.AF_UNIX) as client:
