@@ -18,9 +18,12 @@ import pytest
 
 from flagman.systemd import unit_syntax
 from support.driven import LIB, marked, run, wait_for
+from support.over_tcp import TOKEN
 from support.processes import with_mark
 from support.programs import words
 from support.programs.inits import as_main_process
+from support.serving import Client
+from support.unix import request
 from support.user_manager import MANAGER, Manager
 from support.wrapped import TELL
 
@@ -607,6 +610,22 @@ def test_the_directory_of_a_control_socket(service: Service) -> None:
         assert service.manager.check("ls $XDG_RUNTIME_DIR/flagman/web").split() == ["web.sock", "web.sock.lock"]
     assert service.systemctl("stop") == (0, "")
     assert service.manager.run("ls $XDG_RUNTIME_DIR/flagman/web 2>&-")[0] != 0
+
+
+def test_a_token_as_a_credential(service: Service, tmp_path: Path) -> None:
+    """The token of an address may be a credential of the unit, as the documentation shows."""
+    secret, path = tmp_path / "secret", tmp_path / "x.sock"
+    secret.write_text(f"{TOKEN}\n", encoding="ascii")
+    secret.chmod(0o600)
+    words = f"--control {path} --control 127.0.0.1:0 --control-token ${{CREDENTIALS_DIRECTORY}}/token --usr1 print x"
+    service.define(words, more=f"LoadCredential=token:{secret}\n")
+    if service.systemctl("start")[0] != 0 and service.lines()[-1].endswith("/token': No such file or directory"):
+        pytest.skip("this manager cannot fill the directory of credentials")  # as where it may not mount one
+    assert service.show("ActiveState") == "active"
+    _, place = request(path, "GET", "/status")[1]["controls"]
+    client = Client(place, TOKEN)
+    assert client.ask("GET", "/ready").status == 200
+    client.close()
 
 
 def test_a_control_socket_of_the_manager(service: Service) -> None:
