@@ -112,6 +112,7 @@ DEFAULTS: dict[str, object] = {
     "control_group": None,
     "log_level": "warning",
     "log_format": "auto",
+    "metrics_file": "",
     "runlog": "",
     "log_file": "",
 }
@@ -143,7 +144,7 @@ def test_all_options() -> None:
         "--after 1h stop --timeout 5s --max-failures 3 --output log --debounce 2s --jitter 1s --run-at-start --once "
         "--file-interval 9 --into units "
         "--check --dry-run --print-config --print-unit --user --timer daily "
-        "--log-level debug --log-format json --log-file x.log --runlog x.runs --pid-file x.pid "
+        "--log-level debug --log-format json --log-file x.log --runlog x.runs --metrics-file x.prom --pid-file x.pid "
         "--name web --control --control 127.0.0.1:9000 --control-token /etc/web.token "
         "--control-mode 660 --control-group adm "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e "
@@ -199,6 +200,7 @@ def test_all_options() -> None:
         "log_level": "debug",
         "log_format": "json",
         "log_file": "x.log",
+        "metrics_file": "x.prom",
         "runlog": "x.runs",
         "command": ("nginx", "-g", "x"),
         "forward": "group",

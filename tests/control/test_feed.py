@@ -383,7 +383,7 @@ def test_going_on_when_no_reader_was_there(run: Run) -> None:
     reader = run.read()
     reader.go()
     run.readers.clear()
-    assert not run.engine.ledger.is_followed
+    assert not run.engine.ledger.followers
     run.at(1, run.engine.raise_flag, "usr1")
     run.at(2, run.engine.raise_flag, "winch")
     again: list[Connected] = []

@@ -292,7 +292,7 @@ def test_begins_are_noted_only_for_readers(engine: Engine, time: FakeTime) -> No
     engine.set_up("usr1", Does, "well")
     lower(engine, time, "usr1")
     assert [event.kind for event in engine.ledger.events()] == ["run", "stopping"]
-    engine.ledger.is_followed = True
+    engine.ledger.followers.add("a test")
     lower(engine, time, "usr1")
     assert [(event.kind, event.what) for event in engine.ledger.events()[2:3]] == [("begun", "usr1")]
 

@@ -113,7 +113,7 @@ def _manager() -> Manager:
 
 def _parts(settings: Settings) -> Sequence[Part]:
     """Make the parts that settings ask for."""
-    if not (settings.tables or settings.control or settings.command):
+    if not settings.may_have_parts():
         return ()
     from flagman.cli import parts  # noqa: PLC0415 - only if there is one
 

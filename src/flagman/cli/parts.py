@@ -20,6 +20,8 @@ PARTS = {
     "control": "flagman.control.part:ControlPart",
     "command": "flagman.supervise.part:CommandPart",
     "process": "flagman.supervise.processes.part:ProcessesPart",
+    # Opened last and closed first: it asks all others.
+    "metrics_file": "flagman.service.metrics_file:MetricsFilePart",
 }
 
 

@@ -171,7 +171,7 @@ def check_together(settings: Settings) -> None:
             raise UsageError(f"{place}: {reason_of(error)}") from error
         except (Exception, SystemExit) as error:
             raise PluginError(f"{action.__name__}: checking the settings failed: {reason_of(error)}") from error
-    if settings.tables or settings.control or settings.command:
+    if settings.may_have_parts():
         from flagman.cli import parts  # noqa: PLC0415 - only if a part is asked for
 
         parts.check(settings)

@@ -256,6 +256,15 @@ GROUPS = {
             is_for_start=True,
         ),
     ),
+    "metrics": (
+        Option(
+            "--metrics-file",
+            Path("FILE.prom"),
+            "",
+            "keep metrics in this file, for the textfile collector of node_exporter",
+            is_for_start=True,
+        ),
+    ),
     "the log": (
         Option(
             "--log-level",

@@ -108,6 +108,8 @@ class Settings:
     stdout: str | None
     #: Where standard error goes.
     stderr: str | None
+    #: The file that metrics are kept in; empty for none.
+    metrics_file: str
     #: The lowest level that is logged.
     log_level: str
     #: How records are written, see :mod:`flagman.log.setup`.
@@ -262,6 +264,10 @@ class Settings:
     def keeps_processes(self) -> bool:
         """Return whether there is something to keep, so that no action need be bound."""
         return bool(self.command or self.tables.get("process"))
+
+    def may_have_parts(self) -> bool:
+        """Return whether a part of the run may be asked for, beside actions."""
+        return bool(self.tables or self.control or self.command or self.metrics_file)
 
     def passes_on(self) -> bool:
         """Return whether a command gets the signals that have no actions."""

@@ -179,7 +179,7 @@ class Feed:
         is_first = not self._readers
         self._readers[reader] = None
         if is_first:
-            self._ledger.is_followed = True
+            self._ledger.followers.add(self)
             if comes_back:
                 self._catch_up()
         self._make_texts()  # of what has happened just before, which nothing else passes on
@@ -196,7 +196,8 @@ class Feed:
     def leave(self, reader: Reader) -> None:
         """Wake a reader no more."""
         self._readers.pop(reader, None)
-        self._ledger.is_followed = bool(self._readers)
+        if not self._readers:
+            self._ledger.followers.discard(self)
 
 
 class Reader(Stream):

@@ -99,7 +99,7 @@ class Ledger:
         "_runs",
         "arrivals",
         "begun",
-        "is_followed",
+        "followers",
         "latest",
         "listeners",
         "running",
@@ -123,9 +123,9 @@ class Ledger:
         self.arrivals: dict[FlagName, Arrivals] = {}
         #: The last event of each kind.
         self.latest: dict[str, Event] = {}
-        #: Whether the begins of runs and the holding of flags are events, too: what nothing reads must not cost time
-        #: before a run.
-        self.is_followed = False
+        #: What reads the begins of runs and the holding of flags. They are events only if something does, because they
+        #: cost time before a run.
+        self.followers: set[object] = set()
         #: Called with each event in the thread that notes it; they must not raise anything.
         self.listeners: list[Callable[[Event], None]] = []
 
@@ -145,12 +145,12 @@ class Ledger:
     def begin(self, turn: Turn) -> None:
         """Note that a turn begins."""
         self.running = turn
-        if self.is_followed:
+        if self.followers:
             self.note("begun", turn.flag)
 
     def hold(self, flag: FlagName) -> None:
         """Note that a flag was raised and waits until it is quiet."""
-        if self.is_followed:
+        if self.followers:
             self.note("held", flag)
 
     def end(self, turn: Turn) -> None:

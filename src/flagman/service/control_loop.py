@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import weakref
 from _thread import allocate_lock, get_ident
@@ -16,7 +15,7 @@ from collections import deque
 from contextlib import suppress
 
 from flagman.engine.loop import Poller
-from flagman.engine.threads import start_new_thread
+from flagman.engine.threads import start_deaf_thread
 from flagman.engine.wakeup import Wakeup
 from flagman.exceptions import FlagmanError
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.service")
 
-# Signals that a fault of a thread itself causes: blocked ones would hide where it was.
-_OF_ITS_OWN = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 # Seconds after which a thread that computes lets the other one run, while the loop runs. Python's own 5 ms would add to
 # the latency of a signal that comes while a long history is being put together.
 _TURN = 0.0005
@@ -72,15 +69,11 @@ class ControlLoop:
         :raises FlagmanError: if there can be no more threads
         """
         self._running.acquire()
-        # Only the main thread gets signals: one that was delivered to the other would not end a system call here.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _OF_ITS_OWN)
         try:
-            self.thread = start_new_thread(self._run, ())
+            self.thread = start_deaf_thread(self._run, ())
         except RuntimeError as error:
             self._running.release()
             raise FlagmanError(f"the control loop cannot be started: {error}") from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._usual_turn = sys.getswitchinterval()
         if self._usual_turn > _TURN:
             sys.setswitchinterval(_TURN)
