@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.driven import DEADLINE, SCRIPT, Flagman, run, wait_for
+from support.driven import DEADLINE, SCRIPT, Flagman, descriptors, run, wait_for
 from support.over_tcp import HOSTS, TOKEN, has_ipv6
 from support.serving import Client
 from support.unix import activating, is_served, request
@@ -225,6 +225,26 @@ def test_strangers(start: Start, token: Path, tmp_path: Path) -> None:
     for client in strangers:
         client.close()
     daemon.stop("init", "hi", "cleanup")
+
+
+def test_a_reader_of_events_that_goes(start: Start, token: Path, tmp_path: Path) -> None:
+    """The place of a reader that has gone becomes free at once, also if nothing ever happens."""
+    daemon = start("--control", "x.sock", "--control", "127.0.0.1:0", "--control-token", token.name, *BINDING).ready()
+    place = places(tmp_path / "x.sock")[1]
+
+    def sockets() -> int:
+        return sum(link.startswith("socket:") for link in descriptors(daemon.process.pid).values())
+
+    before = sockets()
+    for _ in range(3):
+        reader = Client(place, TOKEN).request("GET", "/events")
+        assert reader._file.readline() == b"HTTP/1.1 200 OK\r\n"
+        while not reader._file.readline().startswith(b"data: "):
+            pass
+        assert sockets() == before + 1
+        reader.close()
+        wait_for(lambda: sockets() == before)
+    daemon.stop("init", "cleanup")
 
 
 def test_in_the_background(background: Background) -> None:
