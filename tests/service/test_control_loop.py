@@ -145,7 +145,7 @@ def test_no_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(control_loop, "start_new_thread", refuse)
+    monkeypatch.setattr(control_loop, "start_deaf_thread", refuse)
     loop = ControlLoop(list, list)
     with pytest.raises(FlagmanError, match="the control loop cannot be started: can't start new thread"):
         loop.start()
