@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flagman.ctl.client import Client, query, quoted
+from flagman.ctl.client import Client
 from flagman.ctl.errors import CtlError
+from flagman.ctl.targets import query, quoted
 from support.ctl import Ctl
 from support.driven import DEADLINE
 from support.fake_control import FakeControl, http

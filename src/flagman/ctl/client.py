@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket as socket  # a third of a millisecond; what socket adds to it takes ten times as long
-import os
 from time import monotonic
 
 from flagman.ctl.errors import BAD, NO_SUCH_NAME, NOT_IN_TIME, UNKNOWN, CtlError, NoAnswerError, RefusedError
@@ -263,32 +262,6 @@ def _timeval(seconds: float) -> bytes:
 
     # All zero is no limit.
     return pack("ll", 0, 0) if seconds == float("inf") else pack("ll", int(seconds), int(seconds % 1 * 1_000_000) or 1)
-
-
-def quoted(word: str) -> str:
-    """Return a word as it may stand in a path or a query, see :rfc:`3986`."""
-    safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in os.fsencode(word))
-
-
-def query(fields: Mapping[str, str]) -> str:
-    """Return the end of a path that has these fields; empty if there are none."""
-    return "?" * bool(fields) + "&".join(f"{name}={quoted(value)}" for name, value in fields.items())
-
-
-def waits(wait: float | None) -> dict[str, str]:
-    """Return the field of a query that lets the daemon wait.
-
-    :param wait: seconds; infinite for no limit; None to let it not wait, which is no field
-    """
-    if wait is None:
-        return {}
-    return {"wait": "" if wait == float("inf") else f"{wait:f}".rstrip("0").rstrip(".")}
-
-
-def waiting(wait: float | None) -> str:
-    """Return the end of a path that lets the daemon wait, see :func:`waits`."""
-    return query(waits(wait))
 
 
 def refusal(status: int, answer: object) -> RefusedError | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flagman.ctl.asking import ask
-from flagman.ctl.client import query
 from flagman.ctl.fields import command, errors_of
 from flagman.ctl.screen import RED, Screen, color_of, write
 from flagman.ctl.table import Cell, Column, table
+from flagman.ctl.targets import query
 from flagman.ctl.times import duration, is_today, moment
 
 TYPE_CHECKING = False

@@ -5,10 +5,11 @@ from __future__ import annotations
 from time import monotonic
 
 from flagman.ctl.asking import reach, told
-from flagman.ctl.client import query, quoted, refusal
+from flagman.ctl.client import refusal
 from flagman.ctl.errors import NO_DAEMON, CtlError, NoAnswerError, RefusedError
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import write
+from flagman.ctl.targets import query, quoted
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False

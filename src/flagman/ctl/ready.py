@@ -5,10 +5,11 @@ from __future__ import annotations
 from time import monotonic
 
 from flagman.ctl.asking import reach, told
-from flagman.ctl.client import query, refusal, waits
+from flagman.ctl.client import refusal
 from flagman.ctl.errors import BAD, NOT_IN_TIME
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import clean, write
+from flagman.ctl.targets import query, waits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flagman.ctl.asking import ask
-from flagman.ctl.client import waiting
 from flagman.ctl.fields import command
 from flagman.ctl.screen import Screen, color_of, write
 from flagman.ctl.table import Cell, Column, table
+from flagman.ctl.targets import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

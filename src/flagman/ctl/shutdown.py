@@ -6,10 +6,11 @@ import os
 from time import monotonic
 
 from flagman.ctl.asking import reach, told
-from flagman.ctl.client import LONGEST, refusal, waiting
+from flagman.ctl.client import LONGEST, refusal
 from flagman.ctl.errors import BAD, NOT_IN_TIME, CtlError, NoAnswerError
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import write
+from flagman.ctl.targets import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def _to_the_daemon(words: Words, signum: int) -> int:
 
 def _to_a_process(words: Words, signum: int, process: str) -> int:
     from flagman.ctl.asking import ask  # noqa: PLC0415 - the other way needs other modules
-    from flagman.ctl.client import quoted  # noqa: PLC0415 - as above
+    from flagman.ctl.targets import quoted  # noqa: PLC0415 - as above
     from flagman.text.signames import name_of  # noqa: PLC0415 - as above
 
     ask(words, "POST", f"/processes/{quoted(process)}/signal", {"signal": name_of(signum)})

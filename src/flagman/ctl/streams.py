@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flagman.ctl.client import query, refusal
+from flagman.ctl.client import refusal
 from flagman.ctl.fields import Fields
+from flagman.ctl.targets import query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

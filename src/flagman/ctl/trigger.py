@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flagman.ctl.asking import ask
-from flagman.ctl.client import quoted, waiting
 from flagman.ctl.errors import BAD
 from flagman.ctl.fields import GOOD, errors_of
 from flagman.ctl.screen import RED, Screen, clean, color_of, write
+from flagman.ctl.targets import quoted, waiting
 from flagman.ctl.times import duration
 
 TYPE_CHECKING = False

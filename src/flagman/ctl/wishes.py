@@ -5,11 +5,12 @@ from __future__ import annotations
 from time import monotonic
 
 from flagman.ctl.asking import check_names, processes_of, reach, write_json
-from flagman.ctl.client import LONGEST, quoted, refusal, waiting
+from flagman.ctl.client import LONGEST, refusal
 from flagman.ctl.errors import BAD, CtlError
 from flagman.ctl.fields import Fields
 from flagman.ctl.place import again
 from flagman.ctl.screen import RED, Screen, clean, color_of, write
+from flagman.ctl.targets import quoted, waiting
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False

@@ -8,10 +8,10 @@ from contextlib import suppress
 from functools import partial
 
 from flagman.control.answer import refusal
-from flagman.ctl.client import quoted
 from flagman.ctl.gateway import pages
 from flagman.ctl.gateway.door import is_form, unauthorized
 from flagman.ctl.gateway.exchange import SECONDS, Exchange
+from flagman.ctl.targets import quoted
 from flagman.service.request import Content, Stream
 from flagman.service.request_error import check
 
