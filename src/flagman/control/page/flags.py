@@ -7,7 +7,7 @@ from json import dumps
 
 from flagman.control.page import states, words
 from flagman.control.page.markup import NOTHING, Html, cut, in_url, joined, key_of, named, tag
-from flagman.control.page.plot import plot
+from flagman.control.page.plot import MOST, plot
 from flagman.text.shown import counted
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ _COLUMNS = (
     ("State", "", False),
     ("Flag", "", False),
     ("Last run", "n", False),
-    ("Durations of the last runs", "p", True),
+    (f"Last {MOST} runs", "p", False),
     ("Runs", "n", False),
     ("Next", "n", False),
     ("Run", "b", True),
@@ -59,14 +59,18 @@ def section(
         tag("tbody", *rows, id="rows"),
         class_="flags",
     )
-    return joined([table, left_out(len(ordered) - len(shown), "flag")])
+    return joined([table, left_out(len(ordered) - len(shown), "flag", "flags")])
 
 
-def left_out(number: int, what: str) -> Html:
+def left_out(number: int, one: str, many: str) -> Html:
     """Return that some rows are not shown; nothing if all are."""
     if number <= 0:
         return NOTHING
-    return tag("p", f"{counted(number, f'more {what}')} in a better state: flagmanctl status shows all.", class_="none")
+    return tag(
+        "p",
+        f"{counted(number, f'more {one}', f'more {many}')} in a better state: flagmanctl status shows all.",
+        class_="none",
+    )
 
 
 def _row(flag: Flag, runs: Sequence[tuple[float, str]], *, is_raisable: bool) -> Html:
@@ -119,7 +123,7 @@ def _what(flag: Flag) -> Iterable[Html]:
     if last and last["error"] and states.of_flag(flag) != "ok":
         yield tag("p", cut(last["error"], _LONGEST_ERROR), class_="error", dir="auto")
     first = command(actions[0]["name"], actions[0]["arguments"]) if actions else "no actions"
-    more = f" and {counted(len(actions) - 1, 'more action')}" if len(actions) > 1 else ""
+    more = f"and {counted(len(actions) - 1, 'more action')}" if len(actions) > 1 else ""
     summary = tag("summary", tag("code", first), tag("span", more) if more else NOTHING)
     listed = [_action(action) for action in actions[:MOST_ACTIONS]]
     if len(actions) > MOST_ACTIONS:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _PROGRAM = "flagman"
 # An en dash.
 _DASH = " \N{EN DASH} "
-# Reasons that are shown; characters of a path.
-_MOST_REASONS, _LONGEST_PATH = 20, 300
+# Reasons that are shown; characters of one of them, and of a path.
+_MOST_REASONS, _LONGEST_REASON, _LONGEST_PATH = 20, 800, 300
 # The colours of the sign in the browser's tab, by shapes: they are good to see on light and dark tabs.
 _COLOURS = {"bad": "d93a2f", "busy": "2f74d0", "wait": "c98a13", "good": "2f9456", "idle": "7c8691", "off": "7c8691"}
 # What the sign of the tab shows, on 16 by 16 units.
@@ -98,16 +98,15 @@ def header(status: Status, name: str, host: str, verdict: Verdict) -> Html:
             "form", tag("button", "Reload", id="reload"), method="post", action="reload", data_what="The configuration"
         )
     facts = [
-        ("State", joined([status["state"], " ", words.ago(status["since"], status["since_ago"])])),
+        ("State", joined([status["state"], " ", words.running(status["since"], status["since_ago"])])),
         ("Started", words.ago(status["started"], status["started_ago"])),
-        ("Version", status["version"]),
         ("Pid", str(status["pid"])),
     ]
     if config["file"] is not None:
         loaded = joined(
             [
                 tag("bdi", cut(config["file"], _LONGEST_PATH)),
-                " loaded ",
+                ", loaded ",
                 words.ago(config["loaded"], config["loaded_ago"]),
             ]
         )
@@ -129,8 +128,9 @@ def notices(status: Status, unready: Sequence[str]) -> Html:
     pieces = []
     config = status["config"]
     if not config["ok"]:
-        text = cut(config["error"] or "")
-        pieces.append(_notice("bad", "The configuration could not be loaded; the one before it holds", [text]))
+        pieces.append(
+            _notice("bad", "The configuration could not be loaded; the one before it holds", [config["error"] or ""])
+        )
     if status["state"] == "stopping":
         pieces.append(_notice("wait", "The daemon stops", []))
     elif not status["ready"]:
@@ -141,7 +141,7 @@ def notices(status: Status, unready: Sequence[str]) -> Html:
 def _notice(kind: str, heading: str, lines: Sequence[str]) -> Html:
     more = len(lines) - _MOST_REASONS
     shown = [*lines[:_MOST_REASONS], *([f"and {more} more"] if more > 0 else [])]
-    said = [tag("p", cut(line), dir="auto") for line in shown]
+    said = [tag("p", cut(line, _LONGEST_REASON), dir="auto") for line in shown]
     return tag("div", states.icon(kind), tag("div", tag("h2", heading), *said), class_=f"notice {kind}")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Most texts are so: it saves time to look first.
 _is_plain = re.compile(r"[ !#-%(-;=?-~]*+").fullmatch
 # Elements without an end.
-_VOID = frozenset({"link", "meta", "path", "use"})
+_VOID = frozenset({"link"})
 # Characters of a name and of another text that are shown.
 _LONGEST_NAME, _LONGEST_TEXT = 120, 2_000
 # Characters of an id that is still legible.
@@ -73,10 +73,10 @@ def tag(name: str, *children: str, **attributes: str | int | bool | None) -> Htm
     return Html(f"<{head}>{content}</{name}>")
 
 
-def joined(pieces: Iterable[str], between: str = "") -> Html:
+def joined(pieces: Iterable[str], between: Html = NOTHING) -> Html:
     """Return pieces in a row, each an :class:`Html` or a text."""
     made = [piece if isinstance(piece, Html) else text(piece) for piece in pieces]
-    return Html(text(between).join(made))
+    return Html(between.join(made))
 
 
 def cut(value: str, most: int = _LONGEST_TEXT) -> str:

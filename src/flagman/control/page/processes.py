@@ -38,7 +38,7 @@ def section(processes: Iterable[Process]) -> Html:
         "section",
         tag("h2", "Processes ", tag("span", words.number(len(ordered)), class_="count"), id="processes-title"),
         table,
-        left_out(len(ordered) - len(shown), "process"),
+        left_out(len(ordered) - len(shown), "process", "processes"),
         aria_labelledby="processes-title",
     )
 
@@ -73,6 +73,6 @@ def _what(process: Process) -> Iterable[Html]:
     lines = last["output"] if last else ()
     told: Html = NOTHING
     if last:
-        told = tag("p", "Its last end: ", last["text"], " ", words.ago(last["at"], last["at_ago"]), class_="quiet")
-    output = tag("pre", joined((cut(line, _LONGEST_LINE) for line in lines), "\n")) if lines else NOTHING
+        told = tag("p", "Its last end: ", cut(last["text"]), " ", words.ago(last["at"], last["at_ago"]), class_="quiet")
+    output = tag("pre", joined((cut(line, _LONGEST_LINE) for line in lines), Html("\n"))) if lines else NOTHING
     yield tag("details", summary, told, output, id=key_of("processmore", process["name"]))

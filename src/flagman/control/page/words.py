@@ -7,21 +7,22 @@ from flagman.control.page.markup import NOTHING, Html, tag
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 # From two days on, hours say nothing.
 _MANY_HOURS = 2 * _DAY
-_MOST_TENTHS = 10
+# What is shown with a tenth; more would be rounded up to ten.
+_MOST_TENTHS = 9.95
 
 
 def age(seconds: float) -> str:
     """Return how long something is ago, in one unit: ``3 min ago``."""
+    return "just now" if seconds < 1 else f"{lasting(seconds)} ago"
+
+
+def lasting(seconds: float) -> str:
+    """Return for how long something has been going on, in one unit: ``3 min``."""
     whole = int(seconds)
-    if whole < 1:
-        return "just now"
-    if whole < _MINUTE:
-        return f"{whole} s ago"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min ago"
-    if whole < _MANY_HOURS:
-        return f"{whole // _HOUR} h ago"
-    return f"{whole // _DAY:,} d ago"
+    for size, unit, word in ((_MINUTE, 1, "s"), (_HOUR, _MINUTE, "min"), (_MANY_HOURS, _HOUR, "h")):
+        if whole < size:
+            return f"{whole // unit} {word}"
+    return f"{whole // _DAY:,} d"
 
 
 def countdown(seconds: float) -> str:
@@ -40,11 +41,6 @@ def duration(seconds: float) -> str:
     if seconds < _MOST_TENTHS:
         return f"{seconds:.1f} s"
     return _two_units(round(seconds))
-
-
-def lasting(seconds: float) -> str:
-    """Return how long something has been going on: ``4 min 5 s``."""
-    return _two_units(int(seconds))
 
 
 def _two_units(whole: int) -> str:

@@ -1,0 +1,263 @@
+"""The page: any text stays text, the worst comes first, and what is too much is left out."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from flagman.control.page import flags, history
+from flagman.control.page.page import View, content, rendered
+from flagman.control.page.states import FLAG_STATES
+from flagman.text.moments import rfc3339
+from flagman.text.shown import printable
+from support import pages
+from support.pages import flag, page, process, status, view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DASH = " \N{EN DASH} "
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    "</title></style></table><!--",
+    "&lt;&amp;&#60; &copy",
+    "\x1b[31mred\x1b[0m\x07\x00",
+    "\u202egnp.exe\u2066",
+    "\udcff\ud800",
+    "a b\tc\r\nd",
+    "javascript:alert(1)",
+    "{{title}}",
+)
+# All of them, also halves of characters, as names of files have.
+texts = st.text(st.characters(exclude_categories=()), min_size=1, max_size=20)
+
+
+def everything(text: Callable[[], str]) -> dict[str, Any]:
+    """Return what makes each part of a page, with a text in each place that has one."""
+    mistake = {"file": text(), **pages.moment("loaded", 9.0), "ok": False, "error": text()}
+    last = {"text": text(), **pages.moment("at", 3.0), "output": [text(), text()]}
+    delay = {"next_start": rfc3339(pages.AT), "next_start_in": 3.0}
+    return {
+        "shown": status(
+            flag("A" + text(), "failing", trigger="B" + text(), last=pages.report("failed", text())),
+            flag("C" + text(), actions=[pages.action(text(), [text(), text()], last=pages.report("failed", text()))]),
+            flag("D" + text(), "running", actions=[pages.action(), pages.action(statistics={text(): text()})]),
+            flag("E" + text(), "closed"),
+            name="F" + text(),
+            version=text(),
+            config=mistake,
+            ready=False,
+            state="starting",
+            processes=[
+                process("G" + text(), "failing", text="H" + text(), last=last, backoff=delay, command=[text(), text()])
+            ],
+        ),
+        "runs": [pages.run(1, text(), "failed", text())],
+        "events": [pages.event(text(), text=text())],
+        "unready": [text()],
+        "since": text(),
+    }
+
+
+def numbered() -> Callable[[], str]:
+    """Return what makes harmless texts, each another one."""
+    numbers = iter(range(1000))
+    return lambda: f"t{next(numbers)}"
+
+
+def with_all_hostile(test: Any) -> Any:  # noqa: ANN401 - a test as Hypothesis decorates it
+    """Run a test with each hostile text, too."""
+    for each in HOSTILE:
+        test = example([each])(test)
+    return test
+
+
+@with_all_hostile
+@given(st.lists(texts, min_size=1, max_size=12))
+def test_any_text_stays_text(found: list[str]) -> None:
+    """Whatever stands in the names, arguments, errors and outputs, the elements and their attributes are the same."""
+    numbers = iter(range(1000))
+    used: list[str] = []
+
+    def text() -> str:
+        used.append(found[next(numbers) % len(found)])
+        return used[-1]
+
+    read = page(**everything(text))
+    assert read.skeleton == page(**everything(numbered())).skeleton
+    for each in used:
+        quoted = json.dumps(each, ensure_ascii=False)[1:-1]
+        shown = {printable(each), printable(each.replace("'", "'\"'\"'")), printable(quoted)}
+        assert any(one in read.text or one in "".join(read.all("data-since")) for one in shown)
+    content(view(**everything(text)))  # it can be encoded
+
+
+@with_all_hostile
+@given(st.lists(texts, min_size=1, max_size=12))
+def test_no_text_becomes_an_address_or_a_handler(found: list[str]) -> None:
+    """Forms lead to a flag or to the reload, links to shapes of the page, and no element has a style or a handler."""
+    numbers = iter(range(1000))
+    read = page(**everything(lambda: found[next(numbers) % len(found)]))
+    for action in read.all("action"):
+        if action != "reload":
+            folder, _, name = action.partition("/")
+            assert folder == "flags"
+            assert not set(name) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%")
+    for address in read.all("href"):
+        assert address.startswith(("#", "data:image/svg+xml,%3Csvg")) or address == "./"
+    names = {name for _, attributes in read.elements for name in attributes}
+    assert not {name for name in names if name.startswith("on") or name in {"style", "src", "srcset", "formaction"}}
+    ids = read.all("id")
+    assert len(ids) == len(set(ids))
+    assert not [each for each in ids if not each or set(each) & set(" \t\r\n\f")]
+
+
+@given(st.lists(st.tuples(st.sampled_from(FLAG_STATES), st.integers(1, 9))))
+def test_the_worst_comes_first(wanted: list[tuple[str, int]]) -> None:
+    """Flags that fail come first, with the longest row of failures on top; the others follow in their order."""
+    shown = []
+    for number, (state, failures) in enumerate(wanted):
+        more = {"failures_in_a_row": failures} if state == "failing" else {}
+        shown.append(flag(f"{state}-{failures}-{number}", state, **more))
+    rows = [row.removeprefix("flag-").split("-") for row in page(status(*shown)).rows.get("rows", [])]
+    assert len(rows) == len(wanted)
+    keys = [
+        (FLAG_STATES.index(state), -int(failures) * (state == "failing"), int(number))
+        for state, failures, number in rows
+    ]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("shown", "title"),
+    [
+        (status(flag("a", "failing"), flag("b", "running")), "1 failing"),
+        (status(flag("a", "failing"), processes=[process("p", "failing")]), "2 failing"),
+        (status(flag("a", "failing"), ready=False, state="stopping"), "1 failing"),
+        (status(flag("a"), ready=False, config={**status()["config"], "ok": False}), "configuration not loaded"),
+        (status(flag("a", "running"), state="stopping", ready=False), "stopping"),
+        (status(flag("a", "running"), ready=False), "not ready"),
+        (status(flag("a"), state="reloading"), "reloading"),
+        (status(flag("a", "running"), flag("b", "held")), "1 running"),
+        (status(flag("a", "held"), processes=[process("p", "changing")]), "1 changing"),
+        (status(flag("a", "held"), flag("b", "never")), "1 held"),
+        (status(flag("a"), flag("b", "never"), flag("c", "closed"), processes=[process("p", "down")]), "all is well"),
+        (status(), "nothing to do"),
+    ],
+)
+def test_the_title_tells_the_worst(shown: dict[str, object], title: str) -> None:
+    """The title begins with the worst of all, and then names the daemon; so does what is seen."""
+    read = page(shown)
+    assert read.title == f"{title}{DASH}web{DASH}flagman"
+    assert title in read.text.lower()
+
+
+def test_the_title_of_a_daemon_without_a_name() -> None:
+    """The name of a daemon that has none is not told twice."""
+    assert page(status(flag("a"), name="flagman")).title == f"all is well{DASH}flagman"
+
+
+def test_a_state_is_a_shape_and_a_word() -> None:
+    """Each state has a shape and a word beside its colour, which alone would say nothing to many."""
+    shapes = {}
+    for state in FLAG_STATES:
+        source = rendered(view(status(flag("a", state))))
+        row = source.partition('<tr id="flag-a"')[2].partition("</td>")[0]
+        shape = row.partition('<use href="#')[2].partition('"')[0]
+        shapes[state] = shape
+        assert f'<symbol id="{shape}"' in source
+        assert f"<span>{'never ran' if state == 'never' else state}</span>" in row
+    assert len(set(shapes.values())) == len(FLAG_STATES)
+
+
+def test_what_can_be_run_has_a_button() -> None:
+    """A flag has a button, unless its actions are closed or run at the stop; a configuration can be loaded again."""
+    shown = status(flag("a/b c"), flag("shut", "closed"), flag("term"))
+    assert page(shown, unraisable=("term", "int")).all("action") == ["flags/a%2Fb%20c"]
+    config = {**shown["config"], "file": "/etc/c.toml"}
+    assert page({**shown, "flags": [], "config": config}).all("action") == ["reload"]
+    assert page({**shown, "flags": [], "config": config, "state": "stopping"}).all("action") == []
+
+
+def test_too_many_flags() -> None:
+    """The best of too many flags are left out, because the control loop stands still for as long as they are made."""
+    shown = status(*(flag(f"a{number}") for number in range(1000)), flag("z", "failing"))
+    shown["processes"] = [process(f"p{number}") for number in range(1000)]
+    read = page(shown, runs=[pages.run(number, "a") for number in range(500)])
+    assert read.rows["rows"][:2] == ["flag-z", "flag-a0"]
+    assert len(read.rows["rows"]) == flags.MOST_ROWS
+    assert len(read.rows["process-rows"]) == flags.MOST_ROWS
+    assert len(read.rows["events"]) == history.MOST
+    assert f"{1001 - flags.MOST_ROWS} more flags" in read.text
+    assert f"{1000 - flags.MOST_ROWS} more processes" in read.text
+
+
+def test_a_megabyte_of_text() -> None:
+    """What is too long is cut, and says how long it is; the page stays small."""
+    long = "<b>" * 350_000
+    parts = everything(lambda: long)
+    parts["shown"]["version"] = parts["since"] = "1"  # these are flagman's own
+    source = rendered(view(**parts))
+    assert len(source) < 120_000
+    assert "(1,050,000 characters in all)" in source
+    assert max(map(len, pages.Page(source).texts["bdi"])) <= 400
+
+
+def test_many_actions_and_arguments() -> None:
+    """Of many actions, and many arguments of one, the first are shown, and how many there are."""
+    many = flag("a", actions=[pages.action("sh", ["x"] * 500) for _ in range(500)])
+    read = page(status(many))
+    assert "and 490 more actions" in read.text
+    assert "(500 arguments)" in read.text
+    assert len(read.text) < 5_000
+
+
+def test_the_plot_of_durations() -> None:
+    """The plot of a flag shows the last thirty of its runs, and has the same in words; a failure has a sign."""
+    runs = [SimpleNamespace(flag="a", seconds=number / 10, result="succeeded") for number in range(40)]
+    runs += [
+        SimpleNamespace(flag="b", seconds=9.0, result="failed"),
+        SimpleNamespace(flag="a", seconds=0.05, result="failed"),
+    ]
+    shown = status(flag("a"), flag("never", "never"))
+    read = pages.Page(rendered(View(shown, {"runs": [], "processes": []}, runs)))  # type: ignore[arg-type]
+    (label,) = [each for each in read.all("aria-label") if "runs" in each]
+    assert label == "30 runs: 29 succeeded, 1 failed; 50 ms to 3.9 s"
+    good, bad = read.all("d")[-2:]
+    assert good.count("M") == 29
+    assert bad == "M116 22v-2h3v2zM116 24h3v3h-3z"
+
+
+def test_the_history_is_the_newest_first() -> None:
+    """Runs and the events of processes are in one table, by their moments."""
+    late = {**pages.run(9, "a"), "ended": rfc3339(pages.AT + 5)}
+    read = page(status(flag("a")), runs=[pages.run(1, "a"), late], events=[pages.event("p")])
+    assert [row.split("-")[0] for row in read.rows["events"]] == ["run", "event", "run"]
+    assert read.rows["events"][0] == "run-9"
+
+
+def test_a_process_that_fails() -> None:
+    """A process tells why it is not ready, when it is started again, and its last lines."""
+    last = {"text": "exited with 1", **pages.moment("at", 3.0), "output": ["first", "second"]}
+    delay = {"next_start": rfc3339(pages.AT), "next_start_in": 3.2}
+    read = page(
+        status(processes=[process("p", "failing", state="backoff", text="in back-off", last=last, backoff=delay)])
+    )
+    found = {text for texts_ in read.texts.values() for text in texts_}
+    assert {"in back-off", "backoff", "in 4 s"} <= found
+    assert "Its last end: exited with 1 " in read.text.replace("\n", "")
+    assert read.texts["pre"] == ["first\nsecond"]
+
+
+def test_a_page_is_not_for_frames_or_caches() -> None:
+    """The answer has the fields that keep it out of other pages."""
+    headers = content(view(status())).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Vary"] == "Accept"
