@@ -25,7 +25,8 @@ _LONGEST_PATH = 4_000
 # What stands in their heads, the class of their cells, and whether that is to be read aloud alone.
 _COLUMNS = (
     ("State", "", False),
-    ("Flag", "", False),
+    ("Flag", "w", False),
+    ("Actions", "more", True),
     ("Last run", "n", False),
     (f"Last {MOST} runs", "p", False),
     ("Runs", "n", False),
@@ -80,7 +81,8 @@ def _row(flag: Flag, runs: Sequence[tuple[float, str]], *, is_raisable: bool) ->
     return tag(
         "tr",
         tag("td", states.mark(state), now, class_="s"),
-        tag("th", *_what(flag), scope="row", class_="w"),
+        tag("th", *_title(flag), scope="row", class_="w"),
+        tag("td", *_what(flag), class_="more"),
         _cell("Last run", *_last(flag)),
         tag("td", plot(runs), class_="p"),
         _cell("Runs", *_runs(flag)),
@@ -111,15 +113,16 @@ def _runs(flag: Flag) -> Iterable[str]:
         yield tag("div", f"{words.number(flag['failures'])} failed", class_="some")
 
 
+def _title(flag: Flag) -> Iterable[Html]:
+    name, trigger = flag["name"], flag["trigger"]
+    yield tag("bdi", named(name), class_="name")
+    if trigger != name:
+        yield tag("span", " on ", tag("bdi", named(trigger)), class_="trigger")
+
+
 def _what(flag: Flag) -> Iterable[Html]:
-    """Return what stands in the cell of a flag: name, trigger, actions and error."""
+    """Return what stands below the name of a flag: its error and its actions."""
     name, actions, last = flag["name"], flag["actions"], flag["last"]
-    trigger = flag["trigger"]
-    yield tag(
-        "div",
-        tag("bdi", named(name), class_="name"),
-        tag("span", " on ", tag("bdi", named(trigger)), class_="trigger") if trigger != name else NOTHING,
-    )
     if last and last["error"] and states.of_flag(flag) != "ok":
         yield tag("p", cut(last["error"], _LONGEST_ERROR), class_="error", dir="auto")
     first = command(actions[0]["name"], actions[0]["arguments"]) if actions else "no actions"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # Most texts are so: it saves time to look first.
 _is_plain = re.compile(r"[ !#-%(-;=?-~]*+").fullmatch
-# Elements without an end.
-_VOID = frozenset({"link"})
+# Elements without content, and how their tags end: those of SVG are closed as in XML.
+_EMPTY = {"link": "", "path": "/", "use": "/"}
 # Characters of a name and of another text that are shown.
 _LONGEST_NAME, _LONGEST_TEXT = 120, 2_000
 # Characters of an id that is still legible.
@@ -67,8 +67,8 @@ def tag(name: str, *children: str, **attributes: str | int | bool | None) -> Htm
             head += f" {_NAMES[key]}"
         elif value is not None and value is not False:
             head += f' {_NAMES[key]}="{_text(str(value))}"'
-    if name in _VOID:
-        return Html(f"<{head}>")
+    if name in _EMPTY:
+        return Html(f"<{head}{_EMPTY[name]}>")
     content = "".join([child if child.__class__ is Html else _text(child) for child in children])
     return Html(f"<{head}>{content}</{name}>")
 

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
 # Characters of a line of output.
 _LONGEST_LINE = 500
-_COLUMNS = (("State", ""), ("Process", ""), ("Since", "n"), ("Restarts", "n"), ("Pid", "n"), ("Next start", "n"))
+_COLUMNS = (
+    ("State", ""),
+    ("Process", "w"),
+    ("Command", "more"),
+    ("Since", "n"),
+    ("Restarts", "n"),
+    ("Pid", "n"),
+    ("Next start", "n"),
+)
 
 
 def section(processes: Iterable[Process]) -> Html:
@@ -26,7 +34,13 @@ def section(processes: Iterable[Process]) -> Html:
     shown = ordered[:MOST_ROWS]
     if not shown:
         return NOTHING
-    head = tag("tr", *(tag("th", title, scope="col", class_=kind or None) for title, kind in _COLUMNS))
+    head = tag(
+        "tr",
+        *(
+            tag("th", tag("span", title, class_="hidden" if kind == "more" else None), scope="col", class_=kind or None)
+            for title, kind in _COLUMNS
+        ),
+    )
     table = tag(
         "table",
         tag("caption", "Processes, the worst first", class_="hidden"),
@@ -49,7 +63,8 @@ def _row(process: Process) -> Html:
     return tag(
         "tr",
         tag("td", states.mark(health, process["state"]), class_="s"),
-        tag("th", *_what(process), scope="row", class_="w"),
+        tag("th", *_title(process), scope="row", class_="w"),
+        tag("td", *_what(process), class_="more"),
         _cell("Since", words.ago(process["since"], process["since_ago"])),
         _cell("Restarts", words.number(process["restarts"])),
         _cell("Pid", str(pid) if pid is not None else NOTHING),
@@ -63,10 +78,15 @@ def _cell(label: str, content: str) -> Html:
     return tag("td", content, class_="n", data_label=label)
 
 
+def _title(process: Process) -> Iterable[Html]:
+    yield tag("bdi", named(process["name"]), class_="name")
+    if process["wanted"] != "up":
+        yield tag("span", " wanted down", class_="trigger")
+
+
 def _what(process: Process) -> Iterable[Html]:
+    """Return what stands below the name of a process: why it is as it is, and its command."""
     last, health = process["last"], process["health"]
-    wanted = NOTHING if process["wanted"] == "up" else tag("span", " wanted down", class_="trigger")
-    yield tag("div", tag("bdi", named(process["name"]), class_="name"), wanted)
     if process["text"] != process["state"]:
         yield tag("p", cut(process["text"]), class_="error" if health == "failing" else "quiet", dir="auto")
     summary = tag("summary", tag("code", command(process["command"][0], process["command"][1:])))
