@@ -27,11 +27,13 @@ class Batch:
 
     :param site: the doors of the run
     :param events: all of them, in their order
+    :param is_whole: whether the first one has the whole status, so that no other has to tell of flags and processes
     """
 
-    def __init__(self, site: Site, events: Iterable[Event]) -> None:
+    def __init__(self, site: Site, events: Iterable[Event], *, is_whole: bool) -> None:
         self._site = site
-        flags = {name_of(event) for event in events if event.kind in _OF_FLAGS}
+        self._is_whole = is_whole
+        flags = set() if is_whole else {name_of(event) for event in events if event.kind in _OF_FLAGS}
         # One look: what the last event says of the run is not older than what one before it says.
         self._shown = site.status.excerpt(flags)
         if site.is_unready():
@@ -48,7 +50,8 @@ class Batch:
 
     def changed(self, event: Event) -> str:
         """Return what of the status an event may have changed, as JSON."""
-        is_of_flag, is_of_process = event.kind in _OF_FLAGS, event.kind in _OF_PROCESSES
+        is_of_flag = event.kind in _OF_FLAGS and not self._is_whole
+        is_of_process = event.kind in _OF_PROCESSES and not self._is_whole
         key = (is_of_flag, name_of(event) if is_of_flag or is_of_process else "")
         if key not in self._texts:
             flag = self._flags.get(key[1]) if is_of_flag else None

@@ -103,15 +103,13 @@ class Feed:
             self._forget_texts()
         size, before = self._status.size, self._size
         self._size = size
-        # One of them is enough to say everything.
-        whole = next((event for event in reversed(events) if event.kind in WHOLE), None)
-        if whole is None and size != before:
-            whole = events[-1]
+        is_whole = size != before or any(event.kind in WHOLE for event in events)
         try:
-            batch = Batch(self._site, events)
+            batch = Batch(self._site, events, is_whole=is_whole)
             self._was_ready = batch.is_ready
             for event in events:
-                self._keep(self._text(event, None if event is whole else batch))
+                # The first one: those that follow may be about flags and processes that are new.
+                self._keep(self._text(event, None if is_whole and event is events[0] else batch))
                 self.last = event.number
         except Exception:
             logger.exception("The events cannot be told")

@@ -293,6 +293,18 @@ class Forks(Action):
             time.sleep(60)
 
 
+class ForksOff(Action):
+    """Forks, and leaves the child alone; it ends after a minute at the latest."""
+
+    def run(self) -> None:
+        """Fork, and print the number of the child."""
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(60)
+            os._exit(0)
+        print("child", pid)
+
+
 class Deafens(Action):
     """Takes the wake-up descriptor away, as an event loop does."""
 
