@@ -598,6 +598,8 @@ def test_a_daemon_that_goes_and_comes_back(between: Between) -> None:
     reply = browser.ask("GET", "/status")
     assert (reply.status, reply.message) == (502, "the daemon does not answer: No such file or directory")
     assert browser.ask("GET", "/").status == 502
+    asked = browser.ask("GET", "/", Accept="text/html", Sec_Fetch_Site="same-origin", Sec_Fetch_Dest="empty")
+    assert (asked.status, asked.message) == (502, reply.message)
     page = browser.show()
     assert page.status == 502
     assert '<meta http-equiv="refresh" content="3; url=/">' in page.text

@@ -109,7 +109,7 @@ class Routes:
             said = _SAID.get(request.query.get("said", ""), "")
             query = {name: value for name, value in request.query.items() if name != "said"}
             self._ask(request, "GET", "/", query, partial(_show, request, said), partial(_show_failure, request))
-        elif request.fields.get("sec-fetch-dest", "document") == "document":
+        elif _is_shown(request):
             request.reply(200, pages.login())
         else:  # a page that was shown before asks for news
             raise unauthorized()
@@ -153,6 +153,11 @@ def _question(request: Request, method: str, path: str, query: Mapping[str, str]
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + body
 
 
+def _is_shown(request: Request) -> bool:
+    """Return whether the answer will be seen as it is, and is not for the script of a page."""
+    return request.fields.get("sec-fetch-dest", "document") == "document"
+
+
 def _show(request: Request, said: str, status: int, content: Content | Stream) -> None:
     if said and isinstance(content, Content) and content.kind.startswith("text/html"):
         data = content.data.replace(_PLACE, _PLACE + said.encode(), 1)
@@ -161,7 +166,7 @@ def _show(request: Request, said: str, status: int, content: Content | Stream) -
 
 
 def _show_failure(request: Request, why: str) -> None:
-    if "text/html" in request.fields.get("accept", "").lower():
+    if _is_shown(request) and "text/html" in request.fields.get("accept", "").lower():
         request.reply(502, pages.no_answer(why, _AGAIN))
     else:
         _fail(request, why)
