@@ -72,6 +72,7 @@ def rendered(view: View) -> str:
     table = flags.section(status["flags"], plot.last_runs(view.runs), view.unraisable)
     return TEMPLATE.filled(
         {
+            "template": text(TEMPLATE.mark),
             "title": head.title(name, verdict),
             "icon": head.icon(verdict),
             "header": head.header(status, name, host, verdict),

@@ -27,6 +27,8 @@ class Template:
     def __init__(self, source: str) -> None:
         #: By turns a piece of the source and the name of a place.
         self._pieces = _PLACE.split(source)
+        #: Another one for each other template.
+        self.mark = sha256(source.encode()).hexdigest()[:16]
         style, script = (_hash(source, name) for name in ("style", "script"))
         #: What a browser may do with the page, see https://www.w3.org/TR/CSP3/ .
         self.policy = "; ".join(
