@@ -177,6 +177,7 @@ def test_processes(keep: Keep, readers: Readers) -> None:
 
     def agree() -> None:
         # The process in back-off starts again and again.
+        found: list[str] = []
         bad = [each for each in reader.status["processes"] if each["name"] == "bad"]
         for _ in range(100):
             status = readers.status()

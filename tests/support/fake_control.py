@@ -38,7 +38,7 @@ class FakeControl:
 
     :param path: where it listens
     :param answers: by the method and the target of a request; after no bytes the connection is closed
-    :param closes_after: the method and the target of a request after which the connection is closed
+    :param closes_after: the begin of the method and the target of a request after which the connection is closed
     """
 
     def __init__(self, path: Path, answers: Mapping[str, Answer], *, closes_after: str = "") -> None:
@@ -97,7 +97,7 @@ class FakeControl:
                 answer = self.answers.get(target, mistake(404, "no-such-path", "there is no such path"))
                 answer = answer if isinstance(answer, bytes) else answer()
                 client.sendall(answer)
-                if not answer or target == self.closes_after:
+                if not answer or (self.closes_after and target.startswith(self.closes_after)):
                     client.shutdown(socket.SHUT_RDWR)
                     return
 
