@@ -30,7 +30,7 @@ logger = logging.getLogger("flagman.control")
 
 # Seconds for a request, from its first byte or from the begin of the connection.
 REQUEST_SECONDS = 10.0
-# Seconds for the head of the first request, where a client is a stranger until then.
+# Seconds for a request of a client that is a stranger, see Door.strangers.
 STRANGER_SECONDS = 3.0
 # Seconds without a request, and for a client to take an answer.
 IDLE_SECONDS = 30.0
@@ -80,10 +80,10 @@ class Connection:
         # such bytes are being dropped, requests are being served further up the stack, and the socket is closed.
         self._is_idle = self._is_last = self._is_refused = self._drops = self._is_busy = self._has_ended = False
         self._attachment = loop.attach(sock.fileno(), self._read, on_failure=self.end)
-        #: Whether the door has yet to let one of its requests in, see :attr:`Door.strangers`.
+        #: Whether it has yet to show that it may ask, see :attr:`Door.strangers`.
         self.is_stranger = door.strangers > 0
         self._limit = Limit(loop, self._look_at_the_time)
-        self._limit.allow(STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS)
+        self._limit.allow(self._patience())
 
     @property
     def held(self) -> int:
@@ -213,15 +213,15 @@ class Connection:
         except RequestError as error:
             self.refuse(error)
             return True
-        if self.is_stranger and (message is not None or self._parser.has_head):
+        if self.is_stranger and self._parser.is_known:
             self.is_stranger = False
-            self._limit.allow(REQUEST_SECONDS)
+            self._limit.allow(self._patience())
         if message is not None:
             self._serve(message)
             return True
         if self._parser.has_begun and self._is_idle:
             self._is_idle = False
-            self._limit.allow(REQUEST_SECONDS)
+            self._limit.allow(self._patience())
         if self._parser.wants_to_go_ahead():
             self._send(GO_AHEAD)
         return False
@@ -295,5 +295,8 @@ class Connection:
         if self._is_idle or self._out.held:  # the client wants nothing, takes nothing or does not end
             self.end()
         else:
-            seconds = STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS
-            self.refuse(refusal(408, f"the request has not come within {seconds:g} seconds"))
+            self.refuse(refusal(408, f"the request has not come within {self._patience():g} seconds"))
+
+    def _patience(self) -> float:
+        """Return how many seconds the client has for a request."""
+        return STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS

@@ -33,7 +33,7 @@ class Door:
     places = 256
     #: How many of its clients have a stream; there are as many places for these, so that they take no others.
     streams = 0
-    #: The most clients that have made no request yet that came in. They have these places apart, a short time, and the
+    #: The most clients that have yet to show that they may ask. They have these places apart, a short time, and the
     #: oldest goes for a new one, so that they keep no others out. 0 if a client that is admitted is as good as any.
     strangers = 0
     #: Whether a client that sends nothing more has gone, and does not wait for an answer.
@@ -43,12 +43,14 @@ class Door:
         """Return why a client is refused, in one line; empty if it may ask."""
         return ""
 
-    def judge(self, method: str, path: Sequence[str], hosts: Sequence[bytes], fields: Mapping[bytes, bytes]) -> None:
+    def judge(self, method: str, path: Sequence[str], hosts: Sequence[bytes], fields: Mapping[bytes, bytes]) -> bool:
         """Judge the head of a request, before its body is read.
 
         :param path: the decoded segments
         :param hosts: the field Host, if there is one, and the host in the first line, if there is one
         :param fields: the fields of the head, by their names in small letters
+        :returns: whether the client has shown that it may ask; one that has not yet stays a stranger, see
+            :attr:`strangers`
         :raises RequestError: if it may not come in
         """
         raise NotImplementedError
@@ -83,12 +85,13 @@ class UnixDoor(Door):
         path: Sequence[str],  # noqa: ARG002 - as above
         hosts: Sequence[bytes],
         fields: Mapping[bytes, bytes],
-    ) -> None:
+    ) -> bool:
         """Refuse web pages: a program that passes requests of browsers on must not let them in by mistake."""
         if not all(map(is_local, hosts)):
             raise refusal(400, "the field Host must be localhost or an IP address, and there must be only one")
         if b"origin" in fields or fields.get(b"sec-fetch-site", b"none") != b"none":
             raise refusal(403, "requests of web pages are refused")
+        return True
 
 
 class LoopbackDoor(Door):
@@ -102,6 +105,7 @@ class LoopbackDoor(Door):
     """
 
     places = 64
+    strangers = 64
     # Nothing else tells that a client over TCP has gone, as long as nothing is sent to it.
     ends_with_half = True
 
@@ -113,7 +117,7 @@ class LoopbackDoor(Door):
             names += [f"{name}:{port}" for name in names]
         self._hosts = {name.encode() for name in names}
 
-    def judge(self, method: str, path: Sequence[str], hosts: Sequence[bytes], fields: Mapping[bytes, bytes]) -> None:
+    def judge(self, method: str, path: Sequence[str], hosts: Sequence[bytes], fields: Mapping[bytes, bytes]) -> bool:
         """Refuse other names, the pages of other sites, and clients that may not ask."""
         if not hosts or not all(host.lower() in self._hosts for host in hosts):
             raise refusal(400, "the field Host must be the address and the port of this server")
@@ -121,7 +125,7 @@ class LoopbackDoor(Door):
         is_own = origin is None or (origin.startswith(b"http://") and origin[7:] in self._hosts)
         if not is_own or fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise refusal(403, "requests of other web pages are refused")
-        self.authorize(method, path, fields)
+        return self.authorize(method, path, fields)
 
     def admit(self, client: socket) -> str:
         """Refuse clients of other machines, which the rules of a firewall may lead here."""
@@ -133,10 +137,10 @@ class LoopbackDoor(Door):
         is_here = peer == "::1" or peer.startswith("127.")
         return "" if is_here else "only clients on this machine are answered"
 
-    def authorize(self, method: str, path: Sequence[str], fields: Mapping[bytes, bytes]) -> None:
-        """Refuse a client that does not show that it may ask.
+    def authorize(self, method: str, path: Sequence[str], fields: Mapping[bytes, bytes]) -> bool:
+        """Return whether a client shows that it may ask.
 
-        :raises RequestError: if it does not
+        :raises RequestError: if it does not, and nothing is answered to strangers here
         """
         raise NotImplementedError
 
@@ -147,8 +151,6 @@ class TcpDoor(LoopbackDoor):
     :param token: the one that holds
     """
 
-    strangers = 64
-
     def __init__(self, host: str, port: int, token: Token) -> None:
         super().__init__(host, port)
         self._token = token
@@ -158,12 +160,13 @@ class TcpDoor(LoopbackDoor):
         method: str,  # noqa: ARG002 - all are alike
         path: Sequence[str],  # noqa: ARG002 - as above
         fields: Mapping[bytes, bytes],
-    ) -> None:
+    ) -> bool:
         """Refuse a request without the token; the answer does not say what is wrong with it."""
         scheme, _, given = fields.get(b"authorization", b"").partition(b" ")
         if not self._token.is_equal(given.lstrip(b" ")) or scheme.lower() != b"bearer":
             message = "the request must show the token of this daemon: Authorization: Bearer TOKEN"
             raise RequestError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+        return True
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -66,6 +66,8 @@ class Parser:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        #: Whether the client has shown in a head that it may ask.
+        self.is_known = False
         self._data = bytearray()
         self._searched = 0  # how many bytes of a line have been searched for its end
         self._reset()
@@ -87,11 +89,6 @@ class Parser:
     def has_begun(self) -> bool:
         """Whether a part of a further request is there."""
         return bool(self._data or self.method)
-
-    @property
-    def has_head(self) -> bool:
-        """Whether the head of a further request has come in, and what is missing is its body."""
-        return self._message is not None
 
     def feed(self, data: bytes) -> None:
         """Take bytes in."""
@@ -180,7 +177,7 @@ class Parser:
             raise refusal(400, "the field Host is missing")
         hosts = [name for name in (host, authority) if name is not None]
         self._length = _length(fields)
-        self._door.judge(self.method, path, hosts, fields)
+        self.is_known |= self._door.judge(self.method, path, hosts, fields)
         if self._length:
             self._decode = self._door.decoder(fields.get(b"content-type", b""))
         if b"expect" in fields and not is_old:

@@ -308,6 +308,27 @@ def test_the_cookie_of_another_gateway(between: Between, open_path: Path) -> Non
         del other.streams[:]
 
 
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTTP/1.1\r\nHost: HERE\r\n\r\n", b"POST /login HTTP/1.1\r\nHost: HERE\r\n"]
+)
+def test_clients_without_the_cookie(between: Between, said: bytes) -> None:
+    """Any user of the machine can connect: however many do, they keep no browser out."""
+    first, late = between.browser().enter(), between.browser()
+    strangers = [first.raw() for _ in range(200)]
+    try:
+        for stranger in strangers:
+            with suppress(ConnectionError):
+                stranger.sendall(said.replace(b"HERE", first.host.encode()))
+        wait_for(lambda: between.gateway._loop.settle(DEADLINE) and len(between.gateway._server._clients) == 64)
+        assert first.ask("GET", "/status").status == 200
+        assert late.show().status == 200
+        late.cookie = first.cookie
+        assert late.ask("GET", "/status").status == 200
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
 def test_a_page_that_was_shown_before(between: Between) -> None:
     """Its script is told that it is not let in any more: it does not want the login page."""
     reply = between.browser().ask("GET", "/", Sec_Fetch_Site="same-origin", Sec_Fetch_Dest="empty", Accept="text/html")

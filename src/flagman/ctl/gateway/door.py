@@ -33,13 +33,15 @@ class GatewayDoor(LoopbackDoor):
         super().__init__(HOST, port)
         self._keys = keys
 
-    def authorize(self, method: str, path: Sequence[str], fields: Mapping[bytes, bytes]) -> None:
-        """Refuse what may come from the page of another, and clients without the cookie."""
+    def authorize(self, method: str, path: Sequence[str], fields: Mapping[bytes, bytes]) -> bool:
+        """Refuse what may come from the page of another, and clients without the cookie, but for the login."""
         if method not in {"GET", "HEAD", "OPTIONS"} and not _is_of_own_page(fields):
             raise refusal(403, "a form needs the field Origin, which browsers send; a program sends application/json")
+        is_known = self._keys.admits(fields.get(b"cookie", b"").decode("latin-1"))
         is_login = (method, *path) in {("GET", ""), ("HEAD", ""), ("POST", "login")}
-        if not is_login and not self._keys.admits(fields.get(b"cookie", b"").decode("latin-1")):
+        if not is_known and not is_login:
             raise unauthorized()
+        return is_known
 
     def decoder(self, kind: bytes) -> Callable[[bytes], object]:
         """Take forms, too: they become objects of texts."""
