@@ -142,7 +142,7 @@ def test_two_hosts() -> None:
     ("field", "expected"),
     [
         (b"Origin: http://127.0.0.1:9000", 200),
-        (b"Origin: http://localhost:9000", 200),
+        (b"Origin: http://localhost:9000", 403),
         (b"Origin: https://127.0.0.1:9000", 403),
         (b"Origin: http://127.0.0.1:9001", 403),
         (b"Origin: http://evil.example", 403),
@@ -160,6 +160,13 @@ def test_web_pages(field: bytes, expected: int) -> None:
     """Pages of other sites are refused, also with the token, and before that is looked at."""
     assert status(head(RIGHT, field)) == expected
     assert status(head(field)) == (401 if expected == 200 else expected)
+
+
+def test_the_page_of_a_namesake() -> None:
+    """What another user serves at the same port of the other family is http://localhost:9000, too."""
+    for host, others in ((b"127.0.0.1:9000", b"localhost:9000"), (b"localhost:9000", b"127.0.0.1:9000")):
+        assert status(head(RIGHT, b"Origin: http://" + host, host=b"Host: " + host)) == 200
+        assert status(head(RIGHT, b"Origin: http://" + others, host=b"Host: " + host)) == 403
 
 
 @pytest.mark.parametrize("kind", [b"text/plain", b"application/x-www-form-urlencoded", b"multipart/form-data", b""])

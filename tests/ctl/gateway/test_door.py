@@ -93,7 +93,7 @@ def test_no_host(doorway: Doorway) -> None:
     ("origin", "status"),
     [
         (b"http://127.0.0.1:8080", 200),
-        (b"http://localhost:8080", 200),
+        (b"http://localhost:8080", 403),
         (b"null", 403),
         (b"", 403),
         (b"https://127.0.0.1:8080", 403),
