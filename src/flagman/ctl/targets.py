@@ -10,9 +10,14 @@ if TYPE_CHECKING:
 
 
 def quoted(word: str) -> str:
-    """Return a word as it may stand in a path or a query, see :rfc:`3986`."""
+    """Return a word of the command line as it may stand in a path or a query, see :rfc:`3986`."""
+    return quoted_bytes(os.fsencode(word))
+
+
+def quoted_bytes(word: bytes) -> str:
+    """Return bytes as they may stand in a path or a query, see :rfc:`3986`."""
     safe = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in os.fsencode(word))
+    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in word)
 
 
 def query(fields: Mapping[str, str]) -> str:

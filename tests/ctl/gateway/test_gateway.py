@@ -355,6 +355,14 @@ def test_what_is_shown(between: Between, path: str) -> None:
     assert [each[0] for each in between.asked] == [f"GET {path}"] * 2
 
 
+def test_names_in_another_locale(between: Between, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a browser sends is UTF-8, also where the names of files are not."""
+    browser = between.browser().enter()
+    monkeypatch.setattr(os, "fsencode", lambda name: name.encode("latin-1", "surrogateescape"))
+    assert browser.ask("GET", "/processes/%C3%BC%E2%82%AC%FF?n=%E2%82%AC").status == 200
+    assert between.asked[-1][1:3] == ("\xfc\u20ac\udcff", {"n": "\u20ac"})
+
+
 @pytest.mark.parametrize("path", routes._DONE)
 def test_what_is_done(between: Between, path: str) -> None:
     """It needs a POST, and the daemon gets the JSON."""

@@ -11,7 +11,7 @@ from flagman.control.answer import refusal
 from flagman.ctl.gateway import pages
 from flagman.ctl.gateway.door import is_form, unauthorized
 from flagman.ctl.gateway.exchange import SECONDS, Exchange
-from flagman.ctl.targets import quoted
+from flagman.ctl.targets import quoted_bytes
 from flagman.service.request import Content, Stream
 from flagman.service.request_error import check
 
@@ -141,9 +141,9 @@ class Routes:
 
 def _question(request: Request, method: str, path: str, query: Mapping[str, str]) -> bytes:
     """Return a request as the daemon gets it: made anew of what was understood, so that nothing else comes along."""
-    target = "/".join(quoted(request.path.get(segment, segment)) for segment in path.split("/"))
+    target = "/".join(_quoted(request.path.get(segment, segment)) for segment in path.split("/"))
     if query:
-        target += "?" + "&".join(f"{quoted(name)}={quoted(value)}" for name, value in query.items())
+        target += "?" + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in query.items())
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close"]
     lines += [f"{name}: {request.fields[field]}" for field, name in _PASSED.items() if field in request.fields]
     body = b""
@@ -156,6 +156,11 @@ def _question(request: Request, method: str, path: str, query: Mapping[str, str]
 def _is_shown(request: Request) -> bool:
     """Return whether the answer will be seen as it is, and is not for the script of a page."""
     return request.fields.get("sec-fetch-dest", "document") == "document"
+
+
+def _quoted(text: str) -> str:
+    """Return a part of a target as a client has sent it: in UTF-8, whatever the encoding of files is here."""
+    return quoted_bytes(text.encode(errors="surrogateescape"))
 
 
 def _show(request: Request, said: str, status: int, content: Content | Stream) -> None:
