@@ -108,7 +108,7 @@ class Connection:
         if self._out.ends_soon():
             self.end()
 
-    def end(self) -> None:
+    def end(self, _: int = 0) -> None:
         """Close the connection; a request that waits for its answer is given up."""
         if self._has_ended:
             return
@@ -150,15 +150,12 @@ class Connection:
         self._send(b"")
         self._go_on()
 
-    def _lose(self, _: int) -> None:
-        self.end()
-
     def _look(self, _: int) -> None:
         """End the connection if the client has gone; a further request of it waits until it has its answer."""
         if has_gone(self._socket):
             self.end()
         else:
-            self._wait(self._lose, urgent=True)
+            self._wait(self.end, urgent=True)
 
     def _send(self, data: bytes) -> None:
         """Send what the client takes; keep the rest."""
@@ -197,7 +194,7 @@ class Connection:
             self._wait(self._write, writable=True)
         elif self._request is not None or self._out.is_stream:
             looks = self.door.ends_with_half  # or else a client that has closed its half still waits for the answer
-            self._wait(self._look if looks else self._lose, readable=looks, urgent=not looks)
+            self._wait(self._look if looks else self.end, readable=looks, urgent=not looks)
         else:
             self._wait(self._read, readable=True)
 

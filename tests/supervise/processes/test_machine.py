@@ -92,6 +92,7 @@ class Check:
 
     def __init__(self, on_verdict: Callable[[str], object]) -> None:
         self.on_verdict = on_verdict
+        self.on_error: Callable[[], object] = bool
         self.is_going = False
 
     def begin(self) -> None:

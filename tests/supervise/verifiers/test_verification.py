@@ -93,6 +93,16 @@ def test_pauses_are_doubled_up_to_a_second() -> None:
     assert case.loop.due() is None
 
 
+def test_another_error_is_shown_once() -> None:
+    """What is around the process hears of an error that has another text, so that it can be shown."""
+    case = Case("refused", "refused", "closed", "", timeout=10.0)
+    shown: list[str] = []
+    case.verification.on_error = lambda: shown.append(case.verification.last_error)
+    case.verification.begin()
+    case.loop.advance(10)
+    assert (shown, case.verdicts) == (["refused", "closed"], [""])
+
+
 def test_a_try_without_an_answer_fails() -> None:
     """A try that is not answered within its time has failed, and is cancelled; the next one comes after a pause."""
     case = Case(None, "", attempt_timeout=2.0)

@@ -140,6 +140,7 @@ class Process(Record):
             self.happen("verified")
         else:
             self._show()
+            self.verification.on_error = self._show
             self.verification.begin()
 
     def _on_verdict(self, why: str) -> None:

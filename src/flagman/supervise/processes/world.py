@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
         tries: int
         last_error: str
+        on_error: Callable[[], object]
 
         def ended(self, status: int) -> str | None:
             """Return whether an end is what was to be verified: empty if so, else why not; None for other kinds."""

@@ -65,6 +65,8 @@ class Verification:
         self.tries = 0
         #: What was wrong the last time.
         self.last_error = ""
+        #: Called when that is another text; the owner sets it.
+        self.on_error: Callable[[], object] = bool
         self._pause = _SHORTEST_PAUSE
         self._began = self._limit = 0.0
         self._is_over = False
@@ -146,7 +148,9 @@ class Verification:
         self._on_verdict(f"{text}: {self.last_error}" if self.last_error else text)
 
     def _note(self, why: str) -> None:
-        self.last_error = why
+        if why != self.last_error:
+            self.last_error = why
+            self.on_error()
 
     def _extend(self, seconds: float) -> None:
         """Allow more time, as the process asks."""
