@@ -122,7 +122,7 @@ class LoopbackDoor(Door):
         if not hosts or not all(host.lower() in self._hosts for host in hosts):
             raise refusal(400, "the field Host must be the address and the port of this server")
         origin = fields.get(b"origin")
-        # Not any name of this server: what another user serves at the same port of ::1 has the name localhost, too.
+        # No other name of this server: what another user serves at the same port of ::1 is localhost, too.
         is_own = origin is None or origin.lower() in {b"http://" + host.lower() for host in hosts}
         if not is_own or fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise refusal(403, "requests of other web pages are refused")
