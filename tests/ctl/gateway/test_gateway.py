@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -13,6 +14,7 @@ import threading
 from base64 import b64encode
 from contextlib import suppress
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -693,6 +695,7 @@ class Strange:
         ([b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"], "what it says is no answer of flagman"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"], "what it says is no answer of flagman"),
         ([b"HTTP/1.1 200 OK\r\nVary: a\rSet-Cookie: b\r\n\r\n"], "what it says is no answer of flagman"),
+        ([b"HTTP/1.1 200 OK\r\n\r\n{}"], "what it says is no answer of flagman"),
         ([b"HTTP/1.1 200 OK\r\nno field\r\n\r\n"], "what it says is no answer of flagman"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 16777217\r\n\r\n"], "its answer is longer than 16 MiB"),
         ([b"x" * 1_000_000], "what it says is no answer of flagman"),
@@ -745,6 +748,34 @@ def test_a_daemon_that_takes_in_no_clients(between: Between) -> None:
     assert browser.ask("GET", "/status").message == "the daemon does not answer: it takes in no clients"
     for each in (*waiting, full):
         each.close()
+
+
+def test_no_room_for_a_connection(between: Between, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many open files are told as any other reason why there is no answer, and not as a defect."""
+    browser = between.browser().enter()
+
+    def fail(_: int) -> socket.socket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "socket", SimpleNamespace(socket=fail, AF_UNIX=socket.AF_UNIX))
+        reply = browser.ask("GET", "/status")
+        why = "flagmanctl page has no room for a connection (Too many open files)"
+        assert (reply.status, reply.message) == (502, f"the daemon does not answer: {why}")
+    assert browser.ask("GET", "/status").status == 200
+
+
+def test_a_defect_of_the_gateway(
+    between: Between, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A browser does not wait for good for an answer that cannot be understood."""
+    browser = between.browser().enter()
+    with monkeypatch.context() as patch:
+        patch.setattr(Exchange, "_take_head", None)
+        reply = browser.ask("GET", "/status")
+    assert (reply.status, reply.message) == (502, "the daemon does not answer: what it says cannot be passed on")
+    assert "TypeError" in caplog.text
+    caplog.clear()  # its tracebacks keep what the end of each test looks for
 
 
 # The gateway itself.

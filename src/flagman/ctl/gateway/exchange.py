@@ -48,6 +48,7 @@ class Exchange:
     :param on_answer: called with the answer
     :param on_failure: called with why there is none, in one line
     :param seconds: that the daemon has until its answer begins; infinite for no limit
+    :raises OSError: if there is no room for a connection
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a question, and what becomes of it
@@ -81,7 +82,11 @@ class Exchange:
             return
         self._limit.allow(seconds)
         self._attachment = loop.attach(
-            self._socket.fileno(), self._send, readable=False, writable=True, on_failure=self.close
+            self._socket.fileno(),
+            self._send,
+            readable=False,
+            writable=True,
+            on_failure=lambda: self._fail("what it says cannot be passed on"),
         )
 
     def close(self) -> None:
@@ -122,7 +127,7 @@ class Exchange:
         self._received += data
         if not self._status and not self._take_head():
             return
-        if self._fields.get("content-type") == _EVENTS and "content-length" not in self._fields:
+        if self._is_endless():
             self._pass_on()
         elif len(self._received) >= self._length:
             self.close()
@@ -138,7 +143,8 @@ class Exchange:
         del self._received[: end + 4]
         match, fields = _FIRST.fullmatch(first), [_FIELD.fullmatch(line) for line in lines]
         self._fields = {each[1].decode().lower(): each[2].decode() for each in fields if each}
-        length = self._fields.get("content-length", "0")
+        has_no_length = self._is_endless() or (match is not None and match[1] == b"204")
+        length = self._fields.get("content-length", "0" if has_no_length else "")
         if match is None or not all(fields) or not length.isdecimal() or len(length) > len(str(_MOST)):
             self._fail("what it says is no answer of flagman")
             return False
@@ -148,6 +154,9 @@ class Exchange:
             return False
         self._limit.allow(SECONDS)
         return True
+
+    def _is_endless(self) -> bool:
+        return self._fields.get("content-type") == _EVENTS and "content-length" not in self._fields
 
     def _pass_on(self) -> None:
         """Make a stream of the rest, which the client takes as it comes."""

@@ -12,6 +12,7 @@ from flagman.ctl.gateway import pages
 from flagman.ctl.gateway.door import is_form, unauthorized
 from flagman.ctl.gateway.exchange import SECONDS, Exchange
 from flagman.ctl.targets import quoted_bytes
+from flagman.exceptions import reason_of
 from flagman.service.request import Content, Stream
 from flagman.service.request_error import check
 
@@ -136,7 +137,10 @@ class Routes:
     ) -> None:
         seconds = math.inf if "wait" in query else SECONDS
         question = _question(request, method, path, query)
-        request.on_gone = Exchange(self._loop, self._path, question, on_answer, on_failure, seconds).close
+        try:
+            request.on_gone = Exchange(self._loop, self._path, question, on_answer, on_failure, seconds).close
+        except OSError as error:
+            on_failure(f"flagmanctl page has no room for a connection ({reason_of(error)})")
 
 
 def _question(request: Request, method: str, path: str, query: Mapping[str, str]) -> bytes:
