@@ -82,8 +82,9 @@ class Connection:
         self._attachment = loop.attach(sock.fileno(), self._read, on_failure=self.end)
         #: Whether it has yet to show that it may ask, see :attr:`Door.strangers`.
         self.is_stranger = door.strangers > 0
+        self._patience = STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS  # for a request
         self._limit = Limit(loop, self._look_at_the_time)
-        self._limit.allow(self._patience())
+        self._limit.allow(self._patience)
 
     @property
     def held(self) -> int:
@@ -212,13 +213,14 @@ class Connection:
             return True
         if self.is_stranger and self._parser.is_known:
             self.is_stranger = False
-            self._limit.allow(self._patience())
+            self._patience = REQUEST_SECONDS
+            self._limit.allow(self._patience)
         if message is not None:
             self._serve(message)
             return True
         if self._parser.has_begun and self._is_idle:
             self._is_idle = False
-            self._limit.allow(self._patience())
+            self._limit.allow(self._patience)
         if self._parser.wants_to_go_ahead():
             self._send(GO_AHEAD)
         return False
@@ -292,8 +294,4 @@ class Connection:
         if self._is_idle or self._out.held:  # the client wants nothing, takes nothing or does not end
             self.end()
         else:
-            self.refuse(refusal(408, f"the request has not come within {self._patience():g} seconds"))
-
-    def _patience(self) -> float:
-        """Return how many seconds the client has for a request."""
-        return STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS
+            self.refuse(refusal(408, f"the request has not come within {self._patience:g} seconds"))
