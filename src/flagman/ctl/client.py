@@ -64,13 +64,21 @@ class Client:
     @property
     def peer(self) -> int:
         """The pid of the process that listens; 0 if it is not known."""
+        return self._credential(0)
+
+    @property
+    def user(self) -> int:
+        """The number of the user of that process; 0 if it is not known."""
+        return self._credential(1)
+
+    def _credential(self, index: int) -> int:
         try:
             credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         except (AttributeError, OSError):  # not Linux
             return 0
         from sys import byteorder  # noqa: PLC0415 - only for one verb
 
-        return int.from_bytes(credentials[:4], byteorder)
+        return int.from_bytes(credentials[4 * index : 4 * index + 4], byteorder)
 
     def fileno(self) -> int:
         """Return the descriptor, with which a poll learns of an answer."""

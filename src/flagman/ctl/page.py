@@ -21,7 +21,8 @@ def run(words: Words) -> int:
     :returns: the exit status, after TERM
     :raises KeyboardInterrupt: after INT
     """
-    path = _path(words)
+    path, user = _daemon(words)
+    from flagman.ctl.gateway.daemon import Daemon  # noqa: PLC0415 - as below
     from flagman.ctl.gateway.gateway import Gateway  # noqa: PLC0415 - not before there is a daemon
 
     # A signal that is blocked can wait for its wait: between a look and a sleep it would be lost.
@@ -29,7 +30,7 @@ def run(words: Words) -> int:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script
         signals.discard(signal.SIGINT)
     try:
-        gateway = Gateway(path, words.port)
+        gateway = Gateway(Daemon(path, user), words.port)
     except OSError as error:
         raise CtlError(f"cannot listen on 127.0.0.1:{words.port}: {reason_of(error)}", BAD) from None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -45,16 +46,17 @@ def run(words: Words) -> int:
     return 0 if signum else BAD
 
 
-def _path(words: Words) -> str:
-    """Return the socket of the daemon that is meant, which answers.
+def _daemon(words: Words) -> tuple[str, int]:
+    """Return the socket of the daemon that is meant, which answers, and the user that it runs as.
 
     :raises CtlError: if there is none, or it may not be asked
     """
     client = reach(words)
     try:
+        user = client.user
         status, answer = client.ask("GET", "/status")
     finally:
         client.close()
     if error := refusal(status, answer):
         raise error
-    return client.path
+    return client.path, user

@@ -22,7 +22,9 @@ import pytest
 from flagman.control import connection
 from flagman.control.connection import Connection
 from flagman.control.router import Router
+from flagman.ctl.gateway import daemon as gateway_daemon
 from flagman.ctl.gateway import exchange, routes
+from flagman.ctl.gateway.daemon import Daemon
 from flagman.ctl.gateway.exchange import Exchange, Passage
 from flagman.ctl.gateway.gateway import Gateway
 from flagman.service.request import Content, Stream
@@ -74,7 +76,7 @@ class Between:
         self.answer: Callable[[Request], None] = lambda request: request.reply(200, {"state": "idle"})
         self.daemon: Serving | None = None
         self.start()
-        self.gateway = Gateway(str(folder / "control.sock"), 0)
+        self.gateway = Gateway(Daemon(str(folder / "control.sock"), os.geteuid()), 0)
         self.gateway.start()
         self.gateway._loop.call(lambda: sys.settrace(threading.gettrace()))
 
@@ -733,6 +735,17 @@ def test_a_daemon_that_hangs(between: Between, monkeypatch: pytest.MonkeyPatch, 
         assert (reply.status, reply.message) == (502, "the daemon does not answer: it has not answered in time")
 
 
+def test_another_user_in_its_place(between: Between, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another user can listen while the daemon is down, what that user says is not shown."""
+    browser = between.browser().enter()
+    monkeypatch.setattr(gateway_daemon, "uid_of", lambda _: 12345)
+    reply = browser.ask("GET", "/status")
+    assert (reply.status, reply.message) == (502, "the daemon does not answer: the user 12345 listens in its place")
+    for user in (0, os.geteuid(), None):
+        monkeypatch.setattr(gateway_daemon, "uid_of", lambda _, user=user: user)
+        assert browser.ask("GET", "/status").status == 200
+
+
 def test_a_daemon_that_takes_in_no_clients(between: Between) -> None:
     """A full queue is told at once."""
     browser = between.browser().enter()
@@ -758,7 +771,7 @@ def test_no_room_for_a_connection(between: Between, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as patch:
-        patch.setattr(exchange, "socket", SimpleNamespace(socket=fail, AF_UNIX=socket.AF_UNIX))
+        patch.setattr(gateway_daemon, "socket", SimpleNamespace(socket=fail, AF_UNIX=socket.AF_UNIX))
         reply = browser.ask("GET", "/status")
         why = "flagmanctl page has no room for a connection (Too many open files)"
         assert (reply.status, reply.message) == (502, f"the daemon does not answer: {why}")
@@ -785,13 +798,13 @@ def test_a_port_that_is_taken(between: Between) -> None:
     """It is an error, and leaves nothing behind."""
     before = descriptors(os.getpid()).keys()
     with pytest.raises(OSError, match="Address already in use"):
-        Gateway("/nowhere", between.browser().port)
+        Gateway(Daemon("/nowhere", 0), between.browser().port)
     assert descriptors(os.getpid()).keys() == before
 
 
 def test_a_loop_that_cannot_go_on(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait ends."""
-    gateway = Gateway(str(open_path / "x"), 0)
+    gateway = Gateway(Daemon(str(open_path / "x"), 0), 0)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         gateway.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from contextlib import suppress
 
 from flagman.control.limit import Limit
@@ -12,8 +11,8 @@ from flagman.service.request import Content, Stream
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from socket import socket
 
-    from flagman.engine.loop import Attachment
     from flagman.service.control_loop import ControlLoop
 
     #: Takes the status of HTTP, and a Content or a Stream.
@@ -41,26 +40,26 @@ _PASSED = {
 
 
 class Exchange:
-    """Asks the daemon one question, on a connection of its own.
+    """Asks the daemon one question.
 
-    :param path: the daemon's socket
+    :param sock: connected with the daemon, and it does not wait; it belongs to the exchange from now on
     :param question: the bytes of the request
     :param on_answer: called with the answer
     :param on_failure: called with why there is none, in one line
     :param seconds: that the daemon has until its answer begins; infinite for no limit
-    :raises OSError: if there is no room for a connection
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a question, and what becomes of it
         self,
         loop: ControlLoop,
-        path: str,
+        sock: socket,
         question: bytes,
         on_answer: OnAnswer,
         on_failure: Callable[[str], object],
         seconds: float = SECONDS,
     ) -> None:
         self._loop = loop
+        self._socket = sock
         self._out = memoryview(question)
         self._on_answer = on_answer
         self._on_failure = on_failure
@@ -68,21 +67,10 @@ class Exchange:
         self._status = 0  # until the head is known
         self._fields: dict[str, str] = {}
         self._length = 0
-        self._attachment: Attachment | None = None
         self._limit = Limit(loop, lambda: self._fail("it has not answered in time"))
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(0)
-        try:
-            self._socket.connect(path)
-        except BlockingIOError:
-            self._fail("it takes in no clients")
-            return
-        except OSError as error:
-            self._fail(error.strerror or str(error))
-            return
         self._limit.allow(seconds)
         self._attachment = loop.attach(
-            self._socket.fileno(),
+            sock.fileno(),
             self._send,
             readable=False,
             writable=True,
@@ -92,12 +80,8 @@ class Exchange:
     def close(self) -> None:
         """Ask no more, and answer nothing."""
         self._limit.cancel()
-        self._detach()
+        self._attachment.detach()
         self._socket.close()
-
-    def _detach(self) -> None:
-        if self._attachment is not None:
-            self._attachment.detach()
 
     def _fail(self, why: str) -> None:
         self.close()
@@ -110,7 +94,7 @@ class Exchange:
             return
         except OSError:
             self._out = memoryview(b"")  # it may have answered before it has read
-        if not self._out and self._attachment is not None:
+        if not self._out:
             self._attachment.code = self._receive
             self._attachment.expect()
 
@@ -161,7 +145,7 @@ class Exchange:
     def _pass_on(self) -> None:
         """Make a stream of the rest, which the client takes as it comes."""
         self._limit.cancel()
-        self._detach()
+        self._attachment.detach()
         passage = Passage(self._loop, self._socket, bytes(self._received), _EVENTS, self._headers())
         self._on_answer(self._status, passage)
 
@@ -180,9 +164,7 @@ class Passage(Stream):
     :param rest: what has been read of it
     """
 
-    def __init__(
-        self, loop: ControlLoop, sock: socket.socket, rest: bytes, kind: str, headers: Mapping[str, str]
-    ) -> None:
+    def __init__(self, loop: ControlLoop, sock: socket, rest: bytes, kind: str, headers: Mapping[str, str]) -> None:
         super().__init__()
         self.kind = kind
         self.headers = headers

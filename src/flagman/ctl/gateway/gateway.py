@@ -13,6 +13,10 @@ from flagman.ctl.gateway.keys import Keys
 from flagman.ctl.gateway.routes import Routes
 from flagman.service.control_loop import ControlLoop
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flagman.ctl.gateway.daemon import Daemon
+
 # Seconds for clients to take their last answers, and for the loop to end.
 _LAST_BYTES = 1.0
 _MOMENT = 1.0
@@ -22,12 +26,12 @@ _BACKLOG = 128
 class Gateway:
     """Passes requests of browsers on to a daemon.
 
-    :param path: the daemon's socket
+    :param daemon: the way to it
     :param port: the port to listen on; 0 for any free one
     :raises OSError: if it cannot listen there
     """
 
-    def __init__(self, path: str, port: int) -> None:
+    def __init__(self, daemon: Daemon, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET)
         try:
             # What is left of connections with a former gateway does not keep the port from this one.
@@ -43,7 +47,7 @@ class Gateway:
         self.address = f"http://{HOST}:{port}/#{keys.key}"
         self._has_failed = False
         self._loop = ControlLoop(bool, self._fail)
-        self._server = Server(self._loop, Router(Routes(self._loop, path, keys).table()))
+        self._server = Server(self._loop, Router(Routes(self._loop, daemon, keys).table()))
         self._server.listen(self._socket, GatewayDoor(port, keys))
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from flagman.ctl.gateway import pages
 from flagman.ctl.gateway.door import is_form, unauthorized
 from flagman.ctl.gateway.exchange import SECONDS, Exchange
 from flagman.ctl.targets import quoted_bytes
-from flagman.exceptions import reason_of
+from flagman.exceptions import FlagmanError
 from flagman.service.request import Content, Stream
 from flagman.service.request_error import check
 
@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from flagman.ctl.gateway.daemon import Daemon
     from flagman.ctl.gateway.keys import Keys
     from flagman.service.control_loop import ControlLoop
     from flagman.service.request import Request
@@ -72,14 +73,11 @@ DELAY = 1.0
 
 
 class Routes:
-    """Answers the requests that the door has let in; in the control loop.
+    """Answers the requests that the door has let in; in the control loop."""
 
-    :param path: the daemon's socket
-    """
-
-    def __init__(self, loop: ControlLoop, path: str, keys: Keys) -> None:
+    def __init__(self, loop: ControlLoop, daemon: Daemon, keys: Keys) -> None:
         self._loop = loop
-        self._path = path
+        self._daemon = daemon
         self._keys = keys
 
     def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
@@ -138,9 +136,11 @@ class Routes:
         seconds = math.inf if "wait" in query else SECONDS
         question = _question(request, method, path, query)
         try:
-            request.on_gone = Exchange(self._loop, self._path, question, on_answer, on_failure, seconds).close
-        except OSError as error:
-            on_failure(f"flagmanctl page has no room for a connection ({reason_of(error)})")
+            sock = self._daemon.connect()
+        except FlagmanError as error:
+            on_failure(str(error))
+            return
+        request.on_gone = Exchange(self._loop, sock, question, on_answer, on_failure, seconds).close
 
 
 def _question(request: Request, method: str, path: str, query: Mapping[str, str]) -> bytes:
