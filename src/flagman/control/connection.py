@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.control")
 
-# Seconds for a request, from its first byte or from the begin of the connection.
-REQUEST_SECONDS = 10.0
-# Seconds for a request of a client that is a stranger, see Door.strangers.
-STRANGER_SECONDS = 3.0
+# Seconds for a request, from its first byte or from the begin of the connection; and for one of a stranger.
+REQUEST_SECONDS, STRANGER_SECONDS = 10.0, 3.0
 # Seconds without a request, and for a client to take an answer.
 IDLE_SECONDS = 30.0
 # Seconds for a client that is still sending to notice that it is refused.
@@ -82,9 +80,8 @@ class Connection:
         self._attachment = loop.attach(sock.fileno(), self._read, on_failure=self.end)
         #: Whether it has yet to show that it may ask, see :attr:`Door.strangers`.
         self.is_stranger = door.strangers > 0
-        self._patience = STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS  # for a request
         self._limit = Limit(loop, self._look_at_the_time)
-        self._limit.allow(self._patience)
+        self._allow_request()
 
     @property
     def held(self) -> int:
@@ -175,6 +172,10 @@ class Connection:
             self._limit.allow(IDLE_SECONDS)
             self._on_hold()
 
+    def _allow_request(self) -> None:
+        self._seconds = STRANGER_SECONDS if self.is_stranger else REQUEST_SECONDS
+        self._limit.allow(self._seconds)
+
     def _wait(
         self, code: Callable[[int], None], *, readable: bool = False, writable: bool = False, urgent: bool = False
     ) -> None:
@@ -213,14 +214,13 @@ class Connection:
             return True
         if self.is_stranger and self._parser.is_known:
             self.is_stranger = False
-            self._patience = REQUEST_SECONDS
-            self._limit.allow(self._patience)
+            self._allow_request()
         if message is not None:
             self._serve(message)
             return True
         if self._parser.has_begun and self._is_idle:
             self._is_idle = False
-            self._limit.allow(self._patience)
+            self._allow_request()
         if self._parser.wants_to_go_ahead():
             self._send(GO_AHEAD)
         return False
@@ -294,4 +294,4 @@ class Connection:
         if self._is_idle or self._out.held:  # the client wants nothing, takes nothing or does not end
             self.end()
         else:
-            self.refuse(refusal(408, f"the request has not come within {self._patience:g} seconds"))
+            self.refuse(refusal(408, f"the request has not come within {self._seconds:g} seconds"))
