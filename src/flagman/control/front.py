@@ -48,7 +48,8 @@ class Front:
         status: Status = site.status.picture()  # type: ignore[assignment]
         history: History = {**site.status.history(number=_MOST), "processes": events[-_MOST:]}  # type: ignore[typeddict-item]
         since = self._feed.id_of(status["events_last_id"])
-        view = page.View(status, history, ledger.runs(), site.unready(), site.last_flags, since)
+        mistakes = site.status.loaded()[2]
+        view = page.View(status, history, ledger.runs(), site.unready(), site.last_flags, since, mistakes)
         request.reply(200, page.content(view))
 
 

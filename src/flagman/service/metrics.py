@@ -69,8 +69,8 @@ def _of_run(site: Site, name: str) -> Iterator[Family]:
         "When the configuration file was last loaded with success, since the epoch; only if there is one.",
     )
     if site.status.config_file:
-        at, _, error = site.status.loaded()
-        is_loaded.add(not error)
+        at, _, mistakes = site.status.loaded()
+        is_loaded.add(not mistakes)
         loaded.add(at)
     yield is_loaded
     yield loaded

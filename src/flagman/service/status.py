@@ -222,24 +222,24 @@ class Status:
     def _trigger(flag: FlagName, pairs: Iterable[tuple[Binding | None, Member]]) -> str:
         return next((binding.source.trigger for binding, _ in pairs if binding is not None), flag)
 
-    def loaded(self) -> tuple[float, float, str]:
-        """Return when the configuration that holds was loaded, since the epoch and on the clock; and what was wrong.
+    def loaded(self) -> tuple[float, float, tuple[str, ...]]:
+        """Return when the configuration that holds was loaded, since the epoch and on the clock; and all mistakes.
 
-        That is empty if the last attempt to load it was a success.
+        There are none if the last attempt to load it was a success.
         """
         event = self._ledger.latest.get("reloaded")
         at, since = (event.at, event.moment) if event is not None else self._ledger.begun
         last = self._newest(("reloaded", _FAILED))
         mistakes = last.what if last is not None and last.kind == _FAILED else ()
-        return at, since, "; ".join(mistakes) if isinstance(mistakes, tuple) else ""
+        return at, since, mistakes if isinstance(mistakes, tuple) else ()
 
     def _config(self, now: float) -> dict[str, object]:
-        at, since, error = self.loaded()
+        at, since, mistakes = self.loaded()
         return {
             "file": self.config_file or None,
             **(moment("loaded", at, now - since) if self.config_file else moment("loaded")),
-            "ok": not error,
-            "error": error or None,
+            "ok": not mistakes,
+            "error": "; ".join(mistakes) or None,
         }
 
     def count(self, flag: FlagName) -> tuple[int, Arrivals]:

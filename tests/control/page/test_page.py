@@ -34,6 +34,8 @@ HOSTILE = (
     "javascript:alert(1)",
     "{{title}}",
 )
+# Of states of a process, whether what is told of them changes with the time.
+MOVING = {"starting": True, "stopping": True, "waiting": False, "ready": False, "backoff": False}
 # All of them, also halves of characters, as names of files have.
 texts = st.text(st.characters(exclude_categories=()), min_size=1, max_size=20)
 
@@ -156,6 +158,31 @@ def test_the_title_tells_the_worst(shown: dict[str, object], title: str) -> None
     read = page(shown)
     assert read.title == f"{title}{DASH}web{DASH}flagman"
     assert title in read.text.lower()
+
+
+def test_the_failing_are_told_apart() -> None:
+    """If processes fail, too, the head counts them apart, and leads to them: they stand below all flags."""
+    shown = status(flag("a", "failing"), flag("b", "failing"), processes=[process("p", "failing")])
+    read = page(shown)
+    assert "3 failing" in read.text
+    assert read.texts["a"][1:3] == ["2 flags", "1 process"]
+    assert read.all("href")[3:5] == ["#flags", "#processes-title"]
+    assert "processes-title" in read.all("id")
+    assert page(status(flag("a", "failing"))).texts["a"][1:2] != ["1 flag"]
+    assert page(status(flag("a"), processes=[process("p", "failing")])).texts["a"][1:2] == ["1 process"]
+
+
+def test_what_moves_with_the_time_is_asked_for_again() -> None:
+    """No event renews for how long a process has been starting or stopping: the script has to know that it moves."""
+    source = {state: rendered(view(status(processes=[process("p", "changing", state=state)]))) for state in MOVING}
+    assert {state: 'data-moves="yes"' in text for state, text in source.items()} == MOVING
+
+
+def test_each_mistake_has_its_own_line() -> None:
+    """The mistakes of the configuration stand below each other; without them there is the error alone."""
+    shown = status(config={**status()["config"], "ok": False, "error": "one; two"})
+    assert {"one", "two"} <= set(page(shown, mistakes=("one", "two")).texts["p"])
+    assert "one; two" in page(shown).texts["p"]
 
 
 def test_the_title_of_a_daemon_without_a_name() -> None:

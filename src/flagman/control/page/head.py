@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flagman.control.page import states, words
 from flagman.control.page.markup import NOTHING, Html, cut, joined, named, tag
+from flagman.text.shown import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Verdict:
 
     :param kind: its shape
     :param words: in a few words: ``2 failing``
-    :param counts: how many flags and processes are in which state, the worst first
+    :param flags: how many flags are in which state, the worst first
+    :param processes: how many processes are failing
     """
 
     def __init__(self, status: Status) -> None:
@@ -42,7 +44,8 @@ class Verdict:
         healths = [process["health"] for process in status.get("processes", ())]
         found = {state: flags.count(state) for state in states.FLAG_STATES}
         self.flags: Mapping[str, int] = found
-        failing = found["failing"] + healths.count("failing")
+        self.processes = healths.count("failing")
+        failing = found["failing"] + self.processes
         self.kind, self.words = "good", "all is well"
         if failing:
             self.kind, self.words = "bad", f"{words.number(failing)} failing"
@@ -89,7 +92,13 @@ def header(status: Status, name: str, host: str, verdict: Verdict) -> Html:
     heading = tag(
         "div",
         tag("h1", tag("bdi", named(name))),
-        tag("p", tag("span", _capital(verdict.words), class_="verdict"), " on ", tag("bdi", named(host)), id="verdict"),
+        tag(
+            "p",
+            tag("span", _capital(verdict.words), _failing(verdict), class_="verdict"),
+            " on ",
+            tag("bdi", named(host)),
+            id="verdict",
+        ),
         class_="heading",
     )
     button: Html = NOTHING
@@ -120,21 +129,36 @@ def header(status: Status, name: str, host: str, verdict: Verdict) -> Html:
     )
 
 
-def notices(status: Status, unready: Sequence[str]) -> Html:
+def _failing(verdict: Verdict) -> Html:
+    """Return how many of what fail, with links to them; nothing if no process does, as the flags are in sight."""
+    if not verdict.processes:
+        return NOTHING
+    numbers = (
+        (verdict.flags["failing"], "flag", "flags", "#flags"),
+        (verdict.processes, "process", "processes", "#processes-title"),
+    )
+    links = [tag("a", counted(number, one, many), href=place) for number, one, many, place in numbers if number]
+    return joined([": ", joined(links, Html(", "))])
+
+
+def notices(status: Status, unready: Sequence[str], mistakes: Sequence[str] = ()) -> Html:
     """Return what is wrong with all of the run; nothing if nothing is.
 
     :param unready: what it waits for before it is ready
+    :param mistakes: those of the configuration, if they are known one by one
     """
     pieces = []
     config = status["config"]
     if not config["ok"]:
         pieces.append(
-            _notice("bad", "The configuration could not be loaded; the one before it holds", [config["error"] or ""])
+            _notice(
+                "bad", "The configuration could not be loaded; the old one stays", mistakes or [config["error"] or ""]
+            )
         )
     if status["state"] == "stopping":
-        pieces.append(_notice("wait", "The daemon stops", []))
+        pieces.append(_notice("wait", "The daemon is stopping", []))
     elif not status["ready"]:
-        pieces.append(_notice("busy", "The daemon is not ready", unready or ["it starts"]))
+        pieces.append(_notice("busy", "The daemon is not ready", unready or ["it is starting"]))
     return joined(pieces)
 
 

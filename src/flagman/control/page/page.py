@@ -39,6 +39,7 @@ class View:
     :param unready: what the run waits for before it is ready
     :param unraisable: the flags that no request raises
     :param since: the last event that it knows
+    :param mistakes: those of the configuration; those in the status stand in one line
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a page shows as many things
@@ -49,6 +50,7 @@ class View:
         unready: Sequence[str] = (),
         unraisable: Collection[str] = (),
         since: str = "",
+        mistakes: Sequence[str] = (),
     ) -> None:
         self.status = status
         self.history = history
@@ -56,6 +58,7 @@ class View:
         self.unready = unready
         self.unraisable = unraisable
         self.since = since
+        self.mistakes = mistakes
 
 
 def content(view: View) -> Content:
@@ -76,8 +79,9 @@ def rendered(view: View) -> str:
             "title": head.title(name, verdict),
             "icon": head.icon(verdict),
             "header": head.header(status, name, host, verdict),
-            "notices": head.notices(status, view.unready),
+            "notices": head.notices(status, view.unready, view.mistakes),
             "since": text(view.since),
+            "moves": text("yes" if processes.moves(status.get("processes", ())) else "no"),
             "now": text(rfc3339(time.time())),
             "count": text(number(len(status["flags"]))),
             "counts": head.counts(verdict),

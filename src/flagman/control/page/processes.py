@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Characters of a line of output.
 _LONGEST_LINE = 500
+# States of which the texts tell a span of time.
+_MOVING = frozenset({"starting", "stopping"})
 _COLUMNS = (
     ("State", ""),
     ("Process", "w"),
@@ -23,6 +25,11 @@ _COLUMNS = (
     ("Pid", "n"),
     ("Next start", "n"),
 )
+
+
+def moves(processes: Iterable[Process]) -> bool:
+    """Return whether what is told of a process changes without an event: for how long it starts, when it is killed."""
+    return any(process["state"] in _MOVING for process in processes)
 
 
 def section(processes: Iterable[Process]) -> Html:
@@ -50,7 +57,13 @@ def section(processes: Iterable[Process]) -> Html:
     )
     return tag(
         "section",
-        tag("h2", "Processes ", tag("span", words.number(len(ordered)), class_="count"), id="processes-title"),
+        tag(
+            "h2",
+            "Processes ",
+            tag("span", words.number(len(ordered)), class_="count"),
+            id="processes-title",
+            tabindex="-1",
+        ),
         table,
         left_out(len(ordered) - len(shown), "process", "processes"),
         aria_labelledby="processes-title",
