@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ def names(folder: Path) -> list[str]:
 def test_a_file_is_replaced(tmp_path: Path) -> None:
     """All users may read it, whatever the umask is; a rest of a killed daemon is no obstacle."""
     path = tmp_path / "web.prom"
-    (tmp_path / ".web.prom.tmp").write_text("a rest", encoding="utf-8")
+    (tmp_path / f".web.prom.{os.getpid()}.tmp").write_text("a rest", encoding="utf-8")
     before = os.umask(0o077)
     try:
         for content in (b"one\n", b"two\n"):
@@ -46,10 +48,26 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("other", encoding="utf-8")
     path = tmp_path / "web.prom"
-    for link in (path, tmp_path / ".web.prom.tmp"):
+    for link in (path, tmp_path / f".web.prom.{os.getpid()}.tmp"):
         link.symlink_to(other)
     replace(str(path), b"new")
     assert (other.read_text(encoding="utf-8"), path.read_bytes(), path.is_symlink()) == ("other", b"new", False)
+
+
+def test_two_daemons_with_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a mistake, but a reader still finds a whole file, and neither of them fails."""
+    path = tmp_path / "web.prom"
+    write, other = os.write, "from flagman.service.metrics_file import replace; replace({!r}, b'other\\n')"
+
+    def write_in_pieces(descriptor: int, data: bytes) -> int:
+        subprocess.run([sys.executable, "-c", other.format(str(path))], check=True, timeout=DEADLINE)
+        assert path.read_bytes() == b"other\n"
+        return write(descriptor, data[:2])
+
+    monkeypatch.setattr(os, "write", write_in_pieces)
+    replace(str(path), b"mine\n")
+    monkeypatch.undo()
+    assert (path.read_bytes(), names(tmp_path)) == (b"mine\n", ["web.prom"])
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

@@ -163,9 +163,10 @@ def replace(path: str, data: bytes) -> None:
     :raises OSError: if that is not possible; then the old content stays
     """
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.tmp")  # noqa: PTH118 - pathlib costs 5 ms
+    # With the pid: of two daemons that have the same file by mistake, none may rename what the other has not finished.
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")  # noqa: PTH118 - pathlib costs 5 ms
     with suppress(FileNotFoundError):
-        os.unlink(temporary)  # noqa: PTH108 - as above; left by a daemon that was killed
+        os.unlink(temporary)  # noqa: PTH108 - as above; left by a daemon that was killed, and had this pid
     descriptor = above_standard(os.open(temporary, _NEW, _MODE))
     try:
         try:
