@@ -231,7 +231,7 @@ def test_going_on(start: Start, readers: Readers) -> None:
     other = readers("123abc-5")
     assert other.next()
     assert other.kinds == ["snapshot"]
-    for target in ("/events?since=x", "/events?since=1-", "/events?sinse=1"):
+    for target in ("/events?since=x", "/events?since=1-", "/events?after=1"):
         assert request(readers.path, "GET", target)[0] == 400
     daemon.stop("cleanup")
 
