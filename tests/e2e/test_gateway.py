@@ -204,7 +204,9 @@ def test_nothing_wakes_up(start: Start, page: Callable[..., Page]) -> None:
         for pid in pids:
             settle(pid)
         tasks = [task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
-        return re.findall(r"ctxt_switches:\t([0-9]+)", "".join((task / "status").read_text() for task in tasks))
+        return re.findall(
+            r"ctxt_switches:\t([0-9]+)", "".join((task / "status").read_text(encoding="ascii") for task in tasks)
+        )
 
     def is_quiet() -> bool:
         before = switches()

@@ -78,6 +78,8 @@ def test_an_archive_has_the_template(tmp_path: Path) -> None:
     )
     archive = tmp_path / "flagman.pyz"
     zipapp.create_archive(source, archive)
-    done = subprocess.run([sys.executable, "-I", str(archive)], check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-I", str(archive)], check=True, capture_output=True, encoding="utf-8", timeout=60
+    )
     assert done.stdout.startswith(str(archive))
     assert done.stdout.split()[-1] == str(len(TEMPLATE.policy))
