@@ -52,7 +52,7 @@ class Raising:
 
         :raises RequestError: if none can run
         """
-        waits, seconds = span_of(request)
+        waits, seconds = span_of(request.query)
         named = self.find(request.path["NAME"])
         if any(flag in self._site.last_flags for flag in named):
             raise RequestError(409, "only-at-stop", f"the actions of {_quoted(named)} run when the daemon stops")

@@ -82,7 +82,7 @@ class Routes:
 
     def _show_ready(self, request: Request) -> None:
         check(request, "process", "wait")
-        waits, seconds = span_of(request)
+        waits, seconds = span_of(request.query)
         status, body = self._readiness(request)
         if status != _NOT_READY or not waits or self._stops:
             request.reply(status, body)
@@ -142,7 +142,7 @@ class Routes:
         if self._site.is_set_up:
             self._raising.answer(request)
         else:  # as a signal does that comes so early
-            self._for_actions.add(Wait(request, "the actions are not set up"), span_of(request)[1])
+            self._for_actions.add(Wait(request, "the actions are not set up"), span_of(request.query)[1])
 
     def begin(self) -> None:
         """Carry out what has waited for the actions, because they are set up."""
@@ -159,13 +159,13 @@ class Routes:
         if not self._engine.offers("reload"):
             raise RequestError(409, "no-configuration", "there is no configuration file to load again")
         self._check_running()
-        seconds = span_of(request)[1]
+        seconds = span_of(request.query)[1]
         self._for_reload.add(Wait(request, "the reload has not ended"), seconds)
         self._engine.call_later(0, self._engine.ask, "reload")
 
     def _stop(self, request: Request) -> None:
         check(request, "wait")
-        waits, seconds = span_of(request)
+        waits, seconds = span_of(request.query)
         if waits and self._has_ended:
             request.reply(200, _STOPPED)
         elif waits:

@@ -9,7 +9,7 @@ from flagman.text.spans import format_span, parse_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from flagman.engine.calls import Call
     from flagman.engine.ledger import Run
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     TooLate = Callable[[], tuple[int, object]]
 
 
-def span_of(request: Request) -> tuple[bool, float | None]:
+def span_of(query: Mapping[str, str]) -> tuple[bool, float | None]:
     """Return whether a request waits, and for how many seconds at the most; None for no limit.
 
+    :param query: that of the request
     :raises RequestError: if that is no span
     """
-    text = request.query.get("wait")
+    text = query.get("wait")
     if not text:
         return text is not None, None
     try:

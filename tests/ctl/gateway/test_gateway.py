@@ -735,6 +735,18 @@ def test_a_daemon_that_hangs(between: Between, monkeypatch: pytest.MonkeyPatch, 
         assert (reply.status, reply.message) == (502, "the daemon does not answer: it has not answered in time")
 
 
+def test_a_wait_for_a_daemon_that_hangs(between: Between, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait for a span is answered after it, and so is a form; only a wait without an end has no limit."""
+    monkeypatch.setattr(routes, "SECONDS", 0.2)
+    monkeypatch.setattr(routes, "_FOR_FORMS", {"/reload": {"wait": "100ms"}})
+    browser = between.browser().enter()
+    with Strange(between, b"", closes=False):
+        reply = browser.ask("GET", "/ready?wait=100ms")
+        assert (reply.status, reply.message) == (502, "the daemon does not answer: it has not answered in time")
+        assert browser.form("/reload").fields["Location"] == "/?said=no-answer"
+        assert browser.ask("GET", "/ready?wait=x").status == 400
+
+
 def test_another_user_in_its_place(between: Between, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where another user can listen while the daemon is down, what that user says is not shown."""
     browser = between.browser().enter()

@@ -15,6 +15,7 @@ from flagman.ctl.targets import quoted_bytes
 from flagman.exceptions import FlagmanError
 from flagman.service.request import Content, Stream
 from flagman.service.request_error import check
+from flagman.service.waits import span_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class Routes:
         on_answer: Callable[[int, Content | Stream], object],
         on_failure: Callable[[str], object],
     ) -> None:
-        seconds = math.inf if "wait" in query else SECONDS
+        waits, seconds = span_of(query)
+        seconds = SECONDS + (0 if not waits else math.inf if seconds is None else seconds)
         question = _question(request, method, path, query)
         try:
             sock = self._daemon.connect()

@@ -72,7 +72,7 @@ class Routes:
 
     def _ask(self, verb: Verb, request: Request) -> None:
         check(request, "wait")
-        waits, seconds = span_of(request)
+        waits, seconds = span_of(request.query)
         process = self._find(request)
         if self._together.is_stopping and verb != "stop":
             raise RequestError(503, "stopping", "the daemon stops")
@@ -138,7 +138,7 @@ class Routes:
 
     def _follow(self, request: Request, name: str, capture: Capture, since: int) -> None:
         """Answer with what came after a position; wait for more if there is nothing yet."""
-        waits, seconds = span_of(request)
+        waits, seconds = span_of(request.query)
         found = _after(capture, since)
         if found["lines"] or not waits:
             request.reply(200, {"process": name, **found})
