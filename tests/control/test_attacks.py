@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import socket
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.control import connection, server
-from flagman.control.connection import Connection
-from support.driven import DEADLINE, descriptors, wait_for
-from support.serving import BIG, GET, Serving
+from support.driven import DEADLINE, wait_for
+from support.serving import BIG, GET, Serving, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,20 +21,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="serving")
 def _serving(open_path: Path) -> Iterator[Serving]:
-    """Start a server; check that another client is served in the end, and that nothing is left of the others."""
-    before = descriptors(os.getpid()).keys()
-    serving = Serving(open_path)
-    yield serving
-    assert serving.client().ask("GET", "/status").status == 200
-    for client in serving._clients:
-        client.close()
-    wait_for(serving.is_idle)
-    serving.close()
-    assert descriptors(os.getpid()).keys() == before
-    serving.waiting.clear()
-    serving.gone.clear()
-    gc.collect()
-    assert not [each for each in gc.get_objects() if type(each) is Connection]
+    """Start a server that is checked in the end."""
+    with checked(lambda: Serving(open_path)) as serving:
+        yield serving
 
 
 @pytest.fixture(name="many_files")

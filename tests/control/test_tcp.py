@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.control import connection
-from flagman.control.connection import Connection
 from flagman.control.doors import TcpDoor
 from flagman.control.tcp import TcpListener
 from flagman.control.token import Token
 from flagman.exceptions import FlagmanError
-from support.driven import DEADLINE, descriptors, wait_for
+from support.driven import DEADLINE, wait_for
 from support.over_tcp import HOSTS, TOKEN, OverTcp, has_ipv6
-from support.serving import BIG
+from support.serving import BIG, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +29,9 @@ def _host(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(name="serving")
 def _serving(tmp_path: Path, host: str) -> Iterator[OverTcp]:
-    """Start a server; check that a client with the token is served in the end, and that nothing is left of others."""
-    before = descriptors(os.getpid()).keys()
-    serving = OverTcp(tmp_path, host)
-    yield serving
-    assert serving.client().ask("GET", "/status").status == 200
-    for client in serving._clients:
-        client.close()
-    wait_for(serving.is_idle)
-    serving.close()
-    assert descriptors(os.getpid()).keys() == before
-    serving.waiting.clear()
-    serving.gone.clear()
-    gc.collect()
-    assert not [each for each in gc.get_objects() if type(each) is Connection]
+    """Start a server that is checked in the end."""
+    with checked(lambda: OverTcp(tmp_path, host)) as serving:
+        yield serving
 
 
 def test_an_answer(serving: OverTcp) -> None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
 import socket
 import sys
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from flagman.control.connection import Connection
 from flagman.control.doors import UnixDoor
 from flagman.control.router import Router
 from flagman.control.server import Server
 from flagman.service.control_loop import ControlLoop
 from flagman.service.request_error import RequestError
-from support.driven import DEADLINE
+from support.driven import DEADLINE, descriptors, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flagman.control.doors import Door
@@ -200,3 +203,24 @@ class Serving:
         assert not self.server._all()
         assert self.loop.stop(DEADLINE)
         self.socket.close()
+
+
+S = TypeVar("S", bound=Serving)
+
+
+@contextmanager
+def checked(make: Callable[[], S]) -> Iterator[S]:
+    """Make a server; check that another client is served in the end, and that nothing is left of the others."""
+    before = descriptors(os.getpid()).keys()
+    serving = make()
+    yield serving
+    assert serving.client().ask("GET", "/status").status == 200
+    for client in serving._clients:
+        client.close()
+    wait_for(serving.is_idle)
+    serving.close()
+    assert descriptors(os.getpid()).keys() == before
+    serving.waiting.clear()
+    serving.gone.clear()
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) is Connection]
