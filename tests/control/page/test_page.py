@@ -269,6 +269,21 @@ def test_the_history_is_the_newest_first() -> None:
     assert read.rows["events"][0] == "run-9"
 
 
+def test_a_failure_that_is_an_end_is_one_row() -> None:
+    """The exit of a process that is a failure, too, tells nothing else; any other exit has its row."""
+    ends = [pages.event("p", "exit", "exited with 1"), pages.event("p", "fail", "exited with 1")]
+    rows = page(status(flag("a")), events=[pages.event("p", "exit", "exited with 0"), *ends]).rows["events"]
+    assert len(rows) == 2
+    assert not [row for row in rows if "exit" not in row and "fail" not in row]
+
+
+def test_how_long_a_process_has_been_in_its_state() -> None:
+    """It is for so long in its state, and not since a while ago."""
+    read = page(status(processes=[process("p")]))
+    assert "for 5 s" in read.texts["time"]
+    assert "In this state" in read.texts["span"]
+
+
 def test_a_process_that_fails() -> None:
     """A process tells why it is not ready, when it is started again, and its last lines."""
     last = {"text": "exited with 1", **pages.moment("at", 3.0), "output": ["first", "second"]}

@@ -7,7 +7,7 @@ from flagman.control.page.markup import NOTHING, Html, cut, key_of, named, tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from flagman.control.page.records import Event, Run
 
@@ -22,7 +22,8 @@ def section(runs: Iterable[Run], events: Iterable[Event]) -> Html:
     :param runs: as in the history, the oldest first
     :param events: those of processes, likewise
     """
-    rows = [(run["ended"], _of_run(run)) for run in runs] + [(event["at"], _of_event(event)) for event in events]
+    ends = [(run["ended"], _of_run(run)) for run in runs]
+    rows = ends + [(event["at"], _of_event(event)) for event in _each_once(list(events))]
     rows.sort(key=lambda row: row[0], reverse=True)
     if not rows:
         return tag("p", "Nothing has happened yet.", class_="none")
@@ -34,6 +35,14 @@ def section(runs: Iterable[Run], events: Iterable[Event]) -> Html:
         tag("tbody", *(row for _, row in rows[:MOST]), id="events"),
         class_="history",
     )
+
+
+def _each_once(events: Sequence[Event]) -> Iterable[Event]:
+    """Return the events without each exit that is a failure, too: that tells the same at the same moment."""
+    failures = {(event["process"], event["pid"], event["text"]) for event in events if event["event"] == "fail"}
+    for event in events:
+        if event["event"] != "exit" or (event["process"], event["pid"], event["text"]) not in failures:
+            yield event
 
 
 def _of_run(run: Run) -> Html:

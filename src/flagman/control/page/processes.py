@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 # Characters of a line of output.
 _LONGEST_LINE = 500
+_FOR = "In this state"
 # States of which the texts tell a span of time.
 _MOVING = frozenset({"starting", "stopping"})
 _COLUMNS = (
     ("State", ""),
     ("Process", "w"),
     ("Command", "more"),
-    ("Since", "n"),
+    (_FOR, "n"),
     ("Restarts", "n"),
     ("Pid", "n"),
     ("Next start", "n"),
@@ -78,7 +79,7 @@ def _row(process: Process) -> Html:
         tag("td", states.mark(health, process["state"]), class_="s"),
         tag("th", *_title(process), scope="row", class_="w"),
         tag("td", *_what(process), class_="more"),
-        _cell("Since", words.ago(process["since"], process["since_ago"])),
+        _cell(_FOR, words.running(process["since"], process["since_ago"])),
         _cell("Restarts", words.number(process["restarts"])),
         _cell("Pid", str(pid) if pid is not None else NOTHING),
         _cell("Next start", words.due(backoff["next_start"], backoff["next_start_in"]) if backoff else NOTHING),
