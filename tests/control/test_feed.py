@@ -70,6 +70,10 @@ class Loop:
         """Keep a call."""
         self.calls.append(lambda: code(*args))
 
+    def call_later(self, _: float, code: Callable[..., object]) -> None:
+        """Keep a call, as if it was time for it at once."""
+        self.calls.append(code)
+
     def turn(self) -> None:
         """Make the calls."""
         while self.calls:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.control")
 
+# Seconds from an event to its text: while an action begins, the control loop does not take Python's lock from it, and
+# what follows at once, such as the end of a short run, is told together.
+_DELAY = 0.02
 # The events that a reader may be behind, all that the ledger keeps; and the bytes of their texts, but for the newest.
 _MOST = 1024
 _MOST_BYTES = 8 * 2**20
@@ -79,7 +82,7 @@ class Feed:
         """Pass an event on, if there are readers; in any thread."""
         if self._readers and not self._is_told:
             self._is_told = True
-            self._site.loop.call(self._go_on)
+            self._site.loop.call_later(_DELAY, self.go_on)
 
     def _on_change(self, *_: object) -> None:
         """Note that the run has become ready, or is so no more, unless an event has said so."""
@@ -88,7 +91,8 @@ class Feed:
             self._was_ready = is_ready
             self._ledger.note("readiness")
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Pass on all that has happened so far."""
         self._is_told = False  # before it looks: what comes from now on is told again
         self._make_texts()
         for reader in tuple(self._readers):

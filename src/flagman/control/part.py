@@ -103,6 +103,7 @@ class ControlPart(Part):
     def close(self) -> None:
         """Send the last answers, and remove the sockets."""
         self._site.loop.call(self._routes.end)
+        self._site.loop.call(self._feed.go_on)
         self._site.loop.settle(_LAST_ANSWERS)
         self._server.close(_LAST_BYTES)
         for entrance in self._entrances:
