@@ -315,8 +315,9 @@ def test_the_cookie_of_another_gateway(between: Between, open_path: Path) -> Non
 @pytest.mark.parametrize(
     "said", [b"", b"GET / HTTP/1.1\r\nHost: HERE\r\n\r\n", b"POST /login HTTP/1.1\r\nHost: HERE\r\n"]
 )
-def test_clients_without_the_cookie(between: Between, said: bytes) -> None:
+def test_clients_without_the_cookie(between: Between, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any user of the machine can connect: however many do, they keep no browser out."""
+    monkeypatch.setattr(connection, "STRANGER_SECONDS", 1e6)
     first, late = between.browser().enter(), between.browser()
     strangers = [first.raw() for _ in range(200)]
     try:
