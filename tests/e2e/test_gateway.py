@@ -239,7 +239,7 @@ def test_its_port(start: Start, page: Callable[..., Page]) -> None:
     port = str(browser.port)
     status, out, errors = page("--port", port).rest()
     assert (status, out) == (1, b"")
-    assert errors == f"flagmanctl: error: cannot listen on 127.0.0.1:{port}: Address already in use\n".encode()
+    assert errors == f"flagmanctl: error: 127.0.0.1:{port} is in use by another process; give another --port\n".encode()
     first.end()
     events.response.close()
     second = page("--port", port)

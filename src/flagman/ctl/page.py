@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 
 from flagman.ctl.asking import reach
@@ -32,6 +33,9 @@ def run(words: Words) -> int:
     try:
         gateway = Gateway(Daemon(path, user), words.port)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"127.0.0.1:{words.port} is in use by another process; give another --port"
+            raise CtlError(message, BAD) from None
         raise CtlError(f"cannot listen on 127.0.0.1:{words.port}: {reason_of(error)}", BAD) from None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
