@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -228,6 +229,21 @@ def test_the_end(start: Start, page: Callable[..., Page], signum: int, status: i
     assert gateway.end(signum) == (status, b"", b"")
     assert events.response.read() == b""
     daemon.expect("init").stop("cleanup")
+
+
+def test_on_a_terminal(start: Start, tmp_path: Path) -> None:
+    """There it says what to do with the address; the output has the address alone, for scripts."""
+    daemon_in(start, "--usr1", "print", "hi")
+    master, terminal = pty.openpty()
+    command = [CTL, "page", "--control", str(tmp_path / "control.sock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, encoding="utf-8") as process:
+        os.close(terminal)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        assert b"open this address in a browser" in os.read(master, 4096)
+        process.send_signal(TERM)
+        assert process.wait(DEADLINE) == 0
+    os.close(master)
 
 
 def test_its_port(start: Start, page: Callable[..., Page]) -> None:

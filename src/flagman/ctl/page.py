@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import sys
 
 from flagman.ctl.asking import reach
 from flagman.ctl.client import refusal
@@ -41,6 +42,8 @@ def run(words: Words) -> int:
     try:
         gateway.start()
         write(gateway.address)
+        if sys.stderr is not None and sys.stderr.isatty():
+            sys.stderr.write("open this address in a browser of this machine; Ctrl-C ends the page\n")
         signum = gateway.wait(signals)
     finally:
         gateway.close()
