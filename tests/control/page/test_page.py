@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import html5lib
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from flagman.control.page import flags, history
 from flagman.control.page.page import View, content, rendered
 from flagman.control.page.states import FLAG_STATES
+from flagman.ctl.gateway.pages import login, no_answer
 from flagman.text.moments import rfc3339
 from flagman.text.shown import printable
 from support import pages
@@ -295,6 +297,13 @@ def test_a_process_that_fails() -> None:
     assert {"in back-off", "backoff", "in 4 s"} <= found
     assert "Its last end: exited with 1 " in read.text.replace("\n", "")
     assert read.texts["pre"] == ["first\nsecond"]
+
+
+@pytest.mark.parametrize("text", ["t", *HOSTILE])
+def test_a_strict_parser_accepts_it(text: str) -> None:
+    """There is no error in the HTML, whatever it shows, and of the login neither."""
+    for html in (rendered(view(**everything(lambda: text))), login().data.decode(), no_answer(text, 3).data.decode()):
+        html5lib.HTMLParser(strict=True).parse(html)
 
 
 def test_a_page_is_not_for_frames_or_caches() -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from html import escape
 
 from flagman.service.request import Content
+from flagman.text.shown import printable
 
 _STYLE = """
 :root {
@@ -105,7 +106,7 @@ def no_answer(why: str, seconds: int) -> Content:
     :param seconds: until it tries again
     """
     body = (
-        f'<p role="alert">The daemon does not answer: {escape(why)}.</p>\n'
+        f'<p role="alert">The daemon does not answer: {escape(printable(why))}.</p>\n'
         '<p>Trying again every few seconds. <a href="/">Try now</a></p>'
     )
     return _page("No answer · flagman", body, head=f'<meta http-equiv="refresh" content="{seconds}; url=/">\n')
