@@ -41,6 +41,7 @@ def distribution(path: Path, name: str, *points: str, **modules: str) -> None:
     (info / "entry_points.txt").write_text("\n".join(["[flagman.action]", *points]), encoding="utf-8")
     for module, text in modules.items():
         (path / f"{module}.py").write_text(text, encoding="utf-8")
+        sys.modules.pop(module, None)  # another test may have left one of this name
 
 
 def test_built_in_actions() -> None:

@@ -193,8 +193,10 @@ def test_processes(keep: Keep, readers: Readers) -> None:
     until("bad", "backoff")
     agree()
     os.kill(daemon.pid("db"), signal.SIGKILL)
-    died = reader.until("process", lambda event: event["process"]["process"] == "db")
-    assert (died["process"]["event"], died["process"]["status"]) == ("exit", "SIGKILL")
+    died = reader.until(
+        "process", lambda event: (event["process"]["process"], event["process"]["event"]) == ("db", "exit")
+    )
+    assert died["process"]["status"] == "SIGKILL"
     until("db", "ready")
     agree()
     daemon.does("stop", "db")
