@@ -54,7 +54,7 @@ class Readers:
     def agree(self, reader: Following) -> None:
         """Hold the law: when nothing happens, what the reader knows is the status."""
         status = self.status()
-        while reader.status["events_last_id"] < status["events_last_id"]:
+        while reader.events[-1]["id"] < status["events_last_id"]:
             assert reader.next()
         assert list(differences(reader.status, status)) == []
 
@@ -181,7 +181,7 @@ def test_processes(keep: Keep, readers: Readers) -> None:
         bad = [each for each in reader.status["processes"] if each["name"] == "bad"]
         for _ in range(100):
             status = readers.status()
-            while reader.status["events_last_id"] < status["events_last_id"]:
+            while reader.events[-1]["id"] < status["events_last_id"]:
                 assert reader.next()
             found = list(differences(reader.status, status))
             if not found or not bad:
