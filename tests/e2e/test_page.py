@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 pytest.importorskip("playwright")
-pytest.importorskip("axe_playwright_python")
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from support.browser import CHROMIUM, browsed
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from support.driven import Flagman
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", EncodingWarning)  # it reads its script without naming the encoding
+    from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
+from _thread import get_ident
 
 from flagman.control.router import Router
 from flagman.control.server import Server
@@ -46,6 +46,8 @@ class Gateway:
         #: What a browser is to open: the key in it is never sent as a part of an address.
         self.address = f"http://{HOST}:{port}/#{keys.key}"
         self._has_failed = False
+        # The thread that waits for signals.
+        self._waiting = get_ident()
         self._loop = ControlLoop(bool, self._fail)
         self._server = Server(self._loop, Router(Routes(self._loop, daemon, keys).table()))
         self._server.listen(self._socket, GatewayDoor(port, keys))
@@ -73,4 +75,4 @@ class Gateway:
 
     def _fail(self) -> None:
         self._has_failed = True
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(self._waiting, signal.SIGTERM)
