@@ -462,7 +462,9 @@ def test_no_signal_is_lost(tmp_path: Path) -> None:
 @pytest.mark.parametrize("detach", [(), ("--daemon",)], ids=["in front", "in the background"])
 def test_its_streams_are_the_daemons(detach: tuple[str, ...], tmp_path: Path) -> None:
     """The output of the command goes where that of the daemon goes, from its first line on."""
-    line = "echo out; echo err >&2; readlink /proc/$$/fd/0; exit 3"
+    # A command that ends before the daemon reports that it has started would be a start that fails.
+    go = tmp_path / "go"
+    line = f"echo out; echo err >&2; readlink /proc/$$/fd/0; until [ -e {go} ]; do sleep 0.05; done; exit 3"
     arguments = (
         "--pid-file",
         str(tmp_path / "pid"),
@@ -471,8 +473,11 @@ def test_its_streams_are_the_daemons(detach: tuple[str, ...], tmp_path: Path) ->
         "--stderr",
         str(tmp_path / "err"),
     )
+    if not detach:
+        go.touch()
     status = run(*detach, *arguments, "--", "sh", "-c", line, NOTIFY_SOCKET="").returncode
     assert status == (0 if detach else 3)
+    go.touch()
     wait_for(lambda: not (tmp_path / "pid").exists())
     out = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
     assert out[0] == "out"
