@@ -393,6 +393,7 @@ def test_a_verb_imports_what_it_uses(ctl: Ctl, verb: str) -> None:
         "POST /flags/usr1": http(202, {}),
         "DELETE /": http(202, {}),
         "GET /processes": http(200, {"processes": PROCESSES}),
+        "GET /plan": http(200, {"processes": [{"name": "db", "stage": 1}]}),
         "GET /processes/db/output?n=30": http(200, {"lines": ["x"]}),
         "POST /processes/db/signal": http(200, {}),
         "GET /events": STREAM,

@@ -44,12 +44,12 @@ def ask(words: Words, method: str, target: str, fields: Mapping[str, str] | None
     return told(words, answer)
 
 
-def processes_of(client: Client) -> object:
-    """Return the processes of the daemon, as JSON has them; a daemon that knows of none has an empty list.
+def processes_of(client: Client, path: str = "/processes") -> object:
+    """Return what the daemon tells of its processes; a daemon that knows of none has an empty list.
 
     :raises CtlError: if it does not tell
     """
-    status, answer = client.ask("GET", "/processes")
+    status, answer = client.ask("GET", path)
     error = refusal(status, answer)
     if error and error.code != "no-such-path":
         raise error

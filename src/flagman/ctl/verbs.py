@@ -76,6 +76,11 @@ VERBS = {
         f"{_SHOWS}, 124 no answer",
         argument="[NAME...]",
     ),
+    "plan": Verb(
+        "show in which order processes start, how long that took, and what they waited for",
+        f"{_SHOWS}, 2 the file is wrong, 124 no answer",
+        argument="[NAME...]",
+    ),
     "start": Verb("start processes, and wait until they are ready", _WISHES, argument="NAME..."),
     "stop": Verb("stop processes, and wait until nothing of them runs", _WISHES, argument="NAME..."),
     "restart": Verb("stop processes, start them again, and wait until they are ready", _WISHES, argument="NAME..."),
@@ -120,6 +125,7 @@ ARGUMENTS = {
     "trigger": ("the flag, its trigger, or a signal, such as usr1 or every-5m",),
     "ready": ("only these processes",),
     "ps": ("only these processes",),
+    "plan": ("only these processes, each with the critical chain of its last start",),
     "start": ("the processes; all of them are told at once",),
     "stop": ("the processes; all of them are told at once",),
     "restart": ("the processes; all of them are told at once",),
@@ -160,6 +166,7 @@ OPTIONS = (
     Option("--name", "NAME", "the daemon of this name", _ASKING),
     Option("--control", "PATH", "the daemon with this control socket (default: FLAGMAN_CONTROL)", _ASKING),
     Option("--pid-file", "PATH", "the daemon with this pid file", _ASKING),
+    Option("-c --config", "FILE", "show the order that this configuration file asks for; no daemon is asked", {"plan"}),
     Option("--json", "", "print the answer of the daemon as it is", _ASKING - {"metrics", "page"}),
     Option(
         "--color",

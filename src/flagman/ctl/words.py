@@ -40,6 +40,8 @@ class Words:
         #: The event after which to go on; empty to begin with a snapshot.
         self.since = ""
         self.directory = ""
+        #: The configuration file; empty to ask the daemon.
+        self.config = ""
 
     @property
     def argument(self) -> str:
@@ -163,8 +165,10 @@ def _check(verb: str, given: set[str], arguments: list[str]) -> None:
         here = CALLED_HERE.get(verb)
         missing = VERBS[verb].argument.split()[0].rstrip(".")
         raise UsageError(f"{verb}: {missing} is missing; {f'did you mean {here!r}?' if here else usage}")
+    ways = [way for way in WAYS if way in given]
+    if ways and "--config" in given:
+        raise UsageError(f"{ways[0]} and --config exclude each other: the plan of a file needs no daemon")
     if {"--wait", "--no-wait"} <= given:
         raise UsageError("--wait and --no-wait exclude each other")
-    ways = [way for way in WAYS if way in given]
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} exclude each other: one of them names the daemon")

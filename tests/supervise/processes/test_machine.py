@@ -21,9 +21,10 @@ from flagman.supervise.processes.process import Process
 from flagman.supervise.processes.wish import Wish, Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flagman.supervise.instance import Instance
+    from flagman.supervise.processes.starts import Start
     from flagman.supervise.processes.wish import Verb
     from flagman.supervise.processes.world import Verifies, Watch
 
@@ -174,6 +175,10 @@ class World:
 
     def is_blocked(self, _plan: Plan) -> bool:
         return self.blocks
+
+    @staticmethod
+    def way(_plan: Plan, _asked: float) -> Sequence[Start]:
+        return ()
 
     @staticmethod
     def members(_group: int) -> list[int] | None:

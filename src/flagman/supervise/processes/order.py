@@ -35,14 +35,14 @@ def cycles(after: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return found
 
 
-def longest_time(after: Mapping[str, Iterable[str]], times: Mapping[str, float]) -> float:
-    """Return the largest sum of times along a row of processes, each of which waits for the next.
+def longest_rows(after: Mapping[str, Iterable[str]], times: Mapping[str, float]) -> dict[str, float]:
+    """Return for each process the largest sum of times along a row that ends with it; each one waits for the next.
 
     :param after: what each one waits for, without circles; names that are no keys are ignored
     :param times: of each
     """
     sums: dict[str, float] = {}
-    left = list(after)
+    left = [*after]
     while left:
         name = left[-1]
         missing = [each for each in after[name] if each in after and each not in sums]
@@ -50,5 +50,10 @@ def longest_time(after: Mapping[str, Iterable[str]], times: Mapping[str, float])
             left += missing
             continue
         left.pop()
-        sums[name] = times[name] + max((sums[each] for each in after[name] if each in after), default=0.0)
-    return max(sums.values(), default=0.0)
+        sums[name] = times[name] + max((sums[each] for each in after[name] if each in after), default=0)
+    return sums
+
+
+def longest_time(after: Mapping[str, Iterable[str]], times: Mapping[str, float]) -> float:
+    """Return the largest of these sums; 0 if there is none."""
+    return max(longest_rows(after, times).values(), default=0.0)

@@ -19,7 +19,7 @@ from flagman.supervise.processes.outfit import launch_of
 from flagman.supervise.processes.plan import difference
 from flagman.supervise.processes.routes import Routes
 from flagman.supervise.processes.tables import Plans, read, unknown_users
-from flagman.supervise.processes.together import Together, is_missing
+from flagman.supervise.processes.together import Together
 from flagman.supervise.processes.told import shown, told
 from flagman.supervise.processes.wish import VERBS
 from flagman.text.moments import rfc3339
@@ -212,7 +212,7 @@ class ProcessesPart(Part):
     def is_unready(self) -> bool:
         """Return whether there is one."""
         # The control loop may be about to tell them.
-        return self._obeyed is not self._orders or any(map(is_missing, self.together.by_name.values()))
+        return self._obeyed is not self._orders or any(each.is_missing for each in self.together.by_name.values())
 
     def waits_for(self) -> str:
         """Return that in a few words."""

@@ -102,6 +102,7 @@ class Process(Record):
 
     def _begin(self) -> None:
         """Start it, as soon as what it comes after is ready."""
+        self.note_asked(self._world.clock())
         self._set_timer(None)
         self._go("waiting") if self._world.is_blocked(self.plan) else self._start()
 
@@ -112,10 +113,9 @@ class Process(Record):
 
     def _start(self) -> None:
         now = self._world.clock()
-        self.note_start(now)
+        self.note_start(now, self._world.way(self.plan, self.asked))
         self.spacing.started(now)
-        self.ended_well = self._again = False
-        self._reason, self._why, self.verification = "exit", "", None
+        self._again, self._reason, self._why = False, "exit", ""
         self._go("starting")
         try:
             instance = self._world.start(self.plan.name, self.number, self.look)
@@ -268,7 +268,7 @@ class Process(Record):
         self.last = End(self._reason, status, self._why, output, now, verdict)
         self.last.has_core = life is not None and life.has_dumped_core
         self._world.buried(self.plan.name)
-        self.ended_well = verdict == "" if verdict is not None else status == 0 and self.ready_at is not None
+        self.note_end(now, status, verdict)
         if self.wanted == "down":
             logger.info("`%s` %s", self.plan.name, self.last.text)
             self._rest()

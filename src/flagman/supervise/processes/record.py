@@ -7,9 +7,12 @@ import time
 
 from flagman.supervise.policy import SHORTEST
 from flagman.supervise.processes.end import COUNTED
+from flagman.supervise.processes.starts import Start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flagman.supervise.policy import Spacing
     from flagman.supervise.processes.end import End
     from flagman.supervise.processes.life import Life
@@ -45,6 +48,12 @@ class Record:
         #: The same in seconds since the epoch.
         self.started_at: float | None = None
         self.ready_at: float | None = None
+        #: When the start was asked for that there is, or was last; and when the first one was.
+        self.asked = self.first_asked = now
+        #: That start; None if there was none.
+        self.start: Start | None = None
+        #: The first start that came to its end; None if none has.
+        self.first_start: Start | None = None
         #: How many seconds the last start took until it was ready; None if none has come so far.
         self.start_duration: float | None = None
         #: If it could not be started, the exit status that shells have for that; 1 before.
@@ -76,6 +85,11 @@ class Record:
     def is_satisfied(self) -> bool:
         """Whether processes that come after it may start."""
         return self.state == "ready" or (self.state == "exited" and self.ended_well)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is not as it is to be, so that flagman is not ready."""
+        return self.wanted == "up" and not self.plan.optional and not self.is_satisfied
 
     @property
     def was_never_ready(self) -> bool:
@@ -121,16 +135,43 @@ class Record:
         if self.life is not None:
             self.life.send(signum)
 
-    def note_start(self, now: float) -> None:
-        """Note that another instance is started."""
+    def note_asked(self, now: float) -> None:
+        """Note that it is to start, as soon as it may."""
+        self.asked = now
+        if self.start is None:
+            self.first_asked = now
+
+    def note_start(self, now: float, way: Sequence[Start]) -> None:
+        """Note that another instance is started.
+
+        :param way: what that has waited for
+        """
+        self.start = Start(self.plan.name, self.asked, now, way)
         self.number += 1
         self.started, self.ready_at, self.pid = now, None, 0
+        self.ended_well, self.verification = False, None
         self.started_at = time.time()
 
     def note_ready(self, now: float) -> None:
         """Note that the instance is ready."""
         self.ready_at = now
         self.start_duration = now - (self.started if self.started is not None else now)
+        self.note_done(now)
+
+    def note_end(self, now: float, status: int | None, verdict: str | None) -> None:
+        """Note whether other processes wait for such an end.
+
+        :param verdict: what the verifier says of it, see :class:`flagman.supervise.processes.end.End`
+        """
+        self.ended_well = verdict == "" if verdict is not None else status == 0 and self.ready_at is not None
+        if self.ended_well:
+            self.note_done(now)
+
+    def note_done(self, now: float) -> None:
+        """Note that its start is over: processes that come after it may start."""
+        if self.start is not None and self.start.done is None:
+            self.start.done = now
+            self.first_start = self.first_start or self.start
 
     def enter(self, state: State, now: float) -> None:
         """Note the state."""

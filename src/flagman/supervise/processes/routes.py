@@ -7,6 +7,7 @@ from functools import partial
 
 from flagman.service.request_error import RequestError, check
 from flagman.service.waits import Wait, Waits, span_of
+from flagman.supervise.processes import planned
 from flagman.supervise.processes.told import shown, state, told
 from flagman.supervise.processes.wish import VERBS
 from flagman.text.hints import nearest
@@ -49,6 +50,7 @@ class Routes:
         return {
             ("GET", "/processes"): self._show_all,
             ("GET", "/processes/NAME"): self._show,
+            ("GET", "/plan"): self._show_plan,
             **{("POST", f"/processes/NAME/{verb}"): partial(self._ask, verb) for verb in VERBS.values()},
             ("POST", "/processes/NAME/signal"): self._signal,
             ("GET", "/processes/NAME/output"): self._output,
@@ -69,6 +71,10 @@ class Routes:
     def _show(self, request: Request) -> None:
         check(request)
         request.reply(200, shown(self._find(request), self._together))
+
+    def _show_plan(self, request: Request) -> None:
+        check(request)
+        request.reply(200, planned.shown([*self._together.by_name.values()], self._together.first))
 
     def _ask(self, verb: Verb, request: Request) -> None:
         check(request, "wait")

@@ -10,12 +10,13 @@ from flagman.supervise.ends import exit_status
 from flagman.supervise.policy import chance
 from flagman.supervise.processes.outfit import Outfit
 from flagman.supervise.processes.process import Process
-from flagman.supervise.processes.told import short, told
+from flagman.supervise.processes.starts import way_to
+from flagman.supervise.processes.told import told, waits_for
 from flagman.supervise.processes.wish import Wishes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flagman.engine.calls import Call
     from flagman.service.control_loop import ControlLoop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flagman.supervise.launch.launch import Launch
     from flagman.supervise.processes.backstop import Backstop
     from flagman.supervise.processes.plan import Plan
+    from flagman.supervise.processes.starts import Start
     from flagman.supervise.processes.wish import Verb, Wish
     from flagman.supervise.processes.world import Verifies, Watch
 
@@ -55,6 +57,8 @@ class Together:
         self._census = Census(loop, clock)
         #: By name, in the order of the file; only replaced as a whole, so that any thread may read it.
         self.by_name: dict[str, Process] = {}
+        #: Those that were started first of all.
+        self.first: Sequence[Process] = ()
         #: Whether all of them are being stopped.
         self.is_stopping = False
         # Whether they are looked at for what may follow from a change.
@@ -87,6 +91,7 @@ class Together:
         self._is_following = True
         try:
             self.by_name = kept | gone
+            self.first = self.first or [process for process in kept.values() if process.wanted == "up"]
             for name in added:
                 self._outfits[name] = Outfit(plans[name], launches[name], self._loop, streams)
             for name in removed:
@@ -147,15 +152,11 @@ class Together:
 
     def unready(self) -> list[str]:
         """Return why not all are as they are to be, a line for each; in any thread."""
-        return [told(process, self) for process in self.by_name.values() if is_missing(process)]
+        return [told(process, self) for process in self.by_name.values() if process.is_missing]
 
     def waits_for(self) -> str:
         """Return that as a short sentence: ``Waiting for db (12 s), 3 of 5 ready``; in any thread."""
-        wanted = [process for process in self.by_name.values() if process.wanted == "up" and not process.plan.optional]
-        missing = [process for process in wanted if is_missing(process)]
-        listed = ", ".join(short(process, self.clock()) for process in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""  # noqa: PLR2004 - the same three
-        return f"Waiting for {listed}{more}, {len(wanted) - len(missing)} of {len(wanted)} ready" if missing else ""
+        return waits_for(self.by_name.values(), self.clock())
 
     def has_ended(self) -> bool:
         """Return whether all have ended by themselves, so that there is nothing left to keep."""
@@ -229,6 +230,10 @@ class Together:
         """Return whether a process may not start now: it waits for another one, or all are being stopped."""
         return self.is_stopping or bool(self.blockers(plan))
 
+    def way(self, plan: Plan, asked: float) -> Sequence[Start]:
+        """Return what a process has waited for, see :func:`flagman.supervise.processes.starts.way_to`."""
+        return way_to(asked, [self.by_name[name].start for name in plan.after if name in self.by_name])
+
     def farewell(self, name: str) -> str:
         """Take note of the end of an instance."""
         process = self.by_name[name]
@@ -280,11 +285,6 @@ class Together:
             for process in self.by_name.values():
                 if process.state == "waiting":
                     process.happen("dependency-changed")
-
-
-def is_missing(process: Process) -> bool:
-    """Return whether a process is not as it is to be, so that flagman is not ready."""
-    return process.wanted == "up" and not process.plan.optional and not process.is_satisfied
 
 
 def _report(**names: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from flagman.text.spans import format_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Protocol
 
     from flagman.supervise.processes.backstop import Backstop
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
             """Return the processes that one waits for."""
 
 
+# How many processes are named that flagman waits for.
+_NAMED = 3
 _HEALTH = {"ready": "up", "stopped": "down", "exited": "down", "backoff": "failing", "failed": "failing"}
 
 
@@ -37,9 +39,15 @@ def told(process: Record, around: Around) -> str:
     return f"{process.plan.name} {state(process, around)}"
 
 
-def short(process: Record, now: float) -> str:
-    """Return the name, and for how long it has not been ready."""
-    return f"{process.plan.name} ({_seconds(now - process.since)})"
+def waits_for(processes: Iterable[Record], now: float) -> str:
+    """Return which processes are not ready as a short sentence: ``Waiting for db (12 s), 3 of 5 ready``."""
+    wanted = [process for process in processes if process.wanted == "up" and not process.plan.optional]
+    missing = [process for process in wanted if process.is_missing]
+    if not missing:
+        return ""
+    listed = ", ".join(f"{process.plan.name} ({_seconds(now - process.since)})" for process in missing[:_NAMED])
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    return f"Waiting for {listed}{more}, {len(wanted) - len(missing)} of {len(wanted)} ready"
 
 
 def state(process: Record, around: Around) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from flagman.engine.calls import Call
     from flagman.supervise.instance import Instance
     from flagman.supervise.processes.plan import Plan
+    from flagman.supervise.processes.starts import Start
     from flagman.supervise.processes.wish import Verb, Wish
 
     class Watch(Protocol):
@@ -69,6 +70,9 @@ if TYPE_CHECKING:
 
         def is_blocked(self, plan: Plan) -> bool:
             """Return whether a process that it comes after is not ready."""
+
+        def way(self, plan: Plan, asked: float) -> Sequence[Start]:
+            """Return the starts for which a process has waited since it was asked to start."""
 
         def farewell(self, name: str) -> str:
             """Take note of the end of an instance, right before its leader is reaped.
