@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from flagman.service.request import PRESENT_LINES
 from flagman.service.request_error import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from flagman.control.feed import Feed
     from flagman.control.page.records import History, Status
@@ -49,7 +50,9 @@ class Front:
         history: History = {**site.status.history(number=_MOST), "processes": events[-_MOST:]}  # type: ignore[typeddict-item]
         since = self._feed.id_of(status["events_last_id"])
         mistakes = site.status.loaded()[2]
-        view = page.View(status, history, ledger.runs(), site.unready(), site.last_flags, since, mistakes)
+        has_lines = site.engine.offers(PRESENT_LINES)
+        lines: Mapping[str, Sequence[str]] = site.engine.ask(PRESENT_LINES) if has_lines else {}  # type: ignore[assignment]
+        view = page.View(status, history, ledger.runs(), site.unready(), site.last_flags, since, mistakes, lines)
         request.reply(200, page.content(view))
 
 

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     #: Answers a request, with the status of HTTP, and with what becomes its JSON, or a Content, or a Stream.
     Reply = Callable[[int, object], None]
 
+#: What a part is asked for, see :meth:`~flagman.service.parts.Part.requests`, for the page: the lines that processes
+#: have just printed, by their names. Only in the control loop; no event tells when they change.
+PRESENT_LINES = "present lines"
+
 
 class Content:
     """The content of an answer that is not JSON.

@@ -45,8 +45,12 @@ texts = st.text(st.characters(exclude_categories=()), min_size=1, max_size=20)
 def everything(text: Callable[[], str]) -> dict[str, Any]:
     """Return what makes each part of a page, with a text in each place that has one."""
     mistake = {"file": text(), **pages.moment("loaded", 9.0), "ok": False, "error": text()}
-    last = {"text": text(), **pages.moment("at", 3.0), "output": [text(), text()]}
-    delay = {"next_start": rfc3339(pages.AT), "next_start_in": 3.0}
+    last = {"reason": "exit", "text": text(), **pages.moment("at", 3.0), "output": [text(), text()]}
+    delay = {"n": 3, "next_start": rfc3339(pages.AT), "next_start_in": 3.0}
+    checks = {"type": text(), "last_error": text(), "tries": 2}
+    strays = [{"pid": 7, "name": text()}]
+    db = text()
+    blocked: dict[str, Any] = {"blocked_by": [{"name": db}], "after": [db], "strays": strays}
     return {
         "shown": status(
             flag("A" + text(), "failing", trigger="B" + text(), last=pages.report("failed", text())),
@@ -59,7 +63,9 @@ def everything(text: Callable[[], str]) -> dict[str, Any]:
             ready=False,
             state="starting",
             processes=[
-                process("G" + text(), "failing", text="H" + text(), last=last, backoff=delay, command=[text(), text()])
+                process("G" + text(), "failing", text="H" + text(), last=last, backoff=delay, command=[text(), text()]),
+                process("I" + text(), "changing", verifier=checks, last=last),
+                process("J" + text(), "changing", state="waiting", **blocked),
             ],
         ),
         "runs": [pages.run(1, text(), "failed", text())],
@@ -111,7 +117,10 @@ def test_no_text_becomes_an_address_or_a_handler(found: list[str]) -> None:
     for action in read.all("action"):
         if action != "reload":
             folder, _, name = action.partition("/")
-            assert folder == "flags"
+            assert folder in {"flags", "processes"}
+            if folder == "processes":
+                name, _, verb = name.partition("/")
+                assert verb in {"start", "stop", "restart"}
             assert not set(name) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%")
     for address in read.all("href"):
         assert address.startswith(("#", "data:image/svg+xml,%3Csvg")) or address == "./"
@@ -163,13 +172,13 @@ def test_the_title_tells_the_worst(shown: dict[str, object], title: str) -> None
 
 
 def test_the_failing_are_told_apart() -> None:
-    """If processes fail, too, the head counts them apart, and leads to them: they stand below all flags."""
+    """If there are processes, the head counts those that fail apart from the flags that do, and leads to both."""
     shown = status(flag("a", "failing"), flag("b", "failing"), processes=[process("p", "failing")])
     read = page(shown)
     assert "3 failing" in read.text
-    assert read.texts["a"][1:3] == ["2 flags", "1 process"]
-    assert read.all("href")[3:5] == ["#flags", "#processes-title"]
-    assert "processes-title" in read.all("id")
+    assert read.texts["a"][1:3] == ["1 process", "2 flags"]
+    assert [address for address in read.all("href") if address in {"#flags", "#processes"}] == ["#processes", "#flags"]
+    assert {"flags", "processes"} <= set(read.all("id"))
     assert page(status(flag("a", "failing"))).texts["a"][1:2] != ["1 flag"]
     assert page(status(flag("a"), processes=[process("p", "failing")])).texts["a"][1:2] == ["1 process"]
 
@@ -279,6 +288,11 @@ def test_a_failure_that_is_an_end_is_one_row() -> None:
     assert not [row for row in rows if "exit" not in row and "fail" not in row]
 
 
+def ended(*lines: str, reason: str = "exit") -> dict[str, object]:
+    """Return the last end of a process."""
+    return {"reason": reason, "text": "exited with 1", **pages.moment("at", 3.0), "output": list(lines)}
+
+
 def test_how_long_a_process_has_been_in_its_state() -> None:
     """It is for so long in its state, and not since a while ago."""
     read = page(status(processes=[process("p")]))
@@ -288,14 +302,14 @@ def test_how_long_a_process_has_been_in_its_state() -> None:
 
 def test_a_process_that_fails() -> None:
     """A process tells why it is not ready, when it is started again, and its last lines."""
-    last = {"text": "exited with 1", **pages.moment("at", 3.0), "output": ["first", "second"]}
-    delay = {"next_start": rfc3339(pages.AT), "next_start_in": 3.2}
+    last = ended("first", "second")
+    delay = {"n": 3, "next_start": rfc3339(pages.AT), "next_start_in": 3.2}
     read = page(
         status(processes=[process("p", "failing", state="backoff", text="in back-off", last=last, backoff=delay)])
     )
     found = {text for texts_ in read.texts.values() for text in texts_}
-    assert {"in back-off", "backoff", "in 4 s"} <= found
-    assert "Its last end: exited with 1 " in read.text.replace("\n", "")
+    assert {"exited with 1", "backoff", "in 4 s", "3 in a row"} <= found
+    assert "Its last end: " in found
     assert read.texts["pre"] == ["first\nsecond"]
 
 

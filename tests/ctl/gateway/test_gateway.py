@@ -501,6 +501,16 @@ def test_the_page(between: Between) -> None:
         ("/flags/usr1", (202, {"flags": ["usr1"]}), "raised"),
         ("/reload", (200, {"kept": []}), "reloaded"),
         ("/processes/web/stop", (202, {"process": "web"}), "noted"),
+        ("/processes/web/start", (200, {"wish": {"outcome": "reached"}}), "started"),
+        ("/processes/web/stop", (200, {"wish": {"outcome": "reached"}}), "stopped"),
+        ("/processes/web/restart", (200, {"wish": {"outcome": "reached"}}), "restarted"),
+        ("/processes/web/restart", (200, {"wish": {"outcome": "failed"}}), "failed"),
+        ("/processes/web/stop", (200, {"wish": {"outcome": "superseded by start (#8)"}}), "superseded"),
+        ("/processes/web/stop", (200, {"wish": {"outcome": "<script>"}}), "noted"),
+        ("/processes/web/stop", (200, {"wish": {"outcome": 7}}), "noted"),
+        ("/processes/web/start", (404, {"error": {"code": "no-such-process", "message": ""}}), "no-such-process"),
+        ("/processes/web/stop", (504, {"error": {"code": "not-in-time", "message": ""}}), "not-in-time"),
+        ("/processes/web/start", (503, {"error": {"code": "stopping", "message": ""}}), "stopping"),
         ("/flags/usr1", (404, {"error": {"code": "no-such-flag", "message": "<b>"}}), "no-such-flag"),
         ("/flags/usr1", (409, {"error": {"code": "closed", "message": ""}}), "closed"),
         ("/reload", (409, {"error": {"code": "reload-failed", "message": ""}}), "reload-failed"),
@@ -521,7 +531,7 @@ def test_a_form(between: Between, path: str, answer: tuple[int, object], code: s
     assert (reply.status, reply.fields["Location"], reply.body) == (303, f"/?said={code}", b"")
     asked, *_, query, body, fields = between.asked[-1]
     assert asked == f"POST {path}".replace("/usr1", "/NAME").replace("/web", "/NAME")
-    assert (query, body) == ({"wait": "5s"} if path == "/reload" else {}, None)
+    assert (query, body) == ({} if path == "/flags/usr1" else {"wait": "5s"}, None)
     assert "content-type" not in fields
     between.answer = lambda request: request.reply(200, Content("text/html; charset=utf-8", PAGE, POLICY))
     page = browser.ask("GET", reply.fields["Location"], Accept="text/html")

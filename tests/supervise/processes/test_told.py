@@ -149,6 +149,7 @@ def test_json_of_one_that_was_never_started(yard: Yard) -> None:
         "text": "stopped",
         "command": ["web", "0"],
         "after": ["db"],
+        "essential": False,
         "verifier": None,
         "strays": [],
     }

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MOST_ROWS, MOST_ACTIONS = 200, 10
 # Characters of an error beside its flag, and of one argument; arguments of one action.
 _LONGEST_ERROR, _LONGEST_ARGUMENT, _MOST_ARGUMENTS = 300, 300, 30
-# A path that no server takes is no link.
-_LONGEST_PATH = 4_000
+#: A path that no server takes is no link.
+LONGEST_PATH = 4_000
 # What stands in their heads, the class of their cells, and whether that is to be read aloud alone.
 _COLUMNS = (
     ("State", "", False),
@@ -176,7 +176,7 @@ def _action(action: Action) -> Html:
 
 def _button(name: str) -> Html:
     path = in_url(name)
-    if len(path) > _LONGEST_PATH:
+    if len(path) > LONGEST_PATH:
         return NOTHING
     button = tag("button", "Run now", tag("span", f" {named(name)}", class_="hidden"), id=key_of("flagrun", name))
     return tag("form", button, method="post", action=f"flags/{path}", data_what=named(name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from flagman.control.page import states, words
 from flagman.control.page.markup import NOTHING, Html, cut, joined, named, tag
 from flagman.text.shown import counted
@@ -37,6 +39,7 @@ class Verdict:
     :param words: in a few words: ``2 failing``
     :param flags: how many flags are in which state, the worst first
     :param processes: how many processes are failing
+    :param has_processes: whether there are any
     """
 
     def __init__(self, status: Status) -> None:
@@ -45,6 +48,7 @@ class Verdict:
         found = {state: flags.count(state) for state in states.FLAG_STATES}
         self.flags: Mapping[str, int] = found
         self.processes = healths.count("failing")
+        self.has_processes = bool(healths)
         failing = found["failing"] + self.processes
         self.kind, self.words = "good", "all is well"
         if failing:
@@ -130,22 +134,28 @@ def header(status: Status, name: str, host: str, verdict: Verdict) -> Html:
 
 
 def _failing(verdict: Verdict) -> Html:
-    """Return how many of what fail, with links to them; nothing if no process does, as the flags are in sight."""
-    if not verdict.processes:
+    """Return how many of what fail, with links to them; nothing if there are no processes: flags are in sight."""
+    if not verdict.has_processes:
         return NOTHING
     numbers = (
+        (verdict.processes, "process", "processes", "#processes"),
         (verdict.flags["failing"], "flag", "flags", "#flags"),
-        (verdict.processes, "process", "processes", "#processes-title"),
     )
     links = [tag("a", counted(number, one, many), href=place) for number, one, many, place in numbers if number]
-    return joined([": ", joined(links, Html(", "))])
+    return joined([": ", joined(links, Html(", "))]) if links else NOTHING
 
 
-def notices(status: Status, unready: Sequence[str], mistakes: Sequence[str] = ()) -> Html:
+def notices(
+    status: Status,
+    unready: Sequence[str],
+    mistakes: Sequence[str] = (),
+    moments: Mapping[str, str] = MappingProxyType({}),
+) -> Html:
     """Return what is wrong with all of the run; nothing if nothing is.
 
     :param unready: what it waits for before it is ready
     :param mistakes: those of the configuration, if they are known one by one
+    :param moments: those of next starts, by how these texts tell them
     """
     pieces = []
     config = status["config"]
@@ -158,14 +168,14 @@ def notices(status: Status, unready: Sequence[str], mistakes: Sequence[str] = ()
     if status["state"] == "stopping":
         pieces.append(_notice("wait", "The daemon is stopping", []))
     elif not status["ready"]:
-        pieces.append(_notice("busy", "The daemon is not ready", unready or ["it is starting"]))
+        pieces.append(_notice("busy", "The daemon is not ready", unready or ["it is starting"], moments))
     return joined(pieces)
 
 
-def _notice(kind: str, heading: str, lines: Sequence[str]) -> Html:
+def _notice(kind: str, heading: str, lines: Sequence[str], moments: Mapping[str, str] = MappingProxyType({})) -> Html:
     more = len(lines) - _MOST_REASONS
     shown = [*lines[:_MOST_REASONS], *([f"and {more} more"] if more > 0 else [])]
-    said = [tag("p", cut(line, _LONGEST_REASON), dir="auto") for line in shown]
+    said = [tag("p", words.with_clocks(cut(line, _LONGEST_REASON), moments), dir="auto") for line in shown]
     return tag("div", states.icon(kind), tag("div", tag("h2", heading), *said), class_=f"notice {kind}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import MappingProxyType
 
 from flagman.control.page import flags, head, history, plot, processes
 from flagman.control.page.markup import joined, tag, text
@@ -14,7 +15,7 @@ from flagman.text.moments import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from flagman.control.page.records import History, Status
     from flagman.engine.ledger import Run
@@ -40,6 +41,7 @@ class View:
     :param unraisable: the flags that no request raises
     :param since: the last event that it knows
     :param mistakes: those of the configuration; those in the status stand in one line
+    :param lines: what processes that live and are not well have just printed, by their names
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a page shows as many things
@@ -51,6 +53,7 @@ class View:
         unraisable: Collection[str] = (),
         since: str = "",
         mistakes: Sequence[str] = (),
+        lines: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.status = status
         self.history = history
@@ -59,6 +62,7 @@ class View:
         self.unraisable = unraisable
         self.since = since
         self.mistakes = mistakes
+        self.lines = lines
 
 
 def content(view: View) -> Content:
@@ -72,6 +76,8 @@ def rendered(view: View) -> str:
     verdict = head.Verdict(status)
     name = str(status.get("name", "flagman"))
     host = os.uname().nodename
+    kept = status.get("processes", ())
+    steers = status["state"] != "stopping"
     table = flags.section(status["flags"], plot.last_runs(view.runs), view.unraisable)
     return TEMPLATE.filled(
         {
@@ -79,14 +85,14 @@ def rendered(view: View) -> str:
             "title": head.title(name, verdict),
             "icon": head.icon(verdict),
             "header": head.header(status, name, host, verdict),
-            "notices": head.notices(status, view.unready, view.mistakes),
+            "notices": head.notices(status, view.unready, view.mistakes, processes.clocks(kept)),
             "since": text(view.since),
-            "moves": text("yes" if processes.moves(status.get("processes", ())) else "no"),
+            "moves": text("yes" if view.lines or processes.moves(kept) else "no"),
             "now": text(rfc3339(time.time())),
             "count": text(number(len(status["flags"]))),
             "counts": head.counts(verdict),
             "flags": table,
-            "processes": processes.section(status.get("processes", ())),
+            "processes": processes.section(kept, view.lines, has_buttons=steers),
             "history": history.section(view.history["runs"], view.history["processes"]),
             "version": joined(["flagman ", tag("span", str(status["version"]))]),
         }

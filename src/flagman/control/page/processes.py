@@ -1,112 +1,96 @@
-"""The table of processes: one row each, the worst first, with the reasons and the last lines of output."""
+"""The table of processes: one row each, the worst first, and how many are in which state."""
 
 from __future__ import annotations
 
-from flagman.control.page import states, words
-from flagman.control.page.flags import MOST_ROWS, command, left_out
-from flagman.control.page.markup import NOTHING, Html, cut, joined, key_of, named, tag
+import time
+
+from flagman.control.page import process, states, words
+from flagman.control.page.flags import MOST_ROWS, left_out
+from flagman.control.page.markup import NOTHING, Html, joined, tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from flagman.control.page.records import Process
 
-# Characters of a line of output.
-_LONGEST_LINE = 500
-_FOR = "In this state"
+#: How many of those that fail are unfolded: more of them would hide each other.
+MOST_UNFOLDED = 10
 # States of which the texts tell a span of time.
 _MOVING = frozenset({"starting", "stopping"})
+# What stands in their heads, the class of their cells, and whether that is to be read aloud alone.
 _COLUMNS = (
-    ("State", ""),
-    ("Process", "w"),
-    ("Command", "more"),
-    (_FOR, "n"),
-    ("Restarts", "n"),
-    ("Pid", "n"),
-    ("Next start", "n"),
+    ("State", "", False),
+    ("Process", "w", False),
+    ("Command and output", "more", True),
+    (process.FOR, "n", False),
+    ("Restarts", "n", False),
+    ("Start, restart and stop", "b", True),
 )
 
 
 def moves(processes: Iterable[Process]) -> bool:
     """Return whether what is told of a process changes without an event: for how long it starts, when it is killed."""
-    return any(process["state"] in _MOVING for process in processes)
+    return any(each["state"] in _MOVING for each in processes)
 
 
-def section(processes: Iterable[Process]) -> Html:
+def clocks(processes: Iterable[Process]) -> dict[str, str]:
+    """Return the moments of next starts, by what texts say of them, in the zone of this program."""
+    found, now = {}, time.time()
+    for each in processes:
+        if each["backoff"] is not None:
+            moment = now + each["backoff"]["next_start_in"]
+            for seconds in (moment - 1, moment):  # a text was made a little earlier
+                found[time.strftime("%H:%M:%S", time.localtime(seconds))] = each["backoff"]["next_start"]
+    return found
+
+
+def section(processes: Iterable[Process], lines: Mapping[str, Sequence[str]], *, has_buttons: bool) -> Html:
     """Return the section; nothing if there are no processes.
 
     :param processes: as in the status
+    :param lines: what those that live and are not well have just printed, by their names
+    :param has_buttons: whether they can be started and stopped
     """
     ordered = sorted(processes, key=states.order_of_process)
     shown = ordered[:MOST_ROWS]
     if not shown:
         return NOTHING
-    head = tag(
-        "tr",
-        *(
-            tag("th", tag("span", title, class_="hidden" if kind == "more" else None), scope="col", class_=kind or None)
-            for title, kind in _COLUMNS
-        ),
+    titles = (
+        tag("th", tag("span", title, class_="hidden" if is_hidden else None), scope="col", class_=kind or None)
+        for title, kind, is_hidden in _COLUMNS
     )
+    known = {each["name"]: states.of_process(each) for each in shown}
+    rows = [
+        process.row(each, known, lines.get(each["name"]), is_open=index < MOST_UNFOLDED, has_buttons=has_buttons)
+        for index, each in enumerate(shown)
+    ]
     table = tag(
         "table",
         tag("caption", "Processes, the worst first", class_="hidden"),
-        tag("thead", head),
-        tag("tbody", *map(_row, shown), id="process-rows"),
+        tag("thead", tag("tr", *titles)),
+        tag("tbody", *rows, id="process-rows"),
         class_="processes",
     )
+    count = tag("span", words.number(len(ordered)), class_="count")
     return tag(
         "section",
-        tag(
-            "h2",
-            "Processes ",
-            tag("span", words.number(len(ordered)), class_="count"),
-            id="processes-title",
-            tabindex="-1",
-        ),
+        tag("div", tag("h2", "Processes ", count, id="processes", tabindex="-1"), _counts(ordered), class_="bar"),
         table,
         left_out(len(ordered) - len(shown), "process", "processes"),
-        aria_labelledby="processes-title",
+        id="part-processes",
+        aria_labelledby="processes",
     )
 
 
-def _row(process: Process) -> Html:
-    health = process["health"]
-    pid, backoff = process["pid"], process["backoff"]
-    return tag(
-        "tr",
-        tag("td", states.mark(health, process["state"]), class_="s"),
-        tag("th", *_title(process), scope="row", class_="w"),
-        tag("td", *_what(process), class_="more"),
-        _cell(_FOR, words.running(process["since"], process["since_ago"])),
-        _cell("Restarts", words.number(process["restarts"])),
-        _cell("Pid", str(pid) if pid is not None else NOTHING),
-        _cell("Next start", words.due(backoff["next_start"], backoff["next_start_in"]) if backoff else NOTHING),
-        id=key_of("process", process["name"]),
-        class_=health,
+def _counts(ordered: Collection[Process]) -> Html:
+    """Return how many processes are in which state, the worst first."""
+    found: dict[tuple[str, str], int] = {}
+    for each in ordered:
+        key = (states.of_process(each), process.kind(each))
+        found[key] = found.get(key, 0) + 1
+    listed = (
+        tag("li", states.mark(state, f"{words.number(number)} {state}", kind))
+        for (state, kind), number in found.items()
     )
-
-
-def _cell(label: str, content: str) -> Html:
-    return tag("td", content, class_="n", data_label=label)
-
-
-def _title(process: Process) -> Iterable[Html]:
-    yield tag("bdi", named(process["name"]), class_="name")
-    if process["wanted"] != "up":
-        yield tag("span", " wanted down", class_="trigger")
-
-
-def _what(process: Process) -> Iterable[Html]:
-    """Return what stands below the name of a process: why it is as it is, and its command."""
-    last, health = process["last"], process["health"]
-    if process["text"] != process["state"]:
-        yield tag("p", cut(process["text"]), class_="error" if health == "failing" else "quiet", dir="auto")
-    summary = tag("summary", tag("code", command(process["command"][0], process["command"][1:])))
-    lines = last["output"] if last else ()
-    told: Html = NOTHING
-    if last:
-        told = tag("p", "Its last end: ", cut(last["text"]), " ", words.ago(last["at"], last["at_ago"]), class_="quiet")
-    output = tag("pre", joined((cut(line, _LONGEST_LINE) for line in lines), Html("\n"))) if lines else NOTHING
-    yield tag("details", summary, told, output, id=key_of("processmore", process["name"]))
+    return tag("ul", joined(listed), class_="counts-all", aria_label="Processes by state")

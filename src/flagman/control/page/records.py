@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TypedDict
 
     class Report(TypedDict):
@@ -53,16 +53,36 @@ if TYPE_CHECKING:
     class Backoff(TypedDict):
         """When a process is going to be started again."""
 
+        n: int
         next_start: str
         next_start_in: float
 
     class End(TypedDict):
         """How a process has ended."""
 
+        reason: str
         text: str
         at: str
         at_ago: float
         output: Sequence[str]
+
+    class Blocker(TypedDict):
+        """A process that another one waits for."""
+
+        name: str
+
+    class Verifier(TypedDict):
+        """What verifies that a process is ready."""
+
+        type: str
+        last_error: str
+        tries: int
+
+    class Stray(TypedDict):
+        """What a process has left behind."""
+
+        pid: int
+        name: str
 
     class Process(TypedDict):
         """A process that flagman keeps."""
@@ -71,14 +91,22 @@ if TYPE_CHECKING:
         wanted: str
         state: str
         health: str
+        ready: bool
         since: str
         since_ago: float
         pid: int | None
+        instance: int
         restarts: int
+        deaths: Mapping[str, int]
         backoff: Backoff | None
+        blocked_by: Sequence[Blocker]
         last: End | None
         text: str
         command: Sequence[str]
+        after: Sequence[str]
+        essential: bool
+        verifier: Verifier | None
+        strays: Sequence[Stray]
 
     class Config(TypedDict):
         """The configuration file."""

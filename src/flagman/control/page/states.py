@@ -18,19 +18,24 @@ _SHAPES = {
     "failed": "bad",
     "timed-out": "bad",
     "fail": "bad",
+    "backoff": "bad",
+    "not well": "bad",
     "exit": "off",
     "running": "busy",
-    "changing": "busy",
+    "starting": "busy",
     "held": "wait",
+    "waiting": "wait",
+    "stopping": "wait",
     "interrupted": "wait",
     "ok": "good",
-    "up": "good",
     "ready": "good",
     "succeeded": "good",
     "never": "idle",
     "skipped": "idle",
 }
 _WORDS = {"never": "never ran"}
+# Reasons for the end of a process that are no failures.
+_ASKED_FOR = frozenset({"requested", "config-changed"})
 #: The results of runs that are failures.
 FAILURES = ("failed", "timed-out")
 
@@ -54,9 +59,21 @@ def order_of_flag(flag: Flag) -> tuple[int, int]:
     return FLAG_STATES.index(of_flag(flag)), -flag["failures_in_a_row"]
 
 
+def of_process(process: Process) -> str:
+    """Return the state of a process; it is ``not well`` if it is ready, but a check says so."""
+    return "not well" if process["state"] == "ready" and process["health"] == "failing" else process["state"]
+
+
+def is_failing(process: Process) -> bool:
+    """Return whether a process is failing, or tries again after a failure: so its row stays where it is meanwhile."""
+    last = process["last"]
+    tries_again = process["state"] in ("waiting", "starting") and process["wanted"] == "up"
+    return process["health"] == "failing" or (tries_again and last is not None and last["reason"] not in _ASKED_FOR)
+
+
 def order_of_process(process: Process) -> int:
     """Return what processes are sorted by: the worst first."""
-    return _HEALTHS.index(process["health"])
+    return 0 if is_failing(process) else _HEALTHS.index(process["health"])
 
 
 def shape(state: str) -> str:
@@ -80,10 +97,11 @@ _ICONS = {
 }
 
 
-def mark(state: str, word_: str = "") -> Html:
+def mark(state: str, word_: str = "", kind: str = "") -> Html:
     """Return a state as shape and word.
 
     :param word_: another word than the state
+    :param kind: another shape
     """
-    kind = shape(state)
+    kind = kind or shape(state)
     return tag("span", _ICONS[kind], tag("span", word_ or word(state)), class_=f"mark {kind}")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from flagman.control.page.markup import NOTHING, Html, tag
+import re
+
+from flagman.control.page.markup import NOTHING, Html, joined, tag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 # From two days on, hours say nothing.
 _MANY_HOURS = 2 * _DAY
 # What is shown with a tenth; more would be rounded up to ten.
 _MOST_TENTHS = 9.95
+# The moment is what is split off.
+_NEXT_START = re.compile(r"(?<=, next start )(\d\d:\d\d:\d\d)")
 
 
 def age(seconds: float) -> str:
@@ -68,6 +76,18 @@ def running(moment: str | None, seconds: float | None) -> Html:
 def due(moment: str | None, seconds: float | None) -> Html:
     """Return the countdown to a moment; nothing if none is planned."""
     return NOTHING if moment is None or seconds is None else _time(moment, countdown(seconds), "in")
+
+
+def with_clocks(text: str, moments: Mapping[str, str]) -> Html:
+    """Return a text, in which the script renews what is told of next starts: it has the daemon's zone.
+
+    :param moments: by how the text tells them: ``12:00:07``
+    """
+    pieces = _NEXT_START.split(text)
+    return joined(
+        _time(moments[piece], piece, "clock") if index % 2 and piece in moments else piece
+        for index, piece in enumerate(pieces)
+    )
 
 
 def at(moment: str) -> Html:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from flagman.service.control_loop import ControlLoop
     from flagman.service.request import Request
 
+# What is asked of processes, with the codes of what has been reached.
+_WISHES = {
+    "/processes/NAME/start": "started",
+    "/processes/NAME/stop": "stopped",
+    "/processes/NAME/restart": "restarted",
+}
 # What is passed on. Not DELETE /: what a page can do by mistake should not end a daemon that nothing may start again.
 _SHOWN = (
     "/status",
@@ -40,9 +46,7 @@ _SHOWN = (
 _DONE = (
     "/flags/NAME",
     "/reload",
-    "/processes/NAME/start",
-    "/processes/NAME/stop",
-    "/processes/NAME/restart",
+    *_WISHES,
     "/processes/NAME/signal",
 )
 # What a page without JavaScript says about the outcome of a form: the address that it is sent to has only the code.
@@ -57,6 +61,11 @@ _SAID = {
     "no-such-process": "There is no such process any more.",
     "not-in-time": "It goes on, but takes longer.",
     "only-at-stop": "Its actions run only when the daemon stops.",
+    "failed": "The process could not be started.",
+    "started": "The process has been started.",
+    "stopped": "The process has been stopped.",
+    "restarted": "The process has been restarted.",
+    "superseded": "Something else has been asked of the process since.",
     "refused": "The daemon has refused it.",
     "reload-failed": "The configuration has mistakes, and the old one stays.",
     "stopping": "The daemon stops.",
@@ -64,7 +73,7 @@ _SAID = {
 # Where the page of the daemon says such things.
 _PLACE = b'<p id="said" role="status">'
 # How long the outcome of a form is waited for.
-_FOR_FORMS = {"/reload": {"wait": "5s"}}
+_FOR_FORMS = {"/reload": {"wait": "5s"}, **{path: {"wait": "5s"} for path in _WISHES}}
 # The fields of a request that are passed on.
 _PASSED = {"accept": "Accept", "last-event-id": "Last-Event-ID"}
 _ERROR = 400
@@ -192,13 +201,20 @@ def _tell(request: Request, path: str, status: int, content: Content | Stream) -
     """Send a browser back to the page, which says what came of its form."""
     if isinstance(content, Stream):
         content.close()
-    if status < _ERROR:
-        _say(request, {"/flags/NAME": "raised", "/reload": "reloaded"}.get(path, "noted"))
-        return
+    is_error = status >= _ERROR
     code: object = None
     with suppress(ValueError, LookupError, TypeError, RecursionError):
-        code = json.loads(content.data)["error"]["code"] if isinstance(content, Content) else None
-    _say(request, code if isinstance(code, str) and code in _SAID else "refused")
+        answer = json.loads(content.data) if isinstance(content, Content) else {}
+        code = answer["error"]["code"] if is_error else _outcome(path, answer)
+    _say(request, code if isinstance(code, str) and code in _SAID else "refused" if is_error else "noted")
+
+
+def _outcome(path: str, answer: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the code of what has come of a form."""
+    if path not in _WISHES:
+        return {"/flags/NAME": "raised", "/reload": "reloaded"}.get(path, "noted")
+    outcome = str(answer["wish"]["outcome"]).partition(" ")[0]
+    return _WISHES[path] if outcome == "reached" else outcome
 
 
 def _say(request: Request, code: str) -> None:

@@ -224,6 +224,10 @@ class Outfit:
         self._capture.end()
         return self._capture.tail(_LINES, self._since)
 
+    def present(self) -> list[str]:
+        """Return the last lines of output so far; none if they are not taken in."""
+        return self._capture.tail(_LINES, self._since) if self._capture is not None else []
+
     def buried(self) -> None:
         """Release what belongs to the instance that is over."""
         if self._gifts is not None:

@@ -12,6 +12,7 @@ from flagman.actions.processes import REQUEST
 from flagman.config.processes import check_names
 from flagman.exceptions import ActionFailed, ConfigError, UsageError
 from flagman.service.parts import Part
+from flagman.service.request import PRESENT_LINES
 from flagman.supervise.processes.backstop import Backstop
 from flagman.supervise.processes.ending import Ending
 from flagman.supervise.processes.order import longest_time
@@ -164,8 +165,8 @@ class ProcessesPart(Part):
             self._engine.ledger.note("processes")
             return
         for event in events:
-            is_end = event != "ready" and process.state != "ready"  # liveness fails while it goes on
-            ended = process.last if is_end else None
+            # Liveness fails while it goes on.
+            ended = process.last if event != "ready" and process.state != "ready" else None
             status = "" if ended is None or ended.status is None else str(ended.status)
             if ended is not None and ended.status is not None and ended.status < 0:
                 status = f"SIG{name_of(-ended.status)}"
@@ -219,8 +220,9 @@ class ProcessesPart(Part):
         return self.together.waits_for() if self._obeyed is self._orders else super().waits_for()
 
     def requests(self) -> Mapping[str, Answer]:
-        """Return what actions and triggers ask for."""
-        return {HEARD: lambda _: self._heard, REQUEST: self._answer}
+        """Return what actions, triggers and the page ask for."""
+        lines = self._routes.present_lines
+        return {HEARD: lambda _: self._heard, REQUEST: self._answer, PRESENT_LINES: lambda _: lines()}
 
     def _answer(self, words: Sequence[str]) -> str:
         """Carry out the request of an action, in the main thread.

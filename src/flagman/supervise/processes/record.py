@@ -113,6 +113,13 @@ class Record:
         life = self.life
         return life is not None and not life.is_stuck
 
+    @property
+    def trouble(self) -> str:
+        """What a check has against the instance that lives; empty if there is nothing, or none has asked yet."""
+        if self.state == "starting" and self.verification is not None:
+            return self.verification.last_error
+        return self.illness
+
     def living(self) -> Life:
         """Return the instance, in a state that has one."""
         if self.life is None:

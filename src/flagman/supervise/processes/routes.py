@@ -56,6 +56,11 @@ class Routes:
             ("GET", "/processes/NAME/output"): self._output,
         }
 
+    def present_lines(self) -> dict[str, list[str]]:
+        """Return the last lines of each instance that lives and is not well."""
+        ill = (each for each in self._together.by_name.values() if each.trouble)
+        return {each.plan.name: self._together.outfit(each.plan.name).present() for each in ill}
+
     def _find(self, request: Request) -> Process:
         name = request.path["NAME"]
         process = self._together.by_name.get(name)

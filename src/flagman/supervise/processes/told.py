@@ -161,6 +161,7 @@ def shown(process: Record, around: Around) -> dict[str, object]:
         "text": state(process, around),
         "command": list(plan.command),
         "after": list(plan.after),
+        "essential": plan.essential,
         "verifier": verifier,
         "strays": [{"pid": stray.pid, "name": stray.name} for stray in around.backstop.strays_of(plan.name)],
     }
