@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from flagman.control.page import flags, history
 from flagman.control.page.page import View, content, rendered
+from flagman.control.page.processes import MOST_UNFOLDED
 from flagman.control.page.states import FLAG_STATES
 from flagman.ctl.gateway.pages import login, no_answer
 from flagman.text.moments import rfc3339
@@ -214,6 +216,11 @@ def test_a_state_is_a_shape_and_a_word() -> None:
     assert len(set(shapes.values())) == len(FLAG_STATES)
 
 
+def ended(*lines: str, reason: str = "exit") -> dict[str, object]:
+    """Return the last end of a process."""
+    return {"reason": reason, "text": "exited with 1", **pages.moment("at", 3.0), "output": list(lines)}
+
+
 def test_what_can_be_run_has_a_button() -> None:
     """A flag has a button, unless its actions are closed or run at the stop; a configuration can be loaded again."""
     shown = status(flag("a/b c"), flag("shut", "closed"), flag("term"))
@@ -288,11 +295,6 @@ def test_a_failure_that_is_an_end_is_one_row() -> None:
     assert not [row for row in rows if "exit" not in row and "fail" not in row]
 
 
-def ended(*lines: str, reason: str = "exit") -> dict[str, object]:
-    """Return the last end of a process."""
-    return {"reason": reason, "text": "exited with 1", **pages.moment("at", 3.0), "output": list(lines)}
-
-
 def test_how_long_a_process_has_been_in_its_state() -> None:
     """It is for so long in its state, and not since a while ago."""
     read = page(status(processes=[process("p")]))
@@ -309,8 +311,118 @@ def test_a_process_that_fails() -> None:
     )
     found = {text for texts_ in read.texts.values() for text in texts_}
     assert {"exited with 1", "backoff", "in 4 s", "3 in a row"} <= found
-    assert "Its last end: " in found
+    assert "Its last end: " not in found
     assert read.texts["pre"] == ["first\nsecond"]
+
+
+BACKOFF = {"n": 1, "next_start": rfc3339(pages.AT), "next_start_in": 3.2}
+
+
+@pytest.mark.parametrize(
+    ("shown", "mark", "words", "verbs"),
+    [
+        (process("p"), "good ready", [], ["restart", "stop"]),
+        (process("p", "down", wanted="down"), "off stopped", [], ["start"]),
+        (process("p", "down", state="exited", last=ended(), ready=True), "good exited", ["exited with 1"], ["start"]),
+        (process("p", "down", state="exited", last=ended()), "off exited", ["exited with 1"], ["start"]),
+        (process("p", "failing", last=ended()), "bad failed", ["exited with 1"], ["start"]),
+        (
+            process("p", "failing", state="backoff", last=ended(), backoff=BACKOFF),
+            "bad backoff",
+            ["exited with 1", "next start "],
+            ["start", "stop"],
+        ),
+        (
+            process("p", "failing", state="ready", text="not well: no"),
+            "bad not well",
+            ["not well: no"],
+            ["restart", "stop"],
+        ),
+        (process("p", "changing", state="starting"), "busy starting", [], ["restart", "stop"]),
+        (
+            process("p", "changing", verifier={"type": "tcp", "last_error": "refused", "tries": 2}),
+            "busy starting",
+            ["refused (2 tries)"],
+            ["restart", "stop"],
+        ),
+        (
+            process("p", "changing", state="waiting", blocked_by=[{"name": "db"}], after=["db"]),
+            "wait waiting",
+            ["waits for ", "db"],
+            ["stop"],
+        ),
+        (process("p", "changing", state="stopping", text="stopping, killed in 3 s"), "wait stopping", [], ["stop"]),
+        (process("p", "changing", state="stopping", wanted="down"), "wait stopping", [" wanted down"], ["start"]),
+    ],
+)
+def test_the_states_of_a_process(shown: dict[str, Any], mark: str, words: list[str], verbs: list[str]) -> None:
+    """Each has its shape and its word, tells why it is so, and has the buttons that make sense in it."""
+    source = rendered(view(status(processes=[shown])))
+    kind, _, word = mark.partition(" ")
+
+    assert f'<use href="#{kind}"/></svg><span>{word}</span>' in source
+    found = {text for texts_ in pages.Page(source).texts.values() for text in texts_}
+    assert set(words) <= found
+    assert [action.split("/") for action in pages.Page(source).all("action")] == [["processes", "p", v] for v in verbs]
+
+
+def test_no_process_is_steered_while_the_daemon_stops() -> None:
+    """All requests but stops would be refused."""
+    assert page(status(processes=[process("p")], state="stopping", ready=False)).all("action") == []
+
+
+def test_buttons_have_names() -> None:
+    """A screen reader reads the name of the process, too; and that the stop of an essential one is harmless."""
+    read = page(status(processes=[process("web", essential=True)]))
+    buttons = [attributes for name, attributes in read.elements if name == "button"]
+    assert [each["id"] for each in buttons] == ["processrestart-web", "processstop-web"]
+    assert " web" in read.texts["span"]
+    assert "does not end the daemon" in buttons[1]["title"]
+    assert " essential" in read.texts["span"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_open"),
+    [
+        (process("p", "failing", last=ended("a")), True),
+        (process("p", "changing", last=ended("a")), True),
+        (process("p", "changing", last=ended("a", reason="requested")), False),
+        (process("p", "changing", state="stopping", last=ended("a")), False),
+        (process("p", last=ended("a")), False),
+    ],
+)
+def test_what_is_unfolded(shown: dict[str, Any], is_open: bool) -> None:  # noqa: FBT001 - an expectation
+    """It is what fails, also while it tries again: its row must not fold and unfold with each try."""
+    details = [attributes for name, attributes in page(status(processes=[shown])).elements if name == "details"]
+    assert ["open" in each for each in details] == [is_open]
+    assert [each["data-unfolds"] for each in details] == ["yes" if is_open else "no"]
+
+
+def test_many_that_fail() -> None:
+    """Only the first of many are unfolded."""
+    failing = [process(f"p{number}", "failing", last=ended("a")) for number in range(40)]
+    assert len([True for _, each in page(status(processes=failing)).elements if "open" in each]) == MOST_UNFOLDED
+
+
+def test_present_lines() -> None:
+    """What one that is not well prints now stands in the place of what it printed in a former life."""
+    shown = status(processes=[process("p", "failing", state="ready", last=ended("old"))])
+    assert page(shown, lines={"p": ["\x1b[31mnew", "<b>"]}).texts["pre"] == ["\\x1b[31mnew\n<b>"]
+    assert 'data-moves="yes"' in rendered(view(shown, lines={"p": ["new"]}))
+    assert page(shown, lines={"p": []}).texts["pre"] == ["old"]
+    many = page(shown, lines={"p": [f"{number}{'x' * 1000}" for number in range(50)]}).texts["pre"][0].split("\n")
+    assert (len(many), many[0][:3]) == (20, "30x")
+    assert max(map(len, many)) < 600
+
+
+def test_the_next_start_in_any_zone() -> None:
+    """A moment in the daemon's zone is one that the script can renew; one that it does not know stays as it is."""
+    delay = {"n": 1, "next_start": rfc3339(time.time() + 100), "next_start_in": 100.0}
+    shown = status(processes=[process("p", "failing", state="backoff", backoff=delay, last=ended())], ready=False)
+    clock = time.strftime("%H:%M:%S", time.localtime(time.time() + 100))
+    texts_ = page(shown, unready=[f"p in back-off (1), next start {clock}: x, next start 99:99:99"]).texts
+    assert clock in texts_["time"]
+    assert ": x, next start 99:99:99" in "".join(texts_["p"])
 
 
 @pytest.mark.parametrize("text", ["t", *HOSTILE])

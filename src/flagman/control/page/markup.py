@@ -20,7 +20,8 @@ _EMPTY = {"link": "", "path": "/", "use": "/"}
 _LONGEST_NAME, _LONGEST_TEXT = 120, 2_000
 # Characters of an id that is still legible.
 _LONGEST_KEY = 200
-# What a segment of a path may have as it is, see RFC 3986.
+# What a segment of a path may have as it is, see RFC 3986; most names have nothing else.
+_is_unreserved = re.compile(r"[A-Za-z0-9._~-]*+").fullmatch
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.")
 
 
@@ -93,6 +94,8 @@ def named(value: str) -> str:
 
 def in_url(value: str) -> str:
     """Return a text as one segment of a path."""
+    if _is_unreserved(value):
+        return value
     try:
         data = value.encode(errors="surrogateescape")
     except UnicodeEncodeError:  # no name of anything: a part of a character

@@ -18,6 +18,7 @@ FOR = "In this state"
 # Lines of output, and characters of one of them; processes that one waits for.
 _MOST_LINES, _LONGEST_LINE, _MOST_BLOCKERS = 20, 500, 10
 _DEATHS = {"exit": "Exits", "signal": "Killed", "not_ready": "Not ready in time", "liveness": "Not well"}
+_LONGEST_END = 300
 # What is offered in a state; it can be stopped, too, if it is wanted up and has not ended for good.
 _VERBS = {
     "stopped": "start",
@@ -38,7 +39,7 @@ def row(
 
     :param known: the states of the processes that have rows, by their names
     :param lines: what it has just printed; None if it does not live, or is well
-    :param is_open: whether it is unfolded if it fails
+    :param is_open: whether it is unfolded while it fails
     :param has_buttons: whether it can be started and stopped
     """
     name, backoff = process["name"], process["backoff"]
@@ -80,35 +81,42 @@ def _title(process: Process) -> Iterable[Html]:
 def _what(process: Process, known: Mapping[str, str], lines: Sequence[str] | None, *, is_open: bool) -> Iterable[Html]:
     """Return what stands below its name: why it is as it is; its command and the rest, to unfold."""
     name, last, is_failing = process["name"], process["last"], states.is_failing(process)
-    why = _why(process, known)
-    if why:
-        yield tag("p", why, class_="error" if is_failing and process["state"] != "waiting" else "quiet", dir="auto")
+    why = _why(process)
+    if process["state"] == "waiting" and process["blocked_by"]:
+        yield tag("p", _waits_for([each["name"] for each in process["blocked_by"]], known), class_="quiet")
+    elif why:
+        yield tag("p", cut(why), class_="error" if is_failing else "quiet", dir="auto")
     found = list(lines or (last["output"] if last else ()))[-_MOST_LINES:]
     number = tag("span", counted(len(found), "line")) if found else NOTHING
     pieces = [tag("summary", tag("code", command(process["command"][0], process["command"][1:])), number)]
-    if last:
-        end = ("Its last end: ", tag("span", cut(last["text"])), " ", words.ago(last["at"], last["at_ago"]))
+    if last and not _is_end_told(process):
+        end = ("Its last end: ", tag("bdi", cut(last["text"], _LONGEST_END)), " ", words.ago(last["at"], last["at_ago"]))
         pieces.append(tag("p", *end, class_="quiet", dir="auto"))
-    pieces.append(_facts(process))
     if found:
-        title = "What it has printed so far" if lines else "What it printed before that end"
+        title = "What it has printed so far, at the end" if lines else "What it printed at the end"
         pieces.append(tag("p", title, class_="quiet"))
         pieces.append(tag("pre", joined((cut(line, _LONGEST_LINE) for line in found), Html("\n")), dir="auto"))
+    pieces.append(_facts(process))
     unfolds = is_failing and is_open
     key = key_of("processmore", name)
     yield tag("details", *pieces, id=key, open=unfolds, data_unfolds="yes" if unfolds else "no")
 
 
-def _why(process: Process, known: Mapping[str, str]) -> Html:
+def _why(process: Process) -> str:
     """Return why it is as it is; nothing if its state says it all."""
     state, last, verifier = process["state"], process["last"], process["verifier"]
-    if state == "waiting" and process["blocked_by"]:
-        return _waits_for([each["name"] for each in process["blocked_by"]], known)
-    if state == "starting" and verifier and verifier["last_error"]:
-        return joined([cut(verifier["last_error"]), f" ({counted(verifier['tries'], 'try', 'tries')})"])
-    if last and (state in ("backoff", *_ENDED) or (state == "starting" and states.is_failing(process))):
-        return joined([cut(last["text"])])
-    return joined([cut(process["text"])]) if process["text"] != state != "starting" else NOTHING
+    if state == "starting" and verifier and verifier["last_error"]:  # what is wrong now
+        return f"{verifier['last_error']} ({counted(verifier['tries'], 'try', 'tries')})"
+    if last and _is_end_told(process):
+        return last["text"]
+    return process["text"] if process["text"] != state != "starting" else ""
+
+
+def _is_end_told(process: Process) -> bool:
+    """Return whether the last end of a process is why it is as it is."""
+    state, verifier = process["state"], process["verifier"]
+    is_anew = state == "starting" and states.is_failing(process) and not (verifier and verifier["last_error"])
+    return state in ("backoff", *_ENDED) or is_anew
 
 
 def _waits_for(names: Sequence[str], known: Mapping[str, str]) -> Html:
