@@ -71,16 +71,21 @@ def _binding(binding: Binding) -> Iterator[str]:
 
 def _table(name: str, table: Mapping[str, object]) -> Iterator[str]:
     """Yield the lines of a table and of the tables in it, each under its whole name."""
-    inner = {f"{name}.{_key(key)}": value for key, value in table.items() if isinstance(value, Mapping)}
+    inner = {f"{name}.{key_of(key)}": value for key, value in table.items() if isinstance(value, Mapping)}
     if len(inner) < len(table) or not table:
         yield f"[{name}]"
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            yield f"{_key(key)} = {_value(value)}"
+            yield entry(key, value)
     for number, (inner_name, inner_table) in enumerate(inner.items()):
         if number or len(inner) < len(table):
             yield ""
         yield from _table(inner_name, inner_table)
+
+
+def entry(key: str, value: object) -> str:
+    """Return a key with its value, in one line; what is in tables and arrays is in it, too."""
+    return f"{key_of(key)} = {_value(value)}"
 
 
 def _value(value: object) -> str:
@@ -91,11 +96,11 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_key(key)} = {_value(inner)}' for key, inner in value.items())}}}"
+        return f"{{{', '.join(entry(key, inner) for key, inner in value.items())}}}"
     return str(value)  # a number, or a date, which prints as TOML writes it
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
     """Return a key, without quotes if it needs none, see https://toml.io/en/v1.0.0#keys."""
     is_bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
     return text if is_bare else _string(text)

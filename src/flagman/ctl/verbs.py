@@ -112,6 +112,12 @@ VERBS = {
         "5 no such process",
         argument="NAME [process:NAME]",
     ),
+    "convert": Verb(
+        "print the configuration file that does what a JSON file of pymanager, a supervisord.conf or a Procfile does",
+        "0 all was converted, 1 something was not, and a comment in the result says what, 2 the file cannot be read or"
+        " understood",
+        argument="FILE",
+    ),
     "new": Verb(
         "write a new plugin package: an action, its tests, its metadata, a unit and a README",
         "0 it was written, 1 it could not be written",
@@ -134,10 +140,11 @@ ARGUMENTS = {
         "name or number of the signal; 0 sends none",
         "the process that gets it, and not the daemon",
     ),
+    "convert": ("the file of the other program; - is the standard input",),
     "new": ("name of the package and of its action, such as acme-purge",),
 }
 
-_ASKING = frozenset(VERBS) - {"new"}
+_ASKING = frozenset(VERBS) - {"convert", "new"}
 _PAINTING = _ASKING - {"signal", "logs", "metrics", "page"}
 _WISHING = frozenset({"start", "stop", "restart"})
 
@@ -186,6 +193,7 @@ OPTIONS = (
     Option("--since", "ID", "go on after this event: a value of the key `since` of the JSON", {"events"}),
     Option("--no-wait", "", "do not wait until the processes have done it", _WISHING),
     Option("--port", "N", "port to listen on (default: any that is free)", {"page"}),
+    Option("--format", "{pymanager,supervisord,procfile}", "what FILE is (default: as it looks)", {"convert"}),
     Option("--directory", "DIR", "directory to write to (default: NAME)", {"new"}),
 )
 #: Ways to name the daemon, of which one is enough.
@@ -198,6 +206,8 @@ CALLED_HERE = {
     "kill": "signal",
     "terminate": "shutdown",
     "quit": "shutdown",
+    "import": "convert",
+    "migrate": "convert",
     "run": "trigger",
     "raise": "trigger",
     "restart": "reload",

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from flagman.ctl.verbs import Option
 
-_COLORS = ("auto", "always", "never")
+# The options that take one of a few words.
+_CHOICES = {"color": ("auto", "always", "never"), "format": ("pymanager", "supervisord", "procfile")}
 # Digits of a number of runs at most.
 _DIGITS = 9
 _LAST_PORT = 65_535
@@ -42,6 +43,8 @@ class Words:
         self.directory = ""
         #: The configuration file; empty to ask the daemon.
         self.config = ""
+        #: The format of a file; empty to find that out.
+        self.format = ""
 
     @property
     def argument(self) -> str:
@@ -121,10 +124,11 @@ def _set(words: Words, option: Option, value: str) -> None:
         words.port = int(value)
     elif option.setting == "name" and "/" in value:
         raise UsageError(f"--name: {value!r} is a path; did you mean --control {value}?")
-    elif option.setting == "color" and value not in _COLORS:
+    elif value not in (choices := _CHOICES.get(option.setting, (value,))):
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
-        raise UsageError(f"--color: {value!r} is not one of {', '.join(_COLORS)}{did_you_mean(value, _COLORS)}")
+        known = ", ".join(choices)
+        raise UsageError(f"--{option.setting}: {value!r} is not one of {known}{did_you_mean(value, choices)}")
     else:
         setattr(words, option.setting, value)
 

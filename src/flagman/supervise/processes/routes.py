@@ -8,6 +8,7 @@ from functools import partial
 from flagman.service.request_error import RequestError, check
 from flagman.service.waits import Wait, Waits, span_of
 from flagman.supervise.processes import planned
+from flagman.supervise.processes.restarts import Restarts
 from flagman.supervise.processes.told import shown, state, told
 from flagman.supervise.processes.wish import VERBS
 from flagman.text.hints import nearest
@@ -43,6 +44,7 @@ class Routes:
         self._clock = clock
         self._for_wishes = Waits(loop, clock)
         self._for_output = Waits(loop, clock)
+        self._restarts = Restarts(together, loop, clock)
         self._has_ended = False
 
     def table(self) -> Mapping[tuple[str, str], Callable[[Request], None]]:
@@ -54,6 +56,7 @@ class Routes:
             **{("POST", f"/processes/NAME/{verb}"): partial(self._ask, verb) for verb in VERBS.values()},
             ("POST", "/processes/NAME/signal"): self._signal,
             ("GET", "/processes/NAME/output"): self._output,
+            ("POST", "/restart/ID"): self._restarts.ask,
         }
 
     def present_lines(self) -> dict[str, list[str]]:
@@ -169,6 +172,7 @@ class Routes:
     def end(self) -> None:
         """Answer all that still waits: until now processes had something to print at their ends."""
         self._has_ended = True
+        self._restarts.end()
         for waits in (self._for_output, self._for_wishes):
             for wait in waits:
                 waits.fail(wait, RequestError(503, "stopping", "the daemon stops"))
