@@ -104,6 +104,8 @@ DEFAULTS: dict[str, object] = {
     "forward": "leader",
     "graceful_time": 10,
     "restart": "never",
+    "stop_signal": None,
+    "success_exit_status": (),
     "keep_alive": False,
     "guardian": True,
     "control": (),
@@ -148,7 +150,8 @@ def test_all_options() -> None:
         "--name web --control --control 127.0.0.1:9000 --control-token /etc/web.token "
         "--control-mode 660 --control-group adm "
         "--group g --umask 027 --chdir c --chroot r --stdout o --stderr e "
-        "--forward group --graceful-time 3s --restart always --keep-alive --no-guardian -- nginx -g x"
+        "--forward group --graceful-time 3s --restart always --stop-signal quit "
+        "--success-exit-status 2,143 --keep-alive --no-guardian -- nginx -g x"
     )
     settings = cli.parse_args(line.split())
     assert vars(settings) == {
@@ -208,6 +211,8 @@ def test_all_options() -> None:
         "keep_alive": True,
         "guardian": False,
         "restart": "always",
+        "stop_signal": signal.SIGQUIT,
+        "success_exit_status": (2, 143),
     }
     assert vars(settings).keys() == DEFAULTS.keys()
     assert [(binding.flag, *binding.arguments) for binding in settings.bindings] == [
@@ -245,6 +250,11 @@ def test_all_options() -> None:
         ("--stop-timeout=2000d", "'2000d' is too long; the longest span is 1157d"),
         ("--list=x", "unknown action 'x'; flagman --list shows all actions"),
         ("--once=x", "--once takes no value"),
+        ("--stop-signal cont -- x", "--stop-signal: 'cont' ends no process"),
+        ("--stop-signal 0 -- x", "--stop-signal: '0' is not a signal of this system"),
+        ("--stop-signal quit --usr1 print x", "--stop-signal is for a command to wrap, and -- COMMAND is missing"),
+        ("--success-exit-status 256 -- x", "--success-exit-status: '256' is not an exit status from 0 to 255"),
+        ("--success-exit-status 1, -- x", "--success-exit-status: '' is not an exit status from 0 to 255"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(arguments: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

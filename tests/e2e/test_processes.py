@@ -113,6 +113,20 @@ def test_all_have_ended(keep: Keep, code: str, restart: str, state: str, status:
     daemon.stop()
 
 
+def test_a_success_that_is_not_0(keep: Keep, fifo: Path) -> None:
+    """After a status that counts as a success nothing is started again, and flagman's status is 0."""
+    good = {"success-exit-status": [2, 137]}
+    daemon = keep(
+        {
+            "first": {"command": shell("kill -KILL $$"), **good},
+            "main": {"command": shell(f"read line < {fifo}; exit 2"), "essential": True, **good},
+        },
+    ).ready()
+    daemon.until("first", state="exited", restarts=0)
+    fifo.write_text("go\n", encoding="ascii")
+    assert daemon.status() == 0
+
+
 @pytest.mark.parametrize(("code", "status"), [("exit 5", 5), ("exit 0", 0), ("kill -KILL $$", 137)])
 def test_an_essential_one(keep: Keep, fifo: Path, code: str, status: int) -> None:
     """Its end for good ends all, and gives flagman its status."""

@@ -54,6 +54,31 @@ def test_its_exit_status_is_flagmans(status: int) -> None:
     assert run("--", "sh", "-c", f"exit {status}").returncode == status
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [("exit 3", 0), ("kill -TERM $$", 0), ("exit 143", 0), ("exit 4", 4), ("kill -INT $$", 130)]
+)
+def test_a_status_that_counts_as_0(code: str, status: int) -> None:
+    """A status of --success-exit-status is 0 for flagman, also if it stands for a death by a signal."""
+    assert run("--success-exit-status", "3,143", "--", "sh", "-c", code).returncode == status
+
+
+def test_a_status_that_counts_as_0_is_no_failure() -> None:
+    """The command is not started again after it, and flagman ends with 0."""
+    done = run("--restart", "on-failure", "--success-exit-status=3", "--", "sh", "-c", "exit 3")
+    assert (done.returncode, "is started again" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_another_stop_signal(tmp_path: Path, asked: signal.Signals) -> None:
+    """With --stop-signal the command gets that one for the first request to stop; others are passed on as ever."""
+    with Flagman(tmp_path, "--stop-signal", "USR2", "--", *TELL) as daemon:
+        up(daemon)
+        daemon.ready().signal(signal.SIGUSR1).expect("SIGUSR1")
+        daemon.signal(asked).expect("SIGUSR2", "SIGCONT")
+        daemon.signal(asked)
+        assert daemon.status() == 128 + signal.SIGKILL
+
+
 @pytest.mark.parametrize("name", ["TERM", "KILL", "HUP", "SEGV", "USR1"])
 def test_a_death_by_a_signal(name: str) -> None:
     """A death by a signal gives 128 and its number, as a shell says it."""

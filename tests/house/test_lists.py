@@ -118,7 +118,7 @@ def test_every_option_is_a_setting() -> None:
 def test_the_default_of_every_option_is_of_the_type_of_its_setting() -> None:
     """Each default has the type of its setting, which type checkers cannot see because rows and class are apart."""
     # For type checkers these are literals.
-    names = dict.fromkeys(("At", "Overlap", "OnError", "Output", "Forward", "Restart"), str)
+    names = dict.fromkeys(("At", "Overlap", "OnError", "Output", "Forward", "Restart", "SignalNumber"), str)
     for option in OPTIONS:
         kind = eval(Settings.__annotations__[option.setting], names)
         assert isinstance(option.default, tuple if isinstance(kind, GenericAlias) else kind), option.names

@@ -28,6 +28,7 @@ PLAIN = {
     "flagman.config.options",
     "flagman.config.rows",
     "flagman.config.settings",
+    "flagman.config.endings",
     "flagman.config.values",
     "flagman.core",
     "flagman.engine",

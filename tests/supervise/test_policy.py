@@ -29,6 +29,15 @@ def test_what_counts_as_a_failure(status: int) -> None:
     assert restarts("on-failure", status) is (status not in ASKED)
 
 
+@given(st.integers(0, 255))
+def test_what_does_not_count_as_a_failure(status: int) -> None:
+    """An exit status that counts as a success is none, nor is the death by the signal that it stands for."""
+    assert not restarts("on-failure", status, [status])
+    assert restarts("always", status, [status])
+    assert not restarts("on-failure", -signal.SIGSEGV, [128 + signal.SIGSEGV])
+    assert restarts("on-failure", -signal.SIGSEGV, [signal.SIGSEGV])
+
+
 @given(st.lists(st.floats(0, 59.9), max_size=12), st.floats(0, 1))
 def test_the_spacing_of_starts(lives: list[float], chance: float) -> None:
     """After the n-th short life the next start comes min(60, 2^(n-1)) s after the last one, up to 10 % later."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flagman.cli")
 
+# The options that are only for a command to wrap, by their settings.
+_FOR_A_COMMAND = ("forward", "graceful_time", "restart", "stop_signal", "success_exit_status")
+
 
 def finder(more_time: MoreTime | None) -> Find:
     """Return a function that finds actions.
@@ -106,7 +109,7 @@ class Line:
                     raise UsageError("-d, --daemon: this has to stand before the first action, or after a lone ';'")
                 if was_asked:
                     self._options["daemon"] = True
-        idle = [name for name in ("forward", "graceful_time", "restart") if name in self._options]
+        idle = [name for name in _FOR_A_COMMAND if name in self._options]
         if idle and not self._command:
             raise UsageError(f"--{idle[0].replace('_', '-')} is for a command to wrap, and -- COMMAND is missing")
         for what, word in self._words.doubtful:

@@ -7,19 +7,9 @@ Most command lines only have these, which :mod:`flagman.cli.words` takes out. Fo
 
 from __future__ import annotations
 
+from flagman.config.endings import Signal, Statuses
 from flagman.config.rows import BINDING, LINE, Option
-from flagman.config.values import (
-    MASK,
-    Checked,
-    Choice,
-    Kind,
-    Number,
-    Path,
-    Places,
-    Repeated,
-    Span,
-    Switch,
-)
+from flagman.config.values import MASK, Checked, Choice, Kind, Number, Path, Places, Repeated, Span, Switch
 
 SWITCH = Switch()
 OFF, ON = False, True
@@ -210,6 +200,10 @@ GROUPS = {
             Choice("never", "on-failure", "always"),
             "never",
             "when it ends: end with it (default), or start it again, if it failed or always",
+        ),
+        Option("--stop-signal", Signal("NAME"), None, "what it gets in place of the first TERM, INT or QUIT"),
+        Option(
+            "--success-exit-status", Statuses("N,N"), (), "statuses that count as 0, such as 143 for a death by TERM"
         ),
     ),
     "processes, which have tables of their own in the file": (

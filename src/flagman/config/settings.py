@@ -104,6 +104,10 @@ class Settings:
     graceful_time: float
     #: When the command is started again.
     restart: Restart
+    #: What the command gets for the first stop signal; None for that signal.
+    stop_signal: SignalNumber | None
+    #: Exit statuses of the command that count as 0.
+    success_exit_status: tuple[int, ...]
     #: Where standard output goes when all is ready.
     stdout: str | None
     #: Where standard error goes.

@@ -9,17 +9,23 @@ from flagman.exceptions import FlagmanError
 from flagman.text.shown import shown
 from flagman.text.signames import name_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 # The system is short of something: the command itself may be good.
 _SHORT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
-def exit_status(status: int) -> int:
+def exit_status(status: int, good: Collection[int] = ()) -> int:
     """Return the exit status that tells of an end: for a signal, 128 and its number.
 
     :param status: an exit status, or the number of the signal that has killed the command, negative
+    :param good: exit statuses that count as 0
     """
-    return status if status >= 0 else 128 - status
+    found = status if status >= 0 else 128 - status
+    return 0 if found in good else found
 
 
 def told(status: int) -> str:

@@ -152,7 +152,7 @@ class Keeper:
         self._asked = True
         if self._planned is not None:
             self._planned.cancel()
-        signum = self.passing.stop_signal or signal.SIGTERM
+        signum = self._settings.stop_signal or self.passing.stop_signal or signal.SIGTERM
         instance = self._instance
         if instance is None:
             if not self.is_over:
@@ -216,8 +216,10 @@ class Keeper:
                 self.trouble = f"the leader of {self._name} has ended"
                 self._site.changes.report()
             if is_new and not self._killed:
-                logger.info("The leader of `%s` has ended; sent TERM to the rest of its process group", self._name)
-                instance.send_to_group(signal.SIGTERM)
+                signum = self._settings.stop_signal or signal.SIGTERM
+                told_them = f"sent {name_of(signum)} to the rest of its process group"
+                logger.info("The leader of `%s` has ended; %s", self._name, told_them)
+                instance.send_to_group(signum)
                 instance.send_to_group(signal.SIGCONT)
                 self._begin_grace()
             return
@@ -240,9 +242,10 @@ class Keeper:
         if status is None:
             logger.error("`%s` has ended, but other code has collected its exit status", self._name)
             status = 1
-        self.result = exit_status(status)
+        good = self._settings.success_exit_status
+        self.result = exit_status(status, good)
         self._killed = False
-        if not self._asked and restarts(self._settings.restart, status):
+        if not self._asked and restarts(self._settings.restart, status, good):
             self._plan(told(status))
         else:
             logger.info("`%s` %s", self._name, told(status))

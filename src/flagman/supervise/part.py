@@ -99,7 +99,8 @@ class CommandPart(Part):
         if isinstance(result, FlagmanError):
             raise result
         stopped_by = self._keeper.passing.stop_signal
-        return exit_status(-stopped_by) if result is None and stopped_by else result
+        good = self._site.settings.success_exit_status
+        return exit_status(-stopped_by, good) if result is None and stopped_by else result
 
     def unready(self) -> Sequence[str]:
         """Return why the command does not run."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import signal
 
+from flagman.supervise.ends import exit_status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from flagman.config.settings import Restart
 
@@ -26,13 +28,14 @@ _SPREAD = 0.1
 _ASKING = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM))
 
 
-def restarts(policy: Restart, status: int) -> bool:
+def restarts(policy: Restart, status: int, good: Collection[int] = ()) -> bool:
     """Return whether a process that has ended by itself is started again.
 
     :param status: its exit status, or the number of the signal that killed it, negative
+    :param good: exit statuses that are no failure
     """
     if policy == "on-failure":
-        return status != 0 and -status not in _ASKING
+        return status != 0 and -status not in _ASKING and exit_status(status) not in good
     return policy == "always"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from flagman.supervise.processes.end import End, how, is_failure
+from flagman.supervise.processes.end import End, how, is_failure, is_success
 from flagman.supervise.processes.wish import Wishes
 
 if TYPE_CHECKING:
@@ -60,7 +61,23 @@ def test_an_end_in_words(reason: Reason, status: int | None, why: str, verdict: 
 )
 def test_what_is_a_failure(reason: Reason, status: int | None, verdict: str | None, expected: bool) -> None:  # noqa: FBT001 - a parameter
     """What has not ended by itself as it may."""
-    assert is_failure(End(reason, status, "", [], 0.0, verdict)) is expected
+    end = End(reason, status, "", [], 0.0, verdict)
+    assert is_failure(end, ()) is expected
+    assert is_success(end, (), was_ready=True) is (verdict == "" or (verdict is None and status == 0))
+
+
+def test_a_status_that_counts_as_a_success() -> None:
+    """It is no failure, and what comes after may start; a verdict of the verifier counts for more."""
+    end = End("exit", 2, "", [], 0.0)
+    assert not is_failure(end, (2,))
+    assert is_success(end, (2,), was_ready=True)
+    assert not is_success(end, (2,), was_ready=False)
+    killed = End("signal", -signal.SIGSEGV, "", [], 0.0)
+    assert not is_failure(killed, (128 + signal.SIGSEGV,))
+    assert is_failure(killed, (signal.SIGSEGV,))
+    judged = End("exit", 2, "", [], 0.0, "exited with status 2, and not with status 0")
+    assert is_failure(judged, (2,))
+    assert not is_success(judged, (2,), was_ready=True)
 
 
 def test_an_end_as_json() -> None:

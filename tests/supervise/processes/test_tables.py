@@ -55,6 +55,7 @@ def test_every_key() -> None:
     limits = { nofile = 4096, core = "unlimited", as = "1000:unlimited", nproc = "5:6" }
     output = "log"
     restart = "always"
+    success-exit-status = [2, 143]
     restart-max-delay = "5m"
     essential = true
     wanted = "down"
@@ -83,6 +84,7 @@ def test_every_key() -> None:
         "limits": {"nofile": (4096, 4096), "core": (-1, -1), "as": (1000, -1), "nproc": (5, 6)},
         "output": "log",
         "restart": "always",
+        "success_exit_status": (2, 143),
         "restart_max_delay": 300.0,
         "essential": True,
         "wanted": "down",
@@ -225,6 +227,10 @@ def test_a_start_directory_that_is_gone() -> None:
         ('stop-signal = "TREM"', "key 'stop-signal': 'TREM' is not a signal; did you mean 'TERM'?"),
         ('stop-signal = "STOP"', "key 'stop-signal': 'STOP' ends no process"),
         ('stop-signal = "CONT"', "key 'stop-signal': 'CONT' ends no process"),
+        ('success-exit-status = "143"', "key 'success-exit-status': is not a list of exit statuses, such as [143]"),
+        ("success-exit-status = [true]", "key 'success-exit-status': is not a list of exit statuses"),
+        ("success-exit-status = [-1]", "key 'success-exit-status': '-1' is not an exit status from 0 to 255"),
+        ("exitcodes = [2]", "key 'exitcodes': unknown; did you mean 'success-exit-status'?"),
         ('graceful-time = "soon"', "key 'graceful-time': 'soon' is not a span of time"),
         ('kill = "all"', "key 'kill': 'all' is not one of group, process"),
         ("ready = 7", "key 'ready': is not a table, such as"),

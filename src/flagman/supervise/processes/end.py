@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
+from flagman.supervise.ends import exit_status
 from flagman.supervise.policy import restarts
 from flagman.text.moments import rfc3339
 from flagman.text.signames import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Literal
 
     Reason = Literal[
@@ -100,8 +101,22 @@ def how(status: int | None) -> str:
     return f"exited with {status}" if status >= 0 else f"killed by {name_of(-status)}"
 
 
-def is_failure(end: End) -> bool:
-    """Return whether an end that nothing has asked for is a failure, after which ``on-failure`` starts it again."""
+def is_success(end: End, good: Collection[int], *, was_ready: bool) -> bool:
+    """Return whether an instance has ended well, so that what comes after it may start.
+
+    :param good: exit statuses that count as 0
+    :param was_ready: whether it had been ready, which a verifier that judges ends does not ask for
+    """
+    if end.verdict is not None:
+        return not end.verdict
+    return was_ready and end.status is not None and exit_status(end.status, good) == 0
+
+
+def is_failure(end: End, good: Collection[int]) -> bool:
+    """Return whether an end that nothing has asked for is a failure, after which ``on-failure`` starts it again.
+
+    :param good: exit statuses that are no failure
+    """
     if end.reason not in ("exit", "signal") or end.status is None:
         return True
-    return bool(end.verdict) if end.verdict is not None else restarts("on-failure", end.status)
+    return bool(end.verdict) if end.verdict is not None else restarts("on-failure", end.status, good)

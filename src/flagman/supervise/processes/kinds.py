@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from signal import SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
-
 from flagman.config.checks import NAME, is_name
 from flagman.config.values import Kind
-from flagman.text.signames import number_of
 
 _UNLIMITED = -1
-# Signals that stop a process for a while, or let it go on.
-_HALTING = (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT)
 
 
 class Words(Kind):
@@ -68,25 +63,6 @@ class Output(Kind):
         path = f"; a file is written with a slash: {f'./{text}'!r}"
         hint = path if "." in text else did_you_mean(text, ("inherit", "null", "log"), otherwise=path)
         raise ValueError(f"{text!r} is not one of inherit, null, log, nor the path of a file{hint}")
-
-
-class Signal(Kind):
-    """A signal that asks a process to end."""
-
-    __slots__ = ()
-
-    title = "the name of a signal"
-
-    def load(self, value: object) -> object:
-        """Read a name."""
-        if not isinstance(value, str):
-            raise ValueError('is not the name of a signal, such as "TERM"')  # noqa: TRY004 - a mistake of the user
-        signum = number_of(value)
-        if not signum:
-            raise ValueError(f"{value!r} is not the name of a signal, such as TERM")
-        if signum in _HALTING:
-            raise ValueError(f"{value!r} ends no process")
-        return signum
 
 
 class Nice(Kind):

@@ -49,6 +49,8 @@ class Plan:
     output: str = "inherit"
     #: When it is started again after an end of its own.
     restart: Restart = "on-failure"
+    #: Exit statuses that are a success, beside 0.
+    success_exit_status: tuple[int, ...] = ()
     #: The most seconds between two starts.
     restart_max_delay: float = 60.0
     #: Whether flagman stops, and ends with its status, when it has ended for good.

@@ -268,14 +268,14 @@ class Process(Record):
         self.last = End(self._reason, status, self._why, output, now, verdict)
         self.last.has_core = life is not None and life.has_dumped_core
         self._world.buried(self.plan.name)
-        self.note_end(now, status, verdict)
+        self.note_end(now)
         if self.wanted == "down":
             logger.info("`%s` %s", self.plan.name, self.last.text)
             self._rest()
         elif self._again or self._reason not in COUNTED:
             self._begin()
         else:
-            self._end_by_itself(self.last, is_failure(self.last))
+            self._end_by_itself(self.last, is_failure(self.last, self.plan.success_exit_status))
 
     def _end_by_itself(self, last: End, is_failure: bool) -> None:  # noqa: FBT001 - it is passed on
         self.deaths[COUNTED[last.reason]] += 1

@@ -6,7 +6,7 @@ import logging
 import time
 
 from flagman.supervise.policy import SHORTEST
-from flagman.supervise.processes.end import COUNTED
+from flagman.supervise.processes.end import COUNTED, is_success
 from flagman.supervise.processes.starts import Start
 
 TYPE_CHECKING = False
@@ -165,12 +165,12 @@ class Record:
         self.start_duration = now - (self.started if self.started is not None else now)
         self.note_done(now)
 
-    def note_end(self, now: float, status: int | None, verdict: str | None) -> None:
-        """Note whether other processes wait for such an end.
-
-        :param verdict: what the verifier says of it, see :class:`flagman.supervise.processes.end.End`
-        """
-        self.ended_well = verdict == "" if verdict is not None else status == 0 and self.ready_at is not None
+    def note_end(self, now: float) -> None:
+        """Note whether other processes wait for an end such as the last one."""
+        was_ready = self.ready_at is not None
+        self.ended_well = self.last is not None and is_success(
+            self.last, self.plan.success_exit_status, was_ready=was_ready
+        )
         if self.ended_well:
             self.note_done(now)
 

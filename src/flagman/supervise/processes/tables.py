@@ -6,10 +6,11 @@ from contextlib import suppress
 
 from flagman.config.checks import NAME, is_name
 from flagman.config.command_keys import Variables
+from flagman.config.endings import Signal, Statuses
 from flagman.config.rows import Option
 from flagman.config.values import MASK, Choice, Kind, Path, Span, Switch
 from flagman.exceptions import UsageError
-from flagman.supervise.processes.kinds import Limits, Names, Nice, Output, Signal, Words
+from flagman.supervise.processes.kinds import Limits, Names, Nice, Output, Words
 from flagman.supervise.processes.order import cycles
 from flagman.supervise.processes.plan import Plan
 from flagman.text.hints import did_you_mean
@@ -36,6 +37,7 @@ KEYS = {
         Option("limits", Limits("TABLE"), {}, "its resource limits"),
         Option("output", Output("WHERE"), "inherit", "where its output goes"),
         Option("restart", Choice("never", "on-failure", "always"), "on-failure", "when it is started again"),
+        Option("success-exit-status", Statuses("N,N"), (), "exit statuses that are a success, beside 0"),
         Option("restart-max-delay", Span(1.0), _MINUTE, "the longest time between two starts"),
         Option("essential", _SWITCH, _OFF, "whether flagman ends when it has ended for good"),
         Option("wanted", Choice("up", "down"), "up", "whether it is started with flagman, or only on request"),
@@ -61,6 +63,7 @@ _MEANT = {
     "requires": "after",
     "stopsignal": "stop-signal",
     "autorestart": "restart",
+    "exitcodes": "success-exit-status",
     "autostart": "wanted",
     "stdout": "output",
     "health": "liveness",

@@ -260,7 +260,8 @@ class Together:
             if status is None:
                 self.essential_status = process.start_status
             else:
-                self.essential_status = exit_status(status) or int(process.was_never_ready)
+                good = process.plan.success_exit_status
+                self.essential_status = exit_status(status, good) or int(process.was_never_ready)
         self._on_change(name, events)
         self._plan_look()
 
