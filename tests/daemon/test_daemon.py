@@ -233,6 +233,15 @@ def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], message: s
         HasMethods(**options)
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [(1, "detach"), (3, "drop_privileges"), (6, "take_pid_file"), (9, "redirect_streams")]
+)
+def test_a_stage_with_a_number(number: int, name: str) -> None:
+    """An override by the name that a stage has elsewhere would never be called, so the class cannot be made."""
+    with pytest.raises(TypeError, match=rf"Mine\.stage{number}\(\) would never be called; .* {name}\(\)$"):
+        type("Mine", (Daemon,), {f"stage{number}": lambda _: None})
+
+
 def test_none_is_the_default_of_all_that_has_one(starter: Starter) -> None:
     """None is the default of each parameter that has one, as for threads."""
     done = starter.run(starts.nothing_but_none)

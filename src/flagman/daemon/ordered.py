@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
 
+# What pandaemonium's numbered stages are called here: a program that comes from there must not lose one silently.
+_BY_NUMBER = (
+    *("detach", "prevent_core_dumps", "drop_privileges", "set_umask", "change_directory"),
+    *("take_pid_file", "handle_signals", "close_descriptors", "redirect_streams"),
+)
+
+
 class Ordered:
     """Has stages: methods without arguments that a subclass may override, but not reorder."""
 
@@ -25,6 +32,9 @@ class Ordered:
         for name in cls.STAGES:
             if name in vars(cls):
                 setattr(cls, name, _once(name, vars(cls)[name]))
+        for number, name in enumerate(_BY_NUMBER, 1):
+            if f"stage{number}" in vars(cls) and name in cls.STAGES:
+                raise TypeError(f"{cls.__name__}.stage{number}() would never be called; the stage is called {name}()")
 
     def __init__(self) -> None:
         self._done = 0
