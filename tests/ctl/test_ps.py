@@ -89,6 +89,7 @@ def test_some_processes(ctl: Ctl) -> None:
         assert [line.split()[0] for line in lines] == ["NAME", "cache", "mail"]
         chosen = json.loads(ctl("ps", "--json", "web").out)
         assert chosen == {"processes": [PROCESSES[1]]}
+        assert ctl("ps", "w*") == ctl("ps", "web")
         mistakes = ["there is no process 'wbe'; did you mean 'web'?", "there is no process 'x'"]
         assert ctl("ps", "wbe", "db", "x") == (5, "", "".join(f"flagmanctl: error: {line}\n" for line in mistakes))
         done = ctl("ps", "wbe", "--json")

@@ -119,6 +119,32 @@ def test_errors(ctl: Ctl, answer: bytes, status: int, message: str) -> None:
     assert done == (status, "", f"flagmanctl: error: {message.replace('PATH', str(ctl.path))}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "names"), [(["*"], ["db", "web", "cache", "mail"]), (["web", "[dw]*", "?b"], ["web", "db"])]
+)
+def test_patterns(ctl: Ctl, words: list[str], names: list[str]) -> None:
+    """A pattern means all processes with such a name, each of them once."""
+    answers: Answers = {
+        **LISTED,
+        **{f"POST /processes/{name}/restart": http(202, noted(name)) for name in ("db", "web", "cache", "mail")},
+    }
+    with FakeControl(ctl.path, answers):
+        done = ctl("restart", "--no-wait", *words)
+    assert (done.status, sorted(done.out.splitlines()), done.err) == (
+        0,
+        sorted(f"{name}: restart (#3)" for name in names),
+        "",
+    )
+
+
+def test_a_pattern_that_fits_nothing(ctl: Ctl) -> None:
+    """Then nothing is asked for, and the status is that of an unknown name."""
+    with FakeControl(ctl.path, LISTED) as daemon:
+        assert ctl("stop", "web", "x*") == (5, "", "flagmanctl: error: there is no process 'x*'\n")
+        assert ctl("stop", "WEB*").status == 5
+    assert set(daemon.asked) == {"GET /processes"}
+
+
 def test_several_at_once(ctl: Ctl) -> None:
     """All are asked before the first has answered; the status is the largest; errors come last."""
     meeting = threading.Barrier(3)

@@ -56,21 +56,35 @@ def processes_of(client: Client, path: str = "/processes") -> object:
     return {"processes": []} if error else answer
 
 
-def check_names(names: Iterable[str], processes: Iterable[Fields]) -> None:
-    """Check that there are processes of these names.
+def chosen_names(words: Iterable[str], processes: Iterable[Fields]) -> list[str]:
+    """Return the names of processes that words of the command line mean: each is a name, or a pattern of names.
 
-    :raises CtlError: if not, with all unknown names
+    :raises CtlError: if there is no process for one of them, with all of these words
     """
-    known = {each.text("name") for each in processes}
-    unknown = [name for name in names if name not in known]
+    known = [each.text("name") for each in processes]
+    chosen: dict[str, None] = {}
+    unknown = []
+    for word in words:
+        found = [word] if word in known else _fitting(word, known)
+        chosen |= dict.fromkeys(found)
+        unknown += [word] * (not found)
     if not unknown:
-        return
+        return list(chosen)
     from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
     nothing = "" if known else "; the daemon has no processes"
     messages = [f"there is no process {name!r}{did_you_mean(name, known, otherwise=nothing)}" for name in unknown]
     answer = {"error": {"code": "no-such-process", "message": "; ".join(messages)}}
     raise RefusedError(messages, NO_SUCH_NAME, answer)
+
+
+def _fitting(pattern: str, names: list[str]) -> list[str]:
+    """Return the names that fit a pattern, as a shell has them; no name has a character that is special there."""
+    if not set(pattern) & set("*?["):
+        return []
+    from fnmatch import fnmatchcase  # noqa: PLC0415 - most words are names
+
+    return [name for name in names if fnmatchcase(name, pattern)]
 
 
 def told(words: Words, answer: object) -> Fields:

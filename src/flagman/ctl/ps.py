@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.ctl.asking import check_names, processes_of, reach, told
+from flagman.ctl.asking import chosen_names, processes_of, reach, told
 from flagman.ctl.fields import Fields
 from flagman.ctl.processes import lines
 from flagman.ctl.screen import Screen, write
@@ -40,8 +40,8 @@ def _ask(words: Words) -> object:
         client.close()
     if not words.arguments:
         return answer
-    check_names(words.arguments, Fields(answer).each("processes"))
-    return {"processes": Fields(answer).chosen("processes", words.arguments)}
+    names = chosen_names(words.arguments, Fields(answer).each("processes"))
+    return {"processes": Fields(answer).chosen("processes", names)}
 
 
 def _page(answer: object, screen: Screen) -> list[str]:

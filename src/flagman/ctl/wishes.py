@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from flagman.ctl.asking import check_names, processes_of, reach, write_json
+from flagman.ctl.asking import chosen_names, processes_of, reach, write_json
 from flagman.ctl.client import LONGEST, refusal
 from flagman.ctl.errors import BAD, CtlError
 from flagman.ctl.fields import Fields
@@ -43,12 +43,11 @@ def carry_out(words: Words, verb: str) -> int:
     :returns: the exit status: the largest of all
     :raises CtlError: if there is no daemon, or no process of a name: then nothing has been asked for
     """
-    names = list(dict.fromkeys(words.arguments))
     wait = None if words.no_wait else _INFINITE if words.wait is None else words.wait
     words.wait = None  # a daemon that does not answer at all is not waited for so long
     first = reach(words)
     try:
-        check_names(names, Fields(processes_of(first)).each("processes"))
+        names = chosen_names(words.arguments, Fields(processes_of(first)).each("processes"))
         screen, status, messages = Screen(words.color), 0, list[str]()
         for begin in range(0, len(names), _MOST):
             for name, answered in _answers(first, names[begin : begin + _MOST], verb, wait):
