@@ -20,7 +20,11 @@ from flagman.supervise.processes.tables import read
 from support.driven import DEADLINE, Flagman, Lines, settle
 
 ROOT = Path(__file__).parents[2]
-FILES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst")), *sorted((ROOT / "docs").glob("migration/*.rst"))]
+FILES = [
+    ROOT / "README.rst",
+    *sorted((ROOT / "docs").glob("*.rst")),
+    *sorted((ROOT / "docs" / "migration").glob("*.rst")),
+]
 
 BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n(?P<options>(?:   :.*\n)*)\n(?P<text>(?:(?:   .*)?\n)+)", re.MULTILINE
