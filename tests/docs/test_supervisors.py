@@ -74,6 +74,22 @@ def test_the_example_of_pymanager(tmp_path: Path) -> None:
     assert (restarted["wish"]["outcome"], restarted["state"]) == ("reached", "ready")
 
 
+def test_the_file_of_pymanager_is_converted(tmp_path: Path) -> None:
+    """What the verb makes of the file on the page keeps the same process."""
+    pytest.importorskip("flagman.ctl.convert")
+    (tmp_path / "pymanager.json").write_text(shown("pymanager.rst", "pymanager.json", "json"), encoding="utf-8")
+    done = subprocess.run(
+        [str(CTL), "convert", "pymanager.json"], cwd=tmp_path, capture_output=True, check=False, timeout=DEADLINE
+    )
+    assert done.returncode in {0, 1}, done.stderr  # 1 if a comment says what is different
+    found = tomllib.loads(done.stdout.decode())
+    expected = tomllib.loads(shown("pymanager.rst", "pymanager.toml"))
+    assert found["flagman"]["keep-alive"] is expected["flagman"]["keep-alive"] is True
+    ours, theirs = found["process"]["test"], expected["process"]["test"]
+    assert (ours["command"], ours["restart"]) == (theirs["command"], theirs["restart"])
+    assert {key: ours["ready"][key] for key in ("type", "url")} == theirs["ready"]
+
+
 def test_a_verifier_of_an_installed_distribution(tmp_path: Path) -> None:
     """The distribution that a page shows is installed by pip, and its verifier is found by its name."""
     source, target = tmp_path / "source", tmp_path / "lib"
