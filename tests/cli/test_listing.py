@@ -38,6 +38,19 @@ class Undescribed(Action):  # noqa: D101 - that is the case under test
         """Do nothing."""
 
 
+class Documented(Action):
+    """Says something.
+
+    (message: str, delay: int)
+    """
+
+    def set_up(self, msg: str, seconds: str) -> None:
+        """Take what the docstring calls by other names."""
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
 class Known(dict[str, type[Action]]):
     """A catalog with one broken action."""
 
@@ -46,6 +59,16 @@ class Known(dict[str, type[Action]]):
         if name == "bad":
             raise PluginError("the action 'bad' of the distribution 'acme' is broken: ImportError: no")
         return super().__getitem__(name)
+
+
+def test_arguments_that_the_docstring_documents() -> None:
+    """A last paragraph that is nothing but arguments stays in the list, and is not shown twice, whatever the names."""
+    shown = list(listing.lines({"say": Documented}, {}))
+    assert shown[2:] == ["say  - Says something.", "       (message: str, delay: int)"]
+    first, *others = listing.whole("say", Documented)
+    assert first == "say (msg: str, seconds: str)"
+    assert others == ["", "Says something.", "", "Example: flagman --usr1 say MSG SECONDS"]
+    assert "(delay: int)" in list(listing.whole("beep", type("Odd", (Beep,), {"__doc__": "Beeps.\n\n(delay: int)"})))
 
 
 def test_the_list() -> None:

@@ -52,8 +52,9 @@ def whole(name: ActionName, action: type[Action], bold: tuple[str, str] = ("", "
     arguments = describe(action)
     yield f"{bold[0]}{printable(name)}{bold[1]}{arguments and f' {printable(arguments)}'}"
     for paragraph in (cleandoc(action.__doc__ or "") or "(no description)").split("\n\n"):
-        yield ""
-        yield from map(printable, wrap(paragraph, _WIDTH))
+        if not _is_line_of(arguments, paragraph):  # the first line shows them
+            yield ""
+            yield from map(printable, wrap(paragraph, _WIDTH))
     example = action.example or " ".join([name, *placeholders(action)])
     yield ""
     yield f"Example: flagman --usr1 {printable(example)}"
@@ -109,10 +110,20 @@ def _are_named(arguments: str, description: str) -> bool:
     A single name without a type may be a word in parentheses.
     """
     names = _names(arguments)
+    if _is_line_of(arguments, description.rsplit("\n\n", maxsplit=1)[-1]):
+        return True
     for group in re.findall(r"[(\[](?:[^()\[\]]|[(\[][^()\[\]]*[)\]])*[)\]]", description):
         if _names(group) == names and (len(names) > 1 or ":" in group or ":" not in arguments):
             return True
     return False
+
+
+def _is_line_of(arguments: str, paragraph: str) -> bool:
+    """Return whether a paragraph is nothing but the arguments, each with a type, perhaps by other names."""
+    group = paragraph.strip()
+    parts = group[1:-1].split(",")
+    is_group = group.startswith("(") and group.endswith(")") and all(":" in part for part in parts)
+    return is_group and arguments != "" and len(_names(group)) == len(_names(arguments))
 
 
 def _names(group: str) -> list[str]:
