@@ -1,4 +1,4 @@
-"""The pages for those who come from elsewhere: what they say about other programs is true, and their examples run."""
+"""The pages about migration: what they say about other programs is true, and their examples run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ SHELLS = [name for name in ("dash", "bash") if shutil.which(name)]
 TRAPS = {
     "deferred": ("trap 'echo trap' USR1; sh -c \"kill -USR1 $$; echo command\"; true", "command trap"),
     "wait": (
-        "trap : USR1; sleep 60 & child=$!; while kill -USR1 $$; do sleep 0.05; done & "
-        "wait $child; echo $?; kill $! $child",
+        "trap : USR1; sleep 60 & child=$!; while kill -USR1 $$; do sleep 0.05; done & wait $child; echo $?; kill $! %1",
         "138",
     ),
     "the same inside": (

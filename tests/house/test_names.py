@@ -32,6 +32,7 @@ LOGGERS = {
     "flagman.rotation",
     "flagman.sd_notify",
     "flagman.service",
+    "flagman.statistics",
     "flagman.supervise",
 }
 

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.actions.command import ExecAction as ExecAction
     from flagman.actions.command import ShellAction as ShellAction
+    from flagman.actions.counts import LogStatisticsAction as LogStatisticsAction
     from flagman.actions.dumping import DumpStatusAction as DumpStatusAction
     from flagman.actions.http import HttpAction as HttpAction
     from flagman.actions.itself import ReloadAction as ReloadAction
@@ -42,6 +43,7 @@ BUILT_IN = {
     "restart_process": "flagman.actions.processes:RestartProcessAction",
     "touch": "flagman.actions.touching:TouchAction",
     "log": "flagman.actions.logs:LogAction",
+    "log_statistics": "flagman.actions.counts:LogStatisticsAction",
     "dump_status": "flagman.actions.dumping:DumpStatusAction",
     "reload": "flagman.actions.itself:ReloadAction",
     "stop": "flagman.actions.itself:StopAction",
