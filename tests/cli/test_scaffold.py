@@ -16,6 +16,7 @@ import pytest
 
 from flagman.cli import origin, scaffold
 from flagman.cli.origin import Origin
+from flagman.ctl import command as ctl
 from flagman.exceptions import UsageError
 from support import wheels
 from support.driven import Flagman, clean_environment
@@ -182,8 +183,21 @@ def test_the_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_odd_place_of_the_package(tmp_path: Path) -> None:
     """The unit quotes the path of the interpreter for systemd, and keeps its own specifier."""
     folder = tmp_path / "a%b c"
-    program = f'"{tmp_path}/a%%b c/.venv/bin/python"'
-    assert f"ExecStart={program} -P -m flagman --usr1 acme-purge %S/acme-purge/runs" in unit_of(folder)
+    place = f"{tmp_path}/a%%b c"
+    program = f'"{place}/.venv/bin/python" -P -m flagman --config "{place}/acme-purge.toml"'
+    assert f"ExecStart={program}" in unit_of(folder)
+
+
+@pytest.mark.parametrize("kind", ["lsb", "openrc"])
+def test_the_kinds_of_init_scripts(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each kind has its name and its paths, and any other kind is refused."""
+    assert ctl.main(["flagmanctl", "new", "acme-purge", "--directory", str(tmp_path), "--init", kind]) == 0
+    text = (tmp_path / "acme-purge.init").read_text(encoding="utf-8")
+    assert text.startswith({"lsb": "#!/bin/sh\n", "openrc": "#!/sbin/openrc-run\n"}[kind])
+    assert f"{tmp_path}/acme-purge.toml" in text
+    assert "web-hooks" not in text
+    assert ctl.main(["flagmanctl", "new", "acme-purge", "--init", "opensrc"]) == 2
+    assert "--init: 'opensrc' is not one of lsb, openrc; did you mean 'openrc'?" in capsys.readouterr().err
 
 
 def test_a_place_that_holds_no_environment(tmp_path: Path) -> None:
@@ -251,9 +265,7 @@ def test_what_is_printed_works_as_it_stands(kind: str, tmp_path: Path) -> None:
     assert f"   {last.removeprefix('Then: ')}\n" in readme
     assert "3 passed" in run("sh", "-c", following.removeprefix("Next: "))
     shown = [line for line in (package / "acme-purge.service").read_text("utf-8").splitlines() if "ExecStart" in line]
-    program = shlex.split(
-        shown[0].removeprefix("ExecStart=").replace("$$", "$").replace("%S/acme-purge", str(tmp_path))
-    )
+    program = shlex.split(shown[0].removeprefix("ExecStart=").replace("$$", "$"))
     pasted = ["sh", "-c", f'cd {shlex.quote(str(package))} && exec {last.removeprefix("Then: ")} "$@"', "sh"]
     for command, runs in ((pasted, package / "runs"), (program, tmp_path / "runs")):
         daemon = Flagman(tmp_path, "--usr1", "print", "done", command=command, environment=dict.fromkeys(covering()))

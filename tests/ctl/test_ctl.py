@@ -22,7 +22,9 @@ from support.driven import Flagman, clean_environment, script
 FILES = [
     ".gitignore",
     "README.rst",
+    "acme-purge.init",
     "acme-purge.service",
+    "acme-purge.toml",
     "pyproject.toml",
     "src/acme_purge/__init__.py",
     "src/acme_purge/py.typed",
@@ -190,6 +192,7 @@ def test_the_package_works_as_it_stands(tmp_path: Path) -> None:
     assert "3 passed" in run("-m", "pytest", "-p", "no:cacheprovider")
     run("-m", "mypy", "--strict", "src", "tests")
     assert "acme-purge" in run("-m", "flagman", "--list")
+    assert run("-m", "flagman", "-c", "acme-purge.toml", "--check") == "good: usr1 runs 1 action\n"
     runs = tmp_path / "runs"
     daemon = Flagman(
         tmp_path,

@@ -7,11 +7,14 @@ import pwd
 import shutil
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from flagman import cli
+from flagman.cli import scaffold
 from flagman.daemon import read_pid
 from support.background import Background, status_of
 from support.driven import LIB, SCRIPT
@@ -19,7 +22,7 @@ from support.driven import LIB, SCRIPT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INIT = Path(__file__).parents[2] / "docs" / "init"
+INIT = Path(cli.__file__).parent / "templates" / "init"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -454,6 +457,43 @@ def test_init_scripts_and_a_file_that_is_wrong(background: Background, call: Ini
         assert call("try-restart") == 0
         assert background.pid() != pid
     assert call("stop") == 0
+
+
+@pytest.mark.parametrize("kind", ["lsb", "openrc"])
+def test_the_init_script_of_a_new_package(background: Background, kind: str) -> None:
+    """It runs the flagman of the package with its configuration, where the package is, whatever its path."""
+    package = background.directory / "it's $HOME"
+    scaffold.create("acme-purge", package, kind)
+    python = package / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={LIB}:"{package}/src" exec {sys.executable} "$@"\n'.replace("$H", r"\$H"))
+    python.chmod(0o755)
+    config, path = package / "acme-purge.toml", package / "acme-purge.init"
+    # The package is not installed, so its action has no name of its own.
+    text = config.read_text(encoding="utf-8").replace('"acme-purge"', '"acme_purge:AcmePurgeAction"')
+    config.write_text(text, encoding="utf-8")
+    assert os.access(path, os.X_OK)
+    text = path.read_text(encoding="utf-8").replace("/var/log/", f"{background.directory}/")
+    text = text.replace("/run/$NAME.pid", str(background.pid_file)).replace(
+        "/run/${RC_SVCNAME}.pid", str(background.pid_file)
+    )
+    if kind == "openrc":
+        text = f'ebegin() {{ :; }}; eend() {{ return "$1"; }}; RC_SVCNAME=acme-purge\n{text}\n"$1"\n'
+    path.write_text(text, encoding="utf-8")
+
+    def call(verb: str) -> int:
+        return background.run("sh", "-u", str(path), verb, PATH="/usr/bin:/bin", RC_CMD=verb).returncode
+
+    assert call("status") == 3
+    assert call("start") == 0
+    assert call("status") == 0
+    os.kill(background.pid(), signal.SIGUSR1)
+    background.wait_for(lambda: (package / "runs").read_text(encoding="utf-8").count("\n") == 1)
+    assert call("reload") == 0
+    log = background.directory / "acme-purge.log"
+    background.wait_for(log.exists)
+    assert call("stop") == 0
+    assert call("status") == 3
 
 
 @needs_root

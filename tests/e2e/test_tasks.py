@@ -279,7 +279,7 @@ def test_logrotate_with_the_init_script(background: Background) -> None:
     config.write_text(
         '[flagman]\nverbose = 1\n[[on]]\nsignal = "USR1"\naction = "exec"\nargs = ["echo", "hi"]\n', "utf-8"
     )
-    text = (ROOT / "docs" / "init" / "lsb").read_text(encoding="utf-8")
+    text = (ROOT / "src" / "flagman" / "cli" / "templates" / "init" / "lsb").read_text(encoding="utf-8")
     for name, value in (
         ("/run/$NAME.pid", background.pid_file),
         ("/etc/flagman/$NAME.toml", config),

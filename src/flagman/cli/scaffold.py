@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 
 from flagman.actions import BUILT_IN
-from flagman.cli import origin
+from flagman.cli import initscript, origin
 from flagman.exceptions import UsageError
 from flagman.systemd import unit_syntax
 from flagman.version import __version__
@@ -34,11 +34,12 @@ _TOOLS = {"conftest", "flagman", "iniconfig", "packaging", "pip", "pluggy", "pyt
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - nothing is created there
 
 
-def create(name: str, directory: Path) -> list[Path]:
+def create(name: str, directory: Path, init: str = "lsb") -> list[Path]:
     """Write the package; all of it, or nothing.
 
     :param name: of the distribution and of the action, such as ``acme-purge``
     :param directory: where to; it must be empty, and is created if it is not there
+    :param init: the kind of its init script: ``lsb`` or ``openrc``
     :returns: the files, relative to the directory
     :raises UsageError: if the name or the path of the directory cannot be used, or the directory is not empty
     :raises OSError: if a file cannot be written
@@ -52,7 +53,7 @@ def create(name: str, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     try:
-        words |= _words_of_unit(directory.resolve())
+        words |= _words_of_unit(directory.resolve(), f"{name}.toml")
         for path, template in _templates(files("flagman.cli") / "templates" / "plugin"):
             target = Path(
                 *(part.replace("module", words["module"]).replace("name.", f"{name}.") for part in path.parts)
@@ -60,6 +61,7 @@ def create(name: str, directory: Path) -> list[Path]:
             (directory / target).parent.mkdir(parents=True, exist_ok=True)
             (directory / target).write_text(Template(template).substitute(words), encoding="utf-8")
             written.append(target)
+        written.append(_write_init(name, directory, init))
     except BaseException:
         for entry in directory.iterdir():  # it was empty
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -67,6 +69,19 @@ def create(name: str, directory: Path) -> list[Path]:
             directory.rmdir()
         raise
     return sorted(written)
+
+
+def _write_init(name: str, directory: Path, kind: str) -> Path:
+    target = Path(f"{name}.init")
+    (directory / target).write_text(initscript.script(kind, name, directory.resolve()), encoding="utf-8")
+    (directory / target).chmod(0o755 & ~_umask())
+    return target
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def commands(name: str) -> list[str]:
@@ -115,7 +130,7 @@ def _words(name: str) -> dict[str, str]:
     }
 
 
-def _words_of_unit(directory: Path) -> dict[str, str]:
+def _words_of_unit(directory: Path, file: str) -> dict[str, str]:
     """Return the words for the unit, which runs the package in its own environment.
 
     :raises UsageError: if a unit cannot hold the path of the directory
@@ -127,7 +142,7 @@ def _words_of_unit(directory: Path) -> dict[str, str]:
         account = "DynamicUser=yes"
     else:
         account = f"# DynamicUser=yes could not read the package, its Python or flagman.\nUser={_user()}"
-    program = [f"{directory}/.venv/bin/python", "-P", "-m", "flagman"]
+    program = [f"{directory}/.venv/bin/python", "-P", "-m", "flagman", "--config", f"{directory}/{file}"]
     return {"program": unit_syntax.command(program), "account": account}
 
 

@@ -20,7 +20,7 @@ def run(words: Words) -> int:
     """
     name = words.argument
     directory = Path(words.directory or name)
-    lines = [str(directory / path) for path in scaffold.create(name, directory)]
+    lines = [str(directory / path) for path in scaffold.create(name, directory, words.init)]
     *first, last = scaffold.commands(name)
     lines.append(f"Next: {' && '.join([f'cd {shlex.quote(str(directory.resolve()))}', *first])}")
     lines.append(f"Then: {last}")

@@ -119,7 +119,7 @@ VERBS = {
         argument="FILE",
     ),
     "new": Verb(
-        "write a new plugin package: an action, its tests, its metadata, a unit and a README",
+        "write a new plugin package: an action, tests, metadata, a configuration, a unit, an init script, a README",
         "0 it was written, 1 it could not be written",
         argument="NAME",
     ),
@@ -195,6 +195,7 @@ OPTIONS = (
     Option("--port", "N", "port to listen on (default: any that is free)", {"page"}),
     Option("--format", "{pymanager,supervisord,procfile}", "what FILE is (default: as it looks)", {"convert"}),
     Option("--directory", "DIR", "directory to write to (default: NAME)", {"new"}),
+    Option("--init", "{lsb,openrc}", "kind of its init script (default: lsb)", {"new"}),
 )
 #: Ways to name the daemon, of which one is enough.
 WAYS = ("--name", "--control", "--pid-file")

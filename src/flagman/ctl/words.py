@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from flagman.ctl.verbs import Option
 
 # The options that take one of a few words.
-_CHOICES = {"color": ("auto", "always", "never"), "format": ("pymanager", "supervisord", "procfile")}
+_CHOICES = {
+    "color": ("auto", "always", "never"),
+    "format": ("pymanager", "supervisord", "procfile"),
+    "init": ("lsb", "openrc"),
+}
 # Digits of a number of runs at most.
 _DIGITS = 9
 _LAST_PORT = 65_535
@@ -45,6 +49,8 @@ class Words:
         self.config = ""
         #: The format of a file; empty to find that out.
         self.format = ""
+        #: The kind of init script.
+        self.init = "lsb"
 
     @property
     def argument(self) -> str:
@@ -124,11 +130,10 @@ def _set(words: Words, option: Option, value: str) -> None:
         words.port = int(value)
     elif option.setting == "name" and "/" in value:
         raise UsageError(f"--name: {value!r} is a path; did you mean --control {value}?")
-    elif value not in (choices := _CHOICES.get(option.setting, (value,))):
+    elif value not in (known := _CHOICES.get(option.setting, (value,))):
         from flagman.text.hints import did_you_mean  # noqa: PLC0415 - only for a mistake
 
-        known = ", ".join(choices)
-        raise UsageError(f"--{option.setting}: {value!r} is not one of {known}{did_you_mean(value, choices)}")
+        raise UsageError(f"{option.names[-1]}: {value!r} is not one of {', '.join(known)}{did_you_mean(value, known)}")
     else:
         setattr(words, option.setting, value)
 
