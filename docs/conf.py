@@ -19,8 +19,8 @@ version = release = flagman.__version__
 
 needs_sphinx = "8.0"
 extensions = ["sphinx.ext.autodoc"]
-# The fragments are material for the changelog, not pages.
-exclude_patterns = ["_build", "changelog.d"]
+# The fragments are material for the changelog, not pages; the manual pages are built by a configuration of their own.
+exclude_patterns = ["_build", "changelog.d", "man"]
 default_role = "literal"
 manpages_url = "https://manpages.debian.org/{path}"
 

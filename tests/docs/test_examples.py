@@ -22,8 +22,7 @@ from support.driven import DEADLINE, Flagman, Lines, settle
 ROOT = Path(__file__).parents[2]
 FILES = [
     ROOT / "README.rst",
-    *sorted((ROOT / "docs").glob("*.rst")),
-    *sorted((ROOT / "docs" / "migration").glob("*.rst")),
+    *(path for folder in (".", "migration", "man") for path in sorted((ROOT / "docs" / folder).glob("*.rst"))),
 ]
 
 BLOCK = re.compile(
