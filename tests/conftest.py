@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from support.driven import Flagman
 from support.looping import Looping
 from support.processes import Kept
 from support.starter import Starter
+from support.user_manager import MANAGER, Manager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,3 +128,19 @@ def _starter(open_path: Path) -> Iterator[Starter]:
     starter = Starter(open_path)
     yield starter
     starter.close()
+
+
+@pytest.fixture(scope="session", name="manager")
+def _manager() -> Iterator[Manager]:
+    """Start one manager of systemd for all tests."""
+    if MANAGER is None or not shutil.which("systemctl"):
+        pytest.skip("systemd is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("a private mount namespace needs root")
+    manager = Manager()
+    try:
+        if not manager.start():
+            pytest.skip("no systemd --user manager can run here")
+        yield manager
+    finally:
+        manager.stop()

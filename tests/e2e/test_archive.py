@@ -177,7 +177,7 @@ def test_an_archive_can_be_built_again(archive: Path, tmp_path: Path, monkeypatc
     write(wheel, dict.fromkeys(names, b"x"))
     files = contents(wheel)
     assert sorted(files) == ["__main__.py", "flagman-1.dist-info/METADATA", "flagman/__init__.py"]
-    made = []
+    made: list[bytes] = []
     for moment in ("1000000000", "1000000000", "1100000000", "0"):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", moment)
         write(tmp_path / "x.pyz", dict(reversed(files.items())) if made else files)

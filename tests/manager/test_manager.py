@@ -24,11 +24,12 @@ from support.programs import words
 from support.programs.inits import as_main_process
 from support.serving import Client
 from support.unix import request
-from support.user_manager import MANAGER, Manager
 from support.wrapped import TELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from support.user_manager import Manager
 
 UNIT = """[Unit]
 Description=flagman under test
@@ -80,22 +81,6 @@ class Service:
     def show(self, name: str) -> str:
         """Return a property of the unit."""
         return self.manager.show(self.unit, name)
-
-
-@pytest.fixture(scope="session", name="manager")
-def _manager() -> Iterator[Manager]:
-    """Start one manager for all tests."""
-    if MANAGER is None or not shutil.which("systemctl"):
-        pytest.skip("systemd is not installed")
-    if os.geteuid() != 0:
-        pytest.skip("a private mount namespace needs root")
-    manager = Manager()
-    try:
-        if not manager.start():
-            pytest.skip("no systemd --user manager can run here")
-        yield manager
-    finally:
-        manager.stop()
 
 
 @pytest.fixture(name="flagman")
