@@ -378,6 +378,7 @@ WORDS = {
     "restart": ["db"],
     "logs": ["db"],
     "signal": ["HUP", "process:db"],
+    "completion": ["bash"],
 }
 
 
@@ -404,7 +405,7 @@ def test_a_verb_imports_what_it_uses(ctl: Ctl, verb: str) -> None:
         },
     }
     with FakeControl(ctl.path, answers, closes_after="GET /events"):
-        words = [verb, *WORDS.get(verb, ()), "--control", str(ctl.path)]
+        words = [verb, *WORDS.get(verb, ()), *(["--control", str(ctl.path)] if verb != "completion" else [])]
         done = subprocess.run(
             [sys.executable, script("ctl_modules"), *words],
             env=clean_environment(),

@@ -123,6 +123,11 @@ VERBS = {
         "0 it was written, 1 it could not be written",
         argument="NAME",
     ),
+    "completion": Verb(
+        "print the script that completes flagman and flagmanctl in a shell",
+        "0 it was printed, 1 it could not be printed, 2 there is none for this shell",
+        argument="SHELL",
+    ),
 }
 
 #: What arguments are, for the help.
@@ -142,9 +147,10 @@ ARGUMENTS = {
     ),
     "convert": ("the file of the other program; - is the standard input",),
     "new": ("name of the package and of its action, such as acme-purge",),
+    "completion": ("bash, zsh or fish",),
 }
 
-_ASKING = frozenset(VERBS) - {"convert", "new"}
+_ASKING = frozenset(VERBS) - {"convert", "new", "completion"}
 _PAINTING = _ASKING - {"signal", "logs", "metrics", "page"}
 _WISHING = frozenset({"start", "stop", "restart"})
 
