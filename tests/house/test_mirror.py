@@ -7,9 +7,12 @@ from pathlib import Path
 from support.imports import PACKAGE
 
 TESTS = Path(__file__).parents[1]
-# Folders that test several rooms together: whole processes, the real manager, the documentation, and the house itself.
-ACROSS = {"docs", "e2e", "house", "manager"}
+# Folders that test several rooms together: whole processes, the real manager, the documentation, the house itself, and
+# the measures.
+ACROSS = {"bench", "docs", "e2e", "house", "manager"}
 SHARED = "support"
+# Measures are a program of their own, beside which stands its test.
+MEASURES = "bench"
 # Modules on top that are not named after a module of the source.
 OF_THE_PACKAGE = {"test_package"}
 
@@ -32,6 +35,6 @@ def test_what_stands_on_top_tests_what_stands_on_top() -> None:
 
 
 def test_what_tests_share_stands_in_one_place() -> None:
-    """Each module that is no test is in the package support, except for conftest.py, which pytest wants on top."""
+    """Each module that is no test is in support or measures, except for conftest.py, which pytest wants on top."""
     others = {path for path in TESTS.rglob("*.py") if not path.name.startswith("test_")}
-    assert {path.relative_to(TESTS).parts[0] for path in others} == {"conftest.py", SHARED}
+    assert {path.relative_to(TESTS).parts[0] for path in others} == {"conftest.py", SHARED, MEASURES}

@@ -1,0 +1,1 @@
+"""Measures flagman beside the floor of its language and beside its peers, all in one run: ``python -m bench``."""

@@ -1,0 +1,1 @@
+"""One measure in a module; each has a function ``measure(effort)`` that yields tables."""
