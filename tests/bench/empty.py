@@ -25,15 +25,18 @@ def _pip(*words: str) -> bool:
     return not subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 
 
-def install() -> bool:
-    """Install it beside flagman, and return whether that was possible."""
+def install(*options: str) -> bool:
+    """Install it beside flagman, and return whether that was possible.
+
+    :param options: further options of pip
+    """
     with TemporaryDirectory() as folder:
         wheel = Path(folder) / "flagman_bench_empty-1-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for name, text in _FILES.items():
                 archive.writestr(name, text)
             archive.writestr(f"{_INFO}/RECORD", "".join(f"{name},,\n" for name in (*_FILES, f"{_INFO}/RECORD")))
-        done = _pip("install", "--no-index", "--no-deps", str(wheel))
+        done = _pip("install", "--no-index", "--no-deps", *options, str(wheel))
     find.cache_clear()
     return done
 

@@ -47,6 +47,7 @@ def remove_anchor() -> None:
     """Remove what was compiled."""
     if path := anchor():
         shutil.rmtree(Path(path).parent, ignore_errors=True)
+    anchor.cache_clear()
 
 
 def flagman(*words: str, name: str = FLAGMAN, files: dict[str, str] | None = None) -> Target:

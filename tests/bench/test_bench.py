@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import plot, targets, words
+from bench import empty, plot, targets, words
 from bench.__main__ import MEASURES, main
 from bench.tables import Table, from_json
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 # What each measure tells about flagman: tables, and rows of flagman's own in the first of them.
 EXPECTED = {
-    "startup": (["startup"], ["flagman", "flagman --control", "flagman -- sleep"]),
-    "memory": (["memory"], ["flagman", "flagman --control", "flagman -- sleep"]),
-    "idle": (["idle"], ["flagman", "flagman --control", "flagman -- sleep"]),
+    "startup": (["startup"], ["flagman", "flagman -- sleep", "flagman --control"]),
+    "memory": (["memory"], ["flagman", "flagman -- sleep", "flagman --control"]),
+    "idle": (["idle"], ["flagman", "flagman -- sleep", "flagman --control"]),
     "signal": (["signal"], ["flagman"]),
     "child": (["child"], ["flagman"]),
     "passed": (["passed"], ["flagman"]),
@@ -35,8 +36,12 @@ IS_OWN = re.compile("flagman|actions|timers|files|distributions")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURES)
-def test_each_measure_yields_its_tables(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_measure_yields_its_tables(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A tiny run of each measure shows flagman's rows, and writes the results, the page and the plots."""
+    # Tests that run at the same time look at the distributions of this environment.
+    monkeypatch.setattr("bench.empty.install", lambda: False)
     if name == "passed" and not targets.anchor():
         pytest.skip("there is no compiler")
     results = tmp_path / "results.json"
@@ -44,11 +49,21 @@ def test_each_measure_yields_its_tables(name: str, tmp_path: Path, capsys: pytes
     tables, rows = EXPECTED[name]
     found = [from_json(table) for table in json.loads(results.read_text(encoding="utf-8"))["tables"]]
     assert [table.name for table in found] == tables
+    assert found[0].title in capsys.readouterr().out
     for table in found:
         assert sorted(row for row in table.rows if IS_OWN.match(row)) == rows, table.notes
-        assert table.title in capsys.readouterr().out if table is found[0] else True
         ET.fromstring((tmp_path / "_static" / "bench" / f"{table.name}.svg").read_text(encoding="utf-8"))
     assert found[-1].title in (tmp_path / "speed.inc").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_empty_console_script(tmp_path: Path) -> None:
+    """The script that does nothing can be installed without a network, and runs."""
+    if not empty.install("--prefix", str(tmp_path)):
+        pytest.skip("there is no pip")
+    (home,) = {path.parent for path in tmp_path.rglob("flagman_bench_empty.py")}
+    (script,) = tmp_path.rglob(empty.NAME)
+    subprocess.run([script], check=True, env={"PYTHONPATH": str(home)}, timeout=60)
 
 
 def example() -> Table:

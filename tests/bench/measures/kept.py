@@ -94,7 +94,8 @@ def kept(effort: Effort) -> Iterator[Table]:
                     back.add(target.name, seconds * 1e3, head)
                 stop.add(target.name, running.stop() * 1e3, head)
 
-        rounds = max(1, effort.rounds - effort.kept.index(number))
+        # Many take long to start and to stop, and their figures scatter less.
+        rounds = max(1, effort.rounds // 2 + 1 - effort.kept.index(number))
         take_turns(start, supervisors(number), rounds, 2 * effort.longest, live)
         with ExitStack() as stack:
             all_running: list[tuple[Running, list[int]]] = []
