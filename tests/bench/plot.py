@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from bench.tables import Table
 
 WIDTH, _LEFT, _RIGHT, _LINE, _TOP = 760, 270, 110, 24, 34
-# A stylesheet in the file, because an image does not see that of the page. The colors differ in lightness, too, and
-# lines also in their marks.
+# A stylesheet in the file, because an image does not see that of the page; and a background, because it does not see
+# either whether a reader has switched the page from light to dark. Lines differ not only in color, but in their marks.
 _STYLE = """\
-svg { color-scheme: light dark; }
+.page { fill: #fff; }
 text { font: 13px sans-serif; fill: #222; }
 .title { font-weight: bold; }
 .bar { fill: #8a93a0; } .own { fill: #1f6fb4; } .spread, .axis { stroke: #444; stroke-width: 1; }
@@ -26,6 +26,7 @@ text { font: 13px sans-serif; fill: #222; }
 .c2 { stroke: #38761d; fill: #38761d; } .c3 { stroke: #7b3f9e; fill: #7b3f9e; }
 .grid { stroke: #ddd; }
 @media (prefers-color-scheme: dark) {
+  .page { fill: #1a1c1e; }
   text { fill: #ddd; }
   .bar { fill: #6f7885; } .own { fill: #6cb6f5; } .spread, .axis { stroke: #bbb; }
   .c0 { stroke: #6cb6f5; fill: #6cb6f5; } .c1 { stroke: #f0a06a; fill: #f0a06a; }
@@ -43,6 +44,7 @@ def _frame(table: Table, height: float, told: str, body: Iterator[str]) -> str:
             f'<title id="title">{title}</title>',
             f'<desc id="desc">{escape(told)}</desc>',
             f"<style>\n{_STYLE}\n</style>",
+            f'<rect class="page" width="{WIDTH}" height="{height:g}" rx="6"/>',
             f'<text class="title" x="8" y="20">{title}</text>',
             *body,
             "</svg>\n",
@@ -109,24 +111,28 @@ def _lines(table: Table) -> Iterator[str]:
     left, right, bottom = 80, WIDTH - 190, _HIGH - 40
     numbers = {head: int(head.replace(",", "")) for head in table.heads}
     points = {
-        row: [(numbers[head], max(cell.median, 1e-3)) for head in table.heads if (cell := table.cell(row, head))]
+        row: [(numbers[head], cell.median) for head in table.heads if (cell := table.cell(row, head))]
         for row in table.rows
     }
-    values = [value for each in points.values() for _, value in each] or [1.0]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    high = max(high, low + 1)
+    values = [value for each in points.values() for _, value in each]
+    above = [value for value in values if value > 0] or [1.0]
+    has_zero = len(above) < len(values)
+    # A logarithmic scale has no 0: it stands below the smallest power of ten.
+    low = math.floor(math.log10(min(above))) - has_zero
+    high = max(math.ceil(math.log10(max(above))), low + 1)
     widest = math.log10(max(*numbers.values(), 10))
 
     def x_of(count: int) -> float:
         return left + (right - left) * math.log10(count) / widest
 
     def y_of(value: float) -> float:
-        return bottom - (bottom - _TOP - 6) * (math.log10(value) - low) / (high - low)
+        return bottom - (bottom - _TOP - 6) * (math.log10(value) - low if value > 0 else 0) / (high - low)
 
+    yield _text(WIDTH - 8, 20, "logarithmic scales", "end")
     for power in range(low, high + 1):
         y = y_of(10.0**power)
         yield f'<line class="grid" x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
-        yield _text(left - 8, y + 4, f"{10.0**power:,g}", "end")
+        yield _text(left - 8, y + 4, "0" if has_zero and power == low else f"{10.0**power:,g}", "end")
     for head, count in numbers.items():
         yield _text(x_of(count), bottom + 20, head, "middle")
     ends = sorted((y_of(each[-1][1]), row, each[-1][0]) for row, each in points.items() if each)

@@ -68,6 +68,8 @@ class Table:
 
     def ratio(self, row: str, head: str) -> float | None:
         """Return the median as a multiple of the base's, or None if there is no base, or it is 0."""
+        if not self.base:
+            return None
         cell = self.cell(row, head)
         base = self.cell(row, self.base) if self.base in self.heads else self.cell(self.base, head)
         return cell.median / base.median if cell and base and base.median else None

@@ -92,7 +92,7 @@ def test_ratios_to_another_case() -> None:
     for head, sample in (("1", 2.0), ("100", 5.0)):
         table.add("files", sample, head)
     assert table.ratio("files", "100") == 2.5
-    assert words.summary([table])[1] == ["Example, 100 files", "5 ms", "2 ms, 1", "2.50"]
+    assert words.summary([table])[1] == ["Example: 100 files", "5 ms", "2 ms, 1", "2.50"]
 
 
 def test_what_is_missing_has_no_ratio() -> None:
@@ -111,6 +111,17 @@ def test_a_plot_tells_what_it_shows() -> None:
     assert root.findtext(f"{name}title") == "Example, ms"
     assert root.findtext(f"{name}desc") == "Medians. flagman <1>: 3; b: 1.50."
     assert "prefers-color-scheme: dark" in (root.findtext(f"{name}style") or "")
+
+
+def test_a_plot_of_nothing() -> None:
+    """What is 0 has a place on a scale that has none for it: at the bottom, which is labelled so."""
+    table = Table("x", "Example", "", "", ["1", "10"])
+    for head in table.heads:
+        table.add("flagman", 0, head)
+        table.add("supervisord", 20, head)
+    svg = plot.as_svg(table)
+    assert ">0</text>" in svg
+    assert 'points="80.0,260.0 570.0,260.0"' in svg
 
 
 def test_results_can_be_read_again(tmp_path: Path) -> None:

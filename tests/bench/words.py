@@ -62,29 +62,35 @@ def as_text(table: Table) -> str:
     return "\n".join([*lines, *(f"  {note}" for note in table.notes)])
 
 
+def _shown(words: str) -> str:
+    """Return words of which Sphinx makes no dash."""
+    return f"``{words}``" if "--" in words else words
+
+
 def list_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table of Sphinx."""
     yield from (".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", "")
     for row in rows:
         for index, word in enumerate(row):
-            yield f"   {'*' if index == 0 else ' '} - {word}".rstrip()
+            yield f"   {'*' if index == 0 else ' '} - {_shown(word)}".rstrip()
     yield ""
 
 
 def summary(tables: Sequence[Table]) -> list[list[str]]:
-    """Return the ratios of flagman alone: the first row of each table, beside its base."""
+    """Return the ratios of flagman alone: the first row of each table, and each row of one that compares cases."""
     rows = [["", "flagman", "base", "ratio"]]
     for table in tables:
-        first = next(iter(table.rows), None)
-        head = table.heads[-1]
-        if not first or not (cell := table.cell(first, head)):
-            continue
-        is_case = table.base in table.heads
-        base = table.cell(first, table.base) if is_case else table.cell(table.base, head)
+        compares_cases = bool(table.base) and table.base in table.heads
         unit = f" {table.unit}" if table.unit else ""
-        told = f"{number(base.median)}{unit}, {table.base}" if base else ""
-        title = f"{table.title}, {head} {first if is_case else ''}".rstrip(" ,") if head else table.title
-        rows.append([title, number(cell.median) + unit, told, _ratio(table, first, head)])
+        for row in table.rows if compares_cases else list(table.rows)[:1]:
+            heads = [head for head in table.heads if table.cell(row, head)]
+            for head in heads[-1:] if compares_cases else heads:
+                cell = table.cell(row, head)
+                base = table.cell(row, table.base) if compares_cases else table.cell(table.base, head)
+                assert cell, "a case without samples was left out"
+                told = f"{number(base.median)}{unit}, {table.base}" if base and table.base else ""
+                title = f"{table.title}: {head} {row if compares_cases else ''}".rstrip() if head else table.title
+                rows.append([title, number(cell.median) + unit, told, _ratio(table, row, head)])
     return rows
 
 
@@ -95,11 +101,10 @@ def as_page(tables: Sequence[Table], machine: Mapping[str, str]) -> str:
     for table in tables:
         lines += [f".. _bench-{table.name}:", "", table.title, "-" * len(table.title), ""]
         if table.base:
-            lines += [f"1.00 is ``{table.base}``{'' if table.base not in table.heads else ' of each'}.", ""]
+            lines += [f"1.00 is {_shown(table.base)}.", ""]
         lines += [f".. image:: _static/bench/{table.name}.svg", f"   :alt: {table.title}, as in the table below", ""]
         lines += list_table(list(cells(table)))
-        for note in table.notes:
-            lines += [note, ""]
+        lines += [" ".join(table.notes), ""] if table.notes else []
     lines += ["The machine", "-----------", ""]
     for name, what in machine.items():
         lines += [f"{name}", f"   {what}", ""]

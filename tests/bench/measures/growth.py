@@ -65,8 +65,8 @@ def growth(effort: Effort) -> Iterator[Table]:
     """Yield the start-up, the memory and the latency with few and with many of each."""
     numbers = sorted({*effort.many, *effort.packages})
     heads = [f"{number:,}" for number in numbers]
-    start = Table("growth-startup", "Start-up with many: from exec to ready", "ms", heads[0], heads)
-    memory = Table("growth-memory", "Memory with many: PSS", "MB", heads[0], heads)
+    start = Table("growth-startup", "Start-up with many, from exec to ready", "ms", heads[0], heads)
+    memory = Table("growth-memory", "Memory with many, PSS", "MB", heads[0], heads)
     signals = Table("growth-signal", "From a signal to run() with many", "µs", heads[0], heads)
     for number in numbers:
 

@@ -69,11 +69,11 @@ def _restart(running: Running, pid: int) -> float | None:
 def kept(effort: Effort) -> Iterator[Table]:
     """Yield the time to start all, to stop all and to start one again, the memory, and the idle switches."""
     heads = [str(number) for number in effort.kept]
-    start = Table("kept-start", "Processes: from exec until all run", "ms", "s6-svscan", heads)
-    stop = Table("kept-stop", "Processes: from TERM until all have ended", "ms", "s6-svscan", heads)
-    back = Table("kept-back", "Processes: from the death of one until it runs again", "ms", "s6-svscan", heads)
-    memory = Table("kept-memory", "Processes: PSS of the supervisor and its helpers", "MB", "s6-svscan", heads)
-    idle = Table("kept-idle", f"Processes: context switches in {effort.seconds / 2:g} idle seconds", "", "", heads)
+    start = Table("kept-start", "Processes, from exec until all run", "ms", "s6-svscan", heads)
+    stop = Table("kept-stop", "Processes, from TERM until all have ended", "ms", "s6-svscan", heads)
+    back = Table("kept-back", "Processes, from the death of one until it runs again", "ms", "s6-svscan", heads)
+    memory = Table("kept-memory", "Processes, PSS of the supervisor and its helpers", "MB", "s6-svscan", heads)
+    idle = Table("kept-idle", f"Processes, context switches in {effort.seconds / 2:g} idle seconds", "", "", heads)
     tables = [start, stop, back, memory, idle]
     for table in tables:
         table.notes += targets.absent("s6-svscan", "supervisord", "circusd")

@@ -68,7 +68,7 @@ def requests(effort: Effort) -> Iterator[Table]:
     """Yield the times of a request over an open connection, with few and with many children."""
     numbers = effort.kept[:2]
     heads = [str(number) for number in numbers]
-    table = Table("requests", "One request for the state, by children", "ms", "supervisord, getAllProcessInfo", heads)
+    table = Table("requests", "One request for the state, by processes", "ms", "supervisord, getAllProcessInfo", heads)
     table.notes += targets.absent("supervisord")
     for number in numbers:
 
@@ -96,7 +96,7 @@ def requests(effort: Effort) -> Iterator[Table]:
 
 def commands(effort: Effort) -> Iterator[Table]:
     """Yield the times of the commands that show the state, from exec to their end."""
-    table = Table("commands", "One command that shows the state, one child", "ms", "supervisorctl status")
+    table = Table("commands", "One command that shows the state, of one process", "ms", "supervisorctl status")
     table.notes += targets.absent("supervisorctl", "circusctl", "s6-svstat")
 
     def type_them(target: Target) -> None:
