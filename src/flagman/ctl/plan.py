@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flagman.ctl.asking import check_names, processes_of, reach, told
+from flagman.ctl.asking import chosen_names, processes_of, reach, told
 from flagman.ctl.fields import Fields
 from flagman.ctl.screen import DIM, Screen, color_of, write
 from flagman.ctl.table import Cell, Column, table
@@ -24,9 +24,9 @@ def run(words: Words) -> int:
     """
     answer = _of_file(words.config) if words.config else _of_daemon(words)
     if words.arguments:
-        check_names(words.arguments, Fields(answer).each("processes"))
+        names = chosen_names(words.arguments, Fields(answer).each("processes"))
         start = {"start": answer["start"]} if "start" in answer else {}
-        answer = {**start, "processes": Fields(answer).chosen("processes", words.arguments)}
+        answer = {**start, "processes": Fields(answer).chosen("processes", names)}
     plan = told(words, answer)
     if not words.json:
         write("\n".join(_page(plan, Screen(words.color), is_named=bool(words.arguments))))

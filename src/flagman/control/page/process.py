@@ -90,7 +90,8 @@ def _what(process: Process, known: Mapping[str, str], lines: Sequence[str] | Non
     number = tag("span", counted(len(found), "line")) if found else NOTHING
     pieces = [tag("summary", tag("code", command(process["command"][0], process["command"][1:])), number)]
     if last and not _is_end_told(process):
-        end = ("Its last end: ", tag("bdi", cut(last["text"], _LONGEST_END)), " ", words.ago(last["at"], last["at_ago"]))
+        text = tag("bdi", cut(last["text"], _LONGEST_END))
+        end = ("Its last end: ", text, " ", words.ago(last["at"], last["at_ago"]))
         pieces.append(tag("p", *end, class_="quiet", dir="auto"))
     if found:
         title = "What it has printed so far, at the end" if lines else "What it printed at the end"
