@@ -141,7 +141,7 @@ def test_unknown_names(client: Client) -> None:
 def test_what_does_not_belong_to_a_request(client: Client) -> None:
     """A query or a body that is not known is refused, and nothing happens."""
     number = len(client.yard.bodies)
-    for method, path in client.table:
+    for method, path in (key for key in client.table if key[1].startswith("/processes")):
         status, code, _ = client.refused(method, path.replace("NAME", "web"), None, x="1")
         assert (status, code) == (400, "bad-request")
         if not path.endswith("signal"):

@@ -118,6 +118,8 @@ class Process(Table):
 
     def lines(self) -> Iterator[str]:
         """Yield the table; if it has no command, in comments alone."""
+        order = ["command", *KEYS, "ready"]
+        self.values = dict(sorted(self.values.items(), key=lambda item: order.index(item[0])))
         if self.is_whole:
             yield f"[process.{key_of(self.name)}]"
             yield from super().lines()
@@ -185,7 +187,7 @@ class Document:
         lines = [f"# {printable(one_line(self._title))}, as flagmanctl convert has read it"]
         own = list(self.flagman.lines())
         if own:
-            lines += ["", "[flagman]", *own]
+            lines += ["", *(["[flagman]"] if self.flagman.values else []), *own]
         for process in self.processes:
             lines += ["", *process.lines()]
         return "\n".join(lines)

@@ -57,8 +57,9 @@ def _parse(parser: configparser.RawConfigParser, text: str, title: str) -> None:
     except configparser.MissingSectionHeaderError as error:
         raise UsageError(f"{title}: line {error.lineno}: there is no [section] before it") from None
     except configparser.ParsingError as error:
-        number, line = error.errors[0] if error.errors else (0, "")
-        raise UsageError(f"{title}: line {number}: is no KEY = VALUE: {shown(str(line))}") from None
+        number = error.errors[0][0] if error.errors else 1
+        line = text.split("\n")[number - 1]
+        raise UsageError(f"{title}: line {number}: is no KEY = VALUE: {shown(line)}") from None
     except (configparser.Error, ValueError, AttributeError) as error:
         raise UsageError(f"{title}: {shown(one_line(error))}") from None
 

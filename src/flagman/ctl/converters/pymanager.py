@@ -182,7 +182,7 @@ def _kind(name: object) -> str:
 def _verifier(process: Process, verifier: object) -> None:
     table = verifier if isinstance(verifier, dict) else {}
     name, arguments = table.get("type"), table.get("arguments", {})
-    told = f"verifier {name if isinstance(name, str) else verifier!r}"
+    told = f"verifier {name}" if isinstance(name, str) else f"verifier {verifier!r}"
     if not isinstance(arguments, dict):
         process.lose(told, "its arguments are no object")
         return

@@ -43,7 +43,9 @@ def read(path: str, *, is_regular: bool = False) -> str:
             with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
                 data = _read(file, title, is_regular=is_regular)
     except (OSError, ValueError, AttributeError) as error:  # there may be no standard input
-        raise UsageError(f"{title}: cannot be read: {shown(reason_of(error))}") from None
+        raise UsageError(
+            f"{title}: cannot be read: {getattr(error, 'strerror', None) or shown(reason_of(error))}"
+        ) from None
     if len(data) > _MOST:
         raise UsageError(f"{title}: is too large: it has more than {_MOST} bytes")
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from flagman.config.checks import is_name
 from flagman.ctl.converters.document import Document
 from flagman.ctl.converters.expansion import boolean, expand, number, pairs
 from flagman.ctl.converters.ini import names_everywhere, sections_of
@@ -154,6 +157,8 @@ class _Converter:
             self._log(value, told)
         elif key == "loglevel":
             flagman.set("log-level", _LEVELS.get(value.strip().lower(), value), told)
+        elif key == "pidfile" and not is_name(Path(value).stem):
+            flagman.lose(told, "flagman is called as this file is, and this is no name: rename the file")
         elif key in _SAME:
             flagman.set(_SAME[key], value, told)
         elif key == "user":
