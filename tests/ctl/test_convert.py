@@ -87,6 +87,7 @@ def test_what_is_lost_is_counted(ctl: Ctl) -> None:
         (PROCFILE.encode("utf-16"), "x: is not UTF-8, at byte 0"),
         (b"a\nweb: \0", "x: has a NUL character, line 2, and is no text"),
         (b"web: x\n" * 200_000, "x: is too large: it has more than 1048576 bytes"),
+        (b"web: x\n" * 100_000, "x: has more than 2000 processes"),
         (b"{" * 200_000, "x: is not JSON: "),
         (b'{"a":' * 100_000, "x: is nested too deeply"),
         (b'{"processes":{"a":{"executable":' + b"[" * 900 + b"]" * 900 + b"}}}", "x: "),

@@ -172,7 +172,7 @@ def test_a_process_without_a_command() -> None:
         ('{\n "a": }', "x.json: is not JSON: Expecting value, line 2 column 7"),
         ("[]", "x.json: is no file of pymanager: it has no object 'processes'"),
         ('{"processes": []}', "x.json: is no file of pymanager: it has no object 'processes'"),
-        ('{"processes": {}}', "x.json: no process of it can be converted"),
+        ('{"processes": {}}', "x.json: has no process"),
         ("[" * 200_000, "x.json: is nested too deeply"),
     ],
 )

@@ -164,7 +164,8 @@ def test_files_that_are_included(tmp_path: Path) -> None:
         ("command = x", "x.conf: line 1: there is no [section] before it"),
         ("[program:x]\n\nhello\n", "x.conf: line 3: is no KEY = VALUE: hello"),
         ("[y]\n", "x.conf: is no file of supervisord: it has no section [program:NAME]"),
-        ("[program:x]\n", "x.conf: no process of it can be converted: not converted: the whole process x"),
+        ("[eventlistener:x]\n", "x.conf: has no process: [eventlistener:x]: bind an action to what happens: "),
+        ("[program:x]\n", "x.conf: no process of it can be converted: command =: it is empty"),
     ],
 )
 def test_what_is_none(text: str, message: str) -> None:

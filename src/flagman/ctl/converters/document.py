@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NO_NAME = re.compile("[^A-Za-z0-9._-]+")
 _LONGEST_NAME = 63
+# Processes: more than any file has that was written by hand.
+_MOST = 2000
 
 
 class Table:
@@ -28,8 +30,8 @@ class Table:
         #: The keys and their values.
         self.values: dict[str, object] = {}
         self._comments: list[str] = []
-        #: How much could not be converted.
-        self.lost = 0
+        #: What could not be converted, and why.
+        self.losses: list[str] = []
 
     def note(self, text: str) -> None:
         """Add a comment on something that has been converted."""
@@ -41,8 +43,8 @@ class Table:
         :param what: as the other file says it
         :param why: and what to do
         """
-        self.lost += 1
-        self._comments.append(f"not converted: {shown(one_line(what))}: {why}")
+        self.losses.append(f"{shown(one_line(what))}: {why}")
+        self._comments.append(f"not converted: {self.losses[-1]}")
 
     def set(self, key: str, value: object, told: str = "") -> bool:
         """Set a key; if flagman does not accept the value, lose it.
@@ -146,22 +148,26 @@ class Document:
         #: The table ``[flagman]``, which also has the comments that belong to no process.
         self.flagman = Table()
         self.processes: list[Process] = []
-        self._names: set[str] = set()
+        # The names, in small letters, with the number of the last one that begins so.
+        self._names: dict[str, int] = {}
 
     def add(self, name: str, *, otherwise: str = "") -> Process:
         """Add a process, under its name or, if that cannot be, a similar one.
 
         :param otherwise: the name that it gets if there is one of this name
+        :raises UsageError: if there are too many
         """
         cleaned = _clean(name)
         if cleaned.lower() in self._names and otherwise:
             cleaned = _clean(otherwise)
-        base, number = cleaned, 1
+        if len(self.processes) == _MOST:
+            raise UsageError(f"{self._title}: has more than {_MOST} processes")
+        base = cleaned
         while cleaned.lower() in self._names:
-            number += 1
-            end = f"-{number}"
+            self._names[base.lower()] += 1
+            end = f"-{self._names[base.lower()]}"
             cleaned = base[: _LONGEST_NAME - len(end)] + end
-        self._names.add(cleaned.lower())
+        self._names[cleaned.lower()] = 1
         process = Process(cleaned)
         if cleaned != name:
             process.note(f"its name was {shown(name)!r}")
@@ -171,7 +177,7 @@ class Document:
     @property
     def lost(self) -> int:
         """How much could not be converted."""
-        return self.flagman.lost + sum(process.lost for process in self.processes)
+        return sum(len(each.losses) for each in (self.flagman, *self.processes))
 
     def text(self) -> str:
         """Return the file.
@@ -181,9 +187,10 @@ class Document:
         for process in self.processes:
             process.settle()
         if not any(process.is_whole for process in self.processes):
-            lines = [line.removeprefix("# ") for each in (self.flagman, *self.processes) for line in each.lines()]
-            reason = next((line for line in lines if line.startswith("not converted: ")), "")
-            raise UsageError(f"{self._title}: no process of it can be converted{reason and f': {reason}'}")
+            if not self.processes:
+                raise UsageError(f"{self._title}: has no process{self._first_loss(self.flagman)}")
+            reason = self._first_loss(*self.processes)
+            raise UsageError(f"{self._title}: no process of it can be converted{reason}")
         lines = [f"# {printable(one_line(self._title))}, as flagmanctl convert has read it"]
         own = list(self.flagman.lines())
         if own:
@@ -191,6 +198,11 @@ class Document:
         for process in self.processes:
             lines += ["", *process.lines()]
         return "\n".join(lines)
+
+    @staticmethod
+    def _first_loss(*tables: Table) -> str:
+        """Return why the first thing could not be converted, for the end of a message."""
+        return next((f": {each.losses[0]}" for each in tables if each.losses), "")
 
     def summary(self) -> str:
         """Return how much could not be converted, in words; empty if all was."""
