@@ -58,7 +58,7 @@ def test_the_format_can_be_told(ctl: Ctl) -> None:
 
 def test_the_standard_input(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has no name and no place."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PROCFILE.encode())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PROCFILE.encode()), encoding="utf-8"))
     status, out, _ = ctl("convert", "-")
     assert (status, out.splitlines()[0]) == (0, "# the standard input, as flagmanctl convert has read it")
     assert "directory" not in out
