@@ -322,4 +322,42 @@ def _fish() -> dict[str, str]:
     }
 
 
-FILLINGS: dict[str, Callable[[], dict[str, str]]] = {"bash": _bash, "fish": _fish}
+def _zsh_options(found: Iterable[Row], indent: str) -> str:
+    return "\n".join(
+        indent + _quoted("|".join(name + "+" * row.is_repeated for name in row.names) + f" {row.explanation}")
+        for row in found
+    )
+
+
+def _zsh_explained(found: Mapping[str, str]) -> str:
+    return " ".join(_quoted(f"{name}:{text}") for name, text in found.items())
+
+
+def _zsh() -> dict[str, str]:
+    several = {name for name, verb in verbs.VERBS.items() if "..." in verb.argument}
+    lines = []
+    for name in (*verbs.VERBS, ""):
+        kinds = " ".join(map(_quoted, words_of(name))) if name else ""
+        lines += [
+            f"    {name or '*'})",
+            f"        kinds=({kinds}) several={'1' * (name in several)}",
+            "        options=(",
+            _zsh_options(ctl_options(name), " " * 12),
+            "        )",
+            "        ;;",
+        ]
+    return {
+        **{name: text for name, text in _bash().items() if name in {"KINDS", "SOURCES", "ACTIONS", "CTL_KINDS"}},
+        "VERBS": "\n".join(lines),
+        "SOURCE_NAMES": _zsh_options(sources(), " " * 8),
+        "OPTION_NAMES": _zsh_options(options(), " " * 8),
+        "ACTION_NAMES": _zsh_explained({name: text for name, (*_, text) in action_lines().items()}),
+        "BINDABLE": _zsh_explained({name: text for name, text in SIGNALS.items() if is_bindable(name)}),
+        "SIGNALS": _zsh_explained(SIGNALS),
+        "EVENTS": " ".join(EVENTS),
+        "SWITCHES": _short_switches(),
+        "VERB_NAMES": _zsh_explained({name: brief(verb.explanation) for name, verb in verbs.VERBS.items()}),
+    }
+
+
+FILLINGS: dict[str, Callable[[], dict[str, str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

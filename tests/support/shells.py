@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flagman.ctl.completion import SCRIPTS
 from support.driven import DEADLINE, clean_environment, in_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: The folder of the scripts.
 FOLDER = Path(__file__).parents[2] / "src" / "flagman" / "ctl" / "completions"
-#: The file for each shell.
-FILES = {"bash": "flagman", "zsh": "_flagman", "fish": "flagman.fish"}
 # The commands are functions that note their words, each followed by a zero byte.
 _COMMANDS = """
 flagman() { printf '%s\\0' "$@" >words.new; command mv words.new words; }
@@ -45,7 +45,6 @@ class Shell:
             pytest.skip(f"{self.name} is not installed")
         self.folder = folder
         self.start = start
-        self._number = 0
         self._said = b""
         variables = {"TERM": "dumb", "COLUMNS": "10000", "HOME": str(folder), "LC_ALL": "C.UTF-8", "PWD": str(folder)}
         surroundings = {
@@ -61,6 +60,10 @@ class Shell:
         :param before: what stands before it on the line
         """
         raise NotImplementedError
+
+    def said(self) -> str:
+        """Return what it has shown."""
+        return self._said.decode()
 
     def close(self) -> None:
         """End it."""
@@ -134,7 +137,53 @@ class Bash(OnTerminal):
 
     def set_up(self) -> str:
         """Return the commands with which the shell begins."""
-        return f"{_BASH}. {FOLDER / FILES['bash']}\ncomplete -F _flagmanctl ctl\n"
+        return f"{_BASH}. {FOLDER / SCRIPTS['bash']}\ncomplete -F _flagmanctl ctl\n"
+
+
+class Zsh(OnTerminal):
+    """The shell zsh."""
+
+    name = "zsh"
+    command = ("zsh", "-f", "-i")
+    keys = "\x18a"
+
+    def set_up(self) -> str:
+        """Return the commands with which the shell begins."""
+        return f"""
+PS1=
+unsetopt beep prompt_cr prompt_sp; zle_highlight=(none)
+zstyle ':completion:*' list-dirs-first no
+zle -C note complete-word _main_complete
+bindkey '^Xa' note
+unsetopt auto_list
+LISTMAX=10000
+compadd() {{
+    if [[ ${{@[1,(i)(-|--)]}} == *-[OAD]* ]]; then
+        builtin compadd "$@"
+        return
+    fi
+    local -a hits
+    builtin compadd -A hits "$@"
+    unsetopt localoptions rcexpandparam
+    if (( $#hits )); then
+        printf '%s\\0' $IPREFIX${{^hits}} >>$HOME/found
+    fi
+    builtin compadd "$@"
+}}
+fpath=({FOLDER} $fpath)
+autoload -Uz compinit
+compinit -u -d zcompdump
+compdef _flagman ctl=flagmanctl
+setopt nounset ksharrays shwordsplit
+"""
+
+    def __call__(self, before: str, word: str = "") -> list[str]:
+        """Complete a word; see the base class."""
+        found = self.folder / "found"
+        found.write_text("", encoding="utf-8")
+        self._run(f"{before} {word}{self.keys}\x01\x0b: >finished", "finished")
+        (self.folder / "finished").unlink()
+        return found.read_bytes().decode().split("\0")[:-1]
 
 
 class Fish(Shell):
@@ -146,7 +195,7 @@ class Fish(Shell):
         """Complete a word; see the base class."""
         (self.folder / "line").write_text(f"{before} {word}", encoding="utf-8")
         script = (
-            f'{self.start}; source {FOLDER / FILES["fish"]}; complete -c ctl -w flagmanctl; complete -C "$(cat line)"'
+            f'{self.start}; source {FOLDER / SCRIPTS["fish"]}; complete -c ctl -w flagmanctl; complete -C "$(cat line)"'
         )
         done = subprocess.run(
             ["fish", "--no-config", "-c", script],
@@ -158,7 +207,3 @@ class Fish(Shell):
         )
         self._said += done.stderr
         return [line.partition("\t")[0] for line in done.stdout.decode().splitlines()]
-
-    def said(self) -> str:
-        """Return what it has written to its standard error."""
-        return self._said.decode()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flagman.ctl.words import Words
 
 #: The scripts, which a test makes of the tables of options, actions and verbs.
-SCRIPTS = {"bash": "flagman", "fish": "flagman.fish"}
+SCRIPTS = {"bash": "flagman", "zsh": "_flagman", "fish": "flagman.fish"}
 _FOLDER = "completions"
 
 

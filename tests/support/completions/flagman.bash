@@ -130,7 +130,7 @@ _flagman_signals() {
             continue
         fi
         name=$sig$name
-        if [[ $typed == [a-z]* ]]; then
+        if [ "$typed" = "${typed,,}" ] && [ -n "$typed" ]; then
             name=${name,,}
         fi
         _flagman_offer "$name"
