@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import warnings
@@ -16,7 +17,7 @@ from playwright.sync_api import expect
 
 from support.browser import CHROMIUM, browsed
 from support.ctl import SCRIPT
-from support.driven import DEADLINE, clean_environment
+from support.driven import DEADLINE, clean_environment, wait_for
 from support.unix import request
 
 if TYPE_CHECKING:
@@ -40,6 +41,27 @@ WORDS = (
 )
 
 
+# Prints three lines, and ends if a file tells it to.
+TALKS = r"""echo one; echo '<b>two'; printf '\033[31mthree\n'; test ! -e broken || exit 3; exec sleep 600"""
+DB = f"""
+[process.db]
+command = ["sh", "-c", {json.dumps(TALKS)}]
+output = "log"
+"""
+# Ends, with a text that wants to be more.
+BAD = f"""
+[process.bad]
+command = {json.dumps(["sh", "-c", 'printf "%s" "$0"; exit 3', HOSTILE])}
+output = "log"
+
+[process.later]
+command = ["sleep", "600"]
+after = ["bad"]
+essential = true
+ready = {{ type = "tcp", address = ":1" }}
+"""
+
+
 @pytest.fixture(name="page")
 def _page() -> Iterator[Page]:
     """Return the page of a browser."""
@@ -53,9 +75,11 @@ def served(folder: Path) -> Iterator[str]:
     command = [SCRIPT, "page", "--control", str(folder / "c.sock")]
     with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, encoding="utf-8") as server:
         assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.terminate()
-        server.wait(DEADLINE)
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+            server.wait(DEADLINE)
 
 
 @pytest.fixture(name="address")
@@ -143,3 +167,93 @@ def test_without_scripts(address: str, tmp_path: Path) -> None:
         page.click("#flagrun-usr2")
         expect(page.locator("#said")).to_have_text("The flag is raised.")
         assert request(tmp_path / "c.sock", "GET", "/history?flag=usr2")[1]["runs"][0]["result"] == "succeeded"
+
+
+@contextmanager
+def keeping(start: Callable[..., Flagman], folder: Path, table: str) -> Iterator[str]:
+    """Start a daemon that keeps processes, and serve its page."""
+    (folder / "processes.toml").write_text(table, encoding="utf-8")
+    start("--config", "processes.toml", "--control", "c.sock", "--usr1", "print", "hi")
+    wait_for((folder / "c.sock").exists)
+    with served(folder) as address:
+        yield address
+
+
+def test_a_process_fails_and_is_steered(page: Page, start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """What it printed is unfolded when it fails, and stays as it was folded by hand; keys stop it and start it."""
+    with keeping(start, tmp_path, DB) as address:
+        page.goto(address)
+        title(page, "all is well")
+        row, details, said = page.locator("#process-db"), page.locator("#processmore-db"), page.locator("#said")
+        expect(row.locator(".mark")).to_have_text("ready")
+        expect(details).not_to_have_attribute("open", "")
+        (tmp_path / "broken").touch()
+        page.evaluate("document.getElementById('processrestart-db').focus()")
+        page.keyboard.press("Enter")
+        expect(said).to_have_text(re.compile("db (has been restarted|could not be restarted: .*exited with 3)"))
+        expect(details).to_have_attribute("open", "")
+        expect(row.locator(".mark")).to_have_text("backoff")
+        expect(row.locator("pre")).to_have_text("one\n<b>two\n\\x1b[31mthree")
+        expect(row.locator("time[data-time=in]")).to_have_text(re.compile("in [0-9]+ s|due now"))
+        expect(row).to_contain_text("exited with 3: \\x1b[31mthree")
+        page.evaluate("document.querySelector('#processmore-db summary').click()")
+        assert request(tmp_path / "c.sock", "POST", "/flags/usr1?wait")[0] == 200
+        expect(page.locator("#run-1")).to_contain_text("usr1")
+        expect(details).not_to_have_attribute("open", "")
+        page.evaluate("document.getElementById('processstop-db').focus()")
+        page.keyboard.press("Enter")
+        expect(said).to_have_text("db has been stopped")
+        expect(row.locator(".mark")).to_have_text("stopped")
+        (tmp_path / "broken").unlink()
+        page.wait_for_function("document.activeElement === document.querySelector('#process-db th')")
+        page.wait_for_function("document.getElementById('processstart-db')")
+        page.evaluate("document.getElementById('processstart-db').focus()")
+        page.keyboard.press("Enter")
+        expect(said).to_have_text("db has been started")
+        expect(row.locator(".mark")).to_have_text("ready")
+
+
+def test_clicks_that_lead_nowhere(page: Page, start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """The second of two clicks is for none, a process that has gone is told, and so is the stop of the daemon."""
+    with keeping(start, tmp_path, DB) as address:
+        page.goto(address)
+        title(page, "all is well")
+        find = "const button = document.getElementById('processstop-db');"
+        said = page.locator("#said")
+        page.evaluate(
+            f"{find} button.dispatchEvent(new MouseEvent('click', {{detail: 2, bubbles: true, cancelable: true}}))"
+        )
+        expect(said).to_be_empty()
+        page.evaluate(f"{find} button.form.setAttribute('action', 'processes/gone/stop'); button.click()")
+        expect(said).to_contain_text("db: there is no process 'gone'")
+        assert request(tmp_path / "c.sock", "GET", "/processes/db")[1]["wish"]["id"] == 1
+        assert request(tmp_path / "c.sock", "DELETE", "/?wait")[0] == 200
+        page.evaluate(f"{find} if (button) button.click()")
+        expect(page.locator("#banner")).to_contain_text("No answer since")
+
+
+def test_processes_have_no_barriers(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """Markup that a process prints is shown as it is; nothing is too wide, and the axe finds no barrier."""
+    with keeping(start, tmp_path, BAD) as address, browsed(ignores_policy=True) as page:
+        page.goto(address)
+        title(page, "1 failing")
+        expect(page.locator("#process-bad pre")).to_contain_text("<img src=x onerror=document.title='hacked'>\\x1b[31m")
+        assert page.evaluate("document.images.length") == 0
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+        for width in (320, 800, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                assert Axe().run(page).response["violations"] == []
+
+
+def test_processes_without_scripts(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """The forms do the same, and the page says what came of them."""
+    with keeping(start, tmp_path, DB) as address, browsed(runs_scripts=False) as page:
+        page.goto(address)
+        page.fill("input", address.partition("#")[2])
+        page.click("button")
+        for verb, done in (("stop", "stopped"), ("start", "started"), ("restart", "restarted")):
+            page.click(f"#process{verb}-db")
+            expect(page.locator("#said")).to_have_text(f"The process has been {done}.")

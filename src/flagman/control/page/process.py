@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from flagman.control.page import states, words
 from flagman.control.page.flags import LONGEST_PATH, command
 from flagman.control.page.markup import NOTHING, Html, cut, in_url, joined, key_of, named, tag
@@ -15,10 +17,9 @@ if TYPE_CHECKING:
 
 #: The title of the column that tells the age of a state.
 FOR = "In this state"
-# Lines of output, and characters of one of them; processes that one waits for.
-_MOST_LINES, _LONGEST_LINE, _MOST_BLOCKERS = 20, 500, 10
+# Lines of output, and characters of one of them; processes that one waits for; characters of an end.
+_MOST_LINES, _LONGEST_LINE, _MOST_BLOCKERS, _LONGEST_END = 20, 500, 10, 300
 _DEATHS = {"exit": "Exits", "signal": "Killed", "not_ready": "Not ready in time", "liveness": "Not well"}
-_LONGEST_END = 300
 # What is offered in a state; it can be stopped, too, if it is wanted up and has not ended for good.
 _VERBS = {
     "stopped": "start",
@@ -155,6 +156,7 @@ def _buttons(process: Process) -> Iterable[Html]:
         yield _button(process["name"], "stop", _STAYS if process["essential"] else None)
 
 
+@lru_cache(400)
 def _button(name: str, verb: str, title: str | None = None) -> Html:
     """Return a form with a button, which a screen reader calls ``Stop web``."""
     path = in_url(name)
