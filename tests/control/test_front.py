@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.control.front import prefers_page
-from support.driven import DEADLINE
+from support.driven import DEADLINE, wait_for
 from support.pages import Page
 from support.unix import request
 
@@ -95,6 +95,24 @@ def test_a_browser_gets_the_page(start: Callable[..., Flagman], tmp_path: Path) 
     assert json.loads(text).keys() == request(path, "GET", "/status")[1].keys()
     assert request(path, "GET", "/?x=1")[0] == 400
     daemon.stop("bye", "cleanup")
+
+
+def test_what_a_process_prints_that_is_not_ready(start: Callable[..., Flagman], tmp_path: Path) -> None:
+    """The page shows the lines of a process that lives, but is not ready as its verifier says."""
+    path = tmp_path / "c.sock"
+    table = """
+        [process.web]
+        command = ["sh", "-c", "echo warming; exec sleep 600"]
+        output = "log"
+        ready = { type = "file", path = "there" }
+    """
+    (tmp_path / "web.toml").write_text(table, encoding="utf-8")
+    daemon = start("--config", "web.toml", "--control", "c.sock", "--usr1", "print", "hi").expect("init")
+    wait_for(lambda: "warming" in get(path)[1].partition("<pre")[2])
+    page = Page(get(path)[1])
+    assert page.texts["pre"] == ["warming"]
+    assert page.all("action") == ["reload", "processes/web/restart", "processes/web/stop", "flags/usr1"]
+    daemon.stop("cleanup")
 
 
 def test_the_stream_goes_on_after_the_page(start: Callable[..., Flagman], tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_processes_have_no_barriers(start: Callable[..., Flagman], tmp_path: Pat
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme)
                 assert Axe().run(page).response["violations"] == []
 
 

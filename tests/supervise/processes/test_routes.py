@@ -357,3 +357,15 @@ def test_an_output_that_ends(client: Client, capture: FakeCapture) -> None:
     assert client.answer()[0] == 503
     assert client.refused("GET", "/processes/web/output", since="0", wait="")[0] == 503
     assert client.now("GET", "/processes/web/output", since="0")[0] == 200
+
+
+def test_the_present_lines(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of processes that live, and of which a check says that they are not well."""
+    process, found = client.yard.together.by_name["web"], FakeCapture()
+    monkeypatch.setattr(client.yard.together.outfit("web"), "_capture", cast("Capture", found))
+    found.add(b"one\ntwo \x1b[31m")
+    assert client.routes.present_lines() == {}
+    process.illness = "refused"
+    assert client.routes.present_lines() == {"web": ["one", "two \\x1b[31m"]}
+    monkeypatch.setattr(client.yard.together.outfit("web"), "_capture", None)
+    assert client.routes.present_lines() == {"web": []}
