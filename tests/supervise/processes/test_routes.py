@@ -365,6 +365,7 @@ def test_the_present_lines(client: Client, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(client.yard.together.outfit("web"), "_capture", cast("Capture", found))
     found.add(b"one\ntwo \x1b[31m")
     assert client.routes.present_lines() == {}
+    monkeypatch.setattr(process, "state", "ready")
     process.illness = "refused"
     assert client.routes.present_lines() == {"web": ["one", "two \\x1b[31m"]}
     monkeypatch.setattr(client.yard.together.outfit("web"), "_capture", None)
