@@ -22,6 +22,8 @@ from support.verifying import free_port
 from .test_examples import ROOT, blocks
 
 PAGES = ROOT / "docs" / "migration"
+# Where programs are looked for, flagman first.
+SEARCHED = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
 CTL = Path(sysconfig.get_path("scripts")) / "flagmanctl"
 
 SERVER = """\
@@ -165,7 +167,8 @@ def test_a_script_with_flagman_in_its_first_line(tmp_path: Path, is_whole: bool)
     program(tmp_path / "servers", text)
     for name in ("my-web-server", "my-other-server"):
         program(tmp_path / name, TELLS.replace("NAME", name))
-    with Flagman(tmp_path, command=[str(tmp_path / "servers")]) as daemon:
+    environment = {"PATH": SEARCHED}
+    with Flagman(tmp_path, command=[str(tmp_path / "servers")], environment=environment) as daemon:
         assert {daemon.out.next(), daemon.out.next()} == {"my-web-server up", "my-other-server up"}
         daemon.ready().signal(signal.SIGTERM)
         ends = {daemon.out.next(), daemon.out.next()}
@@ -178,14 +181,13 @@ def test_the_end_of_the_parent(tmp_path: Path) -> None:
     """With setpriv in front of it, flagman stops when its parent ends."""
     program(tmp_path / "my-web-server", TELLS.replace("NAME", "web"))
     program(tmp_path / "with-parent", shown("containers.rst", "with-parent", "sh"))
-    scripts = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
     parent = subprocess.Popen(
         ["/bin/sh", "-c", "./with-parent & read line"],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**clean_environment(), "PATH": scripts},
+        env={**clean_environment(), "PATH": SEARCHED},
     )
     assert parent.stdout
     assert parent.stdin
