@@ -6,7 +6,7 @@ import logging
 import os
 
 from flagman.exceptions import UsageError
-from flagman.log import HANDLER_NAME, all_handlers, all_loggers, enable_ours, setup
+from flagman.log import HANDLER_NAME, all_handlers, all_loggers, enable_ours, foreground, setup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ def configure(settings: Settings) -> None:
     """
     from logging.config import dictConfig  # noqa: PLC0415 - only with such a table
 
-    table = settings.logging or {}
+    try:
+        table = foreground.fit(settings.logging or {}, in_background=settings.daemon)
+    except ValueError as error:
+        raise UsageError(f"{settings.config}: [logging]: {error}") from error
     handlers = {known: known.handlers[:] for known in all_loggers()}
     filters = {known: known.filters[:] for known in handlers}
     # logging.config closes all handlers in this list first, those of plugins and the new one of ours, too, and forgets
