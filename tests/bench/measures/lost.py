@@ -1,4 +1,4 @@
-"""Signals that are lost: each is a last one, sent just when the program goes back to sleep, on a loaded machine."""
+"""Signals that are lost: sent just when the program goes back to sleep, with no other that makes up for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench import targets
+from bench.measures.signals import latencies
 from bench.running import CPUS, Running, Target
 from bench.tables import Table
 from bench.turns import take_turns
@@ -31,6 +32,8 @@ while True:
 """
 # Seconds after which a signal counts as lost; a loaded machine answers within a fraction of it.
 _PATIENCE = 0.5
+# Signals that show how long the work usually takes, and the times of that after which the second comes at the latest.
+_CALIBRATION, _RANGE = 20, 3
 
 
 @contextmanager
@@ -45,19 +48,25 @@ def loaded() -> Iterator[None]:
             load.wait()
 
 
-def ping_pong(running: Running, number: int, seconds: float) -> tuple[int, int]:
-    """Send each signal when the work of the one before has begun, and return how many were sent, and lost."""
+def in_pairs(running: Running, number: int, seconds: float) -> tuple[int, int]:
+    """Send signals in pairs, the second when the work of the first may just be over; return how many pairs, and lost.
+
+    A pair is lost if no work began after its second signal.
+    """
+    usual = sorted(latencies(running, _CALIBRATION)) or [100.0]
+    longest = _RANGE * usual[len(usual) // 2] * 1e-6
     lost = 0
     end = time.monotonic() + seconds
     for sent in range(number):
-        spin = time.perf_counter() + random.uniform(0, 40e-6)
-        while time.perf_counter() < spin:
-            pass
-        begin = time.monotonic_ns()
-        if begin / 1e9 > end:
+        if time.monotonic() > end:
             return sent, lost
         running.kill()
-        if not running.records.after(begin, _PATIENCE):
+        spin = time.perf_counter() + random.uniform(0, longest)
+        while time.perf_counter() < spin:
+            pass
+        second = time.monotonic_ns()
+        running.kill()
+        if not running.records.after(second, _PATIENCE):
             lost += 1
             if running.has_ended():
                 return sent + 1, lost
@@ -66,7 +75,7 @@ def ping_pong(running: Running, number: int, seconds: float) -> tuple[int, int]:
 
 def lost(effort: Effort) -> Iterator[Table]:
     """Yield how many signals of each 10,000 did not lead to a run."""
-    table = Table("lost", "Signals that were lost, of 10,000 on a loaded machine", "", "")
+    table = Table("lost", "Lost signals, of 10,000 on a loaded machine", "", "")
     table.notes += targets.absent("cc", "bash")
     several = [
         targets.flagman(*targets.STAMP),
@@ -79,7 +88,7 @@ def lost(effort: Effort) -> Iterator[Table]:
 
     def play(target: Target) -> None:
         with Running(target, pinned=True) as running:
-            sent, missed = ping_pong(running, effort.lost, effort.longest)
+            sent, missed = in_pairs(running, effort.lost, effort.longest)
             table.add(target.name, missed / sent * 10_000)
             died = running.has_ended()
             table.note(f"{target.name}: {missed} of {sent:,} lost{', and then it died' if died else ''}.")
