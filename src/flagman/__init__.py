@@ -6,8 +6,6 @@ Importing this package does nothing: every public name is looked up in its own m
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman import actions as actions
@@ -48,10 +46,12 @@ __all__ = [name for name in (*_HOMES, *_MODULES) if not name.startswith("_")]
 
 # Each package with public names has these lines, because a shared module would make every start slower.
 def __getattr__(name: str) -> object:
+    if name not in _HOMES and name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - a start of the command asks for no name
+
     if name in _MODULES:
         return import_module(f"flagman.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -6,6 +6,7 @@ actions are ready. The interpreter's own start, some ten milliseconds before tha
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ def main() -> int:
     if armed is not None:
         armed()
     os.register_at_fork(after_in_child=signals.abandon)
+    gc.disable()  # until all is imported: that lasts, and to look through it again and again takes time
     from flagman.cli import command  # noqa: PLC0415 - only now, see above
     from flagman.log import standard_streams  # noqa: PLC0415 - only now, see above
 

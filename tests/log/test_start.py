@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagman.log import start
-from flagman.log.start import _Held
+from flagman.log.held import Held
 from support.driven import DEADLINE, LIB, MODULE, run, script
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class Slow:
 
 def test_a_thread_that_is_in_the_middle_of_a_record() -> None:
     """A record that another thread is just making at the change of handlers is neither lost nor written twice."""
-    held, written, slow = _Held(), logging.handlers.BufferingHandler(100), Slow()
+    held, written, slow = Held(), logging.handlers.BufferingHandler(100), Slow()
     of = logging.getLogger("test-of-held-records")
     of.propagate = False
     of.addHandler(held)

@@ -7,8 +7,6 @@ May import: web, triggers, children, engine, text, exceptions, types, version.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.actions.command import ExecAction as ExecAction
@@ -59,6 +57,8 @@ __all__ = list(_HOMES)
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - a start of the command asks for no name
+
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -16,9 +16,9 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import import_module
 
 from flagman.actions import BUILT_IN
+from flagman.engine import loggers
 from flagman.exceptions import PluginError, UnknownActionError, one_line, text_of
 
 TYPE_CHECKING = False
@@ -68,6 +68,7 @@ class Catalog(Mapping["ActionName", "type[Action]"]):
         """
         if name in BUILT_IN:
             return _load(BUILT_IN[name], f"the action {name!r}")
+        loggers.load()  # before the code of a plugin, which may log or import logging
         direct = _named_directly(name)
         if isinstance(direct, type):
             return direct
@@ -237,7 +238,8 @@ def load(place: str, what: str) -> object:
     """
     module, _, attribute = place.partition(":")
     try:
-        found: object = import_module(module)
+        __import__(module)  # as importlib does; to import that takes time
+        found: object = sys.modules[module]
         for part in attribute.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
+from flagman.engine import loggers
 from flagman.engine.action import Action
 
 # Not the numbers, the aliases and the levels that other modules have added.
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
-logger = logging.getLogger("flagman.log")
+logger = loggers.get("flagman.log")
 
 
 class LogAction(Action):
@@ -24,7 +23,7 @@ class LogAction(Action):
         :param message: what every run logs
         """
         self.check_arguments(level)
-        self._level = getattr(logging, level.upper())
+        self._level: int = getattr(loggers, level.upper())
         self._message = message
 
     @classmethod

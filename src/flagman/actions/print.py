@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
+from flagman.engine import loggers
 from flagman.engine.action import Action
 from flagman.exceptions import ActionClosed
 
-logger = logging.getLogger("flagman.actions.print")
+logger = loggers.get("flagman.actions.print")
 
 # Seconds, about 31 years: time.sleep() overflows at nine times that.
 _LONGEST_DELAY = 1e9

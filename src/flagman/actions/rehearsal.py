@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
+from flagman.engine import loggers
 from flagman.engine.action import Action
 from flagman.engine.flags import in_log
 from flagman.text.shown import shown
 
-logger = logging.getLogger("flagman.actions.rehearsal")
+logger = loggers.get("flagman.actions.rehearsal")
 
 
 class RehearsedAction(Action):

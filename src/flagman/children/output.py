@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import re
-import struct
 import sys
 import termios
 from collections import deque
-from io import UnsupportedOperation
+from io import BytesIO, UnsupportedOperation
 
-from flagman.engine import writing
+from flagman.engine import loggers, writing
 from flagman.text.shown import printable
 
 TYPE_CHECKING = False
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from flagman.engine.choices import Output
     from flagman.engine.interrupt import Interrupter
 
-logger = logging.getLogger("flagman.actions.output")
+logger = loggers.get("flagman.actions.output")
 
 # How much of the output a failure shows: lines, and bytes of each.
 _TAIL_LINES = 10
@@ -32,8 +29,6 @@ _TAIL_WIDTH = 500
 _LONGEST_LINE = 65_536
 # Bytes that are read at once.
 _CHUNK = 65_536
-# A line, with its end if it has one; bytes.splitlines() would split at carriage returns, too.
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 class Sink:
@@ -156,7 +151,7 @@ class Stream:
         if len(self._buffer) - whole >= _LONGEST_LINE:
             whole = len(self._buffer)
         complete, self._buffer = self._buffer[:whole], self._buffer[whole:]
-        self._lines.extend(_LINE.findall(complete))
+        self._lines.extend(BytesIO(complete).readlines())  # bytes.splitlines() would split at carriage returns, too
         if complete:
             self._is_cut = not complete.endswith(b"\n")
         self._pass_all_on()
@@ -188,7 +183,7 @@ class Stream:
     def finish(self) -> None:
         """Pass on what the pipe holds now, even if other processes may still write to it, and the rest of a line."""
         self._pass_all_on()
-        (left,) = struct.unpack("i", fcntl.ioctl(self._reader, termios.FIONREAD, b"\0" * 4))
+        left = int.from_bytes(fcntl.ioctl(self._reader, termios.FIONREAD, b"\0" * 4), sys.byteorder)
         while left > 0:
             most = min(left, _CHUNK)
             left -= most
@@ -230,7 +225,7 @@ def sinks(output: Output, command: str, interrupter: Interrupter) -> tuple[Sink,
         streams = (sys.stdout,) if _lead_to_one(sys.stdout, sys.stderr) else (sys.stdout, sys.stderr)
         return tuple(PassOn(stream, interrupter.wait_to_write) for stream in streams)
     if output == "log":
-        return Log(command, logging.INFO), Log(command, logging.WARNING)
+        return Log(command, loggers.INFO), Log(command, loggers.WARNING)
     return (Sink(),)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import signal
@@ -14,6 +13,7 @@ from flagman.children.pidfd import open_pidfd
 from flagman.children.reaping import Child
 from flagman.children.registry import CHILDREN
 from flagman.children.spawning import closing, spawn
+from flagman.engine import loggers
 from flagman.engine.window import Window
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flagman.children.output import Sink
     from flagman.engine.interrupt import Interrupter
 
-logger = logging.getLogger("flagman.actions.process")
+logger = loggers.get("flagman.actions.process")
 
 #: Seconds between TERM and KILL.
 GRACE = 5.0

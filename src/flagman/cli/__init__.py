@@ -8,8 +8,6 @@ core, exceptions, types, version.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.cli.answers import list_actions as list_actions
@@ -37,6 +35,8 @@ __all__ = list(_HOMES)
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - a start of the command asks for no name
+
     return getattr(import_module(_HOMES[name]), name)
 
 

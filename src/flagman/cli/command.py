@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import gc
 import os
 import signal
 import sys
@@ -11,6 +11,7 @@ from contextlib import ExitStack, nullcontext
 from flagman.cli import hooks
 from flagman.cli.reading import Line, check_together, complete, extend_path, finder, open_file
 from flagman.config.settings import Settings
+from flagman.engine import loggers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
 from flagman.exceptions import FlagmanError, UsageError
 from flagman.log import standard_streams
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from flagman.service.parts import Part
     from flagman.systemd.more_time import MoreTime
 
-logger = logging.getLogger("flagman.cli")
+logger = loggers.get("flagman.cli")
 
 _Hooks = hooks.Hooks
 
@@ -117,6 +118,7 @@ def _parts(settings: Settings) -> Sequence[Part]:
         return ()
     from flagman.cli import parts  # noqa: PLC0415 - only if there is one
 
+    loggers.load()
     return parts.wanted(settings)
 
 
@@ -203,6 +205,8 @@ class _Command:
             else:
                 self._prepare(parts, settings, stack, None)
             self._log.set_up(settings, own_process.opened(settings.log_file) if own_process is not None else None)
+        gc.freeze()  # what has been imported lasts
+        gc.enable()  # the entry point has disabled it
         calls = _Hooks(given, settings, self._log, own_process, terminal=terminal)
         return run(calls.placed(settings), self._signals, self._manager, calls, parts)
 
@@ -259,6 +263,7 @@ class _Command:
     def _own_process(self, *, detach: bool) -> OwnProcess:
         from flagman.service.own_process import OwnProcess  # noqa: PLC0415 - only to shape the process
 
+        loggers.load()  # another root, or another user, may have no access to it
         own_process = OwnProcess(self._signals, detach=detach)
         own_process.begin()
         return own_process

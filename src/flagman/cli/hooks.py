@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 
 from flagman import core
 from flagman.cli.reading import check_together, complete, finder, open_file
 from flagman.config.options import OPTIONS
+from flagman.engine import loggers
 from flagman.exceptions import UsageError
 from flagman.log import standard_streams
-from flagman.log.start import Log, level_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.engine.action import Action
     from flagman.engine.engine import Engine
+    from flagman.log.start import Log
     from flagman.service.own_process import OwnProcess
     from flagman.systemd.more_time import MoreTime
     from flagman.types import ActionName
 
-logger = logging.getLogger("flagman.cli")
+logger = loggers.get("flagman.cli")
 
 
 class Hooks:
@@ -77,6 +77,7 @@ class Hooks:
 
     def ready(self) -> None:
         """Take note that all is ready."""
+        loggers.load()  # a failure, or an action that logs, may have no room for that later
         self._log.watch(self._engine)  # again: actions may have added handlers
         if self._own_process is not None:
             self._own_process.ready()
@@ -114,7 +115,7 @@ class Hooks:
 
     def change_log(self, before: Settings, after: Settings) -> None:
         """Change the log from one set of settings to another."""
-        from flagman.log import table  # noqa: PLC0415 - only for a reload
+        from flagman.log import held, table  # noqa: PLC0415 - only for a reload
 
-        table.change(before, after, level_of(after))
+        table.change(before, after, held.level_of(after))
         self._log.watch(self._engine)

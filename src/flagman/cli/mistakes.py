@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import suppress
 
+from flagman.engine import loggers
 from flagman.engine.reports import log_cause
 from flagman.exceptions import FlagmanError, mistakes_of, one_line
 from flagman.text.shown import printable
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flagman.systemd import Manager
 
-logger = logging.getLogger("flagman.cli")
+logger = loggers.get("flagman.cli")
 
 
 def end_with(error: FlagmanError | OSError, manager: Manager) -> int:

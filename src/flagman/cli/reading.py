@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
@@ -11,6 +10,7 @@ from flagman.cli.words import CommandLine
 from flagman.config.binders import TRIGGERS
 from flagman.config.options import LONG_OPTIONS
 from flagman.config.settings import Settings
+from flagman.engine import loggers
 from flagman.exceptions import PluginError, UsageError, reason_of
 from flagman.text.shown import shown
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     #: Finds and loads an action.
     Find = Callable[[ActionName], type[Action]]
 
-logger = logging.getLogger("flagman.cli")
+logger = loggers.get("flagman.cli")
 
 # The options that are only for a command to wrap, by their settings.
 _FOR_A_COMMAND = ("forward", "graceful_time", "restart", "stop_signal", "success_exit_status")

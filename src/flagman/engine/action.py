@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from _warnings import warn  # the one that warnings has; to import that takes time
 from abc import ABC, abstractmethod
 from types import MappingProxyType
-from warnings import warn
 
 from flagman.engine.interrupt import Interrupter
 from flagman.engine.turn import Turn

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-from flagman.engine import titles
+from flagman.engine import loggers, titles
 from flagman.engine.flags import in_log
 from flagman.engine.tally import NO_RUNS
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     Verdict = Literal["stays", "gone", "skip"]
 
 # The engine logs as flagman.core, the name that is documented.
-logger = logging.getLogger("flagman.core")
+logger = loggers.get("flagman.core")
 
 
 class Member:

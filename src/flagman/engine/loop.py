@@ -5,13 +5,13 @@ It imports neither signals nor sockets and takes its clock and its wait as param
 
 from __future__ import annotations
 
-import logging
 import math
 import select
 import time
 from _thread import allocate_lock
 from contextlib import suppress
 
+from flagman.engine import loggers
 from flagman.engine.flags import STOP
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Make = Callable[[Callable[[], object], str], bool]
 
 # The engine logs as flagman.core, the name that is documented.
-logger = logging.getLogger("flagman.core")
+logger = loggers.get("flagman.core")
 
 # Milliseconds, almost 25 days: the most that poll(2) takes. Waking up once in this time does no harm.
 _LONGEST_WAIT = 2**31 - 1

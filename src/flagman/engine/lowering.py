@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
+from flagman.engine import loggers
 from flagman.engine.bundle import Bundle, Overlaps
 from flagman.engine.flags import STOP, in_log
 from flagman.engine.reports import log_traceback
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from flagman.types import FlagName
 
 # The engine logs as flagman.core, the name that is documented.
-logger = logging.getLogger("flagman.core")
+logger = loggers.get("flagman.core")
 
 
 class Lowering:
@@ -211,7 +210,7 @@ class Lowering:
             try:
                 observer(self.turn)
             except Exception as error:  # noqa: BLE001 - it is logged
-                log_traceback(logging.ERROR, "An observer of the turns failed", error, self._roster.hidden)
+                log_traceback(loggers.ERROR, "An observer of the turns failed", error, self._roster.hidden)
 
     def finish(self, last_flags: Container[FlagName], is_over: Callable[[], bool], *, is_planned: bool) -> None:
         """Run the last bundles after the loop has stopped, and log which flags are not lowered any more.
@@ -243,7 +242,7 @@ class Lowering:
     def _log_dropped(self, flag: FlagName, raises: int, *, is_planned: bool) -> None:
         """Log that a raised flag is dropped: a warning, if a run was asked for that will not come."""
         bundle = self.by_flag.get(flag)
-        level = logging.INFO if is_planned or (bundle is not None and bundle.ticks) else logging.WARNING
+        level = loggers.INFO if is_planned or (bundle is not None and bundle.ticks) else loggers.WARNING
         logger.log(level, "Stopping; `%s` is not lowered any more (raises: %d)", in_log(flag), raises)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-from flagman.engine import titles
+from flagman.engine import loggers, titles
 from flagman.engine.flags import in_log
 from flagman.engine.turn import Result
 from flagman.exceptions import (
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from flagman.types import ActionArgument, ActionName
 
 # The engine logs as flagman.core, the name that is documented.
-logger = logging.getLogger("flagman.core")
+logger = loggers.get("flagman.core")
 
 # Characters of a reason, and exceptions that led to one another.
 _LONGEST = 10_000
@@ -55,7 +53,7 @@ def note(member: Member, turn: Turn, error: BaseException | None, began: float, 
     if ending == "failed" and error is not None:
         log_failure(text, member, error)
     elif ending == "interrupted":
-        logger.log(logging.INFO if isinstance(error, ActionRestarted) else logging.WARNING, "%s", text)
+        logger.log(loggers.INFO if isinstance(error, ActionRestarted) else loggers.WARNING, "%s", text)
     elif not member.action._logs_itself:  # noqa: SLF001 - the engine's side of Action
         logger.info("%s", text)
     return ending
@@ -101,11 +99,11 @@ def _indented(text: str) -> str:
 
 def log_failure(text: str, member: Member, error: BaseException) -> None:
     """Log a failure: a defect with its traceback; one that explains itself without, unless DEBUG is logged."""
-    level = logging.ERROR
+    level = loggers.ERROR
     is_ours = type(member.action).__module__.startswith("flagman.")
     if isinstance(error, ActionFailed | ActionTimedOut) or (isinstance(error, OSError) and is_ours):
         logger.error("%s", text)
-        level, text = logging.DEBUG, "Where it failed:"
+        level, text = loggers.DEBUG, "Where it failed:"
     log_traceback(level, text, error, member.secrets)
 
 
@@ -122,11 +120,11 @@ def set_up_failed(
 
 def log_cause(error: BaseException) -> None:
     """Log the traceback of an error: always if an action's ``set_up`` has a defect, else only for DEBUG."""
-    cause, level, text = error.__cause__ or error, logging.DEBUG, "Where it failed:"
+    cause, level, text = error.__cause__ or error, loggers.DEBUG, "Where it failed:"
     hidden = error.hidden if isinstance(error, FlagmanError) else ()
     if isinstance(error, SetUpError):
         explains = isinstance(cause, OSError | ValueError | FlagmanError | ActionFailed | ActionInterrupted)
-        level, text = (level, text) if explains else (logging.ERROR, text_of(error))
+        level, text = (level, text) if explains else (loggers.ERROR, text_of(error))
     log_traceback(level, text, cause, hidden)
 
 

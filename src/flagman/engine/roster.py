@@ -5,11 +5,10 @@ All code of actions is called from this module, through the interrupter, and wha
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import ExitStack
 
-from flagman.engine import reports
+from flagman.engine import loggers, reports
 from flagman.engine.bundle import Member
 from flagman.engine.flags import STOP, in_log
 from flagman.exceptions import (
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from flagman.types import ActionArgument, ActionName
 
 # The engine logs as flagman.core, the name that is documented.
-logger = logging.getLogger("flagman.core")
+logger = loggers.get("flagman.core")
 
 
 class Roster:
@@ -120,7 +119,7 @@ class Roster:
         if isinstance(error, ActionClosed):
             self.close(member)
             text = f"Received `ActionClosed`; removing action `{type(member.action).__name__}`"
-            reports.log_traceback(logging.WARNING, text, error, member.secrets)
+            reports.log_traceback(loggers.WARNING, text, error, member.secrets)
         ending = reports.note(member, turn, error, began, seconds)
         if member.offers and not member.action._closed:  # noqa: SLF001 - the engine's side of Action
             self.make(lambda: self._look_at(member), f"look at `{member.title}`")
@@ -159,7 +158,7 @@ class Roster:
         except ActionInterrupted as interruption:
             logger.warning("Interrupted a %s: %s", what, interruption)
         except self._contained as error:
-            reports.log_traceback(logging.ERROR, f"A {what} failed", error, self.hidden)
+            reports.log_traceback(loggers.ERROR, f"A {what} failed", error, self.hidden)
         self._check_process()
         return is_good
 

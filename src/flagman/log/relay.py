@@ -12,7 +12,8 @@ from copy import copy
 
 from flagman.engine.threads import start_new_thread
 from flagman.engine.wakeup import Wakeup
-from flagman.log import all_handlers, standard_streams
+from flagman.log import standard_streams
+from flagman.log.handlers import all_handlers
 from flagman.text.shown import counted
 
 TYPE_CHECKING = False

@@ -10,7 +10,8 @@ from contextlib import suppress
 from io import TextIOWrapper
 
 from flagman.exceptions import FlagmanError
-from flagman.log import HANDLER_NAME, all_handlers, install, standard_streams
+from flagman.log import standard_streams
+from flagman.log.handlers import HANDLER_NAME, all_handlers, install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

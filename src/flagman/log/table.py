@@ -6,7 +6,8 @@ import logging
 import os
 
 from flagman.exceptions import UsageError
-from flagman.log import HANDLER_NAME, all_handlers, all_loggers, enable_ours, foreground, setup
+from flagman.log import foreground, setup
+from flagman.log.handlers import HANDLER_NAME, all_handlers, all_loggers, enable_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

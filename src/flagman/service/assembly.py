@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
+from flagman.engine import loggers
 from flagman.engine.bundle import Bundle
 from flagman.engine.choices import Choices
 from flagman.engine.flags import in_log
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     #: Bindings of two configurations are the same if these are equal.
     Identity = tuple[FlagName, ActionName, tuple[ActionArgument, ...]]
 
-logger = logging.getLogger("flagman.assembly")
+logger = loggers.get("flagman.assembly")
 
 
 class Plan:

@@ -6,7 +6,6 @@ that the main loop only replaces as a whole. Neither loop waits for the other.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import weakref
@@ -14,6 +13,7 @@ from _thread import allocate_lock, get_ident
 from collections import deque
 from contextlib import suppress
 
+from flagman.engine import loggers
 from flagman.engine.loop import Poller
 from flagman.engine.threads import start_deaf_thread
 from flagman.engine.wakeup import Wakeup
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-logger = logging.getLogger("flagman.service")
+logger = loggers.get("flagman.service")
 
 # Seconds after which a thread that computes lets the other one run, while the loop runs. Python's own 5 ms would add to
 # the latency of a signal that comes while a long history is being put together.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import faulthandler
-import logging
 import os
 import signal
 import sys
 import time
 from contextlib import suppress
 
-from flagman.engine import writing
+from flagman.engine import loggers, writing
 from flagman.engine.flags import STOP
 from flagman.engine.lowering import warn_unmapped
 from flagman.engine.signals import HANDLED_SIGNALS, flag_of
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     #: The flags of each signal that has actions.
     Sources = Mapping[SignalNumber, tuple[FlagName, ...]]
 
-logger = logging.getLogger("flagman.service")
+logger = loggers.get("flagman.service")
 
 # Seconds that a reader of the stacks has for each part of them.
 _PATIENCE = 1.0

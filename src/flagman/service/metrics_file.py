@@ -6,7 +6,6 @@ The thread sleeps until something has happened.
 
 from __future__ import annotations
 
-import logging
 import os
 from _thread import allocate_lock
 from collections import deque
@@ -14,6 +13,7 @@ from contextlib import suppress
 
 from flagman.config.naming import name_of
 from flagman.daemon.descriptors import above_standard
+from flagman.engine import loggers
 from flagman.engine.threads import start_deaf_thread
 from flagman.exceptions import FlagmanError, UsageError, reason_of
 from flagman.service.metrics import Metrics
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flagman.config.settings import Settings
     from flagman.service.parts import Site
 
-logger = logging.getLogger("flagman.service")
+logger = loggers.get("flagman.service")
 
 # The collector reads no others.
 _SUFFIX = ".prom"
@@ -78,9 +78,9 @@ class MetricsFilePart(Part):
             problem = reason_of(error)
         if bool(problem) != bool(self._problem):
             self._untold.append(
-                (logging.WARNING, f"cannot be written: {problem}; what it says is old")
+                (loggers.WARNING, f"cannot be written: {problem}; what it says is old")
                 if problem
-                else (logging.INFO, "can be written again")
+                else (loggers.INFO, "can be written again")
             )
             self._engine.call_later(0, self._tell)  # a log that is not read must not stop this thread either
         self._problem = problem
@@ -94,7 +94,7 @@ class MetricsFilePart(Part):
     def close(self) -> None:
         """Write the file for the last time: it says that the daemon is not ready any more."""
         if not self._pen.close(_LAST):
-            self._untold.append((logging.WARNING, "was not written in the end: its file system hangs"))
+            self._untold.append((loggers.WARNING, "was not written in the end: its file system hangs"))
         self._tell()
 
 

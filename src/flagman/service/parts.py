@@ -5,10 +5,10 @@ No part is known here by name: the command makes those that its settings ask for
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 
+from flagman.engine import loggers
 from flagman.exceptions import ActionInterrupted, FlagmanError
 from flagman.service import readiness
 from flagman.service.changes import Changes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flagman.text.metrics import Family
     from flagman.types import FlagName, SignalNumber
 
-logger = logging.getLogger("flagman.service")
+logger = loggers.get("flagman.service")
 
 
 class Part:

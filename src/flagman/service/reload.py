@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from signal import SIGHUP
 
+from flagman.engine import loggers
 from flagman.engine.reports import log_cause
 from flagman.exceptions import ActionInterrupted, FlagmanError, UsageError, mistakes_of, one_line, reason_of
 from flagman.service import hangup
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flagman.service.parts import Site
     from flagman.systemd import Manager
 
-logger = logging.getLogger("flagman.reload")
+logger = loggers.get("flagman.reload")
 
 
 class Change:
@@ -156,7 +156,7 @@ class Reloader:
                 more_time.progress("Tearing down", member.name)
                 self._engine.discard([member])
         new = counted(len(plan.new), "action is", "actions are")
-        level = logging.WARNING if self._has_failed else logging.INFO  # the failure is not the last word
+        level = loggers.WARNING if self._has_failed else loggers.INFO  # the failure is not the last word
         logger.log(level, "Reloaded: %s new, %s removed", new, counted(len(plan.old), "was", "were"))
         self._warn(before, plan.settings)
         parts = self._site.parts if self._site is not None else ()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from contextlib import ExitStack, closing
 
+from flagman.engine import loggers
 from flagman.engine.engine import Engine
 from flagman.engine.turn import Outcome
 from flagman.service.assembly import Assembly
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flagman.systemd import Manager
     from flagman.systemd.status import StatusLine
 
-logger = logging.getLogger("flagman.service")
+logger = loggers.get("flagman.service")
 
 # Seconds of more time that the manager is asked for while parts are not ready, and seconds between two requests.
 _EXTENSION = 15.0
@@ -272,12 +272,12 @@ class _Service:
         if self._trouble is not None:
             raise self._trouble
         if self._site is not None and self._site.failed:
-            level, reason, exit_status = logging.ERROR, "Exiting because the control loop has failed", 1
+            level, reason, exit_status = loggers.ERROR, "Exiting because the control loop has failed", 1
         elif outcome is Outcome.EMPTY:
-            level, reason = logging.WARNING, "All actions have closed; exiting"
+            level, reason = loggers.WARNING, "All actions have closed; exiting"
             exit_status = 0 if self.assembly.settings.successful_empty else 1
         elif outcome is not Outcome.STOPPED:
-            level, reason, exit_status = logging.ERROR, "Exiting because an action failed", 1
+            level, reason, exit_status = loggers.ERROR, "Exiting because an action failed", 1
         else:
             return self._conclude_stop()
         logger.log(level, "%s", reason)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 import sys
 
 from flagman.daemon import descriptors
 from flagman.daemon.descriptors import APPENDING, open_now
+from flagman.engine import loggers
 from flagman.engine.ledger import Run
 from flagman.exceptions import FlagmanError, reason_of
 from flagman.log import standard_streams
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from flagman.engine.ledger import Event
 
-logger = logging.getLogger("flagman.service")
+logger = loggers.get("flagman.service")
 
 
 class RunLog:
@@ -62,7 +62,7 @@ class RunLog:
             self._lost += 1
             if self._lost == 1:
                 problem = reason_of(error)
-                logger.log(logging.ERROR, "--runlog %r: cannot be written: %s; runs are lost", self._path, problem)
+                logger.log(loggers.ERROR, "--runlog %r: cannot be written: %s; runs are lost", self._path, problem)
         else:
             if self._lost:
                 logger.warning("--runlog %r: can be written again; runs lost: %d", self._path, self._lost)

@@ -7,7 +7,7 @@ import time
 from _thread import allocate_lock
 
 from flagman.children.environment import PRIVATE
-from flagman.engine import writing
+from flagman.engine import loggers, writing
 from flagman.exceptions import NotifyError
 from flagman.systemd import Manager
 from flagman.text.shown import printable
@@ -199,9 +199,8 @@ class SystemdNotifier(Manager):
         """Log a warning, unless it has been logged since the manager last took all messages."""
         if warning not in self._said:
             self._said.add(warning)
-            import logging  # noqa: PLC0415 - only for a warning
 
-            logging.getLogger("flagman.sd_notify").warning(warning, keys, error)
+            loggers.get("flagman.sd_notify").warning(warning, keys, error)
 
     def _give_up(self) -> str:
         lost = ", ".join(keys[0] for keys in self._waiting)

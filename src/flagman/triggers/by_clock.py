@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
 import flagman.engine.calls  # noqa: F401 - what a start needs is imported before
+from flagman.engine import loggers
 from flagman.text.spans import format_span, parse_span
 from flagman.triggers import Source
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from flagman.types import FlagName
 
 # The engine logs as flagman.core, the name that is documented.
-logger = logging.getLogger("flagman.core")
+logger = loggers.get("flagman.core")
 
 
 # Seconds: the loop cannot tell a shorter span from none.

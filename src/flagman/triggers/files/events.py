@@ -6,10 +6,10 @@ Descriptors of this kind are scarce: by default a user may have 128 of them.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from contextlib import suppress
 
+from flagman.engine import loggers
 from flagman.text.spans import format_span
 from flagman.triggers.files import mounts
 from flagman.triggers.files.inotify import Inotify
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flagman.triggers.files.claims import Claim, Inode
     from flagman.triggers.files.table import Watch
 
-logger = logging.getLogger("flagman.files")
+logger = loggers.get("flagman.files")
 
 # Seconds for which the descriptor is not polled when events pour in, and the number of wake-ups after which they do.
 _PAUSE = 0.1
@@ -190,7 +190,7 @@ class Events:
                 self._end_looks()
             return
         if watch not in self._blind:
-            level = logging.INFO if reason in self._told else logging.WARNING
+            level = loggers.INFO if reason in self._told else loggers.WARNING
             self._told.add(reason)
             logger.log(level, "Looking at %s every %s: %s", watch.shown, format_span(self._interval), reason)
         self._blind[watch] = None

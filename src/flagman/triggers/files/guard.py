@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
+
+from flagman.engine import loggers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from flagman.engine.engine import Engine
     from flagman.types import FlagName
 
-logger = logging.getLogger("flagman.files")
+logger = loggers.get("flagman.files")
 
 # The number of runs in a row with a change in their own time that may be by chance; and the longest pause, in seconds.
 _BY_CHANCE = 4

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from contextlib import suppress
 
+from flagman.engine import loggers
 from flagman.triggers.files.claims import permissions, wanted
 from flagman.triggers.files.mounts import blind_file_system
 from flagman.triggers.files.way import walk
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flagman.triggers.files.table import Watch
     from flagman.triggers.files.way import Way
 
-logger = logging.getLogger("flagman.files")
+logger = loggers.get("flagman.files")
 
 # How often events are asked for anew because the way has changed meanwhile.
 _ATTEMPTS = 10

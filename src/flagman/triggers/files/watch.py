@@ -6,10 +6,10 @@ alone are not enough either: a link that is made anew, or a directory that is mo
 
 from __future__ import annotations
 
-import logging
 import stat
 from contextlib import suppress
 
+from flagman.engine import loggers
 from flagman.engine.alongside import Alongside
 from flagman.text.shown import printable
 from flagman.triggers.files import inotify
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flagman.triggers.files.way import Step
     from flagman.types import FlagName
 
-logger = logging.getLogger("flagman.files")
+logger = loggers.get("flagman.files")
 
 # Seconds until what has gone is believed to be gone.
 _PATIENCE = 1.0
