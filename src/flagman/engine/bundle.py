@@ -128,7 +128,7 @@ class Bundle:
         """
         gone: set[Member] = set()
         whole = True
-        for member in self:
+        for member in self.members:
             if is_over():
                 break
             verdict = run(member)

@@ -194,7 +194,7 @@ class Engine(Doors):
             self._is_running = False
 
     def _lower(self, flag: FlagName, raised: Raises) -> None:
-        if flag in self.bundles:
+        if flag in self._lowering.by_flag:
             if self._lowering.lower(flag, raised, self._choices.overlap) and self._once:
                 self.flags.add(STOP)
         else:

@@ -145,7 +145,11 @@ class Interrupter:
     def _call_in(self, window: Window, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             self._window = window
-            if window.timeout is not None or self._bound is not None or window.has_to_restart():
+            if (
+                window.timeout is not None
+                or self._bound is not None
+                or (window.is_outdated is not None and window.has_to_restart())
+            ):
                 self._set_timer()
             return code(*args, **kwargs)
         finally:

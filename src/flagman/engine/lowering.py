@@ -137,7 +137,7 @@ class Lowering:
                 self._ledger.running = None
                 return False
         else:
-            whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
+            whole = self._run(flag, raises, lambda: STOP in self._flags.raised, partly=partly)
         if bundle and flag in self.after_runs:
             for code in tuple(self.after_runs[flag]):
                 self._roster.make(code, f"call after a run for `{in_log(flag)}`")
@@ -174,7 +174,8 @@ class Lowering:
     ) -> bool:
         """Run a bundle; return whether no action has ended its turn."""
         bundle = self.by_flag[flag]
-        logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
+        if logger.isEnabledFor(loggers.DEBUG):  # each step before a run makes its signal wait
+            logger.debug("Lowering `%s` (raises: %d, actions: %d)", in_log(flag), raises, len(bundle))
         self.turn = turn = Turn(flag, raises, bundle.trigger)
         turn.is_partial = partly
         self._ledger.begin(turn)
