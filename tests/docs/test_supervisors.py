@@ -78,7 +78,6 @@ def test_the_example_of_pymanager(tmp_path: Path) -> None:
 
 def test_the_file_of_pymanager_is_converted(tmp_path: Path) -> None:
     """What the verb makes of the file on the page keeps the same process."""
-    pytest.importorskip("flagman.ctl.convert")
     (tmp_path / "pymanager.json").write_text(shown("pymanager.rst", "pymanager.json", "json"), encoding="utf-8")
     done = subprocess.run(
         [str(CTL), "convert", "pymanager.json"], cwd=tmp_path, capture_output=True, check=False, timeout=DEADLINE

@@ -39,6 +39,7 @@ WORDS = {
     "restart_process": ["process"],
     "touch": ["file"],
     "log": ["one-of:debug,info,warning,error,critical", "text"],
+    "log_statistics": ["one-of:debug,info,warning,error,critical"],
     "dump_status": ["file"],
     "reload": [],
     "stop": [],

@@ -1,9 +1,8 @@
 """Ending a piece of an action's code with an exception: for a timeout, for the steps of a stop request, for a restart.
 
-A trigger's handler stores a flag and returns. An action that hangs in a system call, though, can only be ended by a
-handler that raises, because Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the
-exception is raised only during :meth:`Interrupter.call`, for each reason at most once in a call, and ends up in its
-caller.
+A trigger's handler stores a flag and returns. An action that hangs in a system call can only be ended by a handler that
+raises, because Python resumes the call otherwise (:pep:`475`). That happens here and nowhere else: the exception is
+raised only during :meth:`Interrupter.call`, at most once in a call for each reason, and ends up in its caller.
 
 Code that must not be cut in two puts up a :class:`~flagman.engine.window.Shield` and is then interrupted only in
 :meth:`Interrupter.wait`. An interruption that comes at another moment is postponed until then; :meth:`wait` takes the
@@ -145,11 +144,8 @@ class Interrupter:
     def _call_in(self, window: Window, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             self._window = window
-            if (
-                window.timeout is not None
-                or self._bound is not None
-                or (window.is_outdated is not None and window.has_to_restart())
-            ):
+            asks = window.is_outdated is not None and window.has_to_restart()
+            if asks or window.timeout is not None or self._bound is not None:
                 self._set_timer()
             return code(*args, **kwargs)
         finally:

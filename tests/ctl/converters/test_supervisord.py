@@ -53,6 +53,7 @@ def one(*lines: str) -> tuple[dict[str, Any], list[str]]:
         ("command = run 'a b' 100%%", {"command": ["run", "a b", "100%"]}),
         ("command = run --a=%(ENV_A)s b", {"command": ["sh", "-c", 'exec run --a="${A?}" b']}),
         ("environment = A=x\ncommand = run %(ENV_A)s", {"command": ["run", "x"], "environment": {"A": "x"}}),
+        ("exitcodes = 0, 2,143", {"success-exit-status": [2, 143]}),
         ("environment = A=%(ENV_B)s", {"command": ["sh", "-c", 'export A="${B?}"; exec run']}),
     ],
 )
@@ -65,7 +66,8 @@ def test_keys(line: str, keys: dict[str, object]) -> None:
     ("line", "what"),
     [
         ("startretries = 5", "startretries = 5"),
-        ("exitcodes = 0,2", "exitcodes = 0,2"),
+        ("exitcodes = 2", "exitcodes = 2"),
+        ("exitcodes = 0,x", "exitcodes = 0,x"),
         ("autostart = maybe", "autostart = maybe"),
         ("startsecs = x", "startsecs = x"),
         ("stopsignal = STOP", "stopsignal = STOP"),

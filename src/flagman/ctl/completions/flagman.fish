@@ -11,7 +11,7 @@ function __flagman_kind
             printf '%s\n' 'action?'
         case --check --print-config --print-unit --dry-run --run-at-start --once --successful-empty --no-systemd -d --daemon --keep-alive --no-guardian -q --quiet -v --verbose -h --help -V --version
             printf '%s\n' 'switch'
-        case --timer --timeout --max-failures --debounce --jitter --file-interval --stop-timeout --name --umask --graceful-time --control-mode
+        case --timer --timeout --max-failures --debounce --jitter --file-interval --stop-timeout --name --umask --graceful-time --stop-signal --success-exit-status --control-mode
             printf '%s\n' 'text'
         case --overlap
             printf '%s\n' 'one-of:ignore,rerun,restart'
@@ -75,6 +75,8 @@ function __flagman_action
             printf '%s\n' '1' '1' 'file'
         case log
             printf '%s\n' '2' '2' 'one-of:debug,info,warning,error,critical' 'text'
+        case log_statistics
+            printf '%s\n' '0' '1' 'one-of:debug,info,warning,error,critical'
         case reload stop
             printf '%s\n' '0' '0'
         case '*'
@@ -86,7 +88,7 @@ function __flagmanctl_kind
     switch $argv[1]
         case --name
             printf '%s\n' 'daemon'
-        case --control --pid-file
+        case --control --pid-file -c --config
             printf '%s\n' 'file'
         case --json -w --watch -f --follow --no-wait -h --help -V --version
             printf '%s\n' 'switch'
@@ -96,8 +98,12 @@ function __flagmanctl_kind
             printf '%s\n' 'text'
         case --wait
             printf '%s\n' 'text?'
+        case --format
+            printf '%s\n' 'one-of:pymanager,supervisord,procfile'
         case --directory
             printf '%s\n' 'dir'
+        case --init
+            printf '%s\n' 'one-of:lsb,openrc'
     end
 end
 
@@ -106,12 +112,14 @@ function __flagmanctl_words
     switch $argv[1]
         case history trigger
             printf '%s\n' 'flag'
-        case ready ps start stop restart
+        case ready ps plan start stop restart
             printf '%s\n' 'running' '...'
         case logs
             printf '%s\n' 'running'
         case signal
             printf '%s\n' 'any-signal' 'running-target'
+        case convert
+            printf '%s\n' 'file'
         case new
             printf '%s\n' 'text'
         case completion
@@ -170,6 +178,15 @@ function __flagmanctl_options --no-scope-shadowing
             __flagman_once --json 'print the answer of the daemon as it is'
             __flagman_once --color 'color the output'
             __flagman_once -w --watch 'show the state anew every second'
+            __flagman_once -h --help 'show the help'
+            __flagman_once -V --version 'show the version'
+        case plan
+            __flagman_once --name 'the daemon of this name'
+            __flagman_once --control 'the daemon with this control socket'
+            __flagman_once --pid-file 'the daemon with this pid file'
+            __flagman_once -c --config 'show the order that this configuration file asks for'
+            __flagman_once --json 'print the answer of the daemon as it is'
+            __flagman_once --color 'color the output'
             __flagman_once -h --help 'show the help'
             __flagman_once -V --version 'show the version'
         case start
@@ -252,8 +269,13 @@ function __flagmanctl_options --no-scope-shadowing
             __flagman_once --json 'print the answer of the daemon as it is'
             __flagman_once -h --help 'show the help'
             __flagman_once -V --version 'show the version'
+        case convert
+            __flagman_once --format 'what FILE is'
+            __flagman_once -h --help 'show the help'
+            __flagman_once -V --version 'show the version'
         case new
             __flagman_once --directory 'directory to write to'
+            __flagman_once --init 'kind of its init script'
             __flagman_once -h --help 'show the help'
             __flagman_once -V --version 'show the version'
         case completion
@@ -263,6 +285,7 @@ function __flagmanctl_options --no-scope-shadowing
             __flagman_once --name 'the daemon of this name'
             __flagman_once --control 'the daemon with this control socket'
             __flagman_once --pid-file 'the daemon with this pid file'
+            __flagman_once -c --config 'show the order that this configuration file asks for'
             __flagman_once --json 'print the answer of the daemon as it is'
             __flagman_once --color 'color the output'
             __flagman_once -w --watch 'show the state anew every second'
@@ -272,7 +295,9 @@ function __flagmanctl_options --no-scope-shadowing
             __flagman_once --since 'go on after this event: a value of the key `since` of the JSON'
             __flagman_once --no-wait 'do not wait until the processes have done it'
             __flagman_once --port 'port to listen on'
+            __flagman_once --format 'what FILE is'
             __flagman_once --directory 'directory to write to'
+            __flagman_once --init 'kind of its init script'
             __flagman_once -h --help 'show the help'
             __flagman_once -V --version 'show the version'
     end
@@ -325,6 +350,8 @@ function __flagman_options --no-scope-shadowing
     __flagman_once --forward 'which of its processes get signals that have no actions: the first one'
     __flagman_once --graceful-time 'time that it has to end after a stop signal'
     __flagman_once --restart 'when it ends: end with it'
+    __flagman_once --stop-signal 'what it gets in place of the first TERM, INT or QUIT'
+    __flagman_once --success-exit-status 'statuses that count as 0, such as 143 for a death by TERM'
     __flagman_once --keep-alive 'stay when all of them have ended'
     __flagman_once --no-guardian 'start no second process that ends them if flagman is killed'
     __flagman_again --control 'let flagmanctl and others ask and steer this daemon, through a Unix socket at a path'
@@ -420,7 +447,7 @@ function __flagman_value --no-scope-shadowing
         case group
             printf '%s\n' $lead(__fish_complete_groups)
         case action
-            printf '%s\n' $lead{'print	A simple Action that prints messages at the various stages of execution','delay_print	Prints a message, sleeps for the given number of seconds, and prints that it has finished','print_once	Prints a message the first time that it runs, then closes itself','exec	Runs a program and waits for its end','sh	Runs a shell command','http	Makes an HTTP request','signal	Sends a signal to a process','start_process	Starts a process of the configuration file','stop_process	Stops a process of the configuration file','restart_process	Restarts a process of the configuration file, or starts it','touch	Sets the times of a file to now, or creates it','log	Logs a message','dump_status	Writes the status of the daemon to a file, as JSON, whole or not at all','reload	Reads the configuration file again','stop	Stops flagman gracefully'}
+            printf '%s\n' $lead{'print	A simple Action that prints messages at the various stages of execution','delay_print	Prints a message, sleeps for the given number of seconds, and prints that it has finished','print_once	Prints a message the first time that it runs, then closes itself','exec	Runs a program and waits for its end','sh	Runs a shell command','http	Makes an HTTP request','signal	Sends a signal to a process','start_process	Starts a process of the configuration file','stop_process	Stops a process of the configuration file','restart_process	Restarts a process of the configuration file, or starts it','touch	Sets the times of a file to now, or creates it','log	Logs a message','log_statistics	Logs how often everything has run, failed and was started, in all and since the last time','dump_status	Writes the status of the daemon to a file, as JSON, whole or not at all','reload	Reads the configuration file again','stop	Stops flagman gracefully'}
         case signal
             __flagman_signals 'HUP	hang-up, or: read the configuration again' 'INT	interrupt, as Ctrl-C sends it' 'QUIT	quit, as Ctrl-\\ sends it' 'TRAP	trap of a debugger' 'ABRT	abort' 'USR1	for programs to define' 'USR2	for programs to define' 'TERM	terminate' 'CONT	go on' 'TSTP	stand still, as Ctrl-Z sends it' 'TTIN	read in the background' 'URG	urgent data on a socket' 'XCPU	too much CPU time' 'XFSZ	file too large' 'VTALRM	virtual alarm clock' 'PROF	profiling clock' 'WINCH	the terminal has another size' 'IO	input or output is possible' 'PWR	power fails' 'SYS	bad system call' 'RTMIN+0	real time' 'RTMIN+1	real time' 'RTMIN+2	real time' 'RTMIN+3	real time' 'RTMIN+4	real time' 'RTMIN+5	real time' 'RTMIN+6	real time' 'RTMIN+7	real time' 'RTMIN+8	real time' 'RTMIN+9	real time' 'RTMIN+10	real time' 'RTMIN+11	real time' 'RTMIN+12	real time' 'RTMIN+13	real time' 'RTMIN+14	real time' 'RTMIN+15	real time' 'RTMAX-14	real time' 'RTMAX-13	real time' 'RTMAX-12	real time' 'RTMAX-11	real time' 'RTMAX-10	real time' 'RTMAX-9	real time' 'RTMAX-8	real time' 'RTMAX-7	real time' 'RTMAX-6	real time' 'RTMAX-5	real time' 'RTMAX-4	real time' 'RTMAX-3	real time' 'RTMAX-2	real time' 'RTMAX-1	real time' 'RTMAX-0	real time'
         case any-signal
@@ -690,6 +717,7 @@ function __flagmanctl_complete
         printf '%s\t%s\n' trigger 'raise a flag, as its trigger would'
         printf '%s\t%s\n' ready 'tell whether a daemon, or some of its processes, are ready, for health checks'
         printf '%s\t%s\n' ps 'show the processes of a daemon, and why those that are not ready are not'
+        printf '%s\t%s\n' plan 'show in which order processes start, how long that took, and what they waited for'
         printf '%s\t%s\n' start 'start processes, and wait until they are ready'
         printf '%s\t%s\n' stop 'stop processes, and wait until nothing of them runs'
         printf '%s\t%s\n' restart 'stop processes, start them again, and wait until they are ready'
@@ -699,7 +727,8 @@ function __flagmanctl_complete
         printf '%s\t%s\n' shutdown 'stop a daemon as SIGTERM does'
         printf '%s\t%s\n' page 'show a daemon to a browser on this machine: serve its page on a loopback port, and print the address'
         printf '%s\t%s\n' signal 'send a signal to a running daemon, or to a process of it'
-        printf '%s\t%s\n' new 'write a new plugin package: an action, its tests, its metadata, a unit and a README'
+        printf '%s\t%s\n' convert 'print the configuration file that does what a JSON file of pymanager, a supervisord.conf or a Procfile does'
+        printf '%s\t%s\n' new 'write a new plugin package: an action, tests, metadata, a configuration, a unit, an init script, a README'
         printf '%s\t%s\n' completion 'print the script that completes flagman and flagmanctl in a shell'
     else
         set -l kinds (__flagmanctl_words "$verb")

@@ -174,13 +174,25 @@ class _Keys:
             )
         restart = self._text("autorestart", "unexpected").lower()
         if restart == "unexpected":
-            if self._text("exitcodes", "0").replace(" ", "") != "0":
-                process.lose(self._told("exitcodes"), "0 is the only status that is expected")
+            self._expected()
         else:
             try:
                 process.set("restart", "always" if boolean(restart) else "never")
             except ValueError as error:
                 process.lose(self._told("autorestart"), str(error))
+
+    def _expected(self) -> None:
+        """Name the exit statuses that are no failure."""
+        codes = [code.strip() for code in self._text("exitcodes", "0").split(",")]
+        if "0" not in codes:
+            self._process.lose(self._told("exitcodes"), "0 is always a success")
+        try:
+            found = [number(code) for code in codes if code != "0"]
+        except ValueError:
+            self._process.lose(self._told("exitcodes"), "it is not a list of numbers")
+            return
+        if found:
+            self._process.set("success-exit-status", found, self._told("exitcodes"))
 
     def _stops(self) -> None:
         process = self._process
