@@ -64,11 +64,10 @@ class Flags:
     :param clock: returns the moments of raises, in seconds
     """
 
-    __slots__ = ("clock", "nudge", "raised", "watched")
+    __slots__ = ("_raised", "clock", "nudge", "watched")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        #: The raised flags, for the loop alone, which is faster without a call of a method for each look at them.
-        self.raised: OrderedDict[FlagName, Raises] = OrderedDict()
+        self._raised: OrderedDict[FlagName, Raises] = OrderedDict()
         #: Returns the seconds of a clock that never goes back.
         self.clock = clock
         #: The flag of a bundle that runs and is to begin anew when it is raised; and what is called then, which has to
@@ -85,28 +84,28 @@ class Flags:
         :param times: how often
         """
         now = self.clock()
-        before = self.raised.get(flag)
-        self.raised[flag] = (times, now, now) if before is None else (before[0] + times, before[1], now)
+        before = self._raised.get(flag)
+        self._raised[flag] = (times, now, now) if before is None else (before[0] + times, before[1], now)
         if flag == self.watched:
             self.nudge()
 
     def join(self, flag: FlagName, raises: Raises) -> None:
         """Raise a flag by raises that have been taken out before."""
-        self.raised[flag] = joined(self.raised.get(flag), raises)
+        self._raised[flag] = joined(self._raised.get(flag), raises)
 
     def put_back(self, flag: FlagName, raises: Raises) -> None:
         """Undo a :meth:`pop`: the flag is the oldest again."""
         self.join(flag, raises)
-        self.raised.move_to_end(flag, last=False)
+        self._raised.move_to_end(flag, last=False)
 
     def count(self, flag: FlagName) -> int:
         """Return how often a flag has been raised since it was lowered."""
-        raises = self.raised.get(flag)
+        raises = self._raised.get(flag)
         return raises[0] if raises else 0
 
     def since(self, flag: FlagName) -> float | None:
         """Return the moment at which a flag was raised first since it was lowered; None if it is not raised."""
-        raises = self.raised.get(flag)
+        raises = self._raised.get(flag)
         return raises[1] if raises else None
 
     def discard(self, flag: FlagName) -> int:
@@ -116,17 +115,17 @@ class Flags:
 
     def take(self, flag: FlagName) -> Raises | None:
         """Remove a flag if it is raised, and return its raises."""
-        return self.raised.pop(flag, None)
+        return self._raised.pop(flag, None)
 
     def pop(self) -> tuple[FlagName, Raises]:
         """Remove and return the flag that has been raised for the longest time.
 
         :raises KeyError: if no flag is raised
         """
-        return self.raised.popitem(last=False)
+        return self._raised.popitem(last=False)
 
     def __contains__(self, flag: object) -> bool:
-        return flag in self.raised
+        return flag in self._raised
 
     def __len__(self) -> int:
-        return len(self.raised)
+        return len(self._raised)

@@ -144,8 +144,7 @@ class Interrupter:
     def _call_in(self, window: Window, code: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             self._window = window
-            asks = window.is_outdated is not None and window.has_to_restart()
-            if asks or window.timeout is not None or self._bound is not None:
+            if window.timeout is not None or self._bound is not None or window.has_to_restart():
                 self._set_timer()
             return code(*args, **kwargs)
         finally:

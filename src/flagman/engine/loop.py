@@ -242,16 +242,16 @@ class Loop:
 
     def run(self) -> None:
         """Lower flags until :data:`~flagman.engine.flags.STOP` is raised; the stop flag comes before all others."""
-        raised, poller = self._flags.raised, self._poller
+        flags, poller = self._flags, self._poller
         while True:
-            poller.wait(at_once=bool(raised))
-            if STOP not in raised:
+            poller.wait(at_once=bool(flags))
+            if STOP not in flags:
                 poller.make_calls()
-            if not raised:
+            if not flags:
                 continue
-            flag, raises = raised.popitem(last=False)
+            flag, raises = flags.pop()
             # Checked after the pop: a handler may raise the stop flag at any moment before.
-            if flag == STOP or STOP in raised:
-                self._flags.put_back(flag, raises)
+            if flag == STOP or STOP in flags:
+                flags.put_back(flag, raises)
                 return
             self._lower(flag, raises)

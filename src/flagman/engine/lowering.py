@@ -137,7 +137,7 @@ class Lowering:
                 self._ledger.running = None
                 return False
         else:
-            whole = self._run(flag, raises, lambda: STOP in self._flags.raised, partly=partly)
+            whole = self._run(flag, raises, lambda: STOP in self._flags, partly=partly)
         if bundle and flag in self.after_runs:
             for code in tuple(self.after_runs[flag]):
                 self._roster.make(code, f"call after a run for `{in_log(flag)}`")
