@@ -38,7 +38,7 @@ def parse(given: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=MEASURES, metavar="NAME", help=f"one of {', '.join(MEASURES)}"
     )
-    parser.add_argument("--quick", dest="effort", action="store_const", const="quick", help="in about a minute")
+    parser.add_argument("--quick", dest="effort", action="store_const", const="quick", help="in about three minutes")
     parser.add_argument("--tiny", dest="effort", action="store_const", const="tiny", help="only to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results, with all samples")
     parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="measure nothing: take these results")

@@ -1,4 +1,4 @@
-"""How much is measured: all of it in about ten minutes, a quick look in one, or next to nothing for a test."""
+"""How much is measured: all of it in about ten minutes, a quick look in three, or next to nothing for a test."""
 
 from __future__ import annotations
 

@@ -65,6 +65,8 @@ class Running:
         self._log = self.folder / ".log"
         self.status: int | None = None
         self.pid = 0
+        #: Whether it did not end when it was told to.
+        self.was_killed = False
         self._write_files()
         try:
             self._start(pinned=pinned, wait=wait)
@@ -201,6 +203,7 @@ class Running:
             with suppress(NotReadyError):
                 while not self.has_ended():
                     if time.monotonic() > end:
+                        self.was_killed = True
                         self.kill(signal.SIGKILL)
                     time.sleep(0.0005)
         return (time.monotonic_ns() - begin) / 1e9

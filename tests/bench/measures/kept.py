@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench import proc, targets
-from bench.running import NotReadyError, Running, Target
+from bench.running import END, NotReadyError, Running, Target
 from bench.tables import Table
 from bench.turns import take_turns
 
@@ -92,7 +92,11 @@ def kept(effort: Effort) -> Iterator[Table]:
                 seconds = _restart(running, children[0])
                 if seconds is not None:
                     back.add(target.name, seconds * 1e3, head)
-                stop.add(target.name, running.stop() * 1e3, head)
+                seconds = running.stop()
+                if running.was_killed:
+                    stop.note(f"{target.name} with {number} did not always end within {END:g} seconds, and was killed.")
+                else:
+                    stop.add(target.name, seconds * 1e3, head)
 
         # Many take long to start and to stop, and their figures scatter less.
         rounds = max(1, effort.rounds // 2 + 1 - effort.kept.index(number))
