@@ -14,7 +14,7 @@ SHELLS = [name for name in ("dash", "bash") if shutil.which(name)]
 TRAPS = {
     "deferred": ("trap 'echo trap' USR1; sh -c \"kill -USR1 $$; echo command\"; true", "command trap"),
     "wait": (
-        "trap : USR1; sleep 60 & child=$!; while kill -USR1 $$; do sleep 0.05; done & wait $child; echo $?; kill $! %1",
+        "trap : USR1; sleep 60 & c=$!; while kill -USR1 $$; do sleep 0.05; done & wait $c; echo $?; kill $! $c",
         "138",
     ),
     "the same inside": (
