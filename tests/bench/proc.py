@@ -24,12 +24,17 @@ def tree(pid: int) -> Iterator[int]:
         yield from tree(int(child))
 
 
-def belongs(pid: int, fifo: str) -> bool:
-    """Return whether a process has a pipe for records in its environment, and so was started for a measure."""
-    try:
-        return fifo.encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
+def belonging(fifo: str) -> list[int]:
+    """Return the processes that have a pipe for records in their environment, and so were started for a measure."""
+    wanted = b"BENCH_FIFO=" + fifo.encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if wanted in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
 
 
 def memory(pid: int, without: Collection[int] = ()) -> float:

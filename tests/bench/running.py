@@ -211,12 +211,11 @@ class Running:
     def close(self) -> None:
         """End the program and all that it has started, and remove its folder."""
         if self.pid:
-            family = list(proc.tree(self.pid))
             self.stop()
-            for pid in family[1:]:
-                if proc.belongs(pid, str(self.records.path)):
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            # Also what a supervisor that was killed has left, which has another parent now.
+            for pid in proc.belonging(str(self.records.path)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         if self._reader >= 0:
             os.close(self._reader)
         self.records.close()
