@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 # What setuptools needs to build flagman.
-SOURCES = ("LICENSE.rst", "README.rst", "pyproject.toml", "setup.cfg", "src")
+SOURCES = ("LICENSE.rst", "README.rst", "docs", "pyproject.toml", "setup.cfg", "src")
 TESTED = [".venv/bin/python -m pytest", ".venv/bin/python -m flagman --usr1 acme-purge runs"]
 
 

@@ -56,13 +56,15 @@ class _Node:
     :param number: the kernel's number of the watch
     """
 
-    __slots__ = ("claims", "ends", "inode", "mask", "names", "number")
+    __slots__ = ("_asking", "claims", "ends", "inode", "mask", "names", "number")
 
     def __init__(self, number: int, inode: Inode) -> None:
         self.number = number
         self.inode = inode
         self.mask = 0
         self.claims: dict[Watch, Claim] = {}
+        # How many claims ask for each set of events: there are few sets, and there may be many claims.
+        self._asking: dict[int, int] = {}
         # The claims to which an entry matters, by its name.
         self.names: dict[str, dict[Watch, Claim]] = {}
         # The claims of paths at which it stands.
@@ -71,6 +73,7 @@ class _Node:
     def set(self, watch: Watch, claim: Claim) -> None:
         self.drop(watch)
         self.claims[watch] = claim
+        self._asking[claim.mask] = self._asking.get(claim.mask, 0) + 1
         for name in claim.names:
             self.names.setdefault(name, {})[watch] = claim
         if claim.is_end:
@@ -78,13 +81,25 @@ class _Node:
 
     def drop(self, watch: Watch) -> Claim | None:
         claim = self.claims.pop(watch, None)
-        for name in claim.names if claim is not None else ():
+        if claim is None:
+            return None
+        self._asking[claim.mask] -= 1
+        if not self._asking[claim.mask]:
+            del self._asking[claim.mask]
+        for name in claim.names:
             takers = self.names[name]
             del takers[watch]
             if not takers:
                 del self.names[name]
         self.ends.pop(watch, None)
         return claim
+
+    def needed(self) -> int:
+        """Return the events that its claims need."""
+        mask = 0
+        for each in self._asking:
+            mask |= each
+        return mask
 
     def takers(self, mask: int, name: str) -> dict[Watch, Claim]:
         """Return the claims that an event concerns: others may have asked for more about the same inode."""
@@ -163,9 +178,7 @@ class Table:
 
     def _narrow(self, node: _Node) -> None:
         """Ask for no more events of an inode than its claims need."""
-        mask = 0
-        for claim in node.claims.values():
-            mask |= claim.mask
+        mask = node.needed()
         if mask != node.mask:
             place = next(iter(node.claims.values())).place
             with suppress(OSError):  # it has gone: then the kernel reports that
