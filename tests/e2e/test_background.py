@@ -466,7 +466,8 @@ def test_the_init_script_of_a_new_package(background: Background, kind: str) -> 
     scaffold.create("acme-purge", package, kind)
     python = package / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={LIB}:"{package}/src" exec {sys.executable} "$@"\n'.replace("$H", r"\$H"))
+    script = f'#!/bin/sh\nPYTHONPATH={LIB}:"{package}/src" exec {sys.executable} "$@"\n'
+    python.write_text(script.replace("$H", r"\$H"), encoding="utf-8")
     python.chmod(0o755)
     config, path = package / "acme-purge.toml", package / "acme-purge.init"
     # The package is not installed, so its action has no name of its own.
