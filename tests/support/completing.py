@@ -45,7 +45,14 @@ WORDS = {
     "stop": [],
 }
 #: The kinds of values of some options, by setting, where neither the class nor the placeholder tells.
-OF_OPTIONS = {"user": "user", "group": "group", "control_group": "group", "list": "action", "control": "file"}
+OF_OPTIONS = {
+    "stop_signal": "signal",
+    "user": "user",
+    "group": "group",
+    "control_group": "group",
+    "list": "action",
+    "control": "file",
+}
 #: Those of the words before the action, by placeholder.
 OF_TRIGGERS = {"NAME": "signal", "SPAN": "text", "PATH": "file", "NAME:EVENT": "event"}
 #: Those of the words after a verb of flagmanctl, and of its options, by placeholder; others are texts.

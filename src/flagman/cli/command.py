@@ -168,12 +168,12 @@ class _Command:
         if not early.systemd:
             self._manager.close()
         with self._more_time() as more_time:
-            file = open_file(early)
+            extend_path(early.pythonpath or "", stack)
+            file = open_file(early, extend=lambda found: extend_path("" if early.pythonpath else found, stack))
             if self._detaches(early, file):
                 # Before any action is looked for, because what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
                 self._log.release_at_end(self._signals)  # again, in this process
-            extend_path(str(early.pythonpath or (file and file.options.get("pythonpath")) or ""), stack)
             find = finder(more_time)
             given = self._given(line, find, early if own_process is not None else None)
             asks = early.daemon or bool(file and file.options.get("daemon"))

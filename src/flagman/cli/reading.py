@@ -146,7 +146,7 @@ def complete(given: Settings, find: Find, file: File | None) -> Settings:
     return given if file is None else file.complete(find).below(given)
 
 
-def open_file(options: Settings, place: str = "") -> File | None:
+def open_file(options: Settings, place: str = "", extend: Callable[[str], object] = str) -> File | None:
     """Read the file that options name, if they name one, except for its actions.
 
     :param place: where the file is, if it is no longer where the options say
@@ -157,7 +157,7 @@ def open_file(options: Settings, place: str = "") -> File | None:
     from flagman.cli import parts  # noqa: PLC0415 - only with a file, as the next
     from flagman.config.reader import File  # noqa: PLC0415
 
-    return File(options.config, place, parts.tables())
+    return File(options.config, place, parts.tables(), extend)
 
 
 def check_together(settings: Settings) -> None:

@@ -103,10 +103,17 @@ class File:
     :param path: of the file, as the user knows it
     :param place: where the file is now, if that path no longer leads there
     :param tables: tables that are known beside those of flagman itself
+    :param extend: called with the directory ``pythonpath`` before a table is read, because that may name classes there
     :raises ConfigError: if it cannot be read
     """
 
-    def __init__(self, path: str, place: str = "", tables: Mapping[str, ReadTable] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        place: str = "",
+        tables: Mapping[str, ReadTable] | None = None,
+        extend: Callable[[str], object] = str,
+    ) -> None:
         try:
             text = Path(place or path).read_bytes().decode("utf-8-sig")
         except OSError as error:
@@ -118,7 +125,7 @@ class File:
         except (ValueError, RecursionError) as error:
             hint = '; texts, spans and modes stand in quotes: timeout = "5m"' if isinstance(error, ValueError) else ""
             raise ConfigError([f"{path}: is not TOML: {error}{hint}"]) from error
-        self._reader = _Reader(path, tables or {})
+        self._reader = _Reader(path, tables or {}, extend)
         self._document = document
         self._config = self._reader.options(document)
 
@@ -144,23 +151,26 @@ class _Reader:
 
     :param path: the file, for messages
     :param tables: tables that are known beside those of flagman itself
+    :param extend: called with the directory ``pythonpath``
     """
 
-    def __init__(self, path: str, tables: Mapping[str, ReadTable]) -> None:
+    def __init__(self, path: str, tables: Mapping[str, ReadTable], extend: Callable[[str], object]) -> None:
         self._path = path
+        self._extend = extend
         self._tables = tables
         self.mistakes: list[str] = []
 
     def options(self, document: Mapping[str, object]) -> Config:
         """Read all but the bindings."""
         config = Config()
-        for name in (name for name in document if name not in _TABLES):
-            self._table(name, document[name], config)
         options = document.get("flagman", {})
         if isinstance(options, dict):
             config.options = self._options("[flagman]", options, KEYS)
         else:
             self._wrong("flagman", "is not a table; write [flagman]")
+        self._extend(str(config.options.get("pythonpath", "")))
+        for name in (name for name in document if name not in _TABLES):
+            self._table(name, document[name], config)
         logging = document.get("logging")
         if isinstance(logging, dict) and logging.get("version") != 1:
             self._wrong("[logging]: key 'version'", "must be 1, see logging.config.dictConfig")

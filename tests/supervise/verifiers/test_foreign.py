@@ -218,3 +218,26 @@ def test_the_public_class() -> None:
 
     assert repr(Mine()) == "<Mine>"
     assert Mine().run(Process("web", 1, {}, lambda: True))
+
+
+@pytest.mark.parametrize("names_it", ["line", "file"])
+def test_a_verifier_is_looked_for_where_actions_are(names_it: str, tmp_path: Path) -> None:
+    """The directory of ``pythonpath`` counts, from the command line and from the file."""
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    code = "from flagman import Verifier\nclass Mine(Verifier):\n    def run(self, process):\n        return True\n"
+    (modules / "mine.py").write_text(code, encoding="utf-8")
+    config = tmp_path / "flagman.toml"
+    head = f"[flagman]\npythonpath = '{modules}'\n" * (names_it == "file")
+    table = '[process.web]\ncommand = ["sleep", "9"]\nready = { type = "mine:Mine" }\n'
+    config.write_text(head + table, encoding="utf-8")
+    words = ["--pythonpath", str(modules)] if names_it == "line" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "flagman", *words, "--check", "--config", str(config)],
+        capture_output=True,
+        env=clean_environment(),
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "good: keeps 1 process\n", "")

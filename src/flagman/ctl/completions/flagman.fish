@@ -11,7 +11,7 @@ function __flagman_kind
             printf '%s\n' 'action?'
         case --check --print-config --print-unit --dry-run --run-at-start --once --successful-empty --no-systemd -d --daemon --keep-alive --no-guardian -q --quiet -v --verbose -h --help -V --version
             printf '%s\n' 'switch'
-        case --timer --timeout --max-failures --debounce --jitter --file-interval --stop-timeout --name --umask --graceful-time --stop-signal --success-exit-status --control-mode
+        case --timer --timeout --max-failures --debounce --jitter --file-interval --stop-timeout --name --umask --graceful-time --success-exit-status --control-mode
             printf '%s\n' 'text'
         case --overlap
             printf '%s\n' 'one-of:ignore,rerun,restart'
@@ -27,6 +27,8 @@ function __flagman_kind
             printf '%s\n' 'one-of:leader,group,none'
         case --restart
             printf '%s\n' 'one-of:never,on-failure,always'
+        case --stop-signal
+            printf '%s\n' 'signal'
         case --control
             printf '%s\n' 'file?'
         case --log-level

@@ -103,7 +103,10 @@ def number(text: str, most: int = 10**8) -> int:
 
     :raises ValueError: if it is none, or too large
     """
-    found = int(text) if len(text) < 20 else most + 1  # noqa: PLR2004 - it takes long to read a very long number
+    try:
+        found = int(text) if len(text) < 20 else most + 1  # noqa: PLR2004 - it takes long to read a very long number
+    except ValueError:
+        raise ValueError("it is not a whole number") from None
     if not -most <= found <= most:
         raise ValueError(f"it is more than {most}")
     return found
