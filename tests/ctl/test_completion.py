@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -214,7 +215,8 @@ def test_what_only_the_daemon_knows(shell: Shell) -> None:
         assert shell("ctl signal HUP", "process:d") == ["process:db"]
         assert shell("ctl trigger", "us") == ["usr1"]
         assert len(shell("ctl trigger", "")) == 2
-        daemon.stop()  # its processes end with it
+        daemon.signal(signal.SIGTERM)  # its processes end with it
+        assert daemon.status() == 0
     assert shell("ctl trigger", "us") in ([], ["us"])
 
 
