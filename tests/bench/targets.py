@@ -82,7 +82,9 @@ def s6(*, with_action: bool = False) -> list[Target]:
     path = find("s6-svscan")
     files = {"scan/.s6-svscan/finish*": "#!/bin/sh\nexit 0\n"}
     if with_action:
-        files["scan/.s6-svscan/SIGUSR1*"] = f"#!/bin/sh\nexec {' '.join(stamp())}\n"
+        # The kernel starts a program with one argument itself, and no shell comes first.
+        begin = "#!" if anchor() else "#!/bin/sh\nexec "
+        files["scan/.s6-svscan/SIGUSR1*"] = f"{begin}{' '.join(stamp())}\n"
     return [Target("s6-svscan", [path, "-d", "3", "{dir}/scan"], "fd:3", files)] if path else []
 
 
