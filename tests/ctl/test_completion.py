@@ -52,7 +52,7 @@ def ctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 def test_a_shell_that_has_no_script(ctl: Ctl) -> None:
     """The message names the shells that have one."""
-    said = "completion: there is none for 'fsh'; did you mean 'fish'?; the shells are bash, zsh, fish"
+    said = "completion: there is none for 'fsh'; the shells are bash, zsh, fish"
     assert ctl("completion", "fsh") == (2, "", f"flagmanctl: error: {said}\n")
 
 

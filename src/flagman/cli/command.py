@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack, nullcontext
 
 from flagman.cli import hooks
-from flagman.cli.reading import Line, check_together, complete, extend_path, finder, open_file
+from flagman.cli.reading import Line, check_together, complete, extender, finder, open_file
 from flagman.config.settings import Settings
 from flagman.engine import loggers
 from flagman.engine.signals import HANDLED_SIGNALS, Signals, flag_of
@@ -168,8 +168,8 @@ class _Command:
         if not early.systemd:
             self._manager.close()
         with self._more_time() as more_time:
-            extend_path(early.pythonpath or "", stack)
-            file = open_file(early, extend=lambda found: extend_path("" if early.pythonpath else found, stack))
+            extend = extender(early.pythonpath or "", stack)
+            file = open_file(early, extend=extend)
             if self._detaches(early, file):
                 # Before any action is looked for, because what a plugin opens and starts belongs to the daemon.
                 own_process = self._own_process(detach=True)
@@ -178,7 +178,7 @@ class _Command:
             given = self._given(line, find, early if own_process is not None else None)
             asks = early.daemon or bool(file and file.options.get("daemon"))
             if given.config != early.config:
-                file = open_file(given)
+                file = open_file(given, extend=extend)
             settings = complete(given, find, file)
             self._log.known = vars(settings)
             if settings.daemon and not asks and not (settings.list or settings.print_config or settings.print_unit):

@@ -59,6 +59,12 @@ def extend_path(directory: str, stack: ExitStack) -> None:
         stack.callback(sys.path.remove, place)
 
 
+def extender(directory: str, stack: ExitStack) -> Callable[[str], object]:
+    """Look for modules in a directory, and return what does so for the one that a file names, if this is empty."""
+    extend_path(directory, stack)
+    return lambda named: extend_path("" if directory else named, stack)
+
+
 class Line:
     """A command line, which is read in two steps.
 

@@ -56,7 +56,7 @@ def _of_file(path: str) -> Mapping[str, object]:
 
     given = Settings(config=path)
     with ExitStack() as stack:
-        file = reading.open_file(given, extend=lambda found: reading.extend_path(found, stack))
+        file = reading.open_file(given, extend=reading.extender("", stack))
         settings = reading.complete(given, reading.finder(None), file)
         parts.check(settings)
     plans = settings.of_parts.get("process")

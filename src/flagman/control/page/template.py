@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from base64 import b64encode
 from hashlib import sha256
+
+from flagman.text.packaged import packaged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,15 +61,5 @@ def _hash(source: str, name: str) -> str:
     return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
 
 
-def _read() -> str:
-    """Return the source; its loader reads it, because this package may be in an archive."""
-    spec = __spec__
-    if spec.origin is None or spec.loader is None:
-        raise ImportError("the package has no files", name=__name__)
-    path = os.path.join(os.path.dirname(spec.origin), _NAME)  # noqa: PTH118, PTH120 - pathlib costs 5 ms
-    data: bytes = spec.loader.get_data(path)  # type: ignore[attr-defined]
-    return data.decode()
-
-
 #: That of the page; read with this module, because another root may not have it.
-TEMPLATE = Template(_read())
+TEMPLATE = Template(packaged(__spec__, _NAME))
